@@ -1,0 +1,1 @@
+"""What a person touches: one file per command, rendering and progress."""

@@ -1,0 +1,79 @@
+"""Looks at pictures once, then answers: what does this look like, and what is it?
+
+    from engine import Engine
+
+    with Engine.open("shop.engine") as engine:
+        engine.index(["./catalog"])
+        for hit in engine.search("chair.jpg", k=5):
+            print(hit.score, hit.path)
+
+The public names are those in `__all__`. Each is imported when it is first asked for, so that
+`import engine` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.config import Config
+    from engine.engine import Engine
+    from engine.errors import EngineError, ImageError, UsageError
+    from engine.heads.fit import TrainOptions
+    from engine.reporting import Reporter
+    from engine.results import (
+        Classification,
+        DuplicateGroup,
+        Evaluation,
+        ExportReport,
+        HeadInfo,
+        Hit,
+        IndexReport,
+        Prediction,
+        RemoveReport,
+        SearchReport,
+        Skipped,
+        Status,
+        TrainReport,
+    )
+
+__version__ = "0.1.0"
+__all__ = [
+    "Classification",
+    "Config",
+    "DuplicateGroup",
+    "Engine",
+    "EngineError",
+    "Evaluation",
+    "ExportReport",
+    "HeadInfo",
+    "Hit",
+    "ImageError",
+    "IndexReport",
+    "Prediction",
+    "RemoveReport",
+    "Reporter",
+    "SearchReport",
+    "Skipped",
+    "Status",
+    "TrainOptions",
+    "TrainReport",
+    "UsageError",
+]
+
+_ROOMS = {
+    "Config": "engine.config",
+    "Engine": "engine.engine",
+    "EngineError": "engine.errors",
+    "ImageError": "engine.errors",
+    "UsageError": "engine.errors",
+    "Reporter": "engine.reporting",
+    "TrainOptions": "engine.heads.fit",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    return getattr(import_module(_ROOMS.get(name, "engine.results")), name)

@@ -1,0 +1,85 @@
+"""Writing pictures to the catalog: embedded in batches, committed every few seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+
+from engine.embedder import Embedder
+from engine.heads.classifier import Classifier
+from engine.preprocess import Pixels
+from index.catalog import Catalog
+from index.images import Batch
+from index.records import ImageFacts, Vectors
+
+EMBED_BATCH = 32
+
+
+class BatchWriter:
+    """Gathers pictures until a batch is worth embedding, or a commit is due.
+
+    Parameters
+    ----------
+    catalog
+        Where to.
+    embedder, classifier
+        Who embeds pictures and names their categories.
+    seconds
+        How much work may be waiting for a commit.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        embedder: Embedder,
+        classifier: Callable[[], Classifier],
+        seconds: float,
+    ) -> None:
+        self._catalog = catalog
+        self._embedder = embedder
+        self._make_classifier = classifier
+        self._seconds = seconds
+        self._waiting: list[tuple[int | None, ImageFacts, Pixels]] = []
+        self._ready: list[tuple[int | None, ImageFacts, Vectors]] = []
+        self._last_commit = time.monotonic()
+        self.embedded = 0
+
+    @cached_property
+    def _classifier(self) -> Classifier:
+        return self._make_classifier()
+
+    def add(self, image_id: int | None, facts: ImageFacts, pixels: Pixels) -> None:
+        """Take a picture that must be embedded."""
+        self._waiting.append((image_id, facts, pixels))
+        if len(self._waiting) >= EMBED_BATCH:
+            self._embed()
+        if time.monotonic() - self._last_commit > self._seconds:
+            self._commit()
+
+    def add_embedded(self, image_id: int | None, facts: ImageFacts, vectors: Vectors) -> None:
+        """Take a picture whose embedding is known."""
+        self._ready.append((image_id, facts, vectors))
+
+    def flush(self) -> None:
+        """Embed and commit all that was taken."""
+        self._embed()
+        self._commit()
+
+    def _embed(self) -> None:
+        if not self._waiting:
+            return
+        vectors = self._embedder.embed([pixels for _, _, pixels in self._waiting])
+        for row, (image_id, facts, _) in enumerate(self._waiting):
+            self._ready.append((image_id, facts, vectors[row : row + 1]))
+        self.embedded += len(self._waiting)
+        self._waiting.clear()
+
+    def _commit(self) -> None:
+        if self._ready:
+            ids, facts, rows = zip(*self._ready, strict=True)
+            vectors = Vectors.concatenate(rows)
+            named = self._classifier.best(vectors)
+            self._catalog.images.store(Batch(ids, facts, vectors, named))
+            self._ready.clear()
+        self._last_commit = time.monotonic()

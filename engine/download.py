@@ -1,0 +1,115 @@
+"""Fetching over HTTP: a large file that survives a broken connection, or one small picture."""
+
+from __future__ import annotations
+
+import http.client
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.errors import FetchError, WeightsUnreachableError
+
+Progress = Callable[[int, int | None], None]
+
+ATTEMPTS = 4
+CONNECT_SECONDS = 15.0
+CHUNK = 1 << 18
+_AGENT = "image-engine"
+
+
+def fetch(url: str, target: Path, progress: Progress, *, pause: float = 0.5) -> None:
+    """Fetch a file, going on from where it broke off.
+
+    Parameters
+    ----------
+    url
+        Where it is, http or https.
+    target
+        Where to put it; bytes already there are kept if the server can go on from them.
+    progress
+        Called with bytes so far, and bytes in all where the server says.
+    pause
+        Seconds before the second attempt; doubled before each further one.
+
+    Raises
+    ------
+    WeightsUnreachableError
+        The host does not answer or refuses, or the connection broke in every attempt.
+    """
+    last = "no answer"
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(pause * 2 ** (attempt - 1))
+        try:
+            _go_on(url, target, progress)
+            return
+        except urllib.error.HTTPError as error:
+            last = f"the server answered {error.code} {error.reason}"
+            if error.code == 416:
+                target.unlink(missing_ok=True)
+            elif error.code < 500 and error.code != 429:
+                break
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            last = str(getattr(error, "reason", error)) or type(error).__name__
+            if isinstance(error, ValueError) or _is_disk(error):
+                break
+    raise WeightsUnreachableError(url, f"it cannot be fetched ({last})", "Check the connection")
+
+
+def fetch_bytes(url: str, limit: int, seconds: float) -> bytes:
+    """Return what a URL holds.
+
+    Raises
+    ------
+    FetchError
+        It does not answer, takes longer than `seconds`, or holds more than `limit` bytes.
+    """
+    request = urllib.request.Request(url, headers={"User-Agent": _AGENT})
+    deadline = time.monotonic() + seconds
+    parts: list[bytes] = []
+    size = 0
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as response:
+            while chunk := response.read1(CHUNK):
+                size += len(chunk)
+                parts.append(chunk)
+                if size > limit:
+                    raise FetchError(
+                        url, f"it is larger than {limit / 1e6:.0f} MB", "Save it and name the file"
+                    )
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"it took longer than {seconds:.0f} s")
+    except urllib.error.HTTPError as error:
+        raise FetchError(
+            url, f"the server answered {error.code} {error.reason}", "Check the address"
+        ) from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = str(getattr(error, "reason", error)) or type(error).__name__
+        raise FetchError(
+            url, f"it cannot be fetched ({reason})", "Check the address and the connection"
+        ) from None
+    return b"".join(parts)
+
+
+def _go_on(url: str, target: Path, progress: Progress) -> None:
+    have = target.stat().st_size if target.exists() else 0
+    headers = {"User-Agent": _AGENT} | ({"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers=headers)
+    with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:
+        if response.status != 206:
+            have = 0
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        with target.open("ab" if have else "wb") as file:
+            while chunk := response.read(CHUNK):
+                file.write(chunk)
+                have += len(chunk)
+                progress(have, total)
+    if total is not None and have < total:
+        raise ConnectionError(f"the connection broke after {have} of {total} bytes")
+
+
+def _is_disk(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (28, 122)  # ENOSPC, EDQUOT

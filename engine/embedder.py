@@ -1,0 +1,168 @@
+"""The backbone at work: chosen, prepared, started when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from engine.backbones import AUTO, EMBEDDED, REFERENCE, Backbone, backbone_named
+from engine.config import Config
+from engine.errors import BackboneMismatchError, WeightsError
+from engine.heads.classifier import BuiltIn
+from engine.images import Picture, decode
+from engine.preprocess import Pixels
+from engine.reporting import Reporter
+from engine.runtimes import Runtime, open_runtime
+from engine.runtimes.converted import Converted, convert
+from engine.weights import WeightsCache, WeightsFile, reachable
+from index.records import Vectors
+from index.settings import CatalogIdentity
+
+DEFAULT_PRECISION = "fp32"
+
+
+class Embedder:
+    """From pictures to embeddings.
+
+    Nothing slow happens until something is embedded.
+
+    Parameters
+    ----------
+    config
+        How to work.
+    backbone, weights
+        What to work with.
+    precision
+        `fp32` or `bf16`.
+    reporter
+        Hears what happens.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        backbone: Backbone,
+        weights: WeightsFile,
+        precision: str,
+        reporter: Reporter,
+    ) -> None:
+        self._config = config
+        self._weights = weights
+        self._reporter = reporter
+        self.backbone = backbone
+        self.precision = precision
+        self.fingerprint = backbone.fingerprint(weights.sha256)
+
+    @property
+    def identity(self) -> CatalogIdentity:
+        """What a new catalog of these embeddings records."""
+        return CatalogIdentity(
+            self.backbone.name,
+            self.fingerprint,
+            self.backbone.dim,
+            self._config.dtype,
+            self.precision,
+        )
+
+    @cached_property
+    def _converted(self) -> Converted:
+        return convert(self.backbone, self._weights, self._config.cache, self._reporter.announce)
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        return open_runtime(self._config.runtime, self.backbone, self._converted, self.precision)
+
+    @cached_property
+    def built_in(self) -> BuiltIn:
+        """The backbone's own categories."""
+        return BuiltIn.read(self._converted.classifier)
+
+    def picture(self, data: bytes, name: str) -> Picture:
+        """Decode a picture.
+
+        Raises
+        ------
+        ImageError
+            It cannot be used.
+        """
+        return decode(data, name, self._config.max_pixels)
+
+    def pixels(self, data: bytes, name: str) -> Pixels:
+        """Return the backbone's input for a picture, uint8 `[crop, crop, 3]`.
+
+        Raises
+        ------
+        ImageError
+            It cannot be used.
+        """
+        return self.backbone.preprocessing.pixels(self.picture(data, name).pixels)
+
+    def embed(self, inputs: Sequence[Pixels]) -> Vectors:
+        """Return the embeddings of pictures, one row each."""
+        if not inputs:
+            return Vectors.empty(self.backbone.dim)
+        return Vectors.of(self._runtime.embed(np.stack(inputs)))
+
+
+def choose_embedder(
+    config: Config, identity: CatalogIdentity | None, reporter: Reporter
+) -> Embedder:
+    """Return the embedder for a catalog, or for a new one.
+
+    Raises
+    ------
+    UnknownBackboneError
+        There is no such backbone.
+    BackboneMismatchError
+        The catalog belongs to another one.
+    WeightsError
+        The weights are not here and cannot be fetched.
+    """
+    cache = WeightsCache(config.cache)
+    backbone = _choose_backbone(config, identity, cache, reporter)
+    weights = _require(cache, backbone, reporter)
+    precision = config.precision or (identity.precision if identity else DEFAULT_PRECISION)
+    return Embedder(config, backbone, weights, precision, reporter)
+
+
+def _choose_backbone(
+    config: Config, identity: CatalogIdentity | None, cache: WeightsCache, reporter: Reporter
+) -> Backbone:
+    wanted = None if config.backbone == AUTO else backbone_named(config.backbone)
+    if identity is not None:
+        if wanted is not None and wanted.name != identity.backbone:
+            raise BackboneMismatchError(
+                config.store.folder,
+                f"this catalog was made with {identity.backbone}, not {wanted.name}",
+                "Leave --backbone out, or index into another store with --store",
+            )
+        return backbone_named(identity.backbone)
+    return wanted or _auto(cache, reporter)
+
+
+def _auto(cache: WeightsCache, reporter: Reporter) -> Backbone:
+    """Take the reference backbone where it can be had, else the one that is always here."""
+    reference = backbone_named(REFERENCE)
+    if cache.find(reference) is not None:
+        return reference
+    reason = "its weights are not on this machine and cannot be reached"
+    if reachable(reference):
+        try:
+            _require(cache, reference, reporter)
+            return reference
+        except WeightsError as error:
+            reason = error.reason
+    reporter.announce(
+        f"using the embedded backbone {EMBEDDED}, because {reason}; for {REFERENCE} run "
+        f"`engine backbones pull {REFERENCE}` online or `engine backbones import {REFERENCE} FILE`"
+    )
+    return backbone_named(EMBEDDED)
+
+
+def _require(cache: WeightsCache, backbone: Backbone, reporter: Reporter) -> WeightsFile:
+    def progress(done: int, total: int | None) -> None:
+        reporter.progress(f"fetching {backbone.name}", done, total, "bytes")
+
+    return cache.require(backbone, reporter.announce, progress)

@@ -1,0 +1,514 @@
+"""The facade: one object, about ten verbs, each returning small frozen values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from engine.config import Config
+from engine.reporting import SILENT, Reporter
+from engine.results import (
+    Classification,
+    DuplicateGroup,
+    Evaluation,
+    ExportReport,
+    HeadInfo,
+    IndexReport,
+    RemoveReport,
+    SearchReport,
+    Skipped,
+    Status,
+    TrainReport,
+)
+from engine.sources import ImageLike
+
+if TYPE_CHECKING:
+    from engine.embedder import Embedder
+    from engine.heads.fit import TrainOptions
+    from engine.heads.head import Head
+    from index.catalog import Catalog
+    from index.sync import OpenedIndex
+
+NEAR_DUPLICATE = 0.95
+
+
+class Engine:
+    """Looks at pictures once, and then answers what they look like and what they are.
+
+    Make one with `Engine.open`; it is a context manager. Opening costs nothing and makes
+    nothing: the store appears with the first `index` or `train`, the backbone starts when a
+    picture is embedded.
+
+    Examples
+    --------
+    with Engine.open("shop.engine", backbone="efficientnet_lite0") as engine:
+        engine.index(["./catalog"])
+        for hit in engine.search("chair.jpg", k=5):
+            print(hit.score, hit.path)
+    """
+
+    def __init__(
+        self, config: Config, reporter: Reporter = SILENT, *, embedder: Embedder | None = None
+    ) -> None:
+        self.config = config
+        self._reporter = reporter
+        self._catalog_open: Catalog | None = None
+        self._embedder_given = embedder
+        self._embedder_open: Embedder | None = None
+
+    @classmethod
+    def open(
+        cls, store: str | Path | None = None, *, reporter: Reporter = SILENT, **settings: Any
+    ) -> Engine:
+        """Return an engine on a store.
+
+        Parameters
+        ----------
+        store
+            Its folder; by default ENGINE_STORE, else the nearest `.engine/` upward.
+        reporter
+            Hears announcements and progress.
+        **settings
+            Fields of `Config`: `backbone`, `precision`, `runtime`, `max_pixels`, ...
+
+        Raises
+        ------
+        UsageError
+            A setting has a value that it cannot have.
+        """
+        return cls(Config.at(store, **settings), reporter)
+
+    def index(self, paths: Sequence[str | Path], *, label: str | None = None) -> IndexReport:
+        """Bring the catalog in step with folders of pictures.
+
+        Parameters
+        ----------
+        paths
+            Folders, searched to the bottom, or single pictures.
+        label
+            `parent`, `none`, a CSV file with columns `path` and `label`, or None to leave the
+            labels that images have.
+
+        Raises
+        ------
+        EngineError
+            None of the paths exists, the store is locked, the disk is full, ...; what was
+            committed before stays.
+        """
+        from engine.find import require_one
+        from engine.heads.classifier import Classifier
+        from engine.indexing import Indexer
+        from engine.labels import label_rule
+
+        started = time.monotonic()
+        rule = label_rule(label)
+        require_one([str(path) for path in paths])
+        with self._writing(create=True) as catalog:
+            embedder = self._embedder()
+
+            def classifier() -> Classifier:
+                return Classifier(embedder.built_in, self._heads())
+
+            indexer = Indexer(catalog, embedder, self.config, rule, self._reporter, classifier)
+            outcome = indexer.run([str(path) for path in paths])
+            self._index(catalog, save=True)
+            images = catalog.counts().images
+        counts = outcome.counts
+        seconds = time.monotonic() - started
+        return IndexReport(
+            counts.added,
+            counts.updated,
+            counts.moved,
+            counts.unchanged,
+            counts.removed,
+            counts.came_back,
+            outcome.skipped,
+            images,
+            counts.embedded,
+            embedder.backbone.name,
+            embedder.precision,
+            seconds,
+            counts.embedded / seconds if seconds else 0.0,
+            outcome.notes,
+        )
+
+    def search(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        k: int = 10,
+        *,
+        min_score: float | None = None,
+        category: str | None = None,
+        same_category: bool = False,
+        where: Sequence[str] = (),
+        skipped: list[Skipped] | None = None,
+    ) -> SearchReport:
+        """Find the catalog's images that look most like a picture.
+
+        Parameters
+        ----------
+        images
+            A path, URL, `-` or bytes; of several the mean embedding is searched for.
+        k
+            How many to find; there are as many, if the catalog has as many that fit.
+        min_score
+            Leave out hits less similar than this (cosine, -1 to 1).
+        category
+            Only images that the engine says are this.
+        same_category
+            Classify the picture first, then search within its category.
+        where
+            Conditions such as `label=chair` or `width>=800`.
+        skipped
+            Pictures that cannot be used are noted here; without it the first one raises.
+
+        Raises
+        ------
+        ImageError
+            A picture cannot be used, or none of them can.
+        FilterError
+            A condition cannot be understood.
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.searching import Query, search
+
+        query = Query(k, min_score, category, same_category, tuple(where))
+        catalog = self._catalog()
+        embedder = self._embedder()
+        names, vectors = self._embed(_as_list(images), skipped)
+        heads = self._heads() if same_category else []
+        opened = self._index(catalog)
+        return search(catalog, opened.vectors, embedder, heads, names, vectors, query)
+
+    def classify(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        k: int = 5,
+        *,
+        head: str | None = None,
+        skipped: list[Skipped] | None = None,
+    ) -> list[Classification]:
+        """Say what pictures show.
+
+        Parameters
+        ----------
+        images
+            Paths, URLs, `-` or bytes.
+        k
+            How many categories to name, best first.
+        head
+            A head's name for its own distribution, `imagenet` for the built-in one alone, or
+            None (or `all`) to let all categories compete. Without a catalog there is only the
+            built-in one.
+        skipped
+            As in `search`.
+
+        Raises
+        ------
+        ImageError
+            A picture cannot be used, or none of them can.
+        UnknownHeadError
+            There is no such head.
+        """
+        from engine.heads.registry import distribution
+
+        heads = self._heads()
+        self._check_head(head, heads)
+        names, vectors = self._embed(_as_list(images), skipped)
+        answer = distribution(self._embedder().built_in, heads, head, vectors)
+        return answer.ranked(names, k)
+
+    def train(
+        self,
+        dataset: str | Path | None = None,
+        *,
+        head: str,
+        from_labels: bool = False,
+        options: TrainOptions | None = None,
+        mirror_indexed: bool = False,
+    ) -> TrainReport:
+        """Teach the engine new categories.
+
+        Parameters
+        ----------
+        dataset
+            A folder with one folder of pictures per category.
+        head
+            What to call the result; a head of that name is replaced.
+        from_labels
+            Use the labels of the catalog's images instead of a folder.
+        options
+            How to train.
+        mirror_indexed
+            Open pictures that are in the catalog to learn from mirrored copies of them, too;
+            other pictures are mirrored anyway.
+
+        Raises
+        ------
+        UsageError
+            Neither or both of `dataset` and `from_labels`, or a reserved name.
+        TrainingError
+            Too few pictures.
+        """
+        from engine.dataset import require_folder
+        from engine.errors import UsageError
+        from engine.heads.fit import TrainOptions
+        from engine.heads.registry import check_name
+        from engine.training import Trainer
+
+        check_name(head)
+        if (dataset is None) != from_labels:
+            raise UsageError(
+                "train", "it learns either from a folder or from labels", "Name one of the two"
+            )
+        if dataset is not None:
+            require_folder(str(dataset))
+        with self._writing(create=not from_labels) as catalog:
+            trainer = Trainer(catalog, self._embedder(), self.config, self._reporter, self._heads())
+            chosen = options or TrainOptions()
+            if dataset is None:
+                return trainer.from_labels(head, chosen)
+            return trainer.from_folder(head, str(dataset), chosen, mirror_indexed=mirror_indexed)
+
+    def evaluate(
+        self, dataset: str | Path, *, head: str | None = None, label: str | None = None
+    ) -> Evaluation:
+        """Measure on pictures whose labels are known.
+
+        Parameters
+        ----------
+        dataset
+            A folder with one folder per label.
+        head
+            Who answers: a head's name, `imagenet`, or `all` for the joint distribution. By
+            default all where they know every label, else the nearest neighbours' labels.
+        label
+            Another rule for labels, as in `index`.
+
+        Raises
+        ------
+        UsageError
+            There is no such folder, or nothing in it has a label.
+        """
+        from engine.measuring import evaluate
+
+        heads = self._heads()
+        self._check_head(head, heads)
+        catalog = self._catalog_or_none()
+        return evaluate(
+            catalog, self._embedder(), self.config, self._reporter, heads, str(dataset), head, label
+        )
+
+    def duplicates(self, min_score: float = NEAR_DUPLICATE) -> list[DuplicateGroup]:
+        """Find images that are the same in content, or nearly the same to the eye.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.duplicates import find_duplicates
+
+        catalog = self._catalog()
+        return find_duplicates(catalog, self._index(catalog).vectors, min_score)
+
+    def status(self) -> Status:
+        """Say what the store holds, and whether it is in order.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.status import status
+
+        return status(self._catalog(), self.config, self._heads())
+
+    def remove(self, paths: Sequence[str | Path]) -> RemoveReport:
+        """Forget images at or below paths; the files themselves are left alone.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.removal import remove
+
+        with self._writing(create=False) as catalog:
+            report = remove(catalog, [str(path) for path in paths])
+            self._index(catalog, save=True)
+        return report
+
+    def export(self, file: str | Path) -> ExportReport:
+        """Write all embeddings and what is known about them to a `.npy` or `.parquet` file.
+
+        Raises
+        ------
+        UsageError
+            Another ending.
+        """
+        from engine.export import export
+
+        return export(self._catalog(), Path(file))
+
+    def heads(self) -> list[HeadInfo]:
+        """Return the heads of the catalog."""
+        from engine.heads.registry import head_info
+
+        return [head_info(head) for head in self._heads()]
+
+    def export_head(self, name: str, file: str | Path) -> HeadInfo:
+        """Write a head to a file.
+
+        Raises
+        ------
+        UnknownHeadError
+            There is no such head.
+        """
+        from engine.heads.registry import find_head, head_info, write_head
+
+        head = find_head(self._heads(), name)
+        write_head(head, Path(file))
+        return head_info(head)
+
+    def import_head(self, file: str | Path, *, name: str | None = None) -> HeadInfo:
+        """Add a head from a file, under its own name or another.
+
+        Raises
+        ------
+        HeadFormatError
+            It is no head file, or a newer release's.
+        HeadMismatchError
+            It was trained on another backbone.
+        """
+        from engine.heads.registry import head_info, read_head
+        from engine.training import adopt_heads
+
+        head = read_head(Path(file), name)
+        with self._writing(create=False) as catalog:
+            head.require(catalog.identity.backbone, catalog.identity.fingerprint)
+            others = [each for each in self._heads() if each.name != head.name]
+            adopt_heads(catalog, self._embedder(), [*others, head], put=head)
+        return head_info(head)
+
+    def delete_head(self, name: str) -> HeadInfo:
+        """Forget a head; the catalog's images are classified anew without it.
+
+        Raises
+        ------
+        UnknownHeadError
+            There is no such head.
+        """
+        from engine.heads.registry import find_head, head_info
+        from engine.training import adopt_heads
+
+        with self._writing(create=False) as catalog:
+            head = find_head(self._heads(), name)
+            others = [each for each in self._heads() if each.name != name]
+            adopt_heads(catalog, self._embedder(), others, delete=name)
+        return head_info(head)
+
+    def close(self) -> None:
+        """Close the catalog."""
+        if self._catalog_open is not None:
+            self._catalog_open.close()
+            self._catalog_open = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _catalog(self) -> Catalog:
+        """Return the catalog, which must exist."""
+        if self._catalog_open is None:
+            from index.catalog import Catalog
+
+            self.config.store.require()
+            self._catalog_open = Catalog.open(self.config.store.catalog)
+        return self._catalog_open
+
+    def _catalog_or_none(self) -> Catalog | None:
+        return self._catalog() if self.config.store.exists() else None
+
+    def _embedder(self) -> Embedder:
+        """Return the catalog's backbone, or the one chosen for a catalog to come."""
+        if self._embedder_open is None:
+            from engine.embedder import choose_embedder
+
+            catalog = self._catalog_or_none()
+            identity = catalog.identity if catalog else None
+            embedder = self._embedder_given or choose_embedder(
+                self.config, identity, self._reporter
+            )
+            if catalog is not None:
+                catalog.require(embedder.backbone.name, embedder.fingerprint)
+            self._embedder_open = embedder
+        return self._embedder_open
+
+    @contextmanager
+    def _writing(self, *, create: bool) -> Iterator[Catalog]:
+        """Hold the store's writer lock; with `create`, make the store where there is none."""
+        from index.catalog import Catalog
+        from index.lock import writer_lock
+
+        store = self.config.store
+        if not create:
+            store.require()
+        embedder = self._embedder() if create else None
+        store.make()
+        with writer_lock(store.folder):
+            if embedder is not None and self._catalog_open is None:
+                self._catalog_open = Catalog.create(store.catalog, embedder.identity)
+            yield self._catalog()
+
+    def _index(self, catalog: Catalog, *, save: bool = False) -> OpenedIndex:
+        """Return the index in step with the catalog, and keep what that took if possible."""
+        from index.errors import StoreError
+        from index.lock import writer_lock
+        from index.sync import open_index, save_index
+
+        store = self.config.store
+        opened = open_index(catalog, store.index)
+        if opened.state != "current":
+            if save:
+                save_index(opened, catalog, store.index)
+            else:
+                try:
+                    with writer_lock(store.folder):
+                        save_index(opened, catalog, store.index)
+                except StoreError:
+                    pass  # a writer is busy and will save, or the store is read-only
+        return opened
+
+    def _heads(self) -> list[Head]:
+        from engine.heads.file import head_from_bytes
+
+        catalog = self._catalog_or_none()
+        rows = catalog.heads.all() if catalog else []
+        return [head_from_bytes(row.file, row.name) for row in rows]
+
+    def _check_head(self, head: str | None, heads: Sequence[Head]) -> None:
+        from engine.heads.registry import check_known
+
+        check_known(heads, head)
+
+    def _embed(self, images: Sequence[ImageLike], skipped: list[Skipped] | None) -> Any:
+        from engine.searching import embed_sources
+
+        return embed_sources(self._embedder(), self.config, self._reporter, images, skipped)
+
+
+def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
+    return [images] if isinstance(images, str | Path | bytes) else list(images)

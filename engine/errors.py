@@ -1,0 +1,112 @@
+"""Every error the engine raises, as one tree.
+
+    EngineError                      exit 1   thing: reason. remedy.
+    ├── UsageError                   exit 2   the request is wrong; nothing was done
+    │   ├── FilterError                       a --where clause that cannot be understood
+    │   ├── UnknownBackboneError              no such row in the table of backbones
+    │   └── UnknownHeadError                  no such head in the catalog
+    ├── StoreError                            the folder .engine/ cannot be used
+    │   ├── StoreNotFoundError
+    │   ├── StoreLockedError                  another process is writing
+    │   ├── BackboneMismatchError             the catalog holds another backbone's embeddings
+    │   └── CatalogError                      the SQL catalog cannot be read or written
+    │       ├── CatalogDamagedError
+    │       ├── CatalogVersionError           written by a newer release
+    │       └── DiskFullError
+    ├── WeightsError                          a backbone's weights cannot be had
+    │   ├── WeightsUnreachableError           no network, or the host does not answer
+    │   └── WeightsCorruptError               wrong hash, wrong shape, not a weights file
+    ├── ImageError                            one picture cannot be used
+    │   └── FetchError                        one picture cannot be fetched from a URL
+    ├── HeadError                             a head cannot be used
+    │   ├── HeadFormatError                   not a head file, or of a newer format
+    │   └── HeadMismatchError                 trained on another backbone
+    └── TrainingError                         a data set no head can be trained on
+
+The upper classes live in `index/errors.py`, because `index` imports nothing of `engine`.
+"""
+
+from __future__ import annotations
+
+from index.errors import (
+    BackboneMismatchError,
+    CatalogDamagedError,
+    CatalogError,
+    CatalogVersionError,
+    DiskFullError,
+    EngineError,
+    FilterError,
+    StoreError,
+    StoreLockedError,
+    StoreNotFoundError,
+    UsageError,
+)
+
+__all__ = [
+    "BackboneMismatchError",
+    "CatalogDamagedError",
+    "CatalogError",
+    "CatalogVersionError",
+    "DiskFullError",
+    "EngineError",
+    "FetchError",
+    "FilterError",
+    "HeadError",
+    "HeadFormatError",
+    "HeadMismatchError",
+    "ImageError",
+    "StoreError",
+    "StoreLockedError",
+    "StoreNotFoundError",
+    "TrainingError",
+    "UnknownBackboneError",
+    "UnknownHeadError",
+    "UsageError",
+    "WeightsCorruptError",
+    "WeightsError",
+    "WeightsUnreachableError",
+]
+
+
+class UnknownBackboneError(UsageError):
+    """No such row in the table of backbones."""
+
+
+class UnknownHeadError(UsageError):
+    """No such head in the catalog."""
+
+
+class WeightsError(EngineError):
+    """A backbone's weights cannot be had."""
+
+
+class WeightsUnreachableError(WeightsError):
+    """The weights are not on this machine and cannot be fetched."""
+
+
+class WeightsCorruptError(WeightsError):
+    """A weights file that is not what it should be."""
+
+
+class ImageError(EngineError):
+    """One picture cannot be used. `reason` and `remedy` are what a skip reports."""
+
+
+class FetchError(ImageError):
+    """One picture cannot be fetched from a URL."""
+
+
+class HeadError(EngineError):
+    """A head cannot be used."""
+
+
+class HeadFormatError(HeadError):
+    """Not a head file, or one of a newer format."""
+
+
+class HeadMismatchError(HeadError):
+    """A head trained on the embeddings of another backbone."""
+
+
+class TrainingError(EngineError):
+    """A data set on which no head can be trained."""

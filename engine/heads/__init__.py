@@ -1,0 +1,1 @@
+"""Dense layers on embeddings: the built-in thousand categories, and those that people add."""

@@ -1,0 +1,126 @@
+"""A head as one file: safetensors with a versioned JSON header, readable without torch.
+
+Tensors: `layers.<n>.weight`, `layers.<n>.bias`, `gate.weight`, `gate.bias`, all float32.
+Metadata: one entry `engine-head`, a JSON object with `format`, the facts of `Head`, and nothing
+that could run.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from engine.errors import HeadFormatError
+from engine.heads.head import Dense, Head
+
+FORMAT = 1
+KEY = "engine-head"
+_FACTS = (
+    "name",
+    "categories",
+    "backbone",
+    "fingerprint",
+    "scale",
+    "temperature",
+    "accept",
+    "created_at",
+    "metrics",
+)
+
+
+def head_to_bytes(head: Head) -> bytes:
+    """Return a head as the bytes of its file."""
+    tensors = {"gate.weight": head.gate.weight, "gate.bias": head.gate.bias}
+    for number, layer in enumerate(head.layers):
+        tensors[f"layers.{number}.weight"] = layer.weight
+        tensors[f"layers.{number}.bias"] = layer.bias
+    header = {"format": FORMAT} | {name: getattr(head, name) for name in _FACTS}
+    contiguous = {key: np.ascontiguousarray(value, np.float32) for key, value in tensors.items()}
+    return save_tensors(contiguous, metadata={KEY: json.dumps(header)})
+
+
+def head_from_bytes(data: bytes, origin: str) -> Head:
+    """Read a head file.
+
+    Parameters
+    ----------
+    data
+        The file's bytes.
+    origin
+        What to call it in an error.
+
+    Raises
+    ------
+    HeadFormatError
+        It is no head file, is damaged, or has a newer format.
+    """
+    try:
+        header = _header(data)
+        if int(header["format"]) > FORMAT:
+            raise HeadFormatError(
+                origin,
+                f"the head has format {header['format']}, this release reads up to {FORMAT}",
+                "Upgrade the engine: pip install --upgrade image-engine",
+            )
+        return _checked(_head(header, load_tensors(data)))
+    except (SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise HeadFormatError(
+            origin,
+            f"this is no head file of the engine ({type(error).__name__}: {error})",
+            "Use a file that `engine heads export` wrote",
+        ) from None
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    length = int.from_bytes(data[:8], "little")
+    if length > len(data):
+        raise ValueError("no safetensors header")
+    header: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
+    return header
+
+
+def _head(header: dict[str, Any], tensors: dict[str, Any]) -> Head:
+    count = sum(name.endswith(".weight") and name.startswith("layers.") for name in tensors)
+    layers = tuple(
+        Dense(tensors[f"layers.{number}.weight"], tensors[f"layers.{number}.bias"])
+        for number in range(count)
+    )
+    return Head(
+        name=str(header["name"]),
+        categories=tuple(map(str, header["categories"])),
+        backbone=str(header["backbone"]),
+        fingerprint=str(header["fingerprint"]),
+        layers=layers,
+        scale=float(header["scale"]),
+        temperature=float(header["temperature"]),
+        gate=Dense(tensors["gate.weight"], tensors["gate.bias"]),
+        accept=float(header["accept"]),
+        created_at=str(header["created_at"]),
+        metrics=dict(header["metrics"]),
+    )
+
+
+def _checked(head: Head) -> Head:
+    width = head.dim
+    for layer in head.layers:
+        if layer.weight.shape != (len(layer.bias), width):
+            raise ValueError("the layers do not fit each other")
+        width = len(layer.bias)
+    outputs = len(head.categories)
+    if not head.layers or width != outputs or head.gate.weight.shape[0] != outputs:
+        raise ValueError("the layers do not fit the categories")
+    finite = all(
+        np.isfinite(part).all() for layer in (*head.layers, head.gate) for part in _parts(layer)
+    )
+    if not finite or head.temperature <= 0:
+        raise ValueError("a number in it is not finite")
+    return head
+
+
+def _parts(layer: Dense) -> tuple[Any, Any]:
+    return layer.weight, layer.bias

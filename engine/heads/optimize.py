@@ -1,0 +1,55 @@
+"""Adam, written out.
+
+torch's own optimizers import its compiler when the first one is made, which takes longer than
+all of a head's training. The update itself is a few lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
+
+    Parameters
+    ----------
+    parameters
+        Tensors to move; those of two dimensions are decayed, biases are not.
+    lr
+        Step size; it may be changed between steps.
+    weight_decay
+        Share of `lr` by which weights shrink in each step.
+    """
+
+    def __init__(
+        self, parameters: Sequence[torch.Tensor], lr: float, weight_decay: float = 0.0
+    ) -> None:
+        self._parameters = parameters
+        self.lr = lr
+        self._decay = weight_decay
+        self._first = [torch.zeros_like(p) for p in parameters]
+        self._second = [torch.zeros_like(p) for p in parameters]
+        self._steps = 0
+
+    @torch.no_grad()
+    def step(self, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> None:
+        """Move every parameter against its gradient, and clear the gradients."""
+        self._steps += 1
+        scale1 = 1 - beta1**self._steps
+        scale2 = 1 - beta2**self._steps
+        for parameter, first, second in zip(
+            self._parameters, self._first, self._second, strict=True
+        ):
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            if parameter.ndim > 1:
+                parameter.mul_(1 - self.lr * self._decay)
+            first.lerp_(gradient, 1 - beta1)
+            second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+            spread = (second / scale2).sqrt_().add_(eps)
+            parameter.addcdiv_(first, spread, value=-self.lr / scale1)
+            parameter.grad = None

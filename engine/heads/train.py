@@ -1,0 +1,223 @@
+"""From embeddings of labelled pictures to a head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.heads.background import background_logits, prototypes, suspects
+from engine.heads.calibrate import expected_calibration_error, fit_temperature
+from engine.heads.classifier import BuiltIn, belonging
+from engine.heads.fit import (
+    Fitted,
+    History,
+    Rows,
+    TrainOptions,
+    fit_gate,
+    fit_layers,
+    one_thread_for_small,
+    stratified_split,
+)
+from engine.heads.head import Dense, Head
+from engine.heads.numerics import log_sum_exp, softmax
+from index.records import Floats, Ids, Vectors
+
+# A head's own answer is unknown when less of the joint distribution falls to it than falls to
+# all but this share of held-out pictures, or less than half where those are surer than that.
+REJECTED = 0.02
+MOST_ASKED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Labelled embeddings; a picture may be there in several views.
+
+    Attributes
+    ----------
+    categories
+        Names, in order of their numbers.
+    vectors
+        `n` embeddings.
+    labels
+        int64 `[n]`, numbers of categories.
+    picture
+        int64 `[n]`, which picture each row is a view of, counted from 0.
+    original
+        bool `[n]`, true where the row is the picture itself, exactly once per picture.
+    """
+
+    categories: tuple[str, ...]
+    vectors: Vectors
+    labels: Ids
+    picture: Ids
+    original: npt.NDArray[np.bool_]
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures there are."""
+        return int(self.original.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A head, and how it came to be."""
+
+    head: Head
+    history: History
+    validation_images: int
+    background: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the head will be called and whose embeddings it is for."""
+
+    name: str
+    backbone: str
+    fingerprint: str
+
+
+def train_head(
+    origin: Origin,
+    examples: Examples,
+    catalog: Vectors,
+    built_in: BuiltIn,
+    options: TrainOptions,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Trained:
+    """Train layers and gate.
+
+    A fifth of the pictures is held out to stop in time, to calibrate and to measure. What was
+    learned about *how* to train then serves to train on all of them.
+
+    Parameters
+    ----------
+    examples
+        What to learn.
+    catalog
+        Background: embeddings of other pictures, which may secretly show the new categories.
+    """
+    with one_thread_for_small(len(examples.labels) + len(catalog), examples.vectors.unit.shape[1]):
+        return _train(origin, examples, catalog, built_in, options, progress)
+
+
+def _train(
+    origin: Origin,
+    examples: Examples,
+    catalog: Vectors,
+    built_in: BuiltIn,
+    options: TrainOptions,
+    progress: Callable[[int, int], None],
+) -> Trained:
+    scale = float(np.sqrt(examples.vectors.unit.shape[1]) / 4)
+    kept, held = _split(examples, options)
+    outputs = len(examples.categories)
+    trial = fit_layers(
+        _rows(examples, kept, scale),
+        outputs,
+        options,
+        held_out=_rows(examples, held, scale) if held.any() else None,
+        progress=progress,
+    )
+    final = fit_layers(_rows(examples, slice(None), scale), outputs, options, epochs=trial.epochs)
+    made_up = prototypes(examples.vectors, built_in, options.seed)
+    trial_gate = _gate(examples, kept, made_up, built_in)
+    suspect = suspects(catalog, examples.vectors, trial_gate, built_in)
+    background = Vectors.concatenate([made_up, catalog[~suspect]])
+    gate = _gate(examples, slice(None), background, built_in, start=trial_gate)
+    tested = _head(origin, examples, trial, trial_gate, scale)
+    temperature, accept, metrics = _measure(tested, examples, held, built_in)
+    return Trained(
+        _head(origin, examples, final, gate, scale, temperature, accept, metrics),
+        trial.history,
+        int(held.sum()),
+        int((~suspect).sum()),
+    )
+
+
+def _split(
+    examples: Examples, options: TrainOptions
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which rows to train on, and which to hold out (only pictures themselves)."""
+    order = np.argsort(examples.picture[examples.original])
+    labels = examples.labels[examples.original][order]
+    kept, held = stratified_split(labels.tolist(), options.validation, options.seed)
+    return (
+        np.isin(examples.picture, kept),
+        np.isin(examples.picture, held) & examples.original,
+    )
+
+
+def _rows(examples: Examples, which: npt.NDArray[np.bool_] | slice, scale: float) -> Rows:
+    return Rows(examples.vectors.unit[which] * np.float32(scale), examples.labels[which])
+
+
+def _gate(
+    examples: Examples,
+    which: npt.NDArray[np.bool_] | slice,
+    background: Vectors,
+    built_in: BuiltIn,
+    start: Dense | None = None,
+) -> Dense:
+    positives = examples.vectors[which]
+    frozen = (
+        log_sum_exp(built_in.logits(positives)),
+        background_logits(background, built_in),
+    )
+    rows = Rows(positives.raw, examples.labels[which])
+    return fit_gate(rows, len(examples.categories), background.raw, frozen, start)
+
+
+def _head(
+    origin: Origin,
+    examples: Examples,
+    fitted: Fitted,
+    gate: Dense,
+    scale: float,
+    temperature: float = 1.0,
+    accept: float = MOST_ASKED,
+    metrics: dict[str, float] | None = None,
+) -> Head:
+    return Head(
+        name=origin.name,
+        categories=examples.categories,
+        backbone=origin.backbone,
+        fingerprint=origin.fingerprint,
+        layers=fitted.layers,
+        scale=scale,
+        temperature=temperature,
+        gate=gate,
+        accept=accept,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        metrics=metrics or {},
+    )
+
+
+def _measure(
+    head: Head, examples: Examples, held: npt.NDArray[np.bool_], built_in: BuiltIn
+) -> tuple[float, float, dict[str, float]]:
+    """Return temperature, acceptance and metrics from pictures the head has not seen."""
+    vectors, labels = examples.vectors[held], examples.labels[held]
+    metrics = {"images": float(examples.pictures), "validation_images": float(len(labels))}
+    if not len(labels):
+        return 1.0, MOST_ASKED, metrics | {"validation_accuracy": float("nan")}
+    logits: Floats = head.log_probabilities(vectors)
+    temperature = fit_temperature(logits, labels)
+    share = belonging(head, built_in, vectors)
+    accept = min(MOST_ASKED, float(np.quantile(share, REJECTED)))
+    return (
+        temperature,
+        accept,
+        metrics
+        | {
+            "validation_accuracy": float((logits.argmax(axis=1) == labels).mean()),
+            "calibration_error_before": expected_calibration_error(np.exp(logits), labels),
+            "calibration_error": expected_calibration_error(
+                softmax(logits / np.float32(temperature)), labels
+            ),
+        },
+    )

@@ -1,0 +1,26 @@
+"""What the engine says while it works; who hears it is up to the caller."""
+
+from __future__ import annotations
+
+import logging
+
+_log = logging.getLogger("engine")
+
+
+class Reporter:
+    """Hears announcements and progress. This one logs the former and ignores the latter.
+
+    Announcements are for people: a download and its size, a choice made for them. They are
+    logged as warnings, which Python shows on stderr unless told otherwise, because nothing may
+    be fetched in silence.
+    """
+
+    def announce(self, text: str) -> None:
+        """Say something once."""
+        _log.warning(text)
+
+    def progress(self, task: str, done: int, total: int | None, unit: str) -> None:
+        """Say how far a task has come; called often, and with `done == total` at the end."""
+
+
+SILENT = Reporter()

@@ -1,0 +1,58 @@
+"""What executes a backbone: OpenVINO on a CPU, PyTorch on a GPU or on request."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+from typing import Protocol
+
+from engine.backbones import Backbone
+from engine.preprocess import Pixels
+from engine.runtimes.converted import Converted
+from index.records import Floats
+
+
+class Runtime(Protocol):
+    """A frozen backbone, ready to run.
+
+    Invariants, held by tests against torch in fp32:
+
+    1. an embedding does not depend on what else is in the batch, nor on the batch's size;
+    2. every runtime gives the same embedding: cosine >= 0.999 in fp32, >= 0.997 in bf16.
+    """
+
+    @property
+    def name(self) -> str:
+        """What executes it, for people: `openvino fp32`, `torch cuda bf16`."""
+
+    def embed(self, pixels: Pixels) -> Floats:
+        """Return embeddings float32 `[n, dim]` of pixels uint8 `[n, crop, crop, 3]`."""
+
+
+def open_runtime(kind: str, backbone: Backbone, converted: Converted, precision: str) -> Runtime:
+    """Start a runtime.
+
+    Parameters
+    ----------
+    kind
+        `openvino`, `torch`, or `auto`: torch where there is a GPU, OpenVINO elsewhere.
+    converted
+        The backbone's files as OpenVINO wants them.
+    precision
+        `fp32` or `bf16`.
+    """
+    if kind == "torch" or (kind == "auto" and _has_gpu()):
+        from engine.runtimes.pytorch import TorchRuntime
+
+        return TorchRuntime(backbone, converted.weights, precision)
+    from engine.runtimes.openvino import OpenVINORuntime
+
+    return OpenVINORuntime(converted.model, converted.compiled, backbone.dim, precision)
+
+
+def _has_gpu() -> bool:
+    # Asking torch would cost over a second, and a search on a CPU never imports it.
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    return Path("/dev/nvidia0").exists()

@@ -1,0 +1,81 @@
+"""For tests, ours and yours: a backbone that is deterministic, instant, and needs no weights.
+
+    from engine import Config, Engine
+    from engine.testing import FakeEmbedder
+
+    config = Config.at(tmp_path / "store")
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        engine.index([tmp_path / "pictures"])
+
+What it computes from a picture is not useful, but differs between pictures and is the same every
+time. It is meant for tests of storage and of crashes, not of what pictures show.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from engine.backbones import Backbone, Packaged
+from engine.config import Config
+from engine.embedder import DEFAULT_PRECISION, Embedder
+from engine.heads.classifier import BuiltIn
+from engine.heads.head import Dense
+from engine.preprocess import Pixels, Preprocessing
+from engine.reporting import SILENT, Reporter
+from engine.weights import WeightsFile
+from index.records import Floats
+
+FAKE = Backbone(
+    name="fake",
+    library="none",
+    architecture="mean of cells",
+    classifier="none",
+    dim=48,
+    preprocessing=Preprocessing(16, 16, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    weights=Packaged("engine.testing", "none", "0" * 64, 0),
+)
+CATEGORIES = tuple(f"thing {number}" for number in range(20))
+
+
+class FakeRuntime:
+    """Averages of 4 x 4 cells of the picture, each pixel for itself: no batch can matter."""
+
+    name = "fake"
+
+    def embed(self, pixels: Pixels) -> Floats:
+        """Return embeddings float32 `[n, 48]` of pixels uint8 `[n, 16, 16, 3]`."""
+        cells = pixels.astype(np.float32).reshape(len(pixels), 4, 4, 4, 4, 3).mean(axis=(2, 4))
+        embeddings: Floats = cells.reshape(len(pixels), 48) / np.float32(32) + np.float32(0.1)
+        return embeddings
+
+
+class FakeEmbedder(Embedder):
+    """An embedder with the fake backbone.
+
+    Parameters
+    ----------
+    config
+        As for the real one.
+    weights_sha256
+        Pretend to be other weights.
+    """
+
+    def __init__(
+        self, config: Config, reporter: Reporter = SILENT, *, weights_sha256: str = "0" * 64
+    ) -> None:
+        file = WeightsFile(Path("fake"), weights_sha256, "engine.testing")
+        super().__init__(config, FAKE, file, config.precision or DEFAULT_PRECISION, reporter)
+
+    @cached_property
+    def _runtime(self) -> FakeRuntime:
+        return FakeRuntime()
+
+    @cached_property
+    def built_in(self) -> BuiltIn:
+        """Twenty categories that mean nothing."""
+        rng = np.random.default_rng(0)
+        weight = rng.normal(size=(len(CATEGORIES), FAKE.dim)).astype(np.float32)
+        return BuiltIn(Dense(weight, np.zeros(len(CATEGORIES), np.float32)), CATEGORIES)

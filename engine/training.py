@@ -1,0 +1,218 @@
+"""Training: from a folder of examples, or the catalog's own labels, to a head in the catalog."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.config import Config
+from engine.dataset import MIRROR, ORIGINAL, Collector, find_labelled, label_numbers
+from engine.embedder import Embedder
+from engine.errors import TrainingError
+from engine.heads.background import MOST_FROM_CATALOG
+from engine.heads.classifier import Classifier
+from engine.heads.file import head_to_bytes
+from engine.heads.fit import TrainOptions
+from engine.heads.head import Head
+from engine.heads.train import Examples, Origin, train_head
+from engine.reporting import Reporter
+from engine.results import Skipped, TrainReport, TrainSeconds
+from index.catalog import Catalog
+from index.records import Ids, Vectors
+
+FEWEST = 2
+
+
+class Trainer:
+    """Trains heads for one catalog, whose writer lock the caller holds.
+
+    Parameters
+    ----------
+    catalog, embedder, config, reporter
+        As everywhere.
+    heads
+        The heads the catalog has.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        embedder: Embedder,
+        config: Config,
+        reporter: Reporter,
+        heads: Sequence[Head],
+    ) -> None:
+        self._catalog = catalog
+        self._embedder = embedder
+        self._config = config
+        self._reporter = reporter
+        self._heads = heads
+
+    def from_folder(
+        self, name: str, dataset: str, options: TrainOptions, *, mirror_indexed: bool
+    ) -> TrainReport:
+        """Train on a folder with one folder per category.
+
+        Raises
+        ------
+        UsageError
+            There is no such folder, or no picture in it has a category.
+        TrainingError
+            A category has too few usable pictures.
+        """
+        started = time.monotonic()
+        files, skipped = find_labelled(dataset)
+        collector = Collector(
+            self._catalog, self._embedder, self._config, self._reporter, keep=True
+        )
+        found = collector.collect(dataset, files, mirror=True, mirror_indexed=mirror_indexed)
+        _require_enough(
+            dataset, {each.label for each in files}, [each.label for each in found.files]
+        )
+        categories, labels = label_numbers([each.label for each in found.files])
+        rows = [
+            (picture, view)
+            for view in (ORIGINAL, MIRROR)
+            for picture, views in enumerate(found.views)
+            if view in views
+        ]
+        picture = np.array([place for place, _ in rows], np.int64)
+        examples = Examples(
+            categories,
+            Vectors.concatenate([found.views[place][view] for place, view in rows]),
+            labels[picture],
+            picture,
+            np.array([view == ORIGINAL for _, view in rows]),
+        )
+        skips = [*skipped, *found.skipped]
+        embed_seconds = time.monotonic() - started
+        hashes = set(found.hashes)
+        return self._fit(name, examples, options, hashes, embed_seconds, found.embedded, skips)
+
+    def from_labels(self, name: str, options: TrainOptions) -> TrainReport:
+        """Train on the labels that the catalog's images have; no picture is opened.
+
+        Raises
+        ------
+        TrainingError
+            There are no labels, or one has too few images.
+        """
+        started = time.monotonic()
+        labelled = [each for each in self._catalog.images.contents() if each.label]
+        texts = [str(each.label) for each in labelled]
+        _require_enough("--from-labels", set(texts), texts)
+        categories, labels = label_numbers(texts)
+        ids, vectors = self._catalog.images.vectors_of([each.id for each in labelled])
+        place = {each.id: row for row, each in enumerate(labelled)}
+        order = np.array([place[image_id] for image_id in ids.tolist()], np.int64)
+        count = len(ids)
+        examples = Examples(
+            categories, vectors, labels[order], np.arange(count), np.ones(count, np.bool_)
+        )
+        hashes = {each.content_hash for each in labelled}
+        return self._fit(name, examples, options, hashes, time.monotonic() - started, 0, [])
+
+    def _fit(
+        self,
+        name: str,
+        examples: Examples,
+        options: TrainOptions,
+        hashes: set[str],
+        embed_seconds: float,
+        embedded: int,
+        skipped: list[Skipped],
+    ) -> TrainReport:
+        started = time.monotonic()
+        origin = Origin(name, self._embedder.backbone.name, self._embedder.fingerprint)
+        background = self._background(examples.categories, hashes, options.seed)
+        trained = train_head(
+            origin,
+            examples,
+            background,
+            self._embedder.built_in,
+            options,
+            lambda done, total: self._reporter.progress("training", done, total, "epochs"),
+        )
+        self._reporter.progress("training", len(trained.history), len(trained.history), "epochs")
+        others = [head for head in self._heads if head.name != name]
+        adopt_heads(self._catalog, self._embedder, [*others, trained.head], put=trained.head)
+        return TrainReport(
+            head=name,
+            categories=examples.categories,
+            images=examples.pictures,
+            embedded=embedded,
+            validation_images=trained.validation_images,
+            validation_accuracy=trained.head.metrics["validation_accuracy"],
+            temperature=trained.head.temperature,
+            background=trained.background,
+            seconds=TrainSeconds(embed_seconds, time.monotonic() - started),
+            skipped=skipped,
+            history=trained.history,
+        )
+
+    def _background(self, categories: Sequence[str], hashes: set[str], seed: int) -> Vectors:
+        """Return catalog embeddings that nobody says show one of these categories."""
+        taken = {name.casefold() for name in categories}
+        others: Ids = np.array(
+            [
+                each.id
+                for each in self._catalog.images.contents()
+                if each.content_hash not in hashes
+                and (each.label is None or each.label.casefold() not in taken)
+            ],
+            np.int64,
+        )
+        if not len(others):
+            return Vectors.empty(self._embedder.backbone.dim)
+        rng = np.random.default_rng(seed)
+        chosen = rng.permutation(others)[:MOST_FROM_CATALOG]
+        return self._catalog.images.vectors_of(chosen.tolist())[1]
+
+
+def adopt_heads(
+    catalog: Catalog,
+    embedder: Embedder,
+    heads: Sequence[Head],
+    *,
+    put: Head | None = None,
+    delete: str | None = None,
+) -> None:
+    """Change the catalog's heads and, in the same transaction, every image's prediction.
+
+    The predictions come from stored embeddings; no picture is opened.
+
+    Parameters
+    ----------
+    heads
+        All heads there will be afterwards.
+    put, delete
+        The head to store, or the name of the one to forget.
+    """
+    ids, vectors = catalog.images.vectors(gone_too=True)
+    named = Classifier(embedder.built_in, heads).best(vectors)
+    catalog.change_heads(
+        put=(put.name, head_to_bytes(put)) if put else None,
+        delete=delete,
+        ids=ids,
+        named=named,
+    )
+
+
+def _require_enough(thing: str, wanted: set[str], labels: Sequence[str]) -> None:
+    counts = Counter(labels)
+    for name in sorted(wanted):
+        if counts[name] < FEWEST:
+            raise TrainingError(
+                thing,
+                f"the category {name!r} has {counts[name]} usable pictures",
+                f"Give each category at least {FEWEST}, better twenty or more",
+            )
+    if not wanted:
+        raise TrainingError(
+            thing,
+            "no image in the catalog has a label",
+            "Give labels with `engine index PATH --label parent`",
+        )

@@ -1,0 +1,73 @@
+"""Errors of the room `index`, and the root of the tree that `engine/errors.py` draws.
+
+The root stands here and not in `engine/errors.py` because this room imports nothing of `engine`.
+"""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """Base of every error this project raises on purpose.
+
+    Parameters
+    ----------
+    thing
+        What the error is about: a path, a name, a setting.
+    reason
+        Why it failed.
+    remedy
+        What the person can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, thing: object, reason: str, remedy: str) -> None:
+        super().__init__(thing, reason, remedy)
+        self.thing = str(thing)
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.thing}: {self.reason}. {self.remedy}"
+
+
+class UsageError(EngineError):
+    """The request itself is wrong; nothing was done."""
+
+    exit_code = 2
+
+
+class FilterError(UsageError):
+    """A `--where` clause that cannot be understood."""
+
+
+class StoreError(EngineError):
+    """The store (the folder `.engine/`) cannot be used."""
+
+
+class StoreNotFoundError(StoreError):
+    """There is no store where one was expected."""
+
+
+class StoreLockedError(StoreError):
+    """Another process is writing to this store."""
+
+
+class CatalogError(StoreError):
+    """The SQL catalog cannot be read or written."""
+
+
+class CatalogDamagedError(CatalogError):
+    """The catalog's file is not a database, or its pages are broken."""
+
+
+class CatalogVersionError(CatalogError):
+    """The catalog was written by a newer release."""
+
+
+class DiskFullError(CatalogError):
+    """There was no room left to write."""
+
+
+class BackboneMismatchError(StoreError):
+    """The catalog holds embeddings of another backbone."""

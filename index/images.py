@@ -1,0 +1,322 @@
+"""The tables `images` and `embeddings`: what the engine remembers of each picture file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from index.blobs import pack, unpack
+from index.database import Database
+from index.filters import Filter
+from index.predictions import Named, write_predictions
+from index.records import Content, FileState, Ids, ImageFacts, ImageRow, KnownImage, Vectors
+from index.schema import UNDECODABLE, Category, Embedding, Image, Prediction, Query
+from index.settings import next_generation
+
+# A statement names at most this many ids; SQLite's oldest limit on variables is 999.
+IDS_PER_STATEMENT = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures to be committed together: facts, embeddings and predictions in the same order.
+
+    `ids` holds the row each picture already has, None for a new one.
+    """
+
+    ids: Sequence[int | None]
+    facts: Sequence[ImageFacts]
+    vectors: Vectors
+    named: Named
+
+
+class ImageTable:
+    """Verbs over the images of one catalog.
+
+    Parameters
+    ----------
+    database
+        Where they are.
+    dtype
+        How vectors are stored: `float16` or `float32`.
+    """
+
+    def __init__(self, database: Database, dtype: str) -> None:
+        self._database = database
+        self._dtype = np.dtype(dtype)
+
+    def known(self, roots: Iterable[str]) -> dict[str, KnownImage]:
+        """Return every image at or below one of `roots`, gone ones included, by path."""
+        roots = tuple(roots)
+        query = _known_query().where(or_(false(), *map(_below, roots)))
+        with self._database.reading() as connection:
+            found = map(_known, connection.execute(query))
+            return {image.path: image for image in found if is_below(image.path, roots)}
+
+    def with_content(self, content_hash: str) -> list[KnownImage]:
+        """Return the images whose file has this content, oldest first."""
+        query = _known_query().where(Image.content_hash == content_hash).order_by(Image.id)
+        with self._database.reading() as connection:
+            return [_known(row) for row in connection.execute(query)]
+
+    def store(self, batch: Batch) -> list[int]:
+        """Commit pictures with their embeddings and predictions; return their ids.
+
+        Raises
+        ------
+        DiskFullError
+            There was no room; nothing of the batch was kept.
+        """
+        with self._database.writing() as connection:
+            generation = next_generation(connection)
+            ids = _write_facts(connection, batch, generation)
+            for part in _parts(ids):
+                connection.execute(delete(Embedding).where(Embedding.image_id.in_(part)))
+            blobs = pack(batch.vectors.unit, self._dtype)
+            rows = [
+                {"image_id": image_id, "vector": blob, "norm": float(norm)}
+                for image_id, blob, norm in zip(ids, blobs, batch.vectors.norm, strict=True)
+            ]
+            if rows:
+                connection.execute(insert(Embedding), rows)
+            write_predictions(connection, np.array(ids, np.int64), batch.named)
+        return ids
+
+    def restat(self, changes: Iterable[tuple[int, FileState, int]]) -> None:
+        """Record new sizes, times and paths of images whose content is the same; show them again.
+
+        `changes` are `(id, file, scanned_ns)`; a path that differs from the recorded one moves
+        the image, and its embedding with it.
+        """
+        rows: list[dict[str, Any]] = [
+            {
+                "row": image_id,
+                "new_path": file.path,
+                "new_size": file.size,
+                "new_mtime_ns": file.mtime_ns,
+                "new_scanned_ns": scanned_ns,
+            }
+            for image_id, file, scanned_ns in changes
+        ]
+        if not rows:
+            return
+        with self._database.writing() as connection:
+            self._reveal(connection, [row["row"] for row in rows])
+            statement = (
+                update(Image)
+                .where(Image.id == bindparam("row"))
+                .values(
+                    path=bindparam("new_path"),
+                    size=bindparam("new_size"),
+                    mtime_ns=bindparam("new_mtime_ns"),
+                    scanned_ns=bindparam("new_scanned_ns"),
+                )
+                .execution_options(synchronize_session=None)
+            )
+            connection.execute(statement, rows)
+
+    def reveal(self, ids: Sequence[int]) -> None:
+        """Show again images that were gone."""
+        if ids:
+            with self._database.writing() as connection:
+                self._reveal(connection, ids)
+
+    def hide(self, ids: Sequence[int]) -> None:
+        """Mark images as gone. Their embeddings stay, for the day the files come back."""
+        if not ids:
+            return
+        with self._database.writing() as connection:
+            values = {
+                "missing_since": datetime.now(UTC),
+                "generation": next_generation(connection),
+            }
+            for part in _parts(ids):
+                connection.execute(update(Image).where(Image.id.in_(part)).values(values))
+
+    def relabel(self, labels: Iterable[tuple[int, str | None]]) -> None:
+        """Set the label of images, given as `(id, label)`."""
+        rows = [{"row": image_id, "new": label} for image_id, label in labels]
+        if rows:
+            statement = (
+                update(Image).where(Image.id == bindparam("row")).values(label=bindparam("new"))
+            )
+            with self._database.writing() as connection:
+                connection.execute(statement, rows)
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Forget images altogether, embeddings and predictions included."""
+        if not ids:
+            return
+        with self._database.writing() as connection:
+            next_generation(connection)
+            for part in _parts(ids):
+                connection.execute(delete(Prediction).where(Prediction.image_id.in_(part)))
+                connection.execute(delete(Embedding).where(Embedding.image_id.in_(part)))
+                connection.execute(delete(Image).where(Image.id.in_(part)))
+
+    def matching(self, condition: Filter) -> Ids:
+        """Return the ids of visible images that meet `condition`, ascending, int64 `[n]`."""
+        query = _with_prediction(select(Image.id)).where(condition.sql()).order_by(Image.id)
+        with self._database.reading() as connection:
+            return np.fromiter(connection.execute(query).scalars(), np.int64)
+
+    def rows(self, ids: Sequence[int]) -> dict[int, ImageRow]:
+        """Return what a reader sees of these images; unknown ids are left out."""
+        columns = _with_prediction(
+            select(
+                Image.id,
+                Image.path,
+                Image.content_hash,
+                Image.width,
+                Image.height,
+                Image.format,
+                Image.label,
+                Category.name,
+                Prediction.probability,
+                Image.indexed_at,
+            )
+        )
+        found: dict[int, ImageRow] = {}
+        with self._database.reading() as connection:
+            for part in _parts(ids):
+                for row in connection.execute(columns.where(Image.id.in_(part))):
+                    found[row.id] = ImageRow(*row)
+        return found
+
+    def contents(self) -> list[Content]:
+        """Return what every visible image holds, in order of id."""
+        query = (
+            select(Image.id, Image.path, Image.content_hash, Image.label)
+            .where(Image.missing_since.is_(None))
+            .order_by(Image.id)
+        )
+        with self._database.reading() as connection:
+            return [Content(*row) for row in connection.execute(query)]
+
+    def vectors(self, *, gone_too: bool = False) -> tuple[Ids, Vectors]:
+        """Return ids and embeddings of all visible images, in order of id."""
+        query = (
+            select(Image.id, Embedding.vector, Embedding.norm)
+            .join(Embedding, Embedding.image_id == Image.id)
+            .order_by(Image.id)
+        )
+        if not gone_too:
+            query = query.where(Image.missing_since.is_(None))
+        with self._database.reading() as connection:
+            return unpack(connection.execute(query).all(), self._dtype)
+
+    def vectors_of(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
+        """Return ids and embeddings of these images, gone ones included, in order of id."""
+        query = select(Embedding.image_id, Embedding.vector, Embedding.norm)
+        rows: list[Any] = []
+        with self._database.reading() as connection:
+            for part in _parts(sorted(set(ids))):
+                chosen = query.where(Embedding.image_id.in_(part)).order_by(Embedding.image_id)
+                rows.extend(connection.execute(chosen))
+        return unpack(rows, self._dtype)
+
+    def _reveal(self, connection: Connection, ids: Sequence[int]) -> None:
+        for part in _parts(ids):
+            hidden = and_(Image.id.in_(part), Image.missing_since.is_not(None))
+            if connection.execute(select(func.count()).where(hidden)).scalar_one():
+                values = {"missing_since": None, "generation": next_generation(connection)}
+                connection.execute(update(Image).where(hidden).values(values))
+
+
+def is_below(path: str, roots: Iterable[str]) -> bool:
+    """Say whether `path` is one of `roots` or lies in one of them."""
+    return any(path == root or path.startswith(_as_folder(root)) for root in roots)
+
+
+def _as_folder(root: str) -> str:
+    return root if root.endswith(os.sep) else root + os.sep
+
+
+def _below(root: str) -> ColumnElement[bool]:
+    # Paths with undecodable bytes are stored encoded, so SQL lets them all pass; is_below decides.
+    folder = _as_folder(root).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    undecodable = func.substr(Image.path, 1, len(UNDECODABLE)) == UNDECODABLE
+    if "\N{REPLACEMENT CHARACTER}" in folder:
+        return undecodable
+    inside = func.substr(Image.path, 1, len(folder)) == folder
+    return or_(Image.path == root, inside, undecodable)
+
+
+def _known_query() -> Query:
+    return select(
+        Image.id,
+        Image.path,
+        Image.size,
+        Image.mtime_ns,
+        Image.scanned_ns,
+        Image.content_hash,
+        Image.label,
+        Image.missing_since.is_not(None),
+    )
+
+
+def _known(row: Any) -> KnownImage:
+    return KnownImage(*row)
+
+
+def _with_prediction(query: Query) -> Query:
+    convincing = and_(Prediction.image_id == Image.id, Prediction.unknown.is_(False))
+    return (
+        query.select_from(Image)
+        .outerjoin(Prediction, convincing)
+        .outerjoin(Category, Category.id == Prediction.category_id)
+    )
+
+
+def _write_facts(connection: Connection, batch: Batch, generation: int) -> list[int]:
+    """Update the rows that exist, insert the others, and return all ids in the batch's order."""
+    rows = [_columns(facts, generation) for facts in batch.facts]
+    new = [row for image_id, row in zip(batch.ids, rows, strict=True) if image_id is None]
+    for image_id, row in zip(batch.ids, rows, strict=True):
+        if image_id is not None:
+            connection.execute(update(Image).where(Image.id == image_id).values(row))
+    if not new:
+        return [image_id for image_id in batch.ids if image_id is not None]
+    statement = insert(Image).returning(Image.id, sort_by_parameter_order=True)
+    made = iter(connection.execute(statement, new).scalars().all())
+    return [next(made) if image_id is None else image_id for image_id in batch.ids]
+
+
+def _columns(facts: ImageFacts, generation: int) -> dict[str, Any]:
+    return {
+        "path": facts.file.path,
+        "size": facts.file.size,
+        "mtime_ns": facts.file.mtime_ns,
+        "scanned_ns": facts.scanned_ns,
+        "content_hash": facts.content_hash,
+        "width": facts.width,
+        "height": facts.height,
+        "format": facts.format,
+        "label": facts.label,
+        "indexed_at": datetime.now(UTC),
+        "missing_since": None,
+        "generation": generation,
+    }
+
+
+def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), IDS_PER_STATEMENT):
+        yield ids[start : start + IDS_PER_STATEMENT]

@@ -1,0 +1,155 @@
+"""The small values that cross from the catalog to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What the file system says of a file: enough to know it unchanged."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """What the catalog remembers of a file, as far as finding changes needs it."""
+
+    id: int
+    path: str
+    size: int
+    mtime_ns: int
+    scanned_ns: int
+    content_hash: str
+    label: str | None
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """A picture that was read: where it lies and what it is."""
+
+    file: FileState
+    scanned_ns: int
+    content_hash: str
+    width: int
+    height: int
+    format: str
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Embeddings in rows.
+
+    Attributes
+    ----------
+    unit
+        float32 `[n, dim]`, each row of length 1 (or 0 for a zero embedding).
+    norm
+        float32 `[n]`, the lengths: `unit * norm[:, None]` are the embeddings.
+    """
+
+    unit: Floats
+    norm: Floats
+
+    def __len__(self) -> int:
+        return len(self.norm)
+
+    @property
+    def raw(self) -> Floats:
+        """The embeddings with their lengths, float32 `[n, dim]`."""
+        return self.unit * self.norm[:, None]
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | Ids | slice) -> Vectors:
+        return Vectors(self.unit[rows], self.norm[rows])
+
+    @classmethod
+    def of(cls, embeddings: Floats) -> Vectors:
+        """Split embeddings `[n, dim]` into unit vectors and lengths."""
+        norm = np.linalg.norm(embeddings, axis=1).astype(np.float32)
+        unit = embeddings / np.maximum(norm, np.finfo(np.float32).tiny)[:, None]
+        return cls(unit.astype(np.float32), norm)
+
+    @classmethod
+    def empty(cls, dim: int) -> Vectors:
+        """No embeddings at all, of this dim."""
+        return cls(np.zeros((0, dim), np.float32), np.zeros(0, np.float32))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Vectors]) -> Vectors:
+        """All rows of `parts`, in order."""
+        return cls(
+            np.concatenate([part.unit for part in parts]),
+            np.concatenate([part.norm for part in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One image as the catalog shows it to a reader."""
+
+    id: int
+    path: str
+    content_hash: str
+    width: int
+    height: int
+    format: str
+    label: str | None
+    category: str | None
+    probability: float | None
+    indexed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one visible image holds, and what a person says it is."""
+
+    id: int
+    path: str
+    content_hash: str
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedCategory:
+    """What the engine says one image is."""
+
+    image_id: int
+    category: str
+    source: str
+    probability: float
+    unknown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRow:
+    """A head as the catalog keeps it."""
+
+    name: str
+    created_at: datetime
+    file: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogCounts:
+    """How much the catalog holds."""
+
+    images: int
+    missing: int
+    embeddings: int
+    labelled: int
+    predictions: int
+    views: int
+    heads: int

@@ -1,0 +1,190 @@
+"""The catalog's tables, as SQLAlchemy declares them.
+
+    settings      key, value                                    what this catalog is: backbone, dim
+    images        path, size, mtime_ns, content_hash, ...       one row per picture file
+    embeddings    image_id, vector, norm                        one row per image, no image without
+    views         content_hash, view, vector, norm              training pictures, embedded once
+    categories    name, source                                  what a picture can be called
+    heads         name, file                                    dense layers, as safetensors bytes
+    predictions   image_id, category_id, probability, unknown   what the engine says each image is
+
+A vector is a unit vector, little-endian float16 or float32 (setting `dtype`); `norm` restores the
+embedding's length. `migrations/` builds these tables; a test holds the two descriptions together.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Select,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+# A SELECT of whatever columns.
+Query: TypeAlias = Select[*tuple[Any, ...]]
+
+UNDECODABLE = "fsbytes:"
+
+
+class PathText(TypeDecorator[str]):
+    """A file's path as text, whatever bytes its name is made of.
+
+    Nearly all names are valid Unicode and are stored as they are, so that people can read the
+    table. The others, which Python carries as lone surrogates (PEP 383) that no database accepts,
+    are stored percent-encoded behind a marker that no absolute path begins with.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else encode_path(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else decode_path(value)
+
+
+def encode_path(path: str) -> str:
+    """Return the text under which `path` is stored."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return UNDECODABLE + quote_from_bytes(os.fsencode(path))
+    return path
+
+
+def decode_path(text: str) -> str:
+    """Return the path that was stored as `text`."""
+    if text.startswith(UNDECODABLE):
+        return os.fsdecode(unquote_to_bytes(text.removeprefix(UNDECODABLE)))
+    return text
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite forgets the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# SQLite numbers rows by itself only where the key's type is spelled INTEGER.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    """All tables of the catalog."""
+
+
+class Setting(Base):
+    """One fact about this catalog."""
+
+    __tablename__ = "settings"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class Image(Base):
+    """One picture file. `missing_since` is set when the file is gone and cleared on its return."""
+
+    __tablename__ = "images"
+    # AUTOINCREMENT: an id that was removed is never given to another picture, so an index file
+    # that has not caught up yet can only miss a picture, never show a wrong one.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    path: Mapped[str] = mapped_column(PathText, unique=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    scanned_ns: Mapped[int] = mapped_column(BigInteger)
+    content_hash: Mapped[str] = mapped_column(String(64), index=True)
+    width: Mapped[int] = mapped_column(Integer)
+    height: Mapped[int] = mapped_column(Integer)
+    format: Mapped[str] = mapped_column(String(16))
+    label: Mapped[str | None] = mapped_column(Text, index=True)
+    indexed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    missing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    generation: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class Embedding(Base):
+    """The embedding of one image: a unit vector and the length it had."""
+
+    __tablename__ = "embeddings"
+
+    image_id: Mapped[int] = mapped_column(
+        RowId, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    norm: Mapped[float] = mapped_column(Float)
+
+
+class View(Base):
+    """A training picture, or a mirrored copy of one, embedded once; found by its content."""
+
+    __tablename__ = "views"
+
+    content_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    view: Mapped[str] = mapped_column(String(32), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    norm: Mapped[float] = mapped_column(Float)
+
+
+class Category(Base):
+    """A name the engine can give a picture, and the head it comes from."""
+
+    __tablename__ = "categories"
+    __table_args__ = (UniqueConstraint("source", "name"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, index=True)
+    source: Mapped[str] = mapped_column(Text)
+
+
+class Head(Base):
+    """A trained head, whole, as the bytes of its safetensors file."""
+
+    __tablename__ = "heads"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    file: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Prediction(Base):
+    """What the engine says one image is."""
+
+    __tablename__ = "predictions"
+
+    image_id: Mapped[int] = mapped_column(
+        RowId, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    category_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("categories.id", ondelete="CASCADE"), index=True
+    )
+    probability: Mapped[float] = mapped_column(Float)
+    unknown: Mapped[bool] = mapped_column()

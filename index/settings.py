@@ -1,0 +1,79 @@
+"""The table `settings`: what this catalog is, and how often its embeddings have changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select
+
+from index.schema import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogIdentity:
+    """Which backbone a catalog belongs to; it never changes once the catalog is made.
+
+    Attributes
+    ----------
+    backbone, fingerprint
+        The backbone's name, and the SHA-256 that pins its weights and preprocessing.
+    dim
+        Length of an embedding.
+    dtype
+        How a vector is stored: `float16` or `float32`.
+    precision
+        The arithmetic its embeddings are made with unless a command says otherwise.
+    """
+
+    backbone: str
+    fingerprint: str
+    dim: int
+    dtype: str
+    precision: str
+
+
+def read_setting(connection: Connection, key: str) -> str | None:
+    """Return one setting, None where it was never made."""
+    value: str | None = connection.execute(
+        select(Setting.value).where(Setting.key == key)
+    ).scalar_one_or_none()
+    return value
+
+
+def write_setting(connection: Connection, key: str, value: str) -> None:
+    """Set one setting."""
+    connection.execute(delete(Setting).where(Setting.key == key))
+    connection.execute(insert(Setting).values(key=key, value=value))
+
+
+def read_identity(connection: Connection) -> CatalogIdentity | None:
+    """Return whose embeddings these are, None while the catalog is empty."""
+    rows = connection.execute(select(Setting.key, Setting.value)).all()
+    facts = {row.key: row.value for row in rows}
+    if "fingerprint" not in facts:
+        return None
+    return CatalogIdentity(
+        facts["backbone"],
+        facts["fingerprint"],
+        int(facts["dim"]),
+        facts["dtype"],
+        facts["precision"],
+    )
+
+
+def write_identity(connection: Connection, identity: CatalogIdentity) -> None:
+    """Record whose embeddings this catalog holds."""
+    for key in ("backbone", "fingerprint", "dim", "dtype", "precision"):
+        write_setting(connection, key, str(getattr(identity, key)))
+
+
+def read_generation(connection: Connection) -> int:
+    """Return the number of the last change to the set of visible embeddings."""
+    return int(read_setting(connection, "generation") or 0)
+
+
+def next_generation(connection: Connection) -> int:
+    """Count one more change and return its number, for the rows that it writes."""
+    number = read_generation(connection) + 1
+    write_setting(connection, "generation", str(number))
+    return number

@@ -1,0 +1,90 @@
+"""The store: the folder that holds catalog, index and lock, found as git finds `.git`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.errors import StoreError, StoreNotFoundError
+
+FOLDER = ".engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where everything of one catalog lies.
+
+    Attributes
+    ----------
+    folder
+        The store itself.
+    catalog_url
+        A SQLAlchemy URL where the catalog is kept elsewhere (PostgreSQL), else None.
+    """
+
+    folder: Path
+    catalog_url: str | None = None
+
+    @property
+    def catalog(self) -> str | Path:
+        """The database: the URL given, else an SQLite file in the store."""
+        return self.catalog_url or self.folder / "catalog.sqlite"
+
+    @property
+    def index(self) -> Path:
+        """The FAISS file."""
+        return self.folder / "index.faiss"
+
+    def exists(self) -> bool:
+        """Say whether there is a catalog to open."""
+        return self.catalog_url is not None or (self.folder / "catalog.sqlite").exists()
+
+    def require(self) -> None:
+        """Insist that there is a catalog.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is none.
+        """
+        if not self.exists():
+            raise StoreNotFoundError(
+                self.folder,
+                "there is no catalog here",
+                "Make one with `engine index FOLDER`, or name one with --store",
+            )
+
+    def make(self) -> None:
+        """Make the folder.
+
+        Raises
+        ------
+        StoreError
+            It cannot be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                self.folder,
+                f"the store cannot be made ({error.strerror})",
+                "Name another place with --store",
+            ) from None
+
+
+def find_store(folder: str | Path | None = None, *, start: Path | None = None) -> Store:
+    """Return the store to use: `folder`, else ENGINE_STORE, else the nearest `.engine/` upward.
+
+    Where there is none, the answer is the `.engine/` that `engine index` would make in `start`
+    (the current folder).
+    """
+    url = os.environ.get("ENGINE_CATALOG_URL") or None
+    named = folder or os.environ.get("ENGINE_STORE")
+    if named:
+        return Store(Path(named).absolute(), url)
+    start = (start or Path.cwd()).absolute()
+    for place in (start, *start.parents):
+        if (place / FOLDER / "catalog.sqlite").exists():
+            return Store(place / FOLDER, url)
+    return Store(start / FOLDER, url)

@@ -1,0 +1,69 @@
+"""What all tests share: caches of their own, drawn pictures, and the real ones where there are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import Config, Engine
+from engine.demo.catalog import draw_catalog
+from engine.testing import FakeEmbedder
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+REAL_PICTURES = Path(os.environ.get("ENGINE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep weights and compiled models of all tests in one folder, away from the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = {name: os.environ.get(name) for name in ("ENGINE_CACHE", "ENGINE_STORE")}
+    os.environ["ENGINE_CACHE"] = str(folder)
+    os.environ.pop("ENGINE_STORE", None)
+    os.environ["ENGINE_BACKBONE"] = "efficientnet_lite0"
+    yield folder
+    os.environ.pop("ENGINE_BACKBONE", None)
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of drawn furniture, 12 renders in each of 5 categories; not to be changed."""
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_catalog(folder, per_category=12, seed=7)
+    return folder
+
+
+@pytest.fixture
+def pictures(drawn: Path, tmp_path: Path) -> Path:
+    """A folder of a test's own with four renders in each of three categories."""
+    folder = tmp_path / "pictures"
+    for category in ("bed", "chair", "lamp"):
+        (folder / category).mkdir(parents=True)
+        for source in sorted((drawn / category).iterdir())[:4]:
+            shutil.copy2(source, folder / category / source.name)
+    return folder
+
+
+@pytest.fixture
+def fake_engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine with the fake backbone on a store that does not exist yet."""
+    config = Config.at(tmp_path / "store")
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def real_pictures() -> Path:
+    """The folder of real photographs, where there is one."""
+    if not (REAL_PICTURES / "catalog").is_dir():
+        pytest.skip(f"no real photographs at {REAL_PICTURES} (set ENGINE_TEST_DATA)")
+    return REAL_PICTURES
