@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.config import Config
     from engine.engine import Engine
     from engine.errors import EngineError, ImageError, UsageError
-    from engine.heads.fit import TrainOptions
+    from engine.heads.options import TrainOptions
     from engine.reporting import Reporter
     from engine.results import (
         Classification,
@@ -69,7 +69,7 @@ _ROOMS = {
     "ImageError": "engine.errors",
     "UsageError": "engine.errors",
     "Reporter": "engine.reporting",
-    "TrainOptions": "engine.heads.fit",
+    "TrainOptions": "engine.heads.options",
 }
 
 

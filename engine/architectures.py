@@ -88,7 +88,7 @@ def load_state(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
     state = _read(backbone, path)
     with torch.device("meta"):
         wanted = _build(backbone).state_dict()
-    if backbone.tensors_in_order and len(state) == len(wanted):
+    if backbone.tensors_in_order and len(state) == len(wanted) and set(state) != set(wanted):
         state = dict(zip(wanted, state.values(), strict=True))
     missing = [name for name in wanted if name not in state]
     extra = [name for name in state if name not in wanted]

@@ -66,11 +66,11 @@ def fetch_bytes(url: str, limit: int, seconds: float) -> bytes:
     FetchError
         It does not answer, takes longer than `seconds`, or holds more than `limit` bytes.
     """
-    request = urllib.request.Request(url, headers={"User-Agent": _AGENT})
     deadline = time.monotonic() + seconds
     parts: list[bytes] = []
     size = 0
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": _AGENT})
         with urllib.request.urlopen(request, timeout=seconds) as response:
             while chunk := response.read1(CHUNK):
                 size += len(chunk)

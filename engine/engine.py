@@ -28,8 +28,8 @@ from engine.sources import ImageLike
 
 if TYPE_CHECKING:
     from engine.embedder import Embedder
-    from engine.heads.fit import TrainOptions
     from engine.heads.head import Head
+    from engine.heads.options import TrainOptions
     from index.catalog import Catalog
     from index.sync import OpenedIndex
 
@@ -257,7 +257,7 @@ class Engine:
         """
         from engine.dataset import require_folder
         from engine.errors import UsageError
-        from engine.heads.fit import TrainOptions
+        from engine.heads.options import TrainOptions
         from engine.heads.registry import check_name
         from engine.training import Trainer
 
@@ -362,6 +362,19 @@ class Engine:
 
         return [head_info(head) for head in self._heads()]
 
+    def head(self, name: str) -> HeadInfo:
+        """Return one head of the catalog.
+
+        Raises
+        ------
+        UnknownHeadError
+            There is no such head.
+        """
+        from engine.heads.registry import find_head, head_info
+
+        self.config.store.require()
+        return head_info(find_head(self._heads(), name))
+
     def export_head(self, name: str, file: str | Path) -> HeadInfo:
         """Write a head to a file.
 
@@ -372,6 +385,7 @@ class Engine:
         """
         from engine.heads.registry import find_head, head_info, write_head
 
+        self.config.store.require()
         head = find_head(self._heads(), name)
         write_head(head, Path(file))
         return head_info(head)
@@ -440,7 +454,13 @@ class Engine:
         return self._catalog_open
 
     def _catalog_or_none(self) -> Catalog | None:
-        return self._catalog() if self.config.store.exists() else None
+        """Return the catalog, None where there is none or where its making was cut short."""
+        from index.errors import StoreNotFoundError
+
+        try:
+            return self._catalog()
+        except StoreNotFoundError:
+            return None
 
     def _embedder(self) -> Embedder:
         """Return the catalog's backbone, or the one chosen for a catalog to come."""

@@ -11,12 +11,23 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from engine.errors import ImageError
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF")
 _WIDE_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+# What makes a picture upright, by its EXIF orientation; 1 is upright already. Pillow's own
+# `exif_transpose` also writes the EXIF block anew, and gives up where another tag is broken.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _limit = threading.Lock()
 
 
@@ -101,7 +112,7 @@ def decode(data: bytes, name: str, max_pixels: int) -> Picture:
             f"this is no picture the engine can read ({_guess(data)})",
             "JPEG, PNG, WebP, GIF, BMP and TIFF can be read; convert it or rename it",
         ) from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(name, "far more pixels than", max_pixels) from None
     except ImageError:
         raise
@@ -118,24 +129,21 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Return an 8-bit RGB copy of a picture of any mode."""
     if image.mode in _WIDE_MODES:
         image = _to_eight_bits(image)
-    if image.mode == "RGB":
-        return image.copy()
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    image.load()
     try:
-        return ImageOps.exif_transpose(image)
-    except ImageError:
-        raise
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:
-        # A broken EXIF block says nothing about the picture itself; loading decides about that.
-        image.load()
-        return image
+        # A broken EXIF block says nothing about the picture itself.
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

@@ -37,9 +37,7 @@ class ParentLabels:
 
     def of(self, path: str, existing: str | None) -> str | None:
         """Return the name of the folder."""
-        name = os.path.basename(os.path.dirname(path))
-        # A label is text for people; bytes that are none are shown as the question they are.
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") or None
+        return _text(os.path.basename(os.path.dirname(path))) or None
 
 
 class TableLabels:
@@ -71,7 +69,7 @@ class TableLabels:
                     )
                 for row in reader:
                     path = os.path.normpath(os.path.join(folder, row["path"] or ""))
-                    self._labels[path] = (row["label"] or "").strip() or None
+                    self._labels[path] = _text(row["label"] or "").strip() or None
         except (OSError, csv.Error) as error:
             raise UsageError(
                 file,
@@ -82,6 +80,11 @@ class TableLabels:
     def of(self, path: str, existing: str | None) -> str | None:
         """Return the table's label, else the one there was."""
         return self._labels.get(path, existing)
+
+
+def _text(name: str) -> str:
+    # A label is text for people; bytes that are none are shown as the question they are.
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def label_rule(choice: str | None) -> Labels:

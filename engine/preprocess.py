@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+LONGEST = 16  # times the shorter side: up to here a picture is resized whole
 Pixels = npt.NDArray[np.uint8]
 INTERPOLATIONS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -45,28 +46,20 @@ class Preprocessing:
 
     def pixels(self, image: Image.Image) -> Pixels:
         """Return the input for one RGB picture, uint8 `[crop, crop, 3]`."""
-        image = _without_far_ends(image)
-        resized = image.resize(
-            _resized(image.width, image.height, self.resize), INTERPOLATIONS[self.interpolation]
-        )
-        left = round((resized.width - self.crop) / 2.0)
-        top = round((resized.height - self.crop) / 2.0)
-        # Pillow fills what lies outside with black, as torchvision pads pictures that are too thin.
-        square = resized.crop((left, top, left + self.crop, top + self.crop))
+        width, height = _resized(image.width, image.height, self.resize)
+        filter_ = INTERPOLATIONS[self.interpolation]
+        left = round((width - self.crop) / 2.0)
+        top = round((height - self.crop) / 2.0)
+        if max(width, height) <= LONGEST * self.resize:
+            resized = image.resize((width, height), filter_)
+            square = resized.crop((left, top, left + self.crop, top + self.crop))
+        else:
+            # A very long strip resized whole could fill the memory; its middle alone is resized.
+            across, down = image.width / width, image.height / height
+            right, bottom = left + self.crop, top + self.crop
+            box = (left * across, top * down, right * across, bottom * down)
+            square = image.resize((self.crop, self.crop), filter_, box=box)
         return np.array(square, np.uint8)
-
-
-def _without_far_ends(image: Image.Image) -> Image.Image:
-    """Cut a very long strip to its middle: resized whole it could fill the memory.
-
-    The centred square is a long way inside what is kept, so it comes out the same.
-    """
-    keep = 16 * min(image.width, image.height)
-    if max(image.width, image.height) <= keep:
-        return image
-    width, height = min(image.width, keep), min(image.height, keep)
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    return image.crop((left, top, left + width, top + height))
 
 
 def mirrored(pixels: Pixels) -> Pixels:

@@ -38,6 +38,7 @@ class Query:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError("k", f"{self.k} results cannot be found", "Ask for one or more")
+        Filter.parse(self.where)  # a mistake is told before anything slow begins
 
     @property
     def filter(self) -> Filter:

@@ -15,8 +15,8 @@ from engine.errors import TrainingError
 from engine.heads.background import MOST_FROM_CATALOG
 from engine.heads.classifier import Classifier
 from engine.heads.file import head_to_bytes
-from engine.heads.fit import TrainOptions
 from engine.heads.head import Head
+from engine.heads.options import TrainOptions
 from engine.heads.train import Examples, Origin, train_head
 from engine.reporting import Reporter
 from engine.results import Skipped, TrainReport, TrainSeconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import importlib
 import json
 import os
@@ -150,10 +151,13 @@ class WeightsCache:
             raise WeightsError(
                 partial, f"the file cannot be copied ({error.strerror})", "Free some space"
             ) from None
-        return self._keep(backbone, partial, file_sha256(partial), str(path.absolute()))
+        suffix = ".safetensors" if path.suffix == ".safetensors" else ".pth"
+        return self._keep(backbone, partial, file_sha256(partial), str(path.absolute()), suffix)
 
-    def _keep(self, backbone: Backbone, partial: Path, sha256: str, origin: str) -> WeightsFile:
-        kept = self._folder / f"{backbone.name}-{sha256[:8]}.pth"
+    def _keep(
+        self, backbone: Backbone, partial: Path, sha256: str, origin: str, suffix: str = ".pth"
+    ) -> WeightsFile:
+        kept = self._folder / f"{backbone.name}-{sha256[:8]}{suffix}"
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(kept)
@@ -191,14 +195,15 @@ def reachable(backbone: Backbone, seconds: float = REACHABLE_SECONDS) -> bool:
     """Say whether a backbone's weights could be fetched now, after `seconds` at most."""
     if not isinstance(backbone.weights, Download):
         return True
-    request = urllib.request.Request(source_of(backbone.weights), method="HEAD")
+    source = source_of(backbone.weights)
     answers: list[bool] = []
 
     def ask() -> None:
         try:
+            request = urllib.request.Request(source, method="HEAD")
             with urllib.request.urlopen(request, timeout=seconds) as response:
                 answers.append(response.status == 200)
-        except (OSError, ValueError):
+        except (OSError, http.client.HTTPException, ValueError):
             answers.append(False)
 
     # Looking up a host's name has no timeout of its own, hence the thread.

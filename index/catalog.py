@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,7 +40,7 @@ class Catalog:
     def __init__(self, database: Database, identity: CatalogIdentity) -> None:
         self.database = database
         self.identity = identity
-        self.images = ImageTable(database, identity.dtype)
+        self.images = ImageTable(database, identity.dtype, identity.dim)
         self.views = ViewTable(database, identity.dtype)
         self.heads = HeadTable(database)
         self.predictions = PredictionTable(database)
@@ -58,14 +60,14 @@ class Catalog:
             raise StoreNotFoundError(
                 url, "there is no catalog here", "Make one with `engine index FOLDER`"
             )
-        database = Database(url)
-        database.migrate()
-        with database.reading() as connection:
-            identity = read_identity(connection)
-        if identity is None:
-            raise StoreNotFoundError(
-                url, "the catalog is empty", "Fill it with `engine index FOLDER`"
-            )
+        with _closed_on_error(Database(url)) as database:
+            database.migrate()
+            with database.reading() as connection:
+                identity = read_identity(connection)
+            if identity is None:
+                raise StoreNotFoundError(
+                    url, "the catalog is empty", "Fill it with `engine index FOLDER`"
+                )
         return cls(database, identity)
 
     @classmethod
@@ -77,14 +79,14 @@ class Catalog:
         BackboneMismatchError
             It exists and belongs to another backbone.
         """
-        database = Database(url)
-        database.migrate()
-        with database.writing() as connection:
-            existing = read_identity(connection)
-            if existing is None:
-                write_identity(connection, identity)
-        catalog = cls(database, existing or identity)
-        catalog.require(identity.backbone, identity.fingerprint)
+        with _closed_on_error(Database(url)) as database:
+            database.migrate()
+            with database.writing() as connection:
+                existing = read_identity(connection)
+                if existing is None:
+                    write_identity(connection, identity)
+            catalog = cls(database, existing or identity)
+            catalog.require(identity.backbone, identity.fingerprint)
         return catalog
 
     def require(self, backbone: str, fingerprint: str) -> None:
@@ -181,3 +183,12 @@ class Catalog:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _closed_on_error(database: Database) -> Iterator[Database]:
+    try:
+        yield database
+    except BaseException:
+        database.close()
+        raise

@@ -116,11 +116,11 @@ def _sqlite_url(path: Path) -> URL:
     # In a folder that cannot be written SQLite can make no WAL beside the file. Where none is
     # left over the file is complete by itself and may be read as it is.
     wal = path.with_name(path.name + "-wal")
-    mode = "mode=ro" if wal.exists() and wal.stat().st_size else "mode=ro&immutable=1"
-    return URL.create(
-        "sqlite+pysqlite",
-        database=f"file:{quote(os.fsencode(path))}?{mode}&uri=true",
-    )
+    query = {"uri": "true", "mode": "ro"}
+    if not (wal.exists() and wal.stat().st_size):
+        query["immutable"] = "1"
+    file = f"file:{quote(os.fsencode(path.absolute()))}"
+    return URL.create("sqlite+pysqlite", database=file, query=query)
 
 
 def _explain(name: str, error: DBAPIError) -> CatalogError | StoreLockedError:

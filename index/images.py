@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +33,8 @@ from index.settings import next_generation
 
 # A statement names at most this many ids; SQLite's oldest limit on variables is 999.
 IDS_PER_STATEMENT = 900
+# More roots than this are left to Python: SQLite takes expressions at most 1,000 deep.
+ROOTS_PER_STATEMENT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,21 @@ class ImageTable:
         Where they are.
     dtype
         How vectors are stored: `float16` or `float32`.
+    dim
+        Length of a vector.
     """
 
-    def __init__(self, database: Database, dtype: str) -> None:
+    def __init__(self, database: Database, dtype: str, dim: int) -> None:
         self._database = database
         self._dtype = np.dtype(dtype)
+        self._dim = dim
 
     def known(self, roots: Iterable[str]) -> dict[str, KnownImage]:
         """Return every image at or below one of `roots`, gone ones included, by path."""
-        roots = tuple(roots)
-        query = _known_query().where(or_(false(), *map(_below, roots)))
+        roots = frozenset(roots)
+        query = _known_query()
+        if len(roots) <= ROOTS_PER_STATEMENT:
+            query = query.where(or_(false(), *map(_below, roots)))
         with self._database.reading() as connection:
             found = map(_known, connection.execute(query))
             return {image.path: image for image in found if is_below(image.path, roots)}
@@ -221,7 +228,7 @@ class ImageTable:
         if not gone_too:
             query = query.where(Image.missing_since.is_(None))
         with self._database.reading() as connection:
-            return unpack(connection.execute(query).all(), self._dtype)
+            return self._unpacked(connection.execute(query).all())
 
     def vectors_of(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
         """Return ids and embeddings of these images, gone ones included, in order of id."""
@@ -231,7 +238,11 @@ class ImageTable:
             for part in _parts(sorted(set(ids))):
                 chosen = query.where(Embedding.image_id.in_(part)).order_by(Embedding.image_id)
                 rows.extend(connection.execute(chosen))
-        return unpack(rows, self._dtype)
+        return self._unpacked(rows)
+
+    def _unpacked(self, rows: Sequence[Any]) -> tuple[Ids, Vectors]:
+        ids, vectors = unpack(rows, self._dtype)
+        return (ids, vectors) if len(ids) else (ids, Vectors.empty(self._dim))
 
     def _reveal(self, connection: Connection, ids: Sequence[int]) -> None:
         for part in _parts(ids):
@@ -241,9 +252,10 @@ class ImageTable:
                 connection.execute(update(Image).where(hidden).values(values))
 
 
-def is_below(path: str, roots: Iterable[str]) -> bool:
-    """Say whether `path` is one of `roots` or lies in one of them."""
-    return any(path == root or path.startswith(_as_folder(root)) for root in roots)
+def is_below(path: str, roots: Container[str]) -> bool:
+    """Say whether `path` is one of `roots` or lies in one of them; make many roots a set."""
+    folders = (path[:end] for at, sign in enumerate(path) if sign == os.sep for end in (at, at + 1))
+    return path in roots or any(folder in roots for folder in folders)
 
 
 def _as_folder(root: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -65,6 +66,12 @@ def write_identity(connection: Connection, identity: CatalogIdentity) -> None:
     """Record whose embeddings this catalog holds."""
     for key in ("backbone", "fingerprint", "dim", "dtype", "precision"):
         write_setting(connection, key, str(getattr(identity, key)))
+    write_setting(connection, "catalog_id", uuid4().hex)
+
+
+def read_catalog_id(connection: Connection) -> str:
+    """Return what tells this catalog from every other, one of the same backbone included."""
+    return read_setting(connection, "catalog_id") or ""
 
 
 def read_generation(connection: Connection) -> int:

@@ -24,7 +24,7 @@ from index.blobs import unpack
 from index.catalog import Catalog
 from index.records import Ids, Vectors
 from index.schema import Embedding, Image, Query
-from index.settings import read_generation
+from index.settings import read_catalog_id, read_generation
 from index.vectors import VectorIndex
 
 MAGIC = b"ENGINEIX"
@@ -35,6 +35,7 @@ CHUNK_BYTES = 1 << 22
 class Stamp:
     """Which state of which catalog an index file shows."""
 
+    catalog: str
     fingerprint: str
     dim: int
     dtype: str
@@ -51,6 +52,7 @@ class OpenedIndex:
     """
 
     vectors: VectorIndex
+    catalog: str
     generation: int
     state: str
 
@@ -64,15 +66,16 @@ def open_index(catalog: Catalog, path: Path) -> OpenedIndex:
     with catalog.database.reading() as connection:
         generation = read_generation(connection)
         count = connection.execute(_visible(select(func.count()))).scalar_one()
-        if stored is not None and _same_catalog(stored[1], catalog):
+        key = read_catalog_id(connection)
+        if stored is not None and _same_catalog(stored[1], catalog, key):
             vectors, stamp = stored
             if stamp.generation == generation and len(vectors) == count:
-                return OpenedIndex(vectors, generation, "current")
+                return OpenedIndex(vectors, key, generation, "current")
             if stamp.generation < generation:
                 _catch_up(connection, vectors, stamp.generation, catalog.identity.dtype)
                 if len(vectors) == count:
-                    return OpenedIndex(vectors, generation, "caught up")
-        return OpenedIndex(_build(connection, catalog), generation, "rebuilt")
+                    return OpenedIndex(vectors, key, generation, "caught up")
+        return OpenedIndex(_build(connection, catalog), key, generation, "rebuilt")
 
 
 def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
@@ -85,6 +88,7 @@ def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
     try:
         opened.vectors.write(temporary)
         stamp = Stamp(
+            opened.catalog,
             identity.fingerprint,
             identity.dim,
             identity.dtype,
@@ -122,7 +126,7 @@ def _read(path: Path) -> tuple[VectorIndex, Stamp] | None:
         return None
     try:
         vectors = VectorIndex.read(path)
-    except RuntimeError:
+    except (OSError, RuntimeError):
         return None
     if vectors.dim != stamp.dim or len(vectors) != stamp.count:
         return None
@@ -150,9 +154,10 @@ def _checksum(path: Path, size: int) -> int:
     return value
 
 
-def _same_catalog(stamp: Stamp, catalog: Catalog) -> bool:
+def _same_catalog(stamp: Stamp, catalog: Catalog, key: str) -> bool:
     identity = catalog.identity
-    return (stamp.fingerprint, stamp.dim, stamp.dtype) == (
+    return (stamp.catalog, stamp.fingerprint, stamp.dim, stamp.dtype) == (
+        key,
         identity.fingerprint,
         identity.dim,
         identity.dtype,

@@ -61,10 +61,15 @@ class VectorIndex:
 
         Raises
         ------
+        OSError
+            The file cannot be read.
         RuntimeError
-            FAISS cannot make sense of the file.
+            FAISS cannot make sense of it.
         """
-        inner = faiss.read_index(str(path))
+        # Python opens the file: FAISS itself takes no path with undecodable bytes.
+        with path.open("rb") as file:
+            reader = faiss.PyCallbackIOReader(file.read)  # type: ignore[attr-defined]
+            inner = faiss.read_index(reader)
         if not isinstance(inner, faiss.IndexIDMap2):
             raise RuntimeError(f"{path} holds another kind of index")
         return cls(inner)
@@ -74,10 +79,12 @@ class VectorIndex:
 
         Raises
         ------
-        RuntimeError
+        OSError, RuntimeError
             The file cannot be written.
         """
-        faiss.write_index(self._inner, str(path))
+        with path.open("wb") as file:
+            writer = faiss.PyCallbackIOWriter(file.write)  # type: ignore[attr-defined]
+            faiss.write_index(self._inner, writer)
 
     def __len__(self) -> int:
         return int(self._inner.ntotal)

@@ -68,7 +68,9 @@ def head_from_bytes(data: bytes, origin: str) -> Head:
                 "Upgrade the engine: pip install --upgrade image-engine",
             )
         return _checked(_head(header, load_tensors(data)))
-    except (SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (SafetensorError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as (
+        error
+    ):
         raise HeadFormatError(
             origin,
             f"this is no head file of the engine ({type(error).__name__}: {error})",
@@ -108,19 +110,20 @@ def _head(header: dict[str, Any], tensors: dict[str, Any]) -> Head:
 def _checked(head: Head) -> Head:
     width = head.dim
     for layer in head.layers:
-        if layer.weight.shape != (len(layer.bias), width):
-            raise ValueError("the layers do not fit each other")
+        _check_layer(layer, width)
         width = len(layer.bias)
-    outputs = len(head.categories)
-    if not head.layers or width != outputs or head.gate.weight.shape[0] != outputs:
+    _check_layer(head.gate, head.dim)
+    if not head.layers or not width == len(head.gate.bias) == len(head.categories):
         raise ValueError("the layers do not fit the categories")
-    finite = all(
-        np.isfinite(part).all() for layer in (*head.layers, head.gate) for part in _parts(layer)
-    )
-    if not finite or head.temperature <= 0:
+    if not np.isfinite([head.scale, head.temperature, head.accept]).all() or head.temperature <= 0:
         raise ValueError("a number in it is not finite")
     return head
 
 
-def _parts(layer: Dense) -> tuple[Any, Any]:
-    return layer.weight, layer.bias
+def _check_layer(layer: Dense, inputs: int) -> None:
+    # NumPy would take other shapes and types without a word, and answer something else.
+    if layer.bias.ndim != 1 or layer.weight.shape != (len(layer.bias), inputs):
+        raise ValueError("the layers do not fit each other")
+    for part in (layer.weight, layer.bias):
+        if part.dtype != np.float32 or not np.isfinite(part).all():
+            raise ValueError("a number in it is not finite")

@@ -17,7 +17,9 @@ def log_sum_exp(logits: Floats) -> Floats:
 
 def log_softmax(logits: Floats) -> Floats:
     """Return the logarithm of each row's softmax, float32 `[n, k]`."""
-    return (logits - log_sum_exp(logits)[:, None]).astype(np.float32)
+    # The largest is taken off first: beside huge logits the logarithm would be rounded away.
+    below = logits - logits.max(axis=1, keepdims=True)
+    return (below - log_sum_exp(below)[:, None]).astype(np.float32)
 
 
 def softmax(logits: Floats) -> Floats:

@@ -16,7 +16,6 @@ from engine.heads.fit import (
     Fitted,
     History,
     Rows,
-    TrainOptions,
     fit_gate,
     fit_layers,
     one_thread_for_small,
@@ -24,6 +23,7 @@ from engine.heads.fit import (
 )
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import log_sum_exp, softmax
+from engine.heads.options import TrainOptions
 from index.records import Floats, Ids, Vectors
 
 # A head's own answer is unknown when less of the joint distribution falls to it than falls to

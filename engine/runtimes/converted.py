@@ -3,6 +3,7 @@
 <cache>/models/<backbone>-<fingerprint>/
     model.xml, model.bin          the network as OpenVINO reads it, without its last layer
     classifier.safetensors        the last layer, and the names of its 1000 rows
+    sizes.json                    the bytes of each of these, to know one that was cut off
     compiled/                     OpenVINO's own cache of compiled models
 """
 
@@ -36,6 +37,11 @@ class Converted:
     def classifier(self) -> Path:
         """The last layer."""
         return self.folder / "classifier.safetensors"
+
+    @property
+    def sizes(self) -> Path:
+        """How large the files must be."""
+        return self.folder / "sizes.json"
 
     @property
     def compiled(self) -> Path:
@@ -88,8 +94,16 @@ def convert(
 
 
 def _complete(converted: Converted) -> bool:
-    binary = converted.model.with_suffix(".bin")
-    return all(path.is_file() for path in (converted.model, binary, converted.classifier))
+    try:
+        wanted = json.loads(converted.sizes.read_text(encoding="utf-8"))
+        return bool(_sizes(converted) == wanted)
+    except (OSError, ValueError):
+        return False
+
+
+def _sizes(converted: Converted) -> dict[str, int]:
+    files = (converted.model, converted.model.with_suffix(".bin"), converted.classifier)
+    return {path.name: path.stat().st_size for path in files}
 
 
 def _write(backbone: Backbone, weights: Path, target: Converted) -> None:
@@ -105,3 +119,4 @@ def _write(backbone: Backbone, weights: Path, target: Converted) -> None:
         metadata={"categories": json.dumps(loaded.categories)},
     )
     save_model(loaded.module, backbone.preprocessing.crop, target.model)
+    target.sizes.write_text(json.dumps(_sizes(target)), encoding="utf-8")

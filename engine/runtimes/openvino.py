@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,10 @@ def save_model(module: nn.Module, crop: int, path: Path) -> None:
 
     openvino = import_openvino()
     example = torch.zeros(1, crop, crop, 3, dtype=torch.uint8)
-    model = openvino.convert_model(module, example_input=example, input=[1, crop, crop, 3])
+    with warnings.catch_warnings():
+        # The converter traces the module with torch.jit, which torch calls deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model = openvino.convert_model(module, example_input=example, input=[1, crop, crop, 3])
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 

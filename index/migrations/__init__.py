@@ -18,11 +18,24 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m0001_tables.apply,)
 
 
 def schema_version(connection: Connection) -> int:
-    """Return the number of the last migration applied, 0 for an empty database."""
+    """Return the number of the last migration applied, 0 for an empty database.
+
+    Raises
+    ------
+    CatalogVersionError
+        The database was written by a newer release.
+    """
     if not inspect(connection).has_table("settings"):
         return 0
     value = connection.execute(text("SELECT value FROM settings WHERE key = 'schema'")).scalar()
-    return int(value) if value is not None else 0
+    version = int(value) if value is not None else 0
+    if version > len(MIGRATIONS):
+        raise CatalogVersionError(
+            connection.engine.url.database,
+            f"the catalog has schema {version}, this release knows {len(MIGRATIONS)}",
+            "Upgrade the engine: pip install --upgrade image-engine",
+        )
+    return version
 
 
 def migrate(connection: Connection) -> None:
@@ -34,12 +47,6 @@ def migrate(connection: Connection) -> None:
         The database was written by a newer release.
     """
     version = schema_version(connection)
-    if version > len(MIGRATIONS):
-        raise CatalogVersionError(
-            connection.engine.url.database,
-            f"the catalog has schema {version}, this release knows {len(MIGRATIONS)}",
-            "Upgrade the engine: pip install --upgrade image-engine",
-        )
     for number, apply in enumerate(MIGRATIONS[version:], start=version + 1):
         apply(connection)
         connection.execute(text("DELETE FROM settings WHERE key = 'schema'"))

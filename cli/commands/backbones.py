@@ -1,0 +1,116 @@
+"""`engine backbones`: which networks there are, and their weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Json
+
+app = typer.Typer(
+    help="List backbones; fetch or import their weights.",
+    no_args_is_help=False,
+    invoke_without_command=True,
+)
+
+LIST_EXAMPLES = """Examples:
+
+engine backbones list
+
+engine backbones list --json
+"""
+PULL_EXAMPLES = """Examples:
+
+engine backbones pull resnet50
+
+engine backbones pull resnet50 --url http://mirror.example/resnet50-11ad3fa6.pth
+"""
+IMPORT_EXAMPLES = """Examples:
+
+engine backbones import resnet50 resnet50-11ad3fa6.pth
+"""
+
+
+@app.callback()
+def default(context: typer.Context) -> int:
+    """List backbones; fetch or import their weights."""
+    return _list(json=False) if context.invoked_subcommand is None else 0
+
+
+@app.command("list", epilog=LIST_EXAMPLES)
+def list_command(json: Json = False) -> int:
+    """Show the table of backbones, and which weights are on this machine."""
+    return _list(json)
+
+
+def _list(json: bool) -> int:
+    from cli.render import write_json, write_table
+    from engine.backbone_admin import backbone_infos
+
+    rows = backbone_infos()
+    if json:
+        write_json(rows)
+    else:
+        write_table(
+            ("name", "dim", "input", "size", "weights"),
+            [
+                (row.name, row.dim, row.input_size, f"{row.size_mb:.0f} MB", row.weights)
+                for row in rows
+            ],
+        )
+    return 0
+
+
+@app.command("pull", epilog=PULL_EXAMPLES)
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A row of the table.")],
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="Fetch from here instead.", show_default=False),
+    ] = None,
+    sha256: Annotated[
+        str | None,
+        typer.Option(
+            "--sha256",
+            metavar="HEX",
+            help="The hash it must have, or its start.",
+            show_default="the published one",
+        ),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Fetch a backbone's weights and check their hash.
+
+    A broken connection is taken up again; a file with another hash is thrown away.
+    """
+    from cli.progress import ConsoleReporter
+    from engine.backbone_admin import pull_backbone
+
+    return _kept(pull_backbone(name, ConsoleReporter(), url=url, sha256=sha256), json)
+
+
+@app.command("import", epilog=IMPORT_EXAMPLES)
+def import_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A row of the table.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth or .safetensors file.")],
+    json: Json = False,
+) -> int:
+    """Take a backbone's weights from a file, for machines that are never online."""
+    from cli.progress import ConsoleReporter
+    from engine.backbone_admin import import_backbone
+
+    return _kept(import_backbone(name, file, ConsoleReporter()), json)
+
+
+def _kept(row: object, json: bool) -> int:
+    from cli.render import write, write_json
+    from engine.results import BackboneInfo
+
+    assert isinstance(row, BackboneInfo)
+    if json:
+        write_json(row)
+    else:
+        write(f"{row.name} is ready ({row.weights}, SHA-256 {str(row.sha256)[:16]}…)\n")
+    return 0

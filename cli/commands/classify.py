@@ -1,0 +1,80 @@
+"""`engine classify`: say what pictures show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import Backbone, Csv, Json, MaxMegapixels, Runtime, Store, open_engine
+
+if TYPE_CHECKING:
+    from engine.results import Skipped
+
+EXAMPLES = """Examples:
+
+engine classify bed.jpg
+
+engine classify *.jpg --csv > categories.csv
+
+engine classify bed.jpg --head furniture -k 3 --json
+"""
+COLUMNS = ("image", "category", "probability", "source")
+
+
+def command(
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE", help="Paths, http(s) URLs, or - for stdin."),
+    ],
+    k: Annotated[int, typer.Option("-k", min=1, help="How many categories to name.")] = 5,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            "--head",
+            metavar="NAME|imagenet",
+            help="Ask one head alone, or only the built-in categories.",
+            show_default="all compete",
+        ),
+    ] = None,
+    csv: Csv = False,
+    backbone: Backbone = None,
+    runtime: Runtime = "auto",
+    max_megapixels: MaxMegapixels = 100.0,
+    store: Store = None,
+    json: Json = False,
+) -> int:
+    """Say what each picture shows.
+
+    The built-in 1000 categories and those of every trained head compete in one distribution. A
+    picture is `unknown` where nothing is convincing.
+    """
+    from cli.render import tell_skips, write_csv, write_json, write_table
+
+    skipped: list[Skipped] = []
+    settings = {"backbone": backbone, "runtime": runtime, "max_megapixels": max_megapixels}
+    with open_engine(store, **settings) as engine:
+        answers = engine.classify(list(images), k, head=head, skipped=skipped)
+    rows = [
+        (answer.image, each.category, each.probability, each.source, answer.unknown)
+        for answer in answers
+        for each in answer.predictions
+    ]
+    if json:
+        write_json(answers)
+    elif csv:
+        write_csv((*COLUMNS, "unknown"), rows)
+    else:
+        write_table(COLUMNS, _once(rows))
+    return tell_skips(skipped)
+
+
+def _once(rows: list[tuple[str, str, float, str, bool]]) -> list[tuple[object, ...]]:
+    """Name each picture only in its first row."""
+    shown: list[tuple[object, ...]] = []
+    last = ""
+    for image, category, probability, source, unknown in rows:
+        name = f"{image} (unknown)" if unknown else image
+        shown.append(("" if image == last else name, category, probability, source))
+        last = image
+    return shown

@@ -1,0 +1,90 @@
+"""`engine demo`: the whole engine on pictures it draws itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import Json, open_engine
+
+if TYPE_CHECKING:
+    from engine.demo.tour import Tour
+
+EXAMPLES = """Examples:
+
+engine demo
+
+engine demo --folder /tmp/demo --json
+"""
+
+
+def command(
+    folder: Annotated[
+        Path, typer.Option("--folder", metavar="DIR", help="Where to put pictures and results.")
+    ] = Path("demo"),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed: other pictures.")] = 0,
+    json: Json = False,
+) -> int:
+    """Draw a small furniture catalog, then index, search, train and classify it.
+
+    Needs no pictures and no network. The results are a page, DIR/index.html.
+    """
+    from cli.demo_page import write_tour_page
+    from cli.progress import ConsoleReporter
+    from cli.render import say, write_json
+    from engine.demo.tour import BACKBONE, draw_pictures, take_tour
+
+    pictures = draw_pictures(folder, seed, ConsoleReporter())
+    with open_engine(folder / ".engine", backbone=BACKBONE) as engine:
+        tour = take_tour(engine, pictures)
+    page = folder / "index.html"
+    write_tour_page(tour, page)
+    if json:
+        write_json(tour)
+    else:
+        _tell(tour)
+    say(f"the page with the pictures: {page}")
+    return 0
+
+
+def _tell(tour: Tour) -> None:
+    from cli.render import bold, write, write_table
+
+    def step(number: int, text: str, command: str) -> None:
+        write(f"\n{bold(f'{number}. {text}')}\n   $ {command}\n")
+
+    folder = tour.pictures.folder
+    write(
+        f"Drew {tour.pictures.count} pictures of beds, chairs, lamps, sofas and tables "
+        f"in {folder}/\n"
+        f"To type the commands yourself:  cd {folder}\n"
+    )
+    index = tour.index
+    step(1, "Look at every picture once", tour.commands["index"])
+    write(f"   {index.images} images in the catalog, {index.embedded} embedded now\n")
+    step(2, "Find what looks like a picture", tour.commands["search"])
+    write_table(
+        ("rank", "score", "label", "path"),
+        [(hit.rank, hit.score, hit.label, hit.path) for hit in tour.search],
+    )
+    step(3, "Teach the engine five categories, from 20 pictures of each", tour.commands["train"])
+    write(
+        f"   {tour.train.images} images, trained in {tour.train.seconds.fit:.1f} s, "
+        f"validation accuracy {tour.train.validation_accuracy:.2f}\n"
+    )
+    step(4, "Say what new pictures show", tour.commands["classify"])
+    write_table(
+        ("picture", "category", "probability", "source"),
+        [
+            (each.image, best.category, best.probability, best.source)
+            for each in tour.examples
+            for best in each.predictions[:1]
+        ],
+    )
+    step(5, "Measure on pictures it has never seen", tour.commands["evaluate"])
+    write(
+        f"   accuracy {tour.evaluation.accuracy:.3f} on {tour.evaluation.images} images; "
+        f"all 1005 categories competing: {tour.joint.accuracy:.3f}\n"
+    )

@@ -1,0 +1,87 @@
+"""`engine evaluate`: measure on pictures whose labels are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Backbone, Json, MaxMegapixels, Runtime, Store, open_engine
+
+EXAMPLES = """Examples:
+
+engine evaluate ./photos/test --head furniture
+
+engine evaluate ./catalog --json
+"""
+
+
+def command(
+    dataset: Annotated[
+        Path, typer.Argument(metavar="DATASET", help="A folder with one folder per label.")
+    ],
+    head: Annotated[
+        str | None,
+        typer.Option(
+            "--head",
+            metavar="NAME|imagenet|all",
+            help="Who classifies: a head, the built-in categories, or all together.",
+            show_default="all if they know every label, else the nearest neighbours",
+        ),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="parent|FILE.csv",
+            help="Where labels come from.",
+            show_default="the folders in DATASET",
+        ),
+    ] = None,
+    backbone: Backbone = None,
+    runtime: Runtime = "auto",
+    max_megapixels: MaxMegapixels = 100.0,
+    store: Store = None,
+    json: Json = False,
+) -> int:
+    """Say how often the engine is right.
+
+    Classification: accuracy, and per label precision and recall. Search: the data set is
+    searched with each of its own pictures, itself left out; precision at 1 and 10 is the share
+    of results with the right label.
+    """
+    from cli.render import tell_skips, write, write_json, write_table
+
+    settings = {"backbone": backbone, "runtime": runtime, "max_megapixels": max_megapixels}
+    with open_engine(store, **settings) as engine:
+        report = engine.evaluate(dataset, head=head, label=label)
+    if json:
+        write_json(report)
+        return tell_skips(report.skipped)
+    write_table(
+        ("label", "images", "precision", "recall", "most often taken for"),
+        [
+            (
+                name,
+                score.images,
+                score.precision,
+                score.recall,
+                _mistaken(report.confusion[name], name),
+            )
+            for name, score in report.per_category.items()
+        ],
+    )
+    write(
+        f"\naccuracy {report.accuracy:.3f} on {report.images} images (by {report.classifier}"
+        f"{f'; {report.unknown} unknown' if report.unknown else ''})\n"
+        f"search: precision@1 {report.precision_at_1:.3f}, precision@10 "
+        f"{report.precision_at_10:.3f}, mean average precision {report.map:.3f}\n"
+    )
+    return tell_skips(report.skipped)
+
+
+def _mistaken(given: Mapping[str, int], label: str) -> str:
+    wrong = [f"{name} ({count})" for name, count in given.items() if name != label]
+    return ", ".join(wrong[:2]) or "-"

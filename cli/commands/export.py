@@ -1,0 +1,39 @@
+"""`engine export`: hand the embeddings to other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Json, Store, open_engine
+
+EXAMPLES = """Examples:
+
+engine export embeddings.npy
+
+engine export catalog.parquet
+"""
+
+
+def command(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.npy|.parquet", help="What to write; kinds by ending.")
+    ],
+    store: Store = None,
+    json: Json = False,
+) -> int:
+    """Write all embeddings, as unit vectors, and what is known about each image.
+
+    A .npy file comes with a .csv file of the same name, a line for each row.
+    """
+    from cli.render import write, write_json
+
+    with open_engine(store) as engine:
+        report = engine.export(file)
+    if json:
+        write_json(report)
+    else:
+        write(f"{report.images} embeddings of {report.dim} numbers in {report.file}\n")
+    return 0

@@ -1,0 +1,148 @@
+"""`engine heads`: the heads of a catalog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Json, Store, open_engine
+
+app = typer.Typer(
+    help="List, show, export, import and delete heads.",
+    no_args_is_help=False,
+    invoke_without_command=True,
+)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A head's name.")]
+
+LIST_EXAMPLES = """Examples:
+
+engine heads list
+"""
+SHOW_EXAMPLES = """Examples:
+
+engine heads show furniture
+"""
+EXPORT_EXAMPLES = """Examples:
+
+engine heads export furniture furniture.safetensors
+"""
+IMPORT_EXAMPLES = """Examples:
+
+engine heads import furniture.safetensors
+
+engine heads import furniture.safetensors --name shop
+"""
+DELETE_EXAMPLES = """Examples:
+
+engine heads delete furniture
+"""
+
+
+@app.callback()
+def default(context: typer.Context) -> int:
+    """List, show, export, import and delete heads."""
+    return _list(None, json=False) if context.invoked_subcommand is None else 0
+
+
+@app.command("list", epilog=LIST_EXAMPLES)
+def list_command(store: Store = None, json: Json = False) -> int:
+    """Show the heads of the catalog."""
+    return _list(store, json)
+
+
+def _list(store: Path | None, json: bool) -> int:
+    from cli.render import say, write_json, write_table
+
+    with open_engine(store) as engine:
+        engine.config.store.require()
+        rows = engine.heads()
+    if json:
+        write_json(rows)
+    elif rows:
+        write_table(
+            ("name", "categories", "images", "validation", "made"),
+            [
+                (
+                    row.name,
+                    ", ".join(row.categories),
+                    row.images,
+                    row.validation_accuracy,
+                    row.created_at,
+                )
+                for row in rows
+            ],
+        )
+    else:
+        say("no heads yet; `engine train FOLDER --head NAME` makes one")
+    return 0
+
+
+@app.command("show", epilog=SHOW_EXAMPLES)
+def show(name: Name, store: Store = None, json: Json = False) -> int:
+    """Show one head in full."""
+    from cli.render import write_json, write_table
+
+    with open_engine(store) as engine:
+        row = engine.head(name)
+    if json:
+        write_json(row)
+    else:
+        write_table(
+            ("what", "value"),
+            [
+                ("name", row.name),
+                ("categories", ", ".join(row.categories)),
+                ("layers", " -> ".join(map(str, row.layers))),
+                ("images", str(row.images)),
+                ("validation accuracy", f"{row.validation_accuracy:.3f}"),
+                ("backbone", row.backbone),
+                ("made", row.created_at),
+            ],
+        )
+    return 0
+
+
+@app.command("export", epilog=EXPORT_EXAMPLES)
+def export(
+    name: Name,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .safetensors file to write.")],
+    store: Store = None,
+) -> int:
+    """Write a head to a file that other catalogs of the same backbone can import."""
+    from cli.render import write
+
+    with open_engine(store) as engine:
+        engine.export_head(name, file)
+    write(f"{name} is in {file}\n")
+    return 0
+
+
+@app.command("import", epilog=IMPORT_EXAMPLES)
+def import_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that export wrote.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Another name.", show_default="its own"),
+    ] = None,
+    store: Store = None,
+) -> int:
+    """Add a head from a file; the catalog is classified anew."""
+    from cli.render import write
+
+    with open_engine(store) as engine:
+        row = engine.import_head(file, name=name)
+    write(f"{row.name}: {', '.join(row.categories)}\n")
+    return 0
+
+
+@app.command("delete", epilog=DELETE_EXAMPLES)
+def delete(name: Name, store: Store = None) -> int:
+    """Forget a head; the catalog is classified anew without it."""
+    from cli.render import write
+
+    with open_engine(store) as engine:
+        engine.delete_head(name)
+    write(f"{name} is forgotten\n")
+    return 0

@@ -1,0 +1,85 @@
+"""`engine index`: bring the catalog in step with folders of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import (
+    Backbone,
+    Json,
+    MaxMegapixels,
+    Precision,
+    Runtime,
+    Store,
+    open_engine,
+)
+
+EXAMPLES = """Examples:
+
+engine index ./catalog
+
+engine index ./catalog --label parent
+
+engine index ./catalog ./new-arrivals --label labels.csv --json
+"""
+
+
+def command(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Folders of pictures, or pictures.")
+    ],
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="parent|none|FILE.csv",
+            help="Where labels come from: each picture's folder, nowhere, or a table with the "
+            "columns path and label.",
+            show_default="keep the labels there are",
+        ),
+    ] = None,
+    backbone: Backbone = None,
+    precision: Precision = None,
+    runtime: Runtime = "auto",
+    max_megapixels: MaxMegapixels = 100.0,
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="T", help="How a new catalog stores vectors.")
+    ] = "float16",
+    store: Store = None,
+    json: Json = False,
+) -> int:
+    """Look at every picture below PATH once and remember it.
+
+    Only new and changed pictures are opened. Ctrl-C keeps what is finished; the next run goes on
+    from there.
+    """
+    from cli.render import say, tell_skips, write, write_json
+
+    settings = {
+        "backbone": backbone,
+        "precision": precision,
+        "runtime": runtime,
+        "max_megapixels": max_megapixels,
+        "dtype": dtype,
+    }
+    with open_engine(store, **settings) as engine:
+        report = engine.index(paths, label=label)
+    for note in report.notes:
+        say(f"note: {note}")
+    if json:
+        write_json(report)
+    else:
+        counts = ", ".join(
+            f"{getattr(report, name)} {name.replace('_', ' ')}"
+            for name in ("added", "updated", "moved", "came_back", "removed", "unchanged")
+            if getattr(report, name)
+        )
+        rate = f" ({report.images_per_second:.0f} images/s)" if report.embedded else ""
+        write(
+            f"{counts or 'nothing to do'} in {report.seconds:.1f} s{rate}; "
+            f"the catalog has {report.images} images ({report.backbone})\n"
+        )
+    return tell_skips(report.skipped)

@@ -1,0 +1,43 @@
+"""`engine remove`: forget images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Json, Store, open_engine
+
+EXAMPLES = """Examples:
+
+engine remove ./catalog/old
+
+engine duplicates --paths --null | xargs -0 engine remove
+"""
+
+
+def command(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Folders or pictures to forget.")
+    ],
+    store: Store = None,
+    json: Json = False,
+) -> int:
+    """Forget the images at or below PATH. The files themselves are left alone."""
+    from cli.render import tell_skips, write, write_json
+    from engine.results import Skipped
+
+    with open_engine(store) as engine:
+        report = engine.remove(paths)
+    if json:
+        write_json(report)
+    else:
+        write(f"{report.removed} images forgotten; the catalog has {report.images}\n")
+    hint = "See `engine status` for the store in use"
+    return tell_skips(
+        [
+            Skipped(path, "nothing at or below it is in the catalog", hint)
+            for path in report.not_found
+        ]
+    )

@@ -1,0 +1,48 @@
+"""`engine status`: what the store holds, and whether it is in order."""
+
+from __future__ import annotations
+
+from cli.options import Json, Store, open_engine
+
+EXAMPLES = """Examples:
+
+engine status
+
+engine status --store shop.engine --json
+"""
+
+
+def command(store: Store = None, json: Json = False) -> int:
+    """Say what the store holds, and check that it is in order.
+
+    Exits with 1 where something is wrong.
+    """
+    from cli.render import say, write_json, write_table
+
+    with open_engine(store) as engine:
+        report = engine.status()
+    if json:
+        write_json(report)
+    else:
+        common = list(report.categories.items())[:8]
+        facts = [
+            ("store", report.store),
+            ("images", f"{report.images} ({report.labelled} with a label)"),
+            ("gone", f"{report.missing} (remembered in case they come back)"),
+            ("backbone", f"{report.backbone} ({report.dim} dimensions, {report.fingerprint[:12]})"),
+            ("stored as", f"{report.dtype}, embedded in {report.precision}"),
+            ("index", f"{report.index}, {report.index_state}, {_size(report.index_bytes)}"),
+            ("catalog", _size(report.catalog_bytes)),
+            ("heads", ", ".join(head.name for head in report.heads) or "none"),
+            ("shows most", ", ".join(f"{name} {count}" for name, count in common) or "nothing"),
+            ("writing now", report.writer or "nobody"),
+            ("in order", "yes" if report.consistent else "NO"),
+        ]
+        write_table(("what", "value"), facts)
+    for problem in report.problems:
+        say(f"problem: {problem}")
+    return 0 if report.consistent else 1
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"

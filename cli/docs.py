@@ -1,0 +1,99 @@
+"""The page docs/command-line.md, made from what `--help` is made from.
+
+python -m cli.docs docs/command-line.md
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cli.main import app
+
+_HEAD = """# The command line
+
+This page is made from the commands' own `--help` by `make docs`; a test holds it current.
+
+stdout is the answer, stderr is the conversation: skips, notes, progress bars (on a terminal only).
+Every command that answers takes `--json`. Colours appear on terminals only; `NO_COLOR` is honoured.
+
+| exit code | meaning |
+|---|---|
+| 0 | all is well |
+| 1 | an error; the line on stderr names the thing, the reason and the remedy |
+| 2 | the command was used wrongly; nothing was done |
+| 3 | done, but something was skipped; each skip is a line on stderr |
+| 130 | interrupted; everything finished so far is kept |
+
+| environment variable | meaning |
+|---|---|
+| `ENGINE_STORE` | the store to use, unless `--store` names one |
+| `ENGINE_CACHE` | where weights and compiled models are kept |
+| `ENGINE_BACKBONE` | the backbone of new catalogs, unless `--backbone` names one |
+| `ENGINE_WEIGHTS_MIRROR` | fetch weights from this address instead of their publisher's |
+| `ENGINE_CATALOG_URL` | keep the catalog in another database, as a SQLAlchemy URL |
+| `ENGINE_DEBUG` | show a traceback with unexpected errors |
+"""
+
+
+def command_line_page() -> str:
+    """Return the page as Markdown."""
+    group: Any = typer.main.get_command(app)
+    return "\n".join([_HEAD, *_commands(group, ["engine"])])
+
+
+def _commands(command: Any, path: list[str]) -> Iterator[str]:
+    subcommands = getattr(command, "commands", {})
+    if not subcommands:
+        yield from _section(command, " ".join(path))
+    for name, subcommand in subcommands.items():
+        yield from _commands(subcommand, [*path, name])
+
+
+def _section(command: Any, name: str) -> Iterator[str]:
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    options = [param for param in command.params if param.param_type_name == "option"]
+    usage = " ".join([name, *map(_argument, arguments), "[OPTIONS]"])
+    yield f"## {name}\n\n```\n{usage}\n```\n\n{_paragraphs(command.help)}\n"
+    rows = [(_argument(param), param) for param in arguments]
+    rows += [(_option(param), param) for param in options if param.name != "help"]
+    if rows:
+        yield "| | | default |\n|---|---|---|"
+        for text, param in rows:
+            cells = (f"`{text}`", param.help or "", _default(param))
+            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield ""
+    if command.epilog:
+        examples = command.epilog.removeprefix("Examples:").strip().replace("\n\n", "\n")
+        yield f"```\n{examples}\n```\n"
+
+
+def _argument(param: Any) -> str:
+    name = param.metavar or param.name.upper()
+    return f"{name}..." if param.nargs == -1 else str(name)
+
+
+def _option(param: Any) -> str:
+    names = ", ".join(param.opts)
+    return names if param.is_flag else f"{names} {param.metavar or 'N'}"
+
+
+def _default(param: Any) -> str:
+    if isinstance(param.show_default, str):
+        return param.show_default
+    if param.default in (None, False, ()) or param.required or callable(param.default):
+        return ""
+    return f"`{param.default}`"
+
+
+def _paragraphs(text: str | None) -> str:
+    blocks = (text or "").strip().split("\n\n")
+    return "\n\n".join(" ".join(block.split()) for block in blocks)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(command_line_page(), encoding="utf-8")

@@ -1,0 +1,108 @@
+"""The command `engine`: its table of contents, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+
+from cli.commands import (
+    backbones,
+    classify,
+    demo,
+    duplicates,
+    evaluate,
+    export,
+    heads,
+    index,
+    remove,
+    search,
+    status,
+    train,
+)
+from engine.errors import EngineError
+
+INTERRUPTED = 130
+# typer carries a copy of click, in another place in each release; its base of errors is found by
+# name in what typer makes public.
+_USAGE_ERROR: Any = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
+
+app = typer.Typer(
+    name="engine",
+    help="Find pictures that look alike, and say what they show.\n\n"
+    "Start with `engine index FOLDER`, then `engine search PICTURE` and "
+    "`engine classify PICTURE`. Without pictures at hand, `engine demo` draws some.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (index, search, classify, train, evaluate, duplicates, status, remove, export, demo):
+    name = module.__name__.rpartition(".")[2]
+    app.command(name, epilog=module.EXAMPLES)(module.command)
+app.add_typer(backbones.app, name="backbones")
+app.add_typer(heads.app, name="heads")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from engine import __version__
+
+        typer.echo(f"engine {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Say which release this is."
+    ),
+) -> None:
+    """Take options that belong to no command."""
+
+
+def run() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(exit_code(sys.argv[1:]))
+
+
+def exit_code(arguments: list[str]) -> int:
+    """Run one command line; return 0, 1, 2, 3 or 130 as docs/command-line.md says."""
+    try:
+        return int(app(arguments, standalone_mode=False) or 0)
+    except (typer.Abort, KeyboardInterrupt):
+        return _say("interrupted; everything finished so far is kept", INTERRUPTED)
+    except _USAGE_ERROR as error:
+        error.show(sys.stderr)
+        return int(error.exit_code)
+    except EngineError as error:
+        return _say(f"error: {error}", error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone (`engine search ... | head`): that is no error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("ENGINE_DEBUG"):
+            traceback.print_exc()
+        detail = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _say(
+            f"error: {detail}. This should not happen; set ENGINE_DEBUG=1 to see where, and "
+            "please report it",
+            1,
+        )
+
+
+def _say(text: str, code: int) -> int:
+    from cli.render import shown
+
+    print(shown(text), file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,70 @@
+"""Options that several commands share, and how they become an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        help="Folder of catalog and index. Default: $ENGINE_STORE, else the nearest .engine/ "
+        "upward, else ./.engine/.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, for a spreadsheet.")]
+Paths = Annotated[bool, typer.Option("--paths", help="Print paths alone, one on a line.")]
+Null = Annotated[
+    bool, typer.Option("--null", "-0", help="With --paths: end each with NUL, for xargs -0.")
+]
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone",
+        metavar="NAME",
+        help="auto, resnet50 or efficientnet_lite0. A catalog that exists keeps its own.",
+        show_default="auto",
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="P",
+        help="fp32 or bf16: faster where the processor has it.",
+        show_default="the catalog's, else fp32",
+    ),
+]
+Runtime = Annotated[
+    str,
+    typer.Option("--runtime", metavar="NAME", help="auto, openvino (CPU) or torch (GPU)."),
+]
+MaxMegapixels = Annotated[
+    float,
+    typer.Option(
+        "--max-megapixels",
+        metavar="N",
+        help="Skip pictures with more pixels: a guard against decompression bombs.",
+    ),
+]
+
+
+def open_engine(store: Path | None, **settings: Any) -> Engine:
+    """Return an engine that talks to the terminal; settings that are None take their default."""
+    from cli.progress import ConsoleReporter
+    from engine.engine import Engine
+
+    megapixels = settings.pop("max_megapixels", None)
+    if megapixels is not None:
+        settings["max_pixels"] = int(megapixels * 1e6)
+    given = {name: value for name, value in settings.items() if value is not None}
+    return Engine.open(store, reporter=ConsoleReporter(), **given)

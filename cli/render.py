@@ -1,0 +1,117 @@
+"""Turning results into text: tables for people, JSON and CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from engine.results import Skipped
+
+SKIPPED = 3
+
+
+def write(text: str) -> None:
+    """Write an answer to stdout, file names as the bytes they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.flush()
+
+
+def write_json(value: object) -> None:
+    """Write a result, or a list of them, as JSON."""
+    plain = _plain(value)
+    text = json.dumps(plain, indent=2, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        # Lone surrogates stand for bytes that are no UTF-8; escaped, Python reads them back.
+        text = json.dumps(plain, indent=2)
+    write(text + "\n")
+
+
+def write_paths(paths: Iterable[str], *, null: bool = False) -> None:
+    """Write paths alone, one on a line, or each ended by NUL."""
+    end = "\0" if null else "\n"
+    write("".join(path + end for path in paths))
+
+
+def write_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table for a spreadsheet."""
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerow(headings)
+    writer.writerows(rows)
+    write(lines.getvalue())
+
+
+def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table for people; numbers to the right, the header in bold on a terminal."""
+    cells = [[cell if isinstance(cell, str) else _cell(cell) for cell in row] for row in rows]
+    cells = [[shown(cell) for cell in row] for row in cells]
+    widths = [max(len(row[i]) for row in [list(headings), *cells]) for i in range(len(headings))]
+    right = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(headings))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = [
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        ]
+        return "  ".join(padded).rstrip()
+
+    write(bold(line(headings)) + "\n" + "".join(line(row) + "\n" for row in cells))
+
+
+def bold(text: str) -> str:
+    """Return text in bold where stdout is a terminal and NO_COLOR is not set."""
+    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return text if plain else f"\033[1m{text}\033[0m"
+
+
+def shown(text: str) -> str:
+    """Return text that is safe to print: no control characters, no broken bytes."""
+    escaped = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+    return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def say(text: str) -> None:
+    """Print a line of conversation on stderr."""
+    print(shown(text), file=sys.stderr, flush=True)
+
+
+def tell_skips(skipped: Sequence[Skipped]) -> int:
+    """Print what was skipped, with reason and remedy; return the exit code."""
+    for skip in skipped:
+        say(f"skipped {skip.path}: {skip.reason}. {skip.hint}")
+    return SKIPPED if skipped else 0
+
+
+def _plain(value: object) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _is_number(text: str) -> bool:
+    return text == "-" or text.replace(".", "", 1).replace("-", "", 1).replace(",", "").isdigit()

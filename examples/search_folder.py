@@ -1,0 +1,14 @@
+"""Find the pictures in a folder that look most like one picture.
+
+python examples/search_folder.py FOLDER PICTURE
+"""
+
+import sys
+
+from engine import Engine
+
+folder, picture = sys.argv[1:]
+with Engine.open() as engine:
+    engine.index([folder])
+    for hit in engine.search(picture, k=5):
+        print(f"{hit.score:.3f}  {hit.path}")

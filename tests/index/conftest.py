@@ -1,0 +1,197 @@
+"""Small catalogs, made-up pictures, and an eye that reads a FAISS index out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index.catalog import Catalog
+from index.images import Batch
+from index.predictions import Named
+from index.records import FileState, Floats, ImageFacts, Vectors
+from index.settings import CatalogIdentity
+from index.sync import OpenedIndex, open_index, save_index
+from index.vectors import VectorIndex
+
+DIM = 8
+NOBODY = 65534
+
+
+def _identity(
+    backbone: str = "fake", fingerprint: str = "f" * 64, dim: int = DIM, dtype: str = "float32"
+) -> CatalogIdentity:
+    return CatalogIdentity(backbone, fingerprint, dim, dtype, "fp32")
+
+
+def _batch(
+    paths: Sequence[str],
+    *,
+    ids: Sequence[int | None] | None = None,
+    seed: int = 0,
+    embeddings: Floats | None = None,
+    hashes: Sequence[str] | None = None,
+    labels: Sequence[str | None] | None = None,
+    categories: Sequence[str] | None = None,
+    probability: float = 0.5,
+    unknown: Sequence[bool] | None = None,
+    width: int = 640,
+    height: int = 480,
+    size: int = 1000,
+    kind: str = "JPEG",
+) -> Batch:
+    count = len(paths)
+    if embeddings is None:
+        embeddings = np.random.default_rng(seed).normal(0, 3, (count, DIM)).astype(np.float32)
+    hashes = hashes or [f"{seed}-{number}" for number in range(count)]
+    labels = labels or [None] * count
+    names = sorted(set(categories or ["thing"]))
+    choice = [names.index(name) for name in categories or ["thing"] * count]
+    facts = [
+        ImageFacts(FileState(path, size, 2**62), 3, content, width, height, kind, label)
+        for path, content, label in zip(paths, hashes, labels, strict=True)
+    ]
+    named = Named(
+        [("imagenet", name) for name in names],
+        np.array(choice, np.int64),
+        np.full(count, probability, np.float32),
+        np.array(unknown or [False] * count, np.bool_),
+    )
+    return Batch(ids or [None] * count, facts, Vectors.of(embeddings), named)
+
+
+@pytest.fixture(scope="session")
+def make_identity() -> Callable[..., CatalogIdentity]:
+    """Say whose embeddings a catalog holds."""
+    return _identity
+
+
+@pytest.fixture(scope="session")
+def make_batch() -> Callable[..., Batch]:
+    """Make a batch of pictures at these paths, with embeddings drawn from a seed."""
+    return _batch
+
+
+@pytest.fixture(scope="session")
+def new_catalog(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., AbstractContextManager[Catalog]]:
+    """Make an empty catalog in a folder of its own, for the length of a `with` block."""
+
+    @contextmanager
+    def make(**identity: Any) -> Iterator[Catalog]:
+        folder = tmp_path_factory.mktemp("catalog")
+        with Catalog.create(folder / "catalog.sqlite", _identity(**identity)) as catalog:
+            yield catalog
+        shutil.rmtree(folder)
+
+    return make
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """An empty catalog at `tmp_path / "catalog.sqlite"`."""
+    with Catalog.create(tmp_path / "catalog.sqlite", _identity()) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def contents_of() -> Callable[[VectorIndex], dict[int, list[float]]]:
+    """Read all vectors of an index, by id: the score of a unit basis vector is one component."""
+
+    def read(index: VectorIndex) -> dict[int, list[float]]:
+        found: dict[int, list[float]] = {int(key): [0.0] * index.dim for key in index.ids}
+        hits = index.search(np.eye(index.dim, dtype=np.float32), max(len(index), 1))
+        for component, (ids, scores) in enumerate(zip(hits.ids, hits.scores, strict=True)):
+            for key, score in zip(ids.tolist(), scores.tolist(), strict=True):
+                if key >= 0:
+                    found[key][component] = score
+        return found
+
+    return read
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter, unlike `tmp_path`."""
+    folder = Path(tempfile.mkdtemp(prefix="engine-"))
+    folder.chmod(0o755)
+    yield folder
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def read_only(open_folder: Path) -> Callable[[], AbstractContextManager[None]]:
+    """Make `open_folder` one that cannot be written, not even by root, inside a `with` block."""
+
+    @contextmanager
+    def protected() -> Iterator[None]:
+        open_folder.chmod(0o555)
+        root = os.getuid() == 0
+        if root:
+            try:
+                # The real user counts too: it is the one that os.access asks about.
+                os.setresuid(NOBODY, NOBODY, 0)
+            except OSError as error:
+                pytest.skip(f"rights cannot be dropped here ({error.strerror})")
+        try:
+            yield
+        finally:
+            if root:
+                os.setresuid(0, 0, 0)
+
+    return protected
+
+
+@pytest.fixture(scope="module")
+def shared_catalog(
+    new_catalog: Callable[..., AbstractContextManager[Catalog]],
+) -> Iterator[Catalog]:
+    """One catalog for all examples of a property; each example tidies up after itself."""
+    with new_catalog() as made:
+        yield made
+
+
+@pytest.fixture
+def index_file(tmp_path: Path) -> Path:
+    """Where the index of `catalog` is kept."""
+    return tmp_path / "index.faiss"
+
+
+@pytest.fixture
+def five(catalog: Catalog) -> list[int]:
+    """The ids of five images in `catalog`."""
+    return catalog.images.store(_batch([f"/{number}" for number in range(5)]))
+
+
+@pytest.fixture
+def saved(catalog: Catalog, five: list[int], index_file: Path) -> bytes:
+    """The bytes of an index file of those five."""
+    assert save_index(open_index(catalog, index_file), catalog, index_file)
+    return index_file.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def check(
+    contents_of: Callable[[VectorIndex], dict[int, list[float]]],
+) -> Callable[[Catalog, Path], OpenedIndex]:
+    """Open an index and hold what is in it against the catalog."""
+
+    def checked(catalog: Catalog, path: Path) -> OpenedIndex:
+        opened = open_index(catalog, path)
+        ids, vectors = catalog.images.vectors()
+        assert contents_of(opened.vectors) == dict(
+            zip(ids.tolist(), vectors.unit.tolist(), strict=True)
+        )
+        assert opened.generation == catalog.generation()
+        return opened
+
+    return checked

@@ -1,0 +1,149 @@
+"""The index is opened in step with the catalog, whatever has changed since it was saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.catalog import Catalog
+from index.images import Batch
+from index.records import FileState
+from index.sync import OpenedIndex, open_index, read_stamp, save_index
+
+MakeBatch = Callable[..., Batch]
+NewCatalog = Callable[..., AbstractContextManager[Catalog]]
+CheckedIndex = Callable[[Catalog, Path], OpenedIndex]
+
+
+def test_without_a_file_the_index_is_built(
+    catalog: Catalog, five: list[int], index_file: Path, check: CheckedIndex
+) -> None:
+    assert check(catalog, index_file).state == "rebuilt"
+    assert not index_file.exists(), "only saving writes"
+
+
+def test_a_saved_index_is_current(
+    catalog: Catalog, saved: bytes, index_file: Path, check: CheckedIndex
+) -> None:
+    assert check(catalog, index_file).state == "current"
+    stamp = read_stamp(index_file)
+    assert stamp is not None
+    assert (stamp.count, stamp.dim, stamp.generation) == (5, catalog.identity.dim, 1)
+
+
+def test_the_index_of_an_empty_catalog_can_be_kept_too(
+    catalog: Catalog, index_file: Path, check: CheckedIndex
+) -> None:
+    assert save_index(open_index(catalog, index_file), catalog, index_file)
+    assert check(catalog, index_file).state == "current"
+
+
+def test_a_change_of_labels_leaves_the_index_current(
+    catalog: Catalog, five: list[int], saved: bytes, index_file: Path, check: CheckedIndex
+) -> None:
+    catalog.images.relabel([(five[0], "bed")])
+    assert check(catalog, index_file).state == "current"
+
+
+def test_an_older_file_catches_up(
+    catalog: Catalog,
+    five: list[int],
+    saved: bytes,
+    index_file: Path,
+    make_batch: MakeBatch,
+    check: CheckedIndex,
+) -> None:
+    catalog.images.store(make_batch(["/new", "/0"], ids=[None, five[0]], seed=1))
+    catalog.images.hide(five[1:2])
+    assert check(catalog, index_file).state == "caught up"
+
+
+def test_after_a_deletion_the_index_is_rebuilt(
+    catalog: Catalog, five: list[int], saved: bytes, index_file: Path, check: CheckedIndex
+) -> None:
+    catalog.images.delete(five[:2])
+    assert check(catalog, index_file).state == "rebuilt"
+
+
+def test_deletions_that_new_images_make_up_for_are_noticed(
+    catalog: Catalog,
+    five: list[int],
+    saved: bytes,
+    index_file: Path,
+    make_batch: MakeBatch,
+    check: CheckedIndex,
+) -> None:
+    catalog.images.delete(five[:2])
+    catalog.images.store(make_batch(["/new", "/newer"], seed=1))
+    assert check(catalog, index_file).state == "rebuilt"
+
+
+def test_an_index_shows_the_last_committed_state_while_a_writer_is_in_the_middle(
+    catalog: Catalog, five: list[int], tmp_path: Path, index_file: Path, check: CheckedIndex
+) -> None:
+    with Catalog.open(tmp_path / "catalog.sqlite") as writer, writer.database.writing() as other:
+        other.exec_driver_sql("DELETE FROM embeddings")
+        other.exec_driver_sql("DELETE FROM images")
+        assert check(catalog, index_file).vectors.ids.tolist() == five
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["store", "again", "hide", "reveal", "delete", "restat", "save"]),
+        st.integers(1, 4),
+        st.integers(0, 2**16),
+    ),
+    max_size=14,
+)
+
+
+def _apply(
+    catalog: Catalog, step: tuple[str, int, int], index_file: Path, make_batch: MakeBatch
+) -> None:
+    verb, count, seed = step
+    images = catalog.images
+    rng = np.random.default_rng(seed)
+    known = sorted(image.id for image in images.known(["/"]).values())
+    some = rng.choice(known, min(count, len(known)), replace=False).tolist() if known else []
+    fresh = [f"/{seed}/{rng.integers(2**60)}/{number}" for number in range(count)]
+    if verb == "store":
+        images.store(make_batch(fresh, seed=seed))
+    elif verb == "again":
+        paths = [images.rows([key])[key].path for key in some]
+        images.store(make_batch(paths, ids=some, seed=seed + 1))
+    elif verb == "restat":
+        moves = zip(some, fresh, strict=False)
+        images.restat([(key, FileState(path, 1, 1), 1) for key, path in moves])
+    elif verb == "save":
+        assert save_index(open_index(catalog, index_file), catalog, index_file)
+        assert open_index(catalog, index_file).state == "current"
+    else:
+        getattr(images, verb)(some)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_after_any_changes_the_index_holds_what_the_catalog_shows(
+    dtype: str,
+    new_catalog: NewCatalog,
+    make_batch: MakeBatch,
+    check: CheckedIndex,
+) -> None:
+    @settings(max_examples=25, deadline=None)
+    @given(steps=steps)
+    def holds(steps: list[tuple[str, int, int]]) -> None:
+        with new_catalog(dtype=dtype) as catalog:
+            assert isinstance(catalog.database.path, Path)
+            index_file = catalog.database.path.with_name("index.faiss")
+            for number, (verb, count, seed) in enumerate(steps):
+                _apply(catalog, (verb, count, seed + number * 2**17), index_file, make_batch)
+                if verb == "save":
+                    check(catalog, index_file)
+            check(catalog, index_file)
+
+    holds()
