@@ -74,7 +74,12 @@ def run() -> None:
 def exit_code(arguments: list[str]) -> int:
     """Run one command line; return 0, 1, 2, 3 or 130 as docs/command-line.md says."""
     try:
-        return int(app(arguments, standalone_mode=False) or 0)
+        # Not through typer's own main: that is silent about an interrupt, and to it a reader that
+        # has gone is an error.
+        with typer.main.get_command(app).make_context("engine", arguments) as context:
+            return int(context.command.invoke(context) or 0)
+    except typer.Exit as left:
+        return int(left.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         return _say("interrupted; everything finished so far is kept", INTERRUPTED)
     except _USAGE_ERROR as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +64,10 @@ def open_engine(store: Path | None, **settings: Any) -> Engine:
     """Return an engine that talks to the terminal; settings that are None take their default."""
     from cli.progress import ConsoleReporter
     from engine.engine import Engine
+
+    # Pillow comments on odd metadata; what matters about a picture the engine reports itself.
+    warnings.filterwarnings("ignore", module=r"PIL\..*")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
     megapixels = settings.pop("max_megapixels", None)
     if megapixels is not None:

@@ -11,7 +11,7 @@ from engine.heads.classifier import Classifier
 from engine.preprocess import Pixels
 from index.catalog import Catalog
 from index.images import Batch
-from index.records import ImageFacts, Vectors
+from index.records import FileState, ImageFacts, Vectors
 
 EMBED_BATCH = 32
 
@@ -42,6 +42,8 @@ class BatchWriter:
         self._seconds = seconds
         self._waiting: list[tuple[int | None, ImageFacts, Pixels]] = []
         self._ready: list[tuple[int | None, ImageFacts, Vectors]] = []
+        self._known: list[tuple[int, FileState, int]] = []
+        self._labels: list[tuple[int, str | None]] = []
         self._last_commit = time.monotonic()
         self.embedded = 0
 
@@ -54,12 +56,21 @@ class BatchWriter:
         self._waiting.append((image_id, facts, pixels))
         if len(self._waiting) >= EMBED_BATCH:
             self._embed()
-        if time.monotonic() - self._last_commit > self._seconds:
-            self._commit()
+        self._commit_if_due()
 
     def add_embedded(self, image_id: int | None, facts: ImageFacts, vectors: Vectors) -> None:
         """Take a picture whose embedding is known."""
         self._ready.append((image_id, facts, vectors))
+        self._commit_if_due()
+
+    def add_known(self, image_id: int, file: FileState, scanned_ns: int) -> None:
+        """Take a file whose content an image already has, under this path or another."""
+        self._known.append((image_id, file, scanned_ns))
+        self._commit_if_due()
+
+    def relabel(self, image_id: int, label: str | None) -> None:
+        """Take a new label of an image."""
+        self._labels.append((image_id, label))
 
     def flush(self) -> None:
         """Embed and commit all that was taken."""
@@ -75,7 +86,15 @@ class BatchWriter:
         self.embedded += len(self._waiting)
         self._waiting.clear()
 
+    def _commit_if_due(self) -> None:
+        if time.monotonic() - self._last_commit > self._seconds:
+            self._commit()
+
     def _commit(self) -> None:
+        self._catalog.images.restat(self._known)
+        self._catalog.images.relabel(self._labels)
+        self._known.clear()
+        self._labels.clear()
         if self._ready:
             ids, facts, rows = zip(*self._ready, strict=True)
             vectors = Vectors.concatenate(rows)

@@ -70,6 +70,10 @@ class Config:
         _one_of("dtype", self.dtype, DTYPES)
         if self.precision is not None:
             _one_of("precision", self.precision, PRECISIONS)
+        if self.decoders < 1:
+            raise UsageError(
+                "decoders", "there must be one at least", "Leave it out for the default"
+            )
         if self.max_pixels < 1:
             raise UsageError("max_pixels", "the limit must be positive", "Leave it out for 100 Mpx")
 

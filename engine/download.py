@@ -46,6 +46,7 @@ def fetch(url: str, target: Path, progress: Progress, *, pause: float = 0.5) -> 
             _go_on(url, target, progress)
             return
         except urllib.error.HTTPError as error:
+            error.close()
             last = f"the server answered {error.code} {error.reason}"
             if error.code == 416:
                 target.unlink(missing_ok=True)
@@ -82,6 +83,7 @@ def fetch_bytes(url: str, limit: int, seconds: float) -> bytes:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"it took longer than {seconds:.0f} s")
     except urllib.error.HTTPError as error:
+        error.close()
         raise FetchError(
             url, f"the server answered {error.code} {error.reason}", "Check the address"
         ) from None

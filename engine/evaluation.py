@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -82,24 +81,28 @@ def neighbours_vote(found: Retrieval, labels: Ids, count: int) -> Ids:
 
 def category_scores(truth: Sequence[str], answers: Sequence[str]) -> dict[str, CategoryScore]:
     """Return precision and recall of each label that occurs."""
-    images, claimed = Counter(truth), Counter(answers)
-    right = Counter(label for label, answer in zip(truth, answers, strict=True) if label == answer)
-    return {
-        label: CategoryScore(
-            images[label],
-            right[label] / claimed[label] if claimed[label] else 0.0,
-            right[label] / images[label],
-        )
-        for label in sorted(images)
-    }
+    from sklearn.metrics import precision_recall_fscore_support
+
+    labels = sorted(set(truth))
+    precision, recall, _, images = precision_recall_fscore_support(
+        truth, answers, labels=labels, zero_division=0
+    )
+    rows = zip(labels, images.tolist(), precision.tolist(), recall.tolist(), strict=True)
+    return {label: CategoryScore(*scores) for label, *scores in rows}
 
 
 def confusion(truth: Sequence[str], answers: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
-    """Return how many pictures of each label were given each category."""
-    table: dict[str, Counter[str]] = defaultdict(Counter)
-    for label, answer in zip(truth, answers, strict=True):
-        table[label][answer] += 1
-    return {label: dict(table[label].most_common()) for label in sorted(table)}
+    """Return how many pictures of each label were given each category, most frequent first."""
+    from sklearn.metrics import confusion_matrix
+
+    names = sorted({*truth, *answers})
+    counts = confusion_matrix(truth, answers, labels=names)
+    table = {}
+    for label in sorted(set(truth)):
+        row = counts[names.index(label)]
+        order = [column for column in np.argsort(-row, kind="stable") if row[column]]
+        table[label] = {names[column]: int(row[column]) for column in order}
+    return table
 
 
 def _average_precision(right: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> list[float]:

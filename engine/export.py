@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 from pathlib import Path
@@ -45,7 +46,8 @@ def export(catalog: Catalog, file: Path) -> ExportReport:
             file, f"it cannot be written ({error.strerror})", "Name another place or free space"
         ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return ExportReport(str(file), len(rows), catalog.identity.dim)
 
 

@@ -145,5 +145,9 @@ def _cannot_look(path: str, error: OSError) -> Skipped:
         hint = "A broken link? Check that the path exists and its drive is mounted"
         return Skipped(path, "there is nothing at this path", hint)
     if isinstance(error, PermissionError):
-        return Skipped(path, "permission denied", f"Allow reading it: chmod u+r {path}")
+        return Skipped(
+            path,
+            "permission denied",
+            f"Allow reading it and entering its folder: chmod u+rX {path}",
+        )
     return Skipped(path, error.strerror or "it cannot be looked at", "Check the drive")

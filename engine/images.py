@@ -7,7 +7,6 @@ import io
 import os
 import stat
 import threading
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +67,11 @@ def read_file(path: str) -> bytes:
     except FileNotFoundError:
         raise ImageError(path, "there is no such file", "Check the path") from None
     except PermissionError:
-        raise ImageError(path, "permission denied", f"Allow reading it: chmod u+r {path}") from None
+        raise ImageError(
+            path,
+            "permission denied",
+            f"Allow reading it and entering its folder: chmod u+rX {path}",
+        ) from None
     except OSError as error:
         raise ImageError(
             path, f"it cannot be read ({error.strerror})", "Check the drive it is on"
@@ -195,8 +198,3 @@ def _guess(data: bytes) -> str:
 def _first_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:160]
-
-
-def quiet_pillow() -> None:
-    """Silence Pillow's warnings about odd metadata: the engine reports what matters itself."""
-    warnings.filterwarnings("ignore", module=r"PIL\..*")

@@ -112,6 +112,7 @@ class Indexer:
         self._counts = Counts()
         self._skipped: list[Skipped] = []
         self._gone: dict[int, KnownImage] = {}
+        self._moved: set[int] = set()
         self._writer = BatchWriter(catalog, embedder, classifier, config.commit_seconds)
 
     def run(self, paths: Iterable[str]) -> Outcome:
@@ -215,10 +216,8 @@ class Indexer:
         """The content is what the row says; only the time stamp was new."""
         known = opened.task.known
         assert known is not None
-        self._catalog.images.restat([(known.id, opened.task.file, opened.scanned_ns)])
-        label = self._labels.of(known.path, known.label)
-        if label != known.label:
-            self._catalog.images.relabel([(known.id, label)])
+        self._writer.add_known(known.id, opened.task.file, opened.scanned_ns)
+        self._relabel(known, known.path)
         self._counts.came_back += known.missing
         self._counts.unchanged += not known.missing
 
@@ -230,7 +229,9 @@ class Indexer:
         if not twins:
             self._settle(self._open(task, reuse=False))
             return
-        left = [twin for twin in twins if not os.path.lexists(twin.path)]
+        # Of two copies found in one run only the first can be where an image has moved to.
+        free = [twin for twin in twins if twin.id not in self._moved]
+        left = [twin for twin in free if not os.path.lexists(twin.path)]
         if task.known is None and left:
             self._move(left[0], opened)
             return
@@ -242,11 +243,15 @@ class Indexer:
 
     def _move(self, twin: KnownImage, opened: _Opened) -> None:
         self._gone.pop(twin.id, None)
-        self._catalog.images.restat([(twin.id, opened.task.file, opened.scanned_ns)])
-        label = self._labels.of(opened.task.file.path, twin.label)
-        if label != twin.label:
-            self._catalog.images.relabel([(twin.id, label)])
+        self._moved.add(twin.id)
+        self._writer.add_known(twin.id, opened.task.file, opened.scanned_ns)
+        self._relabel(twin, opened.task.file.path)
         self._counts.moved += 1
+
+    def _relabel(self, row: KnownImage, path: str) -> None:
+        label = self._labels.of(path, row.label)
+        if label != row.label:
+            self._writer.relabel(row.id, label)
 
     def _count_new(self, task: _Task) -> None:
         if task.known is None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from engine.results import RemoveReport
 from index.catalog import Catalog
-from index.images import is_below
 
 
 def remove(catalog: Catalog, paths: Sequence[str]) -> RemoveReport:
@@ -15,5 +14,13 @@ def remove(catalog: Catalog, paths: Sequence[str]) -> RemoveReport:
     wanted = [os.path.abspath(path) for path in paths]
     known = catalog.images.known(wanted)
     catalog.images.delete([row.id for row in known.values()])
-    missed = [path for path in wanted if not any(is_below(each, [path]) for each in known)]
+    covered = {folder for path in known for folder in (path, *_folders(path))}
+    missed = [path for path in wanted if path not in covered]
     return RemoveReport(len(known), catalog.counts().images, missed)
+
+
+def _folders(path: str) -> Iterator[str]:
+    """Yield every folder that `path` lies in."""
+    while (folder := os.path.dirname(path)) != path:
+        yield folder
+        path = folder

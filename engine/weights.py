@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from engine.backbones import Backbone, Download, Packaged
 from engine.download import Progress, fetch
 from engine.errors import WeightsCorruptError, WeightsError, WeightsUnreachableError
@@ -111,6 +113,13 @@ class WeightsCache:
             f"({backbone.weights.size / 1e6:.0f} MB)"
         )
         self._make_folder()
+        # One process at a time: two would append to the same partial file.
+        with FileLock(self._folder.with_name(f"{backbone.name}.lock")):
+            return self._fetch(backbone, source, expected, progress)
+
+    def _fetch(
+        self, backbone: Backbone, source: str, expected: str, progress: Progress
+    ) -> WeightsFile:
         partial = self._folder / f"{backbone.name}.part"
         try:
             fetch(source, partial, progress)

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from index.errors import (
     CatalogDamagedError,
@@ -37,10 +37,15 @@ class Database:
 
     def __init__(self, url: str | Path) -> None:
         self.path = url if isinstance(url, Path) else None
-        self.name = str(url) if self.path else make_url(str(url)).render_as_string(True)
-        self._engine = (
-            _sqlite_engine(self.path) if self.path else create_engine(str(url), future=True)
-        )
+        try:
+            self.name = str(url) if self.path else make_url(str(url)).render_as_string()
+            self._engine = _sqlite_engine(self.path) if self.path else create_engine(str(url))
+        except (ArgumentError, ImportError) as error:
+            raise CatalogError(
+                "ENGINE_CATALOG_URL",
+                f"this database cannot be opened ({error})",
+                "Write for example postgresql+psycopg://user@host/name",
+            ) from None
 
     @property
     def dialect(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -100,7 +101,10 @@ def _parse(text: str) -> Clause:
     if operator == "~":
         raise FilterError(f"--where {text}", f"{field} is a number", "Use =, !=, <, <=, > or >=")
     try:
-        return Clause(field, operator, float(value))
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError
+        return Clause(field, operator, number)
     except ValueError:
         raise FilterError(
             f"--where {text}", f"{value!r} is not a number", f"{field} takes a number"

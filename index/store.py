@@ -85,6 +85,7 @@ def find_store(folder: str | Path | None = None, *, start: Path | None = None) -
         return Store(Path(named).absolute(), url)
     start = (start or Path.cwd()).absolute()
     for place in (start, *start.parents):
-        if (place / FOLDER / "catalog.sqlite").exists():
-            return Store(place / FOLDER, url)
+        store = Store(place / FOLDER, url)
+        if store.folder.is_dir() and store.exists():
+            return store
     return Store(start / FOLDER, url)

@@ -13,7 +13,7 @@ import contextlib
 import json
 import os
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class OpenedIndex:
 def open_index(catalog: Catalog, path: Path) -> OpenedIndex:
     """Return the index of a catalog as it is now, whatever the file at `path` is like.
 
-    The file itself is left as it is; `save_index` replaces it.
+    The file itself is left as it is; `save_index` replaces it, under the store's writer lock.
     """
     stored = _read(path)
     with catalog.database.reading() as connection:
@@ -86,6 +86,9 @@ def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
     identity = catalog.identity
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
+        # The caller is the only writer, so whatever lies there was left by one that was killed.
+        for leftover in path.parent.glob(f"{path.name}.*.tmp"):
+            leftover.unlink()
         opened.vectors.write(temporary)
         stamp = Stamp(
             opened.catalog,
@@ -94,8 +97,9 @@ def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
             identity.dtype,
             len(opened.vectors),
             opened.generation,
-            _checksum(temporary, temporary.stat().st_size),
+            crc32=0,
         )
+        stamp = replace(stamp, crc32=_checksum(temporary, temporary.stat().st_size, stamp))
         body = json.dumps(asdict(stamp)).encode()
         with temporary.open("ab") as file:
             file.write(body + len(body).to_bytes(8, "little") + MAGIC)
@@ -115,7 +119,7 @@ def read_stamp(path: Path) -> Stamp | None:
     try:
         with path.open("rb") as file:
             stamp, size = _read_trailer(file)
-        return stamp if _checksum(path, size) == stamp.crc32 else None
+        return stamp if _checksum(path, size, stamp) == stamp.crc32 else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -145,8 +149,9 @@ def _read_trailer(file: Any) -> tuple[Stamp, int]:
     return Stamp(**json.loads(file.read(length))), size
 
 
-def _checksum(path: Path, size: int) -> int:
-    value = 0
+def _checksum(path: Path, size: int, stamp: Stamp) -> int:
+    """Return the CRC-32 of the vectors and of all that the stamp says beside it."""
+    value = zlib.crc32(json.dumps(asdict(replace(stamp, crc32=0))).encode())
     with path.open("rb") as file:
         while size > 0 and (chunk := file.read(min(CHUNK_BYTES, size))):
             value = zlib.crc32(chunk, value)

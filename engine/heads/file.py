@@ -31,6 +31,8 @@ _FACTS = (
     "created_at",
     "metrics",
 )
+# What reading a damaged file can raise, a header nested without end included.
+_DAMAGE = (SafetensorError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
 
 
 def head_to_bytes(head: Head) -> bytes:
@@ -68,9 +70,7 @@ def head_from_bytes(data: bytes, origin: str) -> Head:
                 "Upgrade the engine: pip install --upgrade image-engine",
             )
         return _checked(_head(header, load_tensors(data)))
-    except (SafetensorError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as (
-        error
-    ):
+    except _DAMAGE as error:
         raise HeadFormatError(
             origin,
             f"this is no head file of the engine ({type(error).__name__}: {error})",

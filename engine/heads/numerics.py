@@ -19,7 +19,8 @@ def log_softmax(logits: Floats) -> Floats:
     """Return the logarithm of each row's softmax, float32 `[n, k]`."""
     # The largest is taken off first: beside huge logits the logarithm would be rounded away.
     below = logits - logits.max(axis=1, keepdims=True)
-    return (below - log_sum_exp(below)[:, None]).astype(np.float32)
+    result: Floats = (below - log_sum_exp(below)[:, None]).astype(np.float32)
+    return result
 
 
 def softmax(logits: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Sequence
@@ -108,12 +109,13 @@ def write_head(head: Head, file: Path) -> None:
     HeadError
         The file cannot be written.
     """
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    temporary = file.parent / f"{file.name}.{os.getpid()}.tmp"
     try:
         temporary.write_bytes(head_to_bytes(head))
         temporary.replace(file)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise HeadError(
             file, f"it cannot be written ({error.strerror})", "Name another place"
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -176,11 +177,20 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[:end])
 
 
+class Server(ThreadingHTTPServer):
+    """Takes no offence at a client that hangs up."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report what else goes wrong."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @pytest.fixture
 def site() -> Iterator[Site]:
     """A web server of the test's own."""
     handler = type("OwnHandler", (Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     handler.site = site = Site(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -130,7 +131,7 @@ def test_a_row_that_points_nowhere_is_a_problem(
 ) -> None:
     catalog.images.store(make_batch(["/a.jpg"]))
     with catalog.database.reading() as connection:
-        raw = connection.connection.driver_connection
+        raw: Any = connection.connection.driver_connection
         raw.execute("COMMIT")
         raw.execute("PRAGMA foreign_keys=OFF")
         raw.execute("BEGIN")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from index.catalog import Catalog
@@ -109,6 +109,9 @@ globs = st.text("ab%_\\.*?\N{COUCH AND LAMP}", max_size=5)
 
 @settings(max_examples=80, deadline=None)
 @given(labels=st.lists(letters, min_size=1, max_size=6), glob=globs)
+@example(["ab", "a_", "a%", "a"], "a_")
+@example(["ab", "a_", "a%", "a"], "a%")
+@example(["a\\b", "ab", "a\\"], "a\\*")
 def test_a_glob_means_only_its_stars_and_question_marks(
     shared_catalog: Catalog, make_batch: MakeBatch, labels: list[str], glob: str
 ) -> None:

@@ -164,6 +164,17 @@ def test_a_label_does_not_age_the_index(catalog: Catalog, make_batch: MakeBatch)
     assert catalog.generation() == before
 
 
+def test_every_change_to_what_is_visible_is_counted(
+    catalog: Catalog, make_batch: MakeBatch
+) -> None:
+    ids = catalog.images.store(make_batch(["/a", "/b"]))
+    generations = [catalog.generation()]
+    for verb in ("hide", "reveal", "delete"):
+        getattr(catalog.images, verb)(ids[:1])
+        generations.append(catalog.generation())
+    assert generations == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("verb", ["hide", "reveal", "delete", "relabel", "restat", "rows"])
 def test_no_images_is_nothing_to_do(catalog: Catalog, verb: str) -> None:
     before = catalog.generation()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, inspect, text
@@ -15,7 +17,7 @@ from index.database import Database
 from index.errors import CatalogDamagedError, CatalogVersionError
 from index.images import Batch
 from index.migrations import MIGRATIONS, schema_version
-from index.settings import write_setting
+from index.settings import CatalogIdentity, write_setting
 
 
 @pytest.fixture
@@ -27,7 +29,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def _dump(database: Database) -> list[str]:
     with database.reading() as connection:
-        return list(connection.connection.driver_connection.iterdump())
+        driver: Any = connection.connection.driver_connection
+        return list(driver.iterdump())
 
 
 def _use(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[Connection], None]) -> None:
@@ -113,7 +116,7 @@ def test_a_catalog_of_a_newer_release_is_refused(newer: Path) -> None:
 
 
 def test_a_refused_catalog_is_not_changed(
-    newer: Path, make_identity: Callable[..., object]
+    newer: Path, make_identity: Callable[..., CatalogIdentity]
 ) -> None:
     before = newer.read_bytes()
     with pytest.raises(CatalogVersionError):
@@ -125,7 +128,7 @@ def test_a_refused_catalog_is_not_changed(
 
 
 def test_a_newer_catalog_in_a_read_only_folder_is_called_newer(
-    open_folder: Path, newer: Path, read_only: Callable[..., object]
+    open_folder: Path, newer: Path, read_only: Callable[[], AbstractContextManager[None]]
 ) -> None:
     place = open_folder / "catalog.sqlite"
     place.write_bytes(newer.read_bytes())

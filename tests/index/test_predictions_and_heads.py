@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from index.catalog import Catalog
 from index.errors import CatalogError
 from index.images import Batch
 from index.predictions import Named
 from index.records import Vectors
+from index.schema import Category
 
 MakeBatch = Callable[..., Batch]
 
@@ -100,6 +102,14 @@ def test_a_forgotten_head_takes_its_predictions_along(catalog: Catalog, ids: lis
     _change(catalog, ids, "quilt", delete="furniture")
     assert catalog.heads.all() == []
     assert catalog.predictions.counts() == {"quilt": 3}
+
+
+def test_categories_that_no_head_gives_any_more_are_forgotten(
+    catalog: Catalog, ids: list[int]
+) -> None:
+    _change(catalog, ids, "bed")
+    with catalog.database.reading() as connection:
+        assert connection.execute(select(Category.name)).scalars().all() == ["bed"]
 
 
 def test_heads_are_listed_by_name(catalog: Catalog) -> None:

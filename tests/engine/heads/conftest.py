@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from engine.backbones import backbone_named
 from engine.heads.classifier import BuiltIn
@@ -25,6 +26,15 @@ def dense(rng: np.random.Generator, outputs: int, inputs: int) -> Dense:
         rng.normal(size=(outputs, inputs)).astype(np.float32),
         rng.normal(size=outputs).astype(np.float32),
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep torch on one core: for so few numbers handing out the work costs more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,79 @@
+"""What is imported, and what is not: starting up must cost nothing that is not needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+HEAVY = {"torch", "torchvision", "timm", "faiss", "openvino", "sqlalchemy", "sklearn", "scipy"}
+LEARNING = {"torch", "torchvision", "timm", "sklearn", "scipy"}
+REPORT = """
+import atexit, json, os, sys
+modules = lambda: sorted({name.partition(".")[0] for name in sys.modules})
+atexit.register(lambda: open(os.environ["MODULES"], "w").write(json.dumps(modules())))
+"""
+
+
+@pytest.fixture
+def imported(engine: Run, tmp_path: Path) -> Callable[..., set[str]]:
+    """Run the real command; return the top-level modules that were imported."""
+
+    def run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> set[str]:
+        file = tmp_path / "modules.json"
+        settings = {"MODULES": str(file)} | dict(env or {})
+        done = engine(*arguments, first=REPORT, env=settings)
+        assert done.returncode == 0, done.stderr
+        return set(json.loads(file.read_text()))
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["heads", "--help"]])
+def test_help_imports_nothing_heavy(
+    imported: Callable[..., set[str]], arguments: list[str]
+) -> None:
+    assert not imported(*arguments) & (HEAVY | {"numpy", "PIL"})
+
+
+def test_the_version_imports_nothing_heavy(imported: Callable[..., set[str]]) -> None:
+    assert not imported("--version") & HEAVY
+
+
+def test_backbones_are_listed_without_anything_heavy(imported: Callable[..., set[str]]) -> None:
+    assert not imported("backbones", "list") & (HEAVY - {"sqlalchemy"})
+
+
+def test_search_imports_nothing_that_learns(
+    imported: Callable[..., set[str]], trained: Path, drawn: Path
+) -> None:
+    modules = imported("search", drawn / "bed" / "bed-0001.jpg", "--store", trained)
+    assert {"openvino", "faiss"} <= modules, "the test looks at the right process"
+    assert not modules & (LEARNING | {"openvino_telemetry"})
+
+
+def test_classify_imports_nothing_that_learns(
+    imported: Callable[..., set[str]], trained: Path, drawn: Path
+) -> None:
+    modules = imported("classify", drawn / "bed" / "bed-0001.jpg", "--store", trained)
+    assert "openvino" in modules
+    assert not modules & (LEARNING | {"openvino_telemetry"})
+
+
+def test_status_starts_no_backbone(imported: Callable[..., set[str]], trained: Path) -> None:
+    assert not imported("status", "--store", trained) & (LEARNING | {"openvino"})
+
+
+def test_nothing_is_ever_sent_about_the_user(
+    imported: Callable[..., set[str]], drawn: Path, tmp_path: Path, ready: Path
+) -> None:
+    """Where telemetry would come from is the conversion, which a fresh cache makes anew."""
+    settings = {"ENGINE_CACHE": str(tmp_path / "cache")}
+    line = ("index", drawn / "bed", "--store", tmp_path / "store")
+    modules = imported(*line, env=settings)
+    assert {"openvino", "torch"} <= modules
+    assert "openvino_telemetry" not in modules

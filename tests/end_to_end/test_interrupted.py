@@ -1,0 +1,121 @@
+"""Ctrl-C: what is finished is kept, and the next run goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A run of `engine index` that was interrupted."""
+
+    store: Path
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+def _committed(store: Path) -> int:
+    file = store / "catalog.sqlite"
+    if not file.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            return int(database.execute("SELECT count(*) FROM embeddings").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+@pytest.fixture(scope="module")
+def interrupted(ready: Path, many: Path, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
+    """Interrupt a run as soon as something is committed and much is left to do.
+
+    A slow disk is played by a pause before each batch is embedded.
+    """
+    store = tmp_path_factory.mktemp("interrupted") / "store"
+    slow = """
+import time
+from engine.batch_writer import BatchWriter
+from functools import partial
+embed = BatchWriter._embed
+def slowly(self):
+    time.sleep(0.3)
+    embed(self)
+BatchWriter._embed = slowly
+from engine import Engine
+Engine.open = partial(Engine.open, commit_seconds=0.1)
+from cli.main import run
+run()
+"""
+    command = [sys.executable, "-c", slow, "index", str(many), "--store", str(store)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        deadline = time.monotonic() + PATIENCE
+        while not _committed(store) and time.monotonic() < deadline and child.poll() is None:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGINT)
+        stdout, stderr = child.communicate(timeout=PATIENCE)
+    return Interrupted(store, child.returncode, stdout, stderr)
+
+
+def test_an_interrupt_is_said_in_one_line_and_no_traceback(interrupted: Interrupted) -> None:
+    assert interrupted.code == 130
+    assert interrupted.stdout == b""
+    assert interrupted.stderr == b"interrupted; everything finished so far is kept\n"
+
+
+def test_what_was_finished_is_kept(interrupted: Interrupted, quick: Run) -> None:
+    status = json.loads(quick("status", "--store", interrupted.store, "--json").stdout)
+    assert 0 < status["images"] < 160
+    assert (status["embeddings"], status["consistent"]) == (status["images"], True)
+    assert status["writer"] is None
+
+
+def test_the_next_run_completes_and_repeats_nothing(
+    interrupted: Interrupted, quick: Run, many: Path
+) -> None:
+    before = json.loads(quick("status", "--store", interrupted.store, "--json").stdout)["images"]
+    done = quick("index", many, "--store", interrupted.store, "--json")
+    report = json.loads(done.stdout)
+    assert report["images"] == 160
+    assert report["embedded"] == 160 - before
+
+
+def test_an_interrupt_before_anything_began_is_no_traceback(tmp_path: Path) -> None:
+    """A child that waits for its picture on stdin can be interrupted at leisure."""
+    command = [sys.executable, "-m", "cli.main", "classify", "-", "--store", str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        while os.path.exists(f"/proc/{child.pid}") and not _reads_stdin(child.pid):
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=PATIENCE)
+    assert child.returncode == 130
+    assert b"Traceback" not in stderr
+
+
+def _reads_stdin(pid: int) -> bool:
+    """Say whether a thread of a process waits in a read from descriptor 0 (Linux)."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            words = Path(f"/proc/{pid}/task/{task}/syscall").read_text().split()
+        except OSError:
+            continue
+        if words[:2] == ["0", "0x0"]:
+            return True
+    return False

@@ -1,0 +1,166 @@
+"""Built-in categories and heads in one distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.heads.classifier import BUILT_IN, BuiltIn, Classifier, belonging
+from engine.heads.head import Dense, Head
+from index.records import Vectors
+
+MakeHead = Callable[..., Head]
+MakeVectors = Callable[[int, int], Vectors]
+SEEDS = st.integers(0, 10_000)
+
+
+@pytest.fixture(scope="session")
+def heads(make_head: MakeHead) -> list[Head]:
+    """Three heads at random."""
+    return [
+        make_head(1, name="furniture"),
+        make_head(2, name="vehicles", hidden=(6,), outputs=2),
+        make_head(3, name="flowers", outputs=1),
+    ]
+
+
+@given(seed=SEEDS)
+def test_all_categories_together_share_one(
+    small_built_in: BuiltIn, heads: list[Head], make_vectors: MakeVectors, seed: int
+) -> None:
+    answer = Classifier(small_built_in, heads).joint(make_vectors(9, seed))
+    assert answer.probability.shape == (9, 7 + 3 + 2 + 1)
+    np.testing.assert_allclose(answer.probability.sum(axis=1), 1, atol=1e-5)
+
+
+@given(seed=SEEDS)
+def test_the_categories_of_one_head_share_one(
+    small_built_in: BuiltIn, heads: list[Head], make_vectors: MakeVectors, seed: int
+) -> None:
+    answer = Classifier(small_built_in, heads).own(heads[1], make_vectors(9, seed))
+    assert list(answer.names) == [("vehicles", "vehicles 0"), ("vehicles", "vehicles 1")]
+    np.testing.assert_allclose(answer.probability.sum(axis=1), 1, atol=1e-5)
+
+
+@given(seed=SEEDS, order=st.permutations([0, 1, 2]))
+def test_the_order_of_heads_changes_no_probability(
+    small_built_in: BuiltIn,
+    heads: list[Head],
+    make_vectors: MakeVectors,
+    seed: int,
+    order: list[int],
+) -> None:
+    vectors = make_vectors(5, seed)
+    one = Classifier(small_built_in, heads).joint(vectors)
+    other = Classifier(small_built_in, [heads[place] for place in order]).joint(vectors)
+    places = [list(other.names).index(name) for name in one.names]
+    np.testing.assert_allclose(one.probability, other.probability[:, places], atol=1e-6)
+
+
+@given(seed=SEEDS)
+def test_heads_leave_the_proportions_of_the_built_in_categories_alone(
+    small_built_in: BuiltIn, heads: list[Head], make_vectors: MakeVectors, seed: int
+) -> None:
+    vectors = make_vectors(5, seed)
+    classifier = Classifier(small_built_in, heads)
+    alone = np.log(classifier.built_in(vectors).probability + 1e-30)
+    joined = np.log(classifier.joint(vectors).probability[:, :7] + 1e-30)
+    seen = (alone > -20) & (joined > -20)
+    best = alone.argmax(axis=1)[:, None]
+    ratios = alone - np.take_along_axis(alone, best, axis=1)
+    joined_ratios = joined - np.take_along_axis(joined, best, axis=1)
+    valid = seen & np.take_along_axis(seen, best, axis=1)
+    np.testing.assert_allclose(ratios[valid], joined_ratios[valid], atol=1e-3)
+
+
+def test_without_heads_the_joint_distribution_is_the_built_in_one(
+    small_built_in: BuiltIn, make_vectors: MakeVectors
+) -> None:
+    classifier, vectors = Classifier(small_built_in, []), make_vectors(5, 1)
+    joint, alone = classifier.joint(vectors), classifier.built_in(vectors)
+    assert np.array_equal(joint.probability, alone.probability)
+    assert {source for source, _ in alone.names} == {BUILT_IN}
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 10])
+def test_the_best_in_blocks_are_the_best_at_once(
+    small_built_in: BuiltIn,
+    heads: list[Head],
+    make_vectors: MakeVectors,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+) -> None:
+    monkeypatch.setattr("engine.heads.classifier.BLOCK", 3)
+    classifier, vectors = Classifier(small_built_in, heads), make_vectors(count, 5)
+    blocks, whole = classifier.best(vectors), classifier.joint(vectors).best()
+    assert np.array_equal(blocks.choice, whole.choice)
+    np.testing.assert_allclose(blocks.probability, whole.probability, atol=1e-6)
+    assert np.array_equal(blocks.unknown, whole.unknown)
+
+
+def test_ranked_answers_fall_and_begin_with_the_best(
+    small_built_in: BuiltIn, heads: list[Head], make_vectors: MakeVectors
+) -> None:
+    answer = Classifier(small_built_in, heads).joint(make_vectors(4, 5))
+    best = answer.best()
+    for row, ranked in enumerate(answer.ranked(["a", "b", "c", "d"], 4)):
+        chances = [each.probability for each in ranked.predictions]
+        first = ranked.predictions[0]
+        assert len(chances) == 4
+        assert chances == sorted(chances, reverse=True)
+        assert (first.source, first.category) == best.names[best.choice[row]]
+
+
+def test_more_answers_than_categories_are_all_categories(
+    small_built_in: BuiltIn, make_vectors: MakeVectors
+) -> None:
+    (ranked,) = Classifier(small_built_in, []).joint(make_vectors(1, 5)).ranked(["a"], 100)
+    assert {each.category for each in ranked.predictions} == set(small_built_in.categories)
+
+
+def test_a_picture_with_nothing_convincing_is_unknown(make_vectors: MakeVectors) -> None:
+    flat = Dense(np.zeros((10, 12), np.float32), np.zeros(10, np.float32))
+    built_in = BuiltIn(flat, tuple(f"thing {number}" for number in range(10)))
+    (ranked,) = Classifier(built_in, []).joint(make_vectors(1, 1)).ranked(["a"], 1)
+    assert ranked.unknown
+    assert ranked.category is None
+
+
+def test_a_convincing_picture_is_known(small_built_in: BuiltIn, make_vectors: MakeVectors) -> None:
+    sure = replace(small_built_in.layer, bias=np.eye(7, dtype=np.float32)[2] * 1000)
+    built_in = replace(small_built_in, layer=sure)
+    (ranked,) = Classifier(built_in, []).joint(make_vectors(1, 1)).ranked(["a"], 1)
+    assert ranked.category == "thing 2"
+
+
+def test_a_head_asked_alone_refuses_exactly_what_belongs_too_little(
+    small_built_in: BuiltIn, heads: list[Head], make_vectors: MakeVectors
+) -> None:
+    vectors = make_vectors(200, 8)
+    share = belonging(heads[0], small_built_in, vectors)
+    head = replace(heads[0], accept=float(np.median(share)))
+    unknown = Classifier(small_built_in, heads).own(head, vectors).unknown
+    assert np.array_equal(unknown, share < np.float32(head.accept))
+    assert 0 < unknown.sum() < 200
+
+
+def test_belonging_is_the_share_that_falls_to_the_head_beside_the_built_in_ones(
+    small_built_in: BuiltIn, heads: list[Head], make_vectors: MakeVectors
+) -> None:
+    vectors = make_vectors(50, 8)
+    joint = Classifier(small_built_in, heads[:1]).joint(vectors).probability
+    share = belonging(heads[0], small_built_in, vectors)
+    np.testing.assert_allclose(share, joint[:, 7:].sum(axis=1), atol=1e-5)
+
+
+def test_the_embedded_backbone_has_a_thousand_categories_with_their_names(
+    imagenet: BuiltIn,
+) -> None:
+    assert imagenet.layer.weight.shape == (1000, 1280)
+    assert len(imagenet.categories) == 1000
+    assert imagenet.categories[831] == "studio couch"

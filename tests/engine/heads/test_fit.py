@@ -1,0 +1,175 @@
+"""The loop that trains layers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.heads.fit import Fitted, Rows, fit_layers, one_thread_for_small, stratified_split
+from engine.heads.head import Dense
+from engine.heads.options import TrainOptions
+from index.records import Floats, Ids
+
+QUICK = TrainOptions(epochs=8, lr=0.02, weight_decay=0.0)
+
+
+def clouds(counts: tuple[int, ...], seed: int, spread: float = 0.5, dim: int = 8) -> Rows:
+    """Return points around one corner for each category."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    values = np.eye(len(counts), dim)[labels] + rng.normal(0, spread, (len(labels), dim))
+    return Rows(values.astype(np.float32), labels.astype(np.int64))
+
+
+def answers(layers: tuple[Dense, ...], values: Floats) -> Ids:
+    for layer in layers[:-1]:
+        values = np.maximum(layer(values), 0)
+    best: Ids = layers[-1](values).argmax(axis=1)
+    return best
+
+
+def same(one: Fitted, other: Fitted) -> bool:
+    return all(
+        np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
+        for a, b in zip(one.layers, other.layers, strict=True)
+    )
+
+
+@given(
+    labels=st.lists(st.integers(0, 5), min_size=1, max_size=80),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 1000),
+)
+def test_a_split_loses_nothing_and_has_every_category_on_both_sides(
+    labels: list[int], share: float, seed: int
+) -> None:
+    kept, held = stratified_split(labels, share, seed)
+    assert sorted([*kept.tolist(), *held.tolist()]) == list(range(len(labels)))
+    kept_labels = Counter(labels[place] for place in kept)
+    held_labels = Counter(labels[place] for place in held)
+    for category, count in Counter(labels).items():
+        assert kept_labels[category] >= 1
+        assert (held_labels[category] >= 1) == (count > 1)
+
+
+def test_a_split_holds_out_the_share_of_each_category() -> None:
+    labels = [0] * 50 + [1] * 20 + [2] * 5
+    _, held = stratified_split(labels, 0.2, 0)
+    assert Counter(labels[place] for place in held) == {0: 10, 1: 4, 2: 1}
+
+
+def test_a_split_depends_on_the_seed_alone() -> None:
+    one, again, other = (stratified_split([0] * 40, 0.2, seed)[1] for seed in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("hidden", [(), (16,)])
+def test_the_same_seed_gives_the_same_layers_to_the_last_bit(hidden: tuple[int, ...]) -> None:
+    rows, options = clouds((30, 30, 30), 1), replace(QUICK, hidden=hidden)
+    assert same(fit_layers(rows, 3, options), fit_layers(rows, 3, options))
+
+
+def test_another_seed_gives_other_layers() -> None:
+    rows = clouds((30, 30, 30), 1)
+    assert not same(fit_layers(rows, 3, QUICK), fit_layers(rows, 3, replace(QUICK, seed=1)))
+
+
+def test_training_does_not_disturb_the_callers_random_numbers() -> None:
+    torch.manual_seed(5)
+    wanted = torch.rand(4)
+    torch.manual_seed(5)
+    fit_layers(clouds((10, 10), 1), 2, QUICK)
+    assert torch.equal(torch.rand(4), wanted)
+
+
+@pytest.mark.parametrize("hidden", [(), (32,), (32, 16)])
+def test_categories_that_lie_apart_are_learned(hidden: tuple[int, ...]) -> None:
+    options = replace(QUICK, hidden=hidden, epochs=40)
+    fitted = fit_layers(clouds((40, 40, 40), 1, 0.2), 3, options)
+    assert len(fitted.layers) == len(hidden) + 1
+    test = clouds((50, 50, 50), 2, 0.2)
+    assert (answers(fitted.layers, test.values) == test.labels).mean() > 0.95
+
+
+def test_a_hidden_layer_learns_what_no_straight_line_can() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(-1, 1, (400, 2)).astype(np.float32)
+    rows = Rows(values, (values[:, 0] * values[:, 1] > 0).astype(np.int64))
+    options = replace(QUICK, epochs=60, dropout=0.0)
+    straight = fit_layers(rows, 2, options)
+    bent = fit_layers(rows, 2, replace(options, hidden=(24,)))
+    assert (answers(straight.layers, values) == rows.labels).mean() < 0.75
+    assert (answers(bent.layers, values) == rows.labels).mean() > 0.95
+
+
+def test_a_rare_category_weighs_as_much_as_a_common_one() -> None:
+    # With every picture weighing the same, the border would lie where a third of the rare ones
+    # are found; in the middle five of six are.
+    rng = np.random.default_rng(3)
+    labels = np.repeat([0, 1], [950, 50])
+    rows = Rows(rng.normal(2.0 * labels - 1)[:, None].astype(np.float32), labels)
+    fitted = fit_layers(rows, 2, replace(QUICK, epochs=30))
+    rare = rng.normal(1, 1, (2000, 1)).astype(np.float32)
+    common = rng.normal(-1, 1, (2000, 1)).astype(np.float32)
+    assert (answers(fitted.layers, rare) == 1).mean() > 0.75
+    assert (answers(fitted.layers, common) == 0).mean() > 0.75
+
+
+def misleading() -> tuple[Rows, Rows]:
+    rows, held = clouds((40, 40, 40), 1), clouds((20, 20, 20), 2)
+    shuffled = np.random.default_rng(0).permutation(held.labels)
+    return rows, Rows(held.values, shuffled)
+
+
+def test_training_stops_when_held_out_pictures_have_not_gained_for_long() -> None:
+    rows, held = misleading()
+    fitted = fit_layers(rows, 3, replace(QUICK, epochs=200, patience=4), held_out=held)
+    assert len(fitted.history) == fitted.epochs + 4
+
+
+def test_the_layers_kept_are_those_of_the_best_epoch() -> None:
+    rows, held = misleading()
+    options = replace(QUICK, epochs=200, patience=4)
+    fitted = fit_layers(rows, 3, options, held_out=held)
+    assert same(fitted, fit_layers(rows, 3, options, epochs=fitted.epochs))
+    losses = [row["validation_loss"] for row in fitted.history]
+    assert int(np.argmin(losses)) + 1 == fitted.epochs
+
+
+def test_a_number_of_epochs_is_kept_to_exactly() -> None:
+    fitted = fit_layers(clouds((20, 20), 1), 2, QUICK, epochs=3)
+    assert (fitted.epochs, [row["epoch"] for row in fitted.history]) == (3, [1, 2, 3])
+
+
+def test_the_history_tells_of_a_loss_that_falls() -> None:
+    rows = clouds((40, 40, 40), 1, 0.2)
+    history = fit_layers(rows, 3, replace(QUICK, epochs=20), held_out=rows).history
+    assert history[-1]["loss"] < history[0]["loss"] / 2
+    assert 0.95 < history[-1]["validation_accuracy"] <= 1
+
+
+def test_progress_is_told_after_every_epoch() -> None:
+    told: list[tuple[int, int]] = []
+    rows = clouds((9, 9), 1)
+    fit_layers(rows, 2, QUICK, progress=lambda done, total: told.append((done, total)))
+    assert told == [(epoch, 8) for epoch in range(1, 9)]
+
+
+def test_a_small_training_runs_on_one_thread_and_gives_the_others_back() -> None:
+    torch.set_num_threads(2)
+    with one_thread_for_small(100, 100):
+        inside = torch.get_num_threads()
+    assert (inside, torch.get_num_threads()) == (1, 2)
+
+
+def test_a_large_training_keeps_its_threads() -> None:
+    torch.set_num_threads(2)
+    with one_thread_for_small(100_000, 1280):
+        assert torch.get_num_threads() == 2

@@ -1,0 +1,148 @@
+"""Export: the embeddings as other programs read them."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from engine import Config, Engine, EngineError, UsageError
+from engine.errors import StoreNotFoundError
+from engine.testing import FakeEmbedder
+from index.records import Floats
+
+AsNobody = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def indexed(pictures: Path, fake_engine: Engine) -> Engine:
+    """An engine with the twelve pictures, labelled by folder."""
+    fake_engine.index([pictures], label="parent")
+    return fake_engine
+
+
+def embedding(engine: Engine, path: str) -> Floats:
+    """Return the unit vector of a file's content, float32 `[48]`."""
+    embedder = FakeEmbedder(engine.config)
+    vector: Floats = embedder.embed([embedder.pixels(Path(path).read_bytes(), path)]).unit[0]
+    return vector
+
+
+def test_a_npy_file_and_its_table_say_what_the_catalog_says(
+    indexed: Engine, pictures: Path, tmp_path: Path
+) -> None:
+    report = indexed.export(tmp_path / "out.npy")
+    vectors = np.load(tmp_path / "out.npy")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert (report.images, report.dim, vectors.shape, vectors.dtype) == (
+        12,
+        48,
+        (12, 48),
+        np.float32,
+    )
+    assert sorted(row["path"] for row in rows) == sorted(map(str, pictures.rglob("*.jpg")))
+    for row, vector in zip(rows, vectors, strict=True):
+        assert row["label"] == Path(row["path"]).parent.name
+        assert (row["width"], row["format"]) == ("320", "JPEG")
+        np.testing.assert_allclose(vector, embedding(indexed, row["path"]), atol=1e-3)
+
+
+def test_a_parquet_file_holds_the_same_rows_as_the_npy_file(
+    indexed: Engine, tmp_path: Path
+) -> None:
+    indexed.export(tmp_path / "out.npy")
+    indexed.export(tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet").to_pydict()
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    vectors = np.array(table.pop("embedding"), np.float32)
+    assert np.array_equal(vectors, np.load(tmp_path / "out.npy"))
+    assert list(table) == list(rows[0])
+    for name in ("path", "label", "content_hash"):
+        assert table[name] == [row[name] for row in rows]
+    assert table["width"] == [320] * 12
+
+
+def test_names_that_are_no_text_are_exported_as_they_can_be(
+    indexed: Engine, pictures: Path, tmp_path: Path
+) -> None:
+    strange = os.fsencode(pictures) + b"/bed/\xff\nx.jpg"
+    shutil.copy(next((pictures / "bed").iterdir()), strange)
+    indexed.index([pictures])
+    indexed.export(tmp_path / "out.npy")
+    indexed.export(tmp_path / "out.parquet")
+    with (tmp_path / "out.csv").open("rb") as lines:
+        assert strange in lines.read()
+    paths = pq.read_table(tmp_path / "out.parquet")["path"].to_pylist()
+    assert sum(path.endswith("\N{REPLACEMENT CHARACTER}\nx.jpg") for path in paths) == 1
+
+
+def test_removed_images_are_not_exported(indexed: Engine, pictures: Path, tmp_path: Path) -> None:
+    indexed.remove([pictures / "bed"])
+    assert indexed.export(tmp_path / "out.npy").images == 8
+    assert np.load(tmp_path / "out.npy").shape == (8, 48)
+
+
+@pytest.mark.parametrize("name", ["out.npy", "out.parquet"])
+def test_an_empty_catalog_is_exported_as_no_rows(
+    indexed: Engine, pictures: Path, tmp_path: Path, name: str
+) -> None:
+    indexed.remove([pictures])
+    assert indexed.export(tmp_path / name).images == 0
+    rows = np.load(tmp_path / name) if name.endswith("npy") else pq.read_table(tmp_path / name)
+    assert len(rows) == 0
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out", "out.npz", ".npy"])
+def test_another_ending_is_refused(indexed: Engine, tmp_path: Path, name: str) -> None:
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(UsageError, match=r"Use \.npy or \.parquet"):
+        indexed.export(tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize("place", ["missing/out", "file/out", "folder"])
+@pytest.mark.parametrize("ending", [".npy", ".parquet"])
+def test_a_place_that_cannot_be_written_is_an_error_that_says_so(
+    indexed: Engine, tmp_path: Path, place: str, ending: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / f"folder{ending}").mkdir()
+    with pytest.raises(EngineError, match="it cannot be written"):
+        indexed.export(tmp_path / f"{place}{ending}")
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_folder_that_may_not_be_written_is_an_error_that_says_so(
+    pictures: Path, common_folder: Path, as_nobody: AsNobody
+) -> None:
+    config = Config.at(common_folder / "store")
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        engine.index([pictures])
+    common_folder.chmod(0o555)
+    with (
+        as_nobody(),
+        Engine(config, embedder=FakeEmbedder(config)) as engine,
+        pytest.raises(EngineError, match="Permission denied"),
+    ):
+        engine.export(common_folder / "out.npy")
+    common_folder.chmod(0o755)
+
+
+def test_an_export_takes_the_place_of_an_older_one(indexed: Engine, tmp_path: Path) -> None:
+    (tmp_path / "out.npy").write_bytes(b"older")
+    indexed.export(tmp_path / "out.npy")
+    assert np.load(tmp_path / "out.npy").shape == (12, 48)
+
+
+def test_without_a_catalog_there_is_nothing_to_export(fake_engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(StoreNotFoundError):
+        fake_engine.export(tmp_path / "out.npy")

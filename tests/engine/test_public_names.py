@@ -1,0 +1,73 @@
+"""What `import engine` offers, and what it costs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import engine
+
+NAMES = [
+    "Classification",
+    "Config",
+    "DuplicateGroup",
+    "Engine",
+    "EngineError",
+    "Evaluation",
+    "ExportReport",
+    "HeadInfo",
+    "Hit",
+    "ImageError",
+    "IndexReport",
+    "Prediction",
+    "RemoveReport",
+    "Reporter",
+    "SearchReport",
+    "Skipped",
+    "Status",
+    "TrainOptions",
+    "TrainReport",
+    "UsageError",
+]
+HEAVY = {"torch", "torchvision", "timm", "faiss", "openvino", "sqlalchemy", "sklearn", "numpy"}
+
+
+def test_the_public_names_are_these() -> None:
+    assert engine.__all__ == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_public_name_is_a_documented_class(name: str) -> None:
+    found = getattr(engine, name)
+    assert inspect.isclass(found)
+    assert found.__name__ == name
+    assert found.__doc__
+
+
+def test_other_names_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Embedding'"):
+        _ = engine.Embedding  # type: ignore[attr-defined]
+
+
+def test_each_verb_of_the_engine_is_documented() -> None:
+    verbs = [name for name in vars(engine.Engine) if not name.startswith("_")]
+    assert {"index", "search", "classify", "train"} <= set(verbs)
+    assert [name for name in verbs if not inspect.getdoc(getattr(engine.Engine, name))] == []
+
+
+def test_importing_the_engine_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import engine, json, sys; print(json.dumps(sorted(sys.modules)))"],
+        cwd=Path(engine.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert "engine" in loaded
+    assert loaded & HEAVY == set()
