@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -24,14 +23,12 @@ from engine.results import (
     Status,
     TrainReport,
 )
+from engine.session import Session
 from engine.sources import ImageLike
 
 if TYPE_CHECKING:
     from engine.embedder import Embedder
-    from engine.heads.head import Head
     from engine.heads.options import TrainOptions
-    from index.catalog import Catalog
-    from index.sync import OpenedIndex
 
 NEAR_DUPLICATE = 0.95
 
@@ -56,9 +53,7 @@ class Engine:
     ) -> None:
         self.config = config
         self._reporter = reporter
-        self._catalog_open: Catalog | None = None
-        self._embedder_given = embedder
-        self._embedder_open: Embedder | None = None
+        self._session = Session(config, reporter, embedder)
 
     @classmethod
     def open(
@@ -107,15 +102,15 @@ class Engine:
         started = time.monotonic()
         rule = label_rule(label)
         require_one([str(path) for path in paths])
-        with self._writing(create=True) as catalog:
-            embedder = self._embedder()
+        with self._session.writing(create=True) as catalog:
+            embedder = self._session.embedder()
 
             def classifier() -> Classifier:
-                return Classifier(embedder.built_in, self._heads())
+                return Classifier(embedder.built_in, self._session.heads())
 
             indexer = Indexer(catalog, embedder, self.config, rule, self._reporter, classifier)
             outcome = indexer.run([str(path) for path in paths])
-            self._index(catalog, save=True)
+            self._session.index(catalog, save=True)
             images = catalog.counts().images
         counts = outcome.counts
         seconds = time.monotonic() - started
@@ -175,14 +170,16 @@ class Engine:
         StoreNotFoundError
             There is no catalog.
         """
-        from engine.searching import Query, search
+        from engine.searching import Query, embed_sources, search
 
         query = Query(k, min_score, category, same_category, tuple(where))
-        catalog = self._catalog()
-        embedder = self._embedder()
-        names, vectors = self._embed(_as_list(images), skipped)
-        heads = self._heads() if same_category else []
-        opened = self._index(catalog)
+        catalog = self._session.catalog()
+        embedder = self._session.embedder()
+        names, vectors = embed_sources(
+            self._session.embedder(), self.config, self._reporter, _as_list(images), skipped
+        )
+        heads = self._session.heads() if same_category else []
+        opened = self._session.index(catalog)
         return search(catalog, opened.vectors, embedder, heads, names, vectors, query)
 
     def classify(
@@ -215,12 +212,15 @@ class Engine:
         UnknownHeadError
             There is no such head.
         """
-        from engine.heads.registry import distribution
+        from engine.heads.registry import check_known, distribution
+        from engine.searching import embed_sources
 
-        heads = self._heads()
-        self._check_head(head, heads)
-        names, vectors = self._embed(_as_list(images), skipped)
-        answer = distribution(self._embedder().built_in, heads, head, vectors)
+        heads = self._session.heads()
+        check_known(heads, head)
+        names, vectors = embed_sources(
+            self._session.embedder(), self.config, self._reporter, _as_list(images), skipped
+        )
+        answer = distribution(self._session.embedder().built_in, heads, head, vectors)
         return answer.ranked(names, k)
 
     def train(
@@ -268,8 +268,14 @@ class Engine:
             )
         if dataset is not None:
             require_folder(str(dataset))
-        with self._writing(create=not from_labels) as catalog:
-            trainer = Trainer(catalog, self._embedder(), self.config, self._reporter, self._heads())
+        with self._session.writing(create=not from_labels) as catalog:
+            trainer = Trainer(
+                catalog,
+                self._session.embedder(),
+                self.config,
+                self._reporter,
+                self._session.heads(),
+            )
             chosen = options or TrainOptions()
             if dataset is None:
                 return trainer.from_labels(head, chosen)
@@ -295,13 +301,21 @@ class Engine:
         UsageError
             There is no such folder, or nothing in it has a label.
         """
+        from engine.heads.registry import check_known
         from engine.measuring import evaluate
 
-        heads = self._heads()
-        self._check_head(head, heads)
-        catalog = self._catalog_or_none()
+        heads = self._session.heads()
+        check_known(heads, head)
+        catalog = self._session.catalog_or_none()
         return evaluate(
-            catalog, self._embedder(), self.config, self._reporter, heads, str(dataset), head, label
+            catalog,
+            self._session.embedder(),
+            self.config,
+            self._reporter,
+            heads,
+            str(dataset),
+            head,
+            label,
         )
 
     def duplicates(self, min_score: float = NEAR_DUPLICATE) -> list[DuplicateGroup]:
@@ -314,8 +328,8 @@ class Engine:
         """
         from engine.duplicates import find_duplicates
 
-        catalog = self._catalog()
-        return find_duplicates(catalog, self._index(catalog).vectors, min_score)
+        catalog = self._session.catalog()
+        return find_duplicates(catalog, self._session.index(catalog).vectors, min_score)
 
     def status(self) -> Status:
         """Say what the store holds, and whether it is in order.
@@ -327,7 +341,7 @@ class Engine:
         """
         from engine.status import status
 
-        return status(self._catalog(), self.config, self._heads())
+        return status(self._session.catalog(), self.config, self._session.heads())
 
     def remove(self, paths: Sequence[str | Path]) -> RemoveReport:
         """Forget images at or below paths; the files themselves are left alone.
@@ -339,9 +353,9 @@ class Engine:
         """
         from engine.removal import remove
 
-        with self._writing(create=False) as catalog:
+        with self._session.writing(create=False) as catalog:
             report = remove(catalog, [str(path) for path in paths])
-            self._index(catalog, save=True)
+            self._session.index(catalog, save=True)
         return report
 
     def export(self, file: str | Path) -> ExportReport:
@@ -354,13 +368,13 @@ class Engine:
         """
         from engine.export import export
 
-        return export(self._catalog(), Path(file))
+        return export(self._session.catalog(), Path(file))
 
     def heads(self) -> list[HeadInfo]:
         """Return the heads of the catalog."""
         from engine.heads.registry import head_info
 
-        return [head_info(head) for head in self._heads()]
+        return [head_info(head) for head in self._session.heads()]
 
     def head(self, name: str) -> HeadInfo:
         """Return one head of the catalog.
@@ -373,7 +387,7 @@ class Engine:
         from engine.heads.registry import find_head, head_info
 
         self.config.store.require()
-        return head_info(find_head(self._heads(), name))
+        return head_info(find_head(self._session.heads(), name))
 
     def export_head(self, name: str, file: str | Path) -> HeadInfo:
         """Write a head to a file.
@@ -386,7 +400,7 @@ class Engine:
         from engine.heads.registry import find_head, head_info, write_head
 
         self.config.store.require()
-        head = find_head(self._heads(), name)
+        head = find_head(self._session.heads(), name)
         write_head(head, Path(file))
         return head_info(head)
 
@@ -404,10 +418,10 @@ class Engine:
         from engine.training import adopt_heads
 
         head = read_head(Path(file), name)
-        with self._writing(create=False) as catalog:
+        with self._session.writing(create=False) as catalog:
             head.require(catalog.identity.backbone, catalog.identity.fingerprint)
-            others = [each for each in self._heads() if each.name != head.name]
-            adopt_heads(catalog, self._embedder(), [*others, head], put=head)
+            others = [each for each in self._session.heads() if each.name != head.name]
+            adopt_heads(catalog, self._session.embedder(), [*others, head], put=head)
         return head_info(head)
 
     def delete_head(self, name: str) -> HeadInfo:
@@ -421,17 +435,15 @@ class Engine:
         from engine.heads.registry import find_head, head_info
         from engine.training import adopt_heads
 
-        with self._writing(create=False) as catalog:
-            head = find_head(self._heads(), name)
-            others = [each for each in self._heads() if each.name != name]
-            adopt_heads(catalog, self._embedder(), others, delete=name)
+        with self._session.writing(create=False) as catalog:
+            head = find_head(self._session.heads(), name)
+            others = [each for each in self._session.heads() if each.name != name]
+            adopt_heads(catalog, self._session.embedder(), others, delete=name)
         return head_info(head)
 
     def close(self) -> None:
         """Close the catalog."""
-        if self._catalog_open is not None:
-            self._catalog_open.close()
-            self._catalog_open = None
+        self._session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -443,91 +455,6 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _catalog(self) -> Catalog:
-        """Return the catalog, which must exist."""
-        if self._catalog_open is None:
-            from index.catalog import Catalog
-
-            self.config.store.require()
-            self._catalog_open = Catalog.open(self.config.store.catalog)
-        return self._catalog_open
-
-    def _catalog_or_none(self) -> Catalog | None:
-        """Return the catalog, None where there is none or where its making was cut short."""
-        from index.errors import StoreNotFoundError
-
-        try:
-            return self._catalog()
-        except StoreNotFoundError:
-            return None
-
-    def _embedder(self) -> Embedder:
-        """Return the catalog's backbone, or the one chosen for a catalog to come."""
-        if self._embedder_open is None:
-            from engine.embedder import choose_embedder
-
-            catalog = self._catalog_or_none()
-            identity = catalog.identity if catalog else None
-            embedder = self._embedder_given or choose_embedder(
-                self.config, identity, self._reporter
-            )
-            if catalog is not None:
-                catalog.require(embedder.backbone.name, embedder.fingerprint)
-            self._embedder_open = embedder
-        return self._embedder_open
-
-    @contextmanager
-    def _writing(self, *, create: bool) -> Iterator[Catalog]:
-        """Hold the store's writer lock; with `create`, make the store where there is none."""
-        from index.catalog import Catalog
-        from index.lock import writer_lock
-
-        store = self.config.store
-        if not create:
-            store.require()
-        embedder = self._embedder() if create else None
-        store.make()
-        with writer_lock(store.folder):
-            if embedder is not None and self._catalog_open is None:
-                self._catalog_open = Catalog.create(store.catalog, embedder.identity)
-            yield self._catalog()
-
-    def _index(self, catalog: Catalog, *, save: bool = False) -> OpenedIndex:
-        """Return the index in step with the catalog, and keep what that took if possible."""
-        from index.errors import StoreError
-        from index.lock import writer_lock
-        from index.sync import open_index, save_index
-
-        store = self.config.store
-        opened = open_index(catalog, store.index)
-        if opened.state != "current":
-            if save:
-                save_index(opened, catalog, store.index)
-            else:
-                try:
-                    with writer_lock(store.folder):
-                        save_index(opened, catalog, store.index)
-                except StoreError:
-                    pass  # a writer is busy and will save, or the store is read-only
-        return opened
-
-    def _heads(self) -> list[Head]:
-        from engine.heads.file import head_from_bytes
-
-        catalog = self._catalog_or_none()
-        rows = catalog.heads.all() if catalog else []
-        return [head_from_bytes(row.file, row.name) for row in rows]
-
-    def _check_head(self, head: str | None, heads: Sequence[Head]) -> None:
-        from engine.heads.registry import check_known
-
-        check_known(heads, head)
-
-    def _embed(self, images: Sequence[ImageLike], skipped: list[Skipped] | None) -> Any:
-        from engine.searching import embed_sources
-
-        return embed_sources(self._embedder(), self.config, self._reporter, images, skipped)
 
 
 def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:

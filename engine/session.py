@@ -1,0 +1,123 @@
+"""What an engine holds open: the catalog, the index, the backbone. Each opens when first asked for.
+
+Nothing heavy is imported before it is needed, so that a command pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from engine.config import Config
+from engine.reporting import Reporter
+
+if TYPE_CHECKING:
+    from engine.embedder import Embedder
+    from engine.heads.head import Head
+    from index.catalog import Catalog
+    from index.sync import OpenedIndex
+
+# A search that saves the index it has caught up holds the lock for a moment; a writer waits.
+PATIENCE_SECONDS = 3.0
+
+
+class Session:
+    """The open resources of one store.
+
+    Parameters
+    ----------
+    config
+        How to work.
+    reporter
+        Hears what happens.
+    embedder
+        To be used instead of the backbone that the configuration names.
+    """
+
+    def __init__(self, config: Config, reporter: Reporter, embedder: Embedder | None) -> None:
+        self.config = config
+        self._reporter = reporter
+        self._catalog_open: Catalog | None = None
+        self._embedder_given = embedder
+        self._embedder_open: Embedder | None = None
+
+    def catalog(self) -> Catalog:
+        """Return the catalog, which must exist."""
+        if self._catalog_open is None:
+            from index.catalog import Catalog
+
+            self.config.store.require()
+            self._catalog_open = Catalog.open(self.config.store.catalog)
+        return self._catalog_open
+
+    def catalog_or_none(self) -> Catalog | None:
+        """Return the catalog, None where there is none or where its making was cut short."""
+        from index.errors import StoreNotFoundError
+
+        try:
+            return self.catalog()
+        except StoreNotFoundError:
+            return None
+
+    def embedder(self) -> Embedder:
+        """Return the catalog's backbone, or the one chosen for a catalog to come."""
+        if self._embedder_open is None:
+            from engine.embedder import choose_embedder
+
+            catalog = self.catalog_or_none()
+            identity = catalog.identity if catalog else None
+            embedder = self._embedder_given or choose_embedder(
+                self.config, identity, self._reporter
+            )
+            if catalog is not None:
+                catalog.require(embedder.backbone.name, embedder.fingerprint)
+            self._embedder_open = embedder
+        return self._embedder_open
+
+    @contextmanager
+    def writing(self, *, create: bool) -> Iterator[Catalog]:
+        """Hold the store's writer lock; with `create`, make the store where there is none."""
+        from index.catalog import Catalog
+        from index.lock import writer_lock
+
+        store = self.config.store
+        if not create:
+            store.require()
+        embedder = self.embedder() if create else None
+        store.make()
+        with writer_lock(store.folder, wait_seconds=PATIENCE_SECONDS):
+            if embedder is not None and self._catalog_open is None:
+                self._catalog_open = Catalog.create(store.catalog, embedder.identity)
+            yield self.catalog()
+
+    def index(self, catalog: Catalog, *, save: bool = False) -> OpenedIndex:
+        """Return the index in step with the catalog, and keep what that took if possible."""
+        from index.errors import StoreError
+        from index.lock import writer_lock
+        from index.sync import open_index, save_index
+
+        store = self.config.store
+        opened = open_index(catalog, store.index)
+        if opened.state != "current":
+            if save:
+                save_index(opened, catalog, store.index)
+            else:
+                # Where a writer is busy it will save, and a read-only store stays as it is.
+                with suppress(StoreError), writer_lock(store.folder):
+                    save_index(opened, catalog, store.index)
+        return opened
+
+    def heads(self) -> list[Head]:
+        """Return the catalog's heads, none where there is no catalog."""
+        from engine.heads.file import head_from_bytes
+
+        catalog = self.catalog_or_none()
+        rows = catalog.heads.all() if catalog else []
+        return [head_from_bytes(row.file, row.name) for row in rows]
+
+    def close(self) -> None:
+        """Close the catalog."""
+        if self._catalog_open is not None:
+            self._catalog_open.close()
+            self._catalog_open = None
