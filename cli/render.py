@@ -104,7 +104,7 @@ def _plain(value: object) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _cell(value: object) -> str:

@@ -73,7 +73,10 @@ class BatchWriter:
         self._labels.append((image_id, label))
 
     def flush(self) -> None:
-        """Embed and commit all that was taken."""
+        """Embed and commit all that was taken; also after an interrupt, wherever it came."""
+        if self._ready and self._is_stored(self._ready[0][1]):
+            # The interrupt came after a commit and before it was noted here.
+            self._ready = []
         self._embed()
         self._commit()
 
@@ -81,10 +84,13 @@ class BatchWriter:
         if not self._waiting:
             return
         vectors = self._embedder.embed([pixels for _, _, pixels in self._waiting])
-        for row, (image_id, facts, _) in enumerate(self._waiting):
-            self._ready.append((image_id, facts, vectors[row : row + 1]))
-        self.embedded += len(self._waiting)
-        self._waiting.clear()
+        ready = [
+            (image_id, facts, vectors[row : row + 1])
+            for row, (image_id, facts, _) in enumerate(self._waiting)
+        ]
+        self.embedded += len(ready)
+        # One statement, so that an interrupt cannot leave a picture in both lists.
+        self._ready, self._waiting = self._ready + ready, []
 
     def _commit_if_due(self) -> None:
         if time.monotonic() - self._last_commit > self._seconds:
@@ -97,8 +103,13 @@ class BatchWriter:
         self._labels.clear()
         if self._ready:
             ids, facts, rows = zip(*self._ready, strict=True)
-            vectors = Vectors.concatenate(rows)
+            # What is predicted now must be what a later look at the stored numbers predicts.
+            vectors = self._catalog.images.as_stored(Vectors.concatenate(rows))
             named = self._classifier.best(vectors)
             self._catalog.images.store(Batch(ids, facts, vectors, named))
-            self._ready.clear()
+            self._ready = []
         self._last_commit = time.monotonic()
+
+    def _is_stored(self, facts: ImageFacts) -> bool:
+        row = self._catalog.images.known([facts.file.path]).get(facts.file.path)
+        return row is not None and row.scanned_ns == facts.scanned_ns

@@ -11,7 +11,7 @@ import numpy as np
 from engine.config import Config
 from engine.embedder import Embedder
 from engine.errors import ImageError, UsageError
-from engine.find import find_images
+from engine.find import find_images, is_junk
 from engine.images import content_hash, read_file
 from engine.indexing import looks_same
 from engine.labels import Labels
@@ -100,6 +100,12 @@ def find_labelled(
             "Put the pictures into folders named by what they show: DATASET/bed/1.jpg",
         )
     return sorted(files, key=lambda each: (each.label, each.file.path)), found.skipped
+
+
+def category_folders(dataset: str) -> set[str]:
+    """Return the names of a data set's folders, those without a picture included."""
+    with os.scandir(dataset) as entries:
+        return {entry.name for entry in entries if entry.is_dir() and not is_junk(entry.name)}
 
 
 class Collector:

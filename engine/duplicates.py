@@ -60,7 +60,8 @@ def _near(
         places = np.argwhere((hits.scores >= min_score) & (hits.ids >= 0))
         for row, rank in places.tolist():
             one, other = int(ids[start + row]), int(hits.ids[row, rank])
-            if one < other:
+            # From either side: where very many are near, only one of two may have the other listed.
+            if one != other:
                 a, b = sorted((root(one), root(other)))
                 score = min(float(hits.scores[row, rank]), weakest.get(a, 1.0), weakest.get(b, 1.0))
                 group_of[b] = a

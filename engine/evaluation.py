@@ -96,7 +96,8 @@ def confusion(truth: Sequence[str], answers: Sequence[str]) -> Mapping[str, Mapp
     from sklearn.metrics import confusion_matrix
 
     names = sorted({*truth, *answers})
-    counts = confusion_matrix(truth, answers, labels=names)
+    # Beside one name alone stands an empty one, else scikit-learn warns that labels are missing.
+    counts = confusion_matrix(truth, answers, labels=[*names, ""])
     table = {}
     for label in sorted(set(truth)):
         row = counts[names.index(label)]

@@ -111,7 +111,7 @@ def _walk(top: str, folders: set[tuple[int, int]], found: Found) -> Iterator[str
             subfolders.clear()
             continue
         folders.add((state.st_dev, state.st_ino))
-        subfolders[:] = sorted(name for name in subfolders if not _is_junk(name))
+        subfolders[:] = sorted(name for name in subfolders if not is_junk(name))
         yield from (os.path.join(folder, name) for name in sorted(files) if _is_picture(name))
         found.skipped += [
             Skipped(os.path.join(folder, name), "it is a folder, not a picture", "Rename it")
@@ -120,7 +120,8 @@ def _walk(top: str, folders: set[tuple[int, int]], found: Found) -> Iterator[str
         ]
 
 
-def _is_junk(name: str) -> bool:
+def is_junk(name: str) -> bool:
+    """Say whether a file or folder is hidden, or the operating system's own."""
     return name.startswith(".") or name.lower() in JUNK
 
 

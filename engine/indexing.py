@@ -113,6 +113,7 @@ class Indexer:
         self._skipped: list[Skipped] = []
         self._gone: dict[int, KnownImage] = {}
         self._moved: set[int] = set()
+        self._out_of_sight: frozenset[str] = frozenset()
         self._writer = BatchWriter(catalog, embedder, classifier, config.commit_seconds)
 
     def run(self, paths: Iterable[str]) -> Outcome:
@@ -130,10 +131,10 @@ class Indexer:
             for number, opened in enumerate(self._opened(tasks), start=1):
                 self._settle(opened)
                 self._reporter.progress("indexing", number, len(tasks), "images")
+            self._writer.flush()
         except KeyboardInterrupt:
             self._writer.flush()
             raise
-        self._writer.flush()
         self._counts.embedded = self._writer.embedded
         self._catalog.images.hide(list(self._gone))
         self._counts.removed = len(self._gone)
@@ -161,11 +162,11 @@ class Indexer:
         self._catalog.images.relabel(relabel)
         self._counts.came_back = len(back)
         emptied = [root for root in found.roots if _suddenly_empty(root, found, known)]
-        kept_apart = [*found.unseen, *emptied]
+        self._out_of_sight = frozenset((*found.unseen, *emptied))
         self._gone = {
             row.id: row
             for row in known.values()
-            if not row.missing and not is_below(row.path, kept_apart)
+            if not row.missing and not is_below(row.path, self._out_of_sight)
         }
         return tasks, [
             f"{root} holds no pictures any more; its images are kept in the catalog in case a "
@@ -231,15 +232,21 @@ class Indexer:
             return
         # Of two copies found in one run only the first can be where an image has moved to.
         free = [twin for twin in twins if twin.id not in self._moved]
-        left = [twin for twin in free if not os.path.lexists(twin.path)]
+        left = [twin for twin in free if self._has_left(twin)]
         if task.known is None and left:
             self._move(left[0], opened)
             return
         row = self._catalog.images.rows([twins[0].id])[twins[0].id]
         _, vectors = self._catalog.images.vectors_of([row.id])
         self._count_new(task)
-        facts = self._facts(opened, (row.width, row.height), row.format)
+        facts = self._facts(opened, (row.width, row.height), row.format, row.label)
         self._writer.add_embedded(_row_id(task), facts, vectors)
+
+    def _has_left(self, twin: KnownImage) -> bool:
+        """Say whether an image's file is gone from its path, and not just out of sight."""
+        if os.path.lexists(twin.path):
+            return False
+        return twin.missing or not is_below(twin.path, self._out_of_sight)
 
     def _move(self, twin: KnownImage, opened: _Opened) -> None:
         self._gone.pop(twin.id, None)
@@ -259,17 +266,14 @@ class Indexer:
         else:
             self._counts.updated += 1
 
-    def _facts(self, opened: _Opened, size: tuple[int, int], kind: str) -> ImageFacts:
+    def _facts(
+        self, opened: _Opened, size: tuple[int, int], kind: str, twin_label: str | None = None
+    ) -> ImageFacts:
         task = opened.task
-        existing = task.known.label if task.known else None
-        return ImageFacts(
-            task.file,
-            opened.scanned_ns,
-            opened.content_hash,
-            *size,
-            kind,
-            self._labels.of(task.file.path, existing),
-        )
+        # What a person said of a picture holds for a copy of it, unless the rule knows better.
+        existing = task.known.label if task.known else twin_label
+        label = self._labels.of(task.file.path, existing)
+        return ImageFacts(task.file, opened.scanned_ns, opened.content_hash, *size, kind, label)
 
 
 def looks_same(file: FileState, row: KnownImage) -> bool:

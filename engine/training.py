@@ -9,7 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.config import Config
-from engine.dataset import MIRROR, ORIGINAL, Collector, find_labelled, label_numbers
+from engine.dataset import (
+    MIRROR,
+    ORIGINAL,
+    Collector,
+    category_folders,
+    find_labelled,
+    label_numbers,
+)
 from engine.embedder import Embedder
 from engine.errors import TrainingError
 from engine.heads.background import MOST_FROM_CATALOG
@@ -70,7 +77,9 @@ class Trainer:
         )
         found = collector.collect(dataset, files, mirror=True, mirror_indexed=mirror_indexed)
         _require_enough(
-            dataset, {each.label for each in files}, [each.label for each in found.files]
+            dataset,
+            {each.label for each in files} | category_folders(dataset),
+            [each.label for each in found.files],
         )
         categories, labels = label_numbers([each.label for each in found.files])
         rows = [

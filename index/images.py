@@ -84,6 +84,10 @@ class ImageTable:
         with self._database.reading() as connection:
             return [_known(row) for row in connection.execute(query)]
 
+    def as_stored(self, vectors: Vectors) -> Vectors:
+        """Return embeddings as they will be read back, rounded to the numbers that are stored."""
+        return Vectors(vectors.unit.astype(self._dtype).astype(np.float32), vectors.norm)
+
     def store(self, batch: Batch) -> list[int]:
         """Commit pictures with their embeddings and predictions; return their ids.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.demo.catalog import CATEGORIES, draw_catalog
 from engine.engine import Engine
+from engine.errors import EngineError
 from engine.reporting import Reporter
 from engine.results import Classification, Evaluation, IndexReport, SearchReport, TrainReport
 
@@ -50,23 +51,39 @@ class Tour:
 
 
 def draw_pictures(folder: Path, seed: int, reporter: Reporter) -> DrawnPictures:
-    """Draw the three data sets below `folder`; those that are there already are left."""
+    """Draw the three data sets below `folder`; those that are there already are left.
+
+    Raises
+    ------
+    EngineError
+        The folder cannot be written.
+    """
     total = sum(each * len(CATEGORIES) for each, _ in PARTS.values())
     done = 0
     for name, (each, offset) in PARTS.items():
         part = folder / name
         mark = part / f".seed-{seed}"
-        if not mark.exists():
-            before = done
-            draw_catalog(
+        before = done
+        try:
+            if not mark.exists():
+                # Pictures of another seed have the same names: from here on that set is no more.
+                for other in part.glob(".seed-*"):
+                    other.unlink()
+                draw_catalog(
+                    part,
+                    per_category=each,
+                    seed=10 * seed + offset,
+                    progress=lambda drawn, before=before: reporter.progress(  # type: ignore[misc]
+                        "drawing", before + drawn, total, "images"
+                    ),
+                )
+                mark.touch()
+        except OSError as error:
+            raise EngineError(
                 part,
-                per_category=each,
-                seed=10 * seed + offset,
-                progress=lambda drawn, before=before: reporter.progress(  # type: ignore[misc]
-                    "drawing", before + drawn, total, "images"
-                ),
-            )
-            mark.touch()
+                f"the pictures cannot be drawn here ({error.strerror})",
+                "Name another place with --folder",
+            ) from None
         done += each * len(CATEGORIES)
     reporter.progress("drawing", total, total, "images")
     return DrawnPictures(folder, total)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -27,7 +27,8 @@ def engine(own_cache: Path) -> Run:
         command = [sys.executable, "-m", "cli.main", *arguments]
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | (env or {})
         settings = {"capture_output": True, "timeout": 120} | settings
-        return subprocess.run(command, env=environment, **settings)
+        finished: Any = subprocess.run(command, env=environment, **settings)
+        return cast("subprocess.CompletedProcess[bytes]", finished)
 
     return run
 

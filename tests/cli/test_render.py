@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +89,11 @@ def test_json_keeps_names_that_are_no_utf8(capfdbinary: Captured) -> None:
 def test_json_has_null_where_a_number_is_none(value: float, capfdbinary: Captured) -> None:
     write_json({"deep": [{"score": value}]})
     assert json.loads(capfdbinary.readouterr().out) == {"deep": [{"score": None}]}
+
+
+def test_json_has_paths_as_texts(capfdbinary: Captured) -> None:
+    write_json({"folder": Path("a") / "b"})
+    assert json.loads(capfdbinary.readouterr().out) == {"folder": os.path.join("a", "b")}
 
 
 def test_csv_reads_back_whatever_the_cells_hold(capfdbinary: Captured) -> None:

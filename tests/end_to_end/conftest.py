@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -55,7 +55,9 @@ def engine(ready: Path) -> Run:
         start = ["-c", f"{first}\nfrom cli.main import run\nrun()"] if first else ["-m", "cli.main"]
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | (env or {})
         settings = {"capture_output": True, "timeout": 120} | settings
-        return subprocess.run([sys.executable, *start, *arguments], env=environment, **settings)
+        command = [sys.executable, *start, *arguments]
+        finished: Any = subprocess.run(command, env=environment, **settings)
+        return cast("subprocess.CompletedProcess[bytes]", finished)
 
     return run
 
@@ -129,10 +131,13 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def site() -> Iterator[Site]:
     """A web server of the test's own."""
-    handler = type("OwnHandler", (Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+    class OwnHandler(Handler):
+        pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OwnHandler)
     server.daemon_threads = True
-    handler.site = site = Site(f"http://127.0.0.1:{server.server_port}")
+    OwnHandler.site = site = Site(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield site

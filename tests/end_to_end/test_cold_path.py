@@ -14,7 +14,7 @@ HEAVY = {"torch", "torchvision", "timm", "faiss", "openvino", "sqlalchemy", "skl
 LEARNING = {"torch", "torchvision", "timm", "sklearn", "scipy"}
 REPORT = """
 import atexit, json, os, sys
-modules = lambda: sorted({name.partition(".")[0] for name in sys.modules})
+modules = lambda: sorted({name.partition(".")[0] for name, module in sys.modules.items() if module})
 atexit.register(lambda: open(os.environ["MODULES"], "w").write(json.dumps(modules())))
 """
 

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from engine import Engine
+from index.images import Batch, ImageTable
+
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 PATIENCE = 60.0
 
@@ -95,13 +98,35 @@ def test_the_next_run_completes_and_repeats_nothing(
     assert report["embedded"] == 160 - before
 
 
-def test_an_interrupt_before_anything_began_is_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_an_interrupt_around_a_commit_loses_and_repeats_nothing(
+    late: bool, fake_engine: Engine, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, times = ImageTable.store, iter([True])
+
+    def interrupted(self: ImageTable, batch: Batch) -> list[int]:
+        if not next(times, False):
+            return store(self, batch)
+        if late:
+            store(self, batch)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ImageTable, "store", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fake_engine.index([drawn])
+    assert fake_engine.status().images == 60
+    assert fake_engine.status().consistent
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/syscall"), reason="there is no /proc here")
+def test_an_interrupt_while_waiting_for_stdin_is_no_traceback(tmp_path: Path) -> None:
     """A child that waits for its picture on stdin can be interrupted at leisure."""
     command = [sys.executable, "-m", "cli.main", "classify", "-", "--store", str(tmp_path)]
+    deadline = time.monotonic() + PATIENCE
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
-        while os.path.exists(f"/proc/{child.pid}") and not _reads_stdin(child.pid):
+        while not _reads_stdin(child.pid) and time.monotonic() < deadline:
             time.sleep(0.05)
         child.send_signal(signal.SIGINT)
         _, stderr = child.communicate(timeout=PATIENCE)

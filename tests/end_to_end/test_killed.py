@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,49 +21,68 @@ from index.catalog import Catalog
 from index.vectors import VectorIndex
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
-PREPARE = """
-import sys, time
+REPOSITORY = Path(__file__).resolve().parents[2]
+# Imports everything once. Each line on stdin names work and how long it may go on; a fork does it
+# and is killed, or ends by itself where no time is given. The answer is how long it took.
+WORKSHOP = """
+import json, os, signal, sys, time
 from engine import Config, Engine
 from engine.testing import FakeEmbedder
-import engine.indexing, engine.training, engine.heads.registry, index.catalog, index.sync
-store, pictures = sys.argv[1:]
-config = Config.at(store, commit_seconds=0.02)
-made = Engine(config, embedder=FakeEmbedder(config))
-print("ready", flush=True)
-"""
-# The pause makes a batch take about as long as with a real backbone.
-INDEX = """
 import engine.batch_writer as writer
+import engine.indexing, engine.training, engine.heads.registry, index.catalog, index.sync
+
 embed = writer.BatchWriter._embed
+
 def slowly(self):
-    time.sleep(0.06)
+    time.sleep(0.06)  # about what a batch takes with a real backbone
     embed(self)
+
 writer.BatchWriter._embed = slowly
 writer.EMBED_BATCH = 8
-made.index([pictures], label="parent")
-print("done", flush=True)
-"""
-TRAIN_AND_FORGET = """
-while True:
-    made.train(pictures, head="one")
-    made.train(pictures, head="two")
-    made.delete_head("one")
-    made.delete_head("two")
-"""
 
+def index_pictures(engine, pictures):
+    engine.index([pictures], label="parent")
 
-def _start(code: str, store: Path, pictures: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", PREPARE + code, str(store), str(pictures)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"ready\n"
-    return child
+def train_and_forget(engine, pictures):
+    while True:
+        engine.train(pictures, head="one")
+        engine.train(pictures, head="two")
+        engine.delete_head("one")
+        engine.delete_head("two")
 
-
-def _kill_after(child: subprocess.Popen[bytes], seconds: float) -> None:
-    with child:
+for line in sys.stdin:
+    work, store, pictures, seconds = json.loads(line)
+    started = time.monotonic()
+    child = os.fork()
+    if not child:
+        config = Config.at(store, commit_seconds=0.02)
+        globals()[work](Engine(config, embedder=FakeEmbedder(config)), pictures)
+        os._exit(0)
+    if seconds is not None:
         time.sleep(seconds)
-        child.send_signal(signal.SIGKILL)
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print(time.monotonic() - started, flush=True)
+"""
+Work = Callable[[str, Path, Path, float | None], float]
+
+
+@pytest.fixture(scope="module")
+def work() -> Iterator[Work]:
+    """Let another process work on a store for so many seconds, and kill it."""
+    command = [sys.executable, "-c", WORKSHOP]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+    ) as workshop:
+
+        def run(name: str, store: Path, pictures: Path, seconds: float | None) -> float:
+            assert workshop.stdin is not None
+            assert workshop.stdout is not None
+            line = json.dumps([name, str(store), str(pictures), seconds])
+            print(line, file=workshop.stdin, flush=True)
+            return float(workshop.stdout.readline())
+
+        yield run
 
 
 def _engine(store: Path) -> Engine:
@@ -72,14 +91,9 @@ def _engine(store: Path) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def whole_run(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+def whole_run(work: Work, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
     """Seconds that an undisturbed run takes."""
-    store = tmp_path_factory.mktemp("whole") / "store"
-    with _start(INDEX, store, drawn) as child:
-        started = time.monotonic()
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"done\n"
-        return time.monotonic() - started
+    return work("index_pictures", tmp_path_factory.mktemp("whole") / "store", drawn, None)
 
 
 # Twenty moments, spread over the run with a little chance in each.
@@ -88,10 +102,10 @@ MOMENTS = [(place + random.Random(place).random()) / 20 for place in range(20)]
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: f"{moment:.0%}")
 def test_killed_while_indexing_the_store_is_in_order_and_the_next_run_completes(
-    moment: float, whole_run: float, drawn: Path, tmp_path: Path, quick: Run
+    moment: float, work: Work, whole_run: float, drawn: Path, tmp_path: Path, quick: Run
 ) -> None:
     store = tmp_path / "store"
-    _kill_after(_start(INDEX, store, drawn), moment * whole_run)
+    work("index_pictures", store, drawn, moment * whole_run)
     done = quick("status", "--store", store, "--json")
     if done.returncode == 0:
         status = json.loads(done.stdout)
@@ -126,11 +140,11 @@ def killed_again_and_again(drawn: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.parametrize("number", range(6))
 def test_killed_while_training_or_forgetting_heads_and_predictions_agree(
-    number: int, killed_again_and_again: Path, drawn: Path, quick: Run
+    number: int, work: Work, killed_again_and_again: Path, drawn: Path, quick: Run
 ) -> None:
     store = killed_again_and_again
-    seconds = 0.2 + 0.4 * number + random.Random(number).random() / 2
-    _kill_after(_start(TRAIN_AND_FORGET, store, drawn), seconds)
+    seconds = 0.1 + 0.3 * number + random.Random(number).random() / 2
+    work("train_and_forget", store, drawn, seconds)
     assert quick("status", "--store", store).returncode == 0
     _assert_predictions_follow_from_heads(store)
 
@@ -143,7 +157,7 @@ def _assert_predictions_follow_from_heads(store: Path) -> None:
         assert len(ids) == 60
         wanted = Classifier(FakeEmbedder(Config.at(store)).built_in, heads).best(vectors)
         predictions = catalog.predictions.of(ids.tolist())
-        said = [(predictions[key].source, predictions[key].name) for key in ids.tolist()]
+        said = [(predictions[key].source, predictions[key].category) for key in ids.tolist()]
     assert said == [wanted.names[choice] for choice in wanted.choice.tolist()]
 
 
@@ -153,7 +167,9 @@ def test_the_real_command_killed_leaves_a_store_in_order(
 ) -> None:
     store = tmp_path / "store"
     command = [sys.executable, "-m", "cli.main", "index", str(many), "--store", str(store)]
-    _kill_after(subprocess.Popen(command, stdout=subprocess.DEVNULL), seconds)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+        time.sleep(seconds)
+        child.send_signal(signal.SIGKILL)
     done = quick("status", "--store", store, "--json")
     assert done.returncode == 0 or b"no catalog here" in done.stderr
     report = json.loads(quick("index", many, "--store", store, "--json").stdout)

@@ -120,6 +120,30 @@ def test_a_chain_of_near_duplicates_is_one_group_with_its_weakest_score(
     assert by_name["3.bmp"] < group.score <= by_name["1.bmp"] + 1e-3
 
 
+def test_the_score_of_a_chain_is_that_of_its_weakest_link(
+    tmp_path: Path, fake_engine: Engine
+) -> None:
+    line(tmp_path / "line", [0, 0.3, 0.4])
+    fake_engine.index([tmp_path / "line"])
+    hits = fake_engine.search(tmp_path / "line" / "0.bmp", k=3)
+    by_name = {os.path.basename(hit.path): hit.score for hit in hits}
+    (group,) = fake_engine.duplicates((by_name["1.bmp"] + by_name["2.bmp"]) / 2)
+    assert len(group.paths) == 3
+    assert group.score == pytest.approx(by_name["1.bmp"], abs=1e-3)
+
+
+def test_a_near_duplicate_of_very_many_is_found_from_its_own_side(
+    tmp_path: Path, fake_engine: Engine
+) -> None:
+    for number in range(30):
+        path = put(tmp_path / "shop" / f"{number:02}.bmp", 1)
+        path.write_bytes(path.read_bytes() + bytes([number]))
+    put(tmp_path / "shop" / "99.bmp", 1, noise=5)
+    fake_engine.index([tmp_path / "shop"])
+    (group,) = fake_engine.duplicates()
+    assert (group.kind, len(group.paths)) == ("near", 31)
+
+
 @pytest.mark.parametrize(("min_score", "groups"), [(0.9999, 0), (0.99, 1), (0.2, 1)])
 def test_the_least_score_decides_what_is_near(
     folder: Path, fake_engine: Engine, min_score: float, groups: int

@@ -75,7 +75,7 @@ def test_names_that_are_no_text_are_exported_as_they_can_be(
     indexed: Engine, pictures: Path, tmp_path: Path
 ) -> None:
     strange = os.fsencode(pictures) + b"/bed/\xff\nx.jpg"
-    shutil.copy(next((pictures / "bed").iterdir()), strange)
+    shutil.copy(next((pictures / "bed").iterdir()), os.fsdecode(strange))
     indexed.index([pictures])
     indexed.export(tmp_path / "out.npy")
     indexed.export(tmp_path / "out.parquet")
@@ -124,17 +124,14 @@ def test_a_place_that_cannot_be_written_is_an_error_that_says_so(
 def test_a_folder_that_may_not_be_written_is_an_error_that_says_so(
     pictures: Path, common_folder: Path, as_nobody: AsNobody
 ) -> None:
+    shutil.copytree(pictures, common_folder / "pictures")
+    common_folder.chmod(0o777)
+    (common_folder / "locked").mkdir(0o555)
     config = Config.at(common_folder / "store")
-    with Engine(config, embedder=FakeEmbedder(config)) as engine:
-        engine.index([pictures])
-    common_folder.chmod(0o555)
-    with (
-        as_nobody(),
-        Engine(config, embedder=FakeEmbedder(config)) as engine,
-        pytest.raises(EngineError, match="Permission denied"),
-    ):
-        engine.export(common_folder / "out.npy")
-    common_folder.chmod(0o755)
+    with as_nobody(), Engine(config, embedder=FakeEmbedder(config)) as engine:
+        engine.index([common_folder / "pictures"])
+        with pytest.raises(EngineError, match="Permission denied"):
+            engine.export(common_folder / "locked" / "out.npy")
 
 
 def test_an_export_takes_the_place_of_an_older_one(indexed: Engine, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -267,3 +268,28 @@ def test_a_disk_that_fills_up_keeps_what_was_committed(
     assert eager.status().images == 32
     report = eager.index([many])
     assert (report.unchanged, report.added) == (32, 68)
+
+
+def test_a_copy_does_not_take_the_row_of_a_picture_that_is_only_out_of_sight(
+    fake_engine: Engine, tmp_path: Path, pictures: Path
+) -> None:
+    drive, away = tmp_path / "drive", tmp_path / "away"
+    shutil.copytree(pictures / "bed", drive)
+    fake_engine.index([drive])
+    shutil.copytree(drive, tmp_path / "copy")
+    drive.rename(away)
+    drive.mkdir()
+    report = fake_engine.index([drive, tmp_path / "copy"])
+    assert (report.added, report.moved, report.removed) == (4, 0, 0)
+
+
+def test_a_copy_has_the_label_of_its_twin(
+    fake_engine: Engine, tmp_path: Path, pictures: Path
+) -> None:
+    fake_engine.index([pictures / "bed"], label="parent")
+    source = min((pictures / "bed").iterdir())
+    copy = tmp_path / "copy.jpg"
+    shutil.copy2(source, copy)
+    fake_engine.index([copy])
+    labels = {hit.path: hit.label for hit in fake_engine.search(source, k=2)}
+    assert labels == {str(source): "bed", str(copy): "bed"}

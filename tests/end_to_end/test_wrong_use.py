@@ -1,0 +1,173 @@
+"""Wrong use and broken stores: one clear line, the right exit code, and nothing changed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(quick: Run, shop: Path, drawn: Path, tmp_path: Path) -> Refused:
+    """Run a command line that must fail in one line and change nothing; return the line.
+
+    S is the store, P the drawn pictures and O the test's folder.
+    """
+    catalog = shop / "catalog.sqlite"
+
+    def run(line: str, code: int) -> str:
+        places = {"P": str(drawn), "S": str(shop), "O": str(tmp_path)}
+        words = [
+            "/".join([places.get(part, part) for part in word.split("/")]) for word in line.split()
+        ]
+        before = catalog.read_bytes()
+        done = quick(*words)
+        assert done.returncode == code, done.stderr
+        assert done.stdout == b""
+        assert catalog.read_bytes() == before
+        [said] = done.stderr.decode().splitlines()
+        assert said.startswith("error: ")
+        return said
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "search P/bed/bed-0001.jpg --store O/none",
+        "duplicates --store O/none",
+        "status --store O/none",
+        "remove P --store O/none",
+        "export O/all.npy --store O/none",
+        "train --from-labels --head x --store O/none",
+        "heads list --store O/none",
+        "heads show furniture --store O/none",
+        "heads export furniture O/f.safetensors --store O/none",
+        "heads delete furniture --store O/none",
+    ],
+)
+def test_without_a_catalog_the_remedy_is_to_index(
+    line: str, refused: Refused, tmp_path: Path
+) -> None:
+    said = refused(line, 1)
+    assert "there is no catalog here" in said
+    assert "engine index FOLDER" in said
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        (
+            "index P --store S --backbone vgg",
+            "there is no such backbone. Use one of auto, resnet50",
+        ),
+        ("classify P/bed/bed-0001.jpg --store S --head nobody", "The catalog has furniture"),
+        ("evaluate P --store S --head nobody", "there is no such head"),
+        ("heads show nobody --store S", "there is no such head"),
+        ("heads delete nobody --store S", "there is no such head"),
+        ("train P --head imagenet --store S", "this name belongs to the engine"),
+        ("train P --head ../x --store S", "this is no name for a head"),
+        ("train --head x --store S", "one of DATASET and --from-labels"),
+        ("train P --from-labels --head x --store S", "one of DATASET and --from-labels"),
+        ("train O/none --head x --store S", "there is no such folder"),
+        ("evaluate O/none --store S", "there is no such folder"),
+        ("search P/bed/bed-0001.jpg --store S --where label", "this is not FIELD OPERATOR VALUE"),
+        ("search P/bed/bed-0001.jpg --store S --where colour=red", "there is no field colour"),
+        ("search P/bed/bed-0001.jpg --store S --where width>wide", "'wide' is not a number"),
+        ("search P/bed/bed-0001.jpg --store S --where width~3*", "width is a number"),
+        ("search P/bed/bed-0001.jpg --store S --where label>3", "label is a text"),
+        ("search P/bed/bed-0001.jpg --store S --runtime gpu", "'gpu' is not a choice"),
+        ("index P --store S --label O/none.csv", "the labels cannot be read"),
+        ("index P --store S --precision int4", "'int4' is not a choice"),
+        ("index P --store S --dtype int4", "'int4' is not a choice"),
+        ("index P --store S --max-megapixels 0", "the limit must be positive"),
+        ("export O/all.xls --store S", "Use .npy or .parquet"),
+    ],
+)
+def test_a_wrong_request_is_told_what_would_be_right(
+    line: str, part: str, refused: Refused
+) -> None:
+    assert part in refused(line, 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("index P --store S --backbone resnet50", "made with efficientnet_lite0, not resnet50"),
+        ("index O/none --store S", "there is nothing at this path"),
+        ("search O/none.jpg --store S", "there is no such file"),
+        ("heads import O/none.safetensors --store S", "it cannot be read"),
+        ("backbones import resnet50 O/none.pth", "there is no such file"),
+        ("search P/bed/bed-0001.jpg --store S --html O/none/x.html", "the page cannot be written"),
+        ("export O/none/all.npy --store S", "it cannot be written"),
+        ("heads export furniture O/none/f.safetensors --store S", "it cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_its_reason(
+    line: str, part: str, refused: Refused
+) -> None:
+    assert part in refused(line, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "name,kind\na,b\n", "path\na.jpg\n"], ids=["empty", "other columns", "one column"]
+)
+def test_a_table_of_labels_must_have_both_columns(
+    text: str, refused: Refused, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.csv").write_text(text)
+    assert "it lacks a column" in refused("index P --store S --label O/labels.csv", 2)
+
+
+def test_a_file_that_is_no_head_is_refused(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "f.safetensors").write_bytes(b"not a head")
+    refused("heads import O/f.safetensors --store S", 1)
+
+
+def test_a_file_that_is_no_weights_file_is_refused(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "w.pth").write_bytes(b"not weights")
+    refused("backbones import resnet50 O/w.pth", 1)
+
+
+def test_a_category_with_one_picture_is_not_trained(refused: Refused, tmp_path: Path) -> None:
+    import shutil
+
+    for category, count in (("one", 1), ("two", 2)):
+        (tmp_path / "set" / category).mkdir(parents=True)
+        for number in range(count):
+            shutil.copy2(
+                tmp_path / "shop" / "index.faiss", tmp_path / "set" / category / f"{number}.jpg"
+            )
+    assert "has 0 usable pictures" in refused("train O/set --head x --store S", 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["index"],
+        ["search", "a.jpg", "--nonsense"],
+        ["search", "a.jpg", "-k", "0"],
+        ["search", "a.jpg", "-k", "many"],
+        ["classify", "a.jpg", "-k", "-1"],
+        ["train", "folder"],
+        ["duplicates", "--min-score", "2"],
+        ["heads", "nonsense"],
+        ["backbones", "pull"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_is_told_in_three_lines(quick: Run, arguments: list[str]) -> None:
+    done = quick(*arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    usage, hint, error = filter(None, done.stderr.decode().splitlines())
+    assert usage.startswith("Usage: ")
+    assert hint.startswith("Try ")
+    assert error.startswith("Error: ")

@@ -1,0 +1,237 @@
+"""The facade: every verb, with and without a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import Config, Engine, EngineError, TrainOptions, UsageError
+from engine.errors import (
+    BackboneMismatchError,
+    HeadFormatError,
+    HeadMismatchError,
+    StoreLockedError,
+    StoreNotFoundError,
+    UnknownHeadError,
+)
+from engine.testing import CATEGORIES, FakeEmbedder
+from index.lock import writer_lock
+
+QUICK = TrainOptions(epochs=3)
+
+
+@pytest.fixture
+def indexed(pictures: Path, fake_engine: Engine) -> Engine:
+    """An engine with the twelve pictures, labelled by folder."""
+    fake_engine.index([pictures], label="parent")
+    return fake_engine
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Engine]:
+    """An engine on a store of its own."""
+    config = Config.at(tmp_path / "other")
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def bed(pictures: Path) -> Path:
+    """One of the pictures."""
+    return sorted((pictures / "bed").iterdir())[0]
+
+
+def test_opening_an_engine_makes_nothing(tmp_path: Path) -> None:
+    with Engine.open(tmp_path / "store") as engine:
+        assert engine.config.store.folder == tmp_path / "store"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_setting_that_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"runtime: 'abacus' is not a choice"):
+        Engine.open(tmp_path / "store", runtime="abacus")
+
+
+def test_what_was_indexed_is_there_when_the_store_is_opened_again(
+    indexed: Engine, bed: Path
+) -> None:
+    indexed.close()
+    with Engine(indexed.config, embedder=FakeEmbedder(indexed.config)) as again:
+        assert again.search(bed, k=1)[0].path == str(bed)
+
+
+def test_a_closed_engine_opens_its_store_again_when_asked(indexed: Engine, bed: Path) -> None:
+    indexed.close()
+    assert len(indexed.search(bed)) == 10
+
+
+def test_leaving_the_block_closes_the_catalog(pictures: Path, tmp_path: Path) -> None:
+    config = Config.at(tmp_path / "store")
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        engine.index([pictures])
+    assert sorted(os.listdir(tmp_path / "store")) == [
+        "catalog.sqlite",
+        "index.faiss",
+        "writer.lock",
+    ]
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda engine, picture: engine.search(picture),
+        lambda engine, picture: engine.status(),
+        lambda engine, picture: engine.remove([picture]),
+        lambda engine, picture: engine.duplicates(),
+        lambda engine, picture: engine.train(head="x", from_labels=True),
+        lambda engine, picture: engine.head("x"),
+        lambda engine, picture: engine.export_head("x", "x.safetensors"),
+        lambda engine, picture: engine.delete_head("x"),
+    ],
+)
+def test_verbs_that_need_a_store_say_how_to_make_one_and_make_none(
+    fake_engine: Engine, bed: Path, verb: object
+) -> None:
+    assert callable(verb)
+    with pytest.raises(StoreNotFoundError, match="engine index FOLDER"):
+        verb(fake_engine, bed)
+    assert not fake_engine.config.store.folder.exists()
+
+
+def test_without_a_store_pictures_are_classified_by_the_built_in_categories(
+    fake_engine: Engine, bed: Path
+) -> None:
+    (answer,) = fake_engine.classify(bed, k=30)
+    assert {each.source for each in answer.predictions} == {"imagenet"}
+    assert {each.category for each in answer.predictions} == set(CATEGORIES)
+    assert fake_engine.heads() == []
+
+
+def test_status_says_what_there_is(indexed: Engine, pictures: Path, bed: Path) -> None:
+    bed.unlink()
+    indexed.index([pictures])
+    indexed.train(head="rooms", from_labels=True, options=QUICK)
+    status = indexed.status()
+    assert (status.images, status.missing, status.labelled, status.embeddings) == (11, 1, 11, 12)
+    assert (status.backbone, status.dim, status.precision) == ("fake", 48, "fp32")
+    assert [head.name for head in status.heads] == ["rooms"]
+    assert (status.index_state, status.consistent, status.problems) == ("current", True, [])
+    assert status.catalog_bytes > 0 < status.index_bytes
+    assert sum(status.categories.values()) <= 11
+    assert status.writer is None
+
+
+def test_an_index_file_that_is_gone_is_missed_and_made_again(indexed: Engine, bed: Path) -> None:
+    indexed.config.store.index.unlink()
+    assert indexed.status().index_state == "missing (will be rebuilt)"
+    assert len(indexed.search(bed, k=12)) == 12
+    assert indexed.status().index_state == "current"
+
+
+def test_an_index_file_that_is_damaged_is_noticed_and_made_again(
+    indexed: Engine, bed: Path
+) -> None:
+    data = bytearray(indexed.config.store.index.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    indexed.config.store.index.write_bytes(data)
+    assert indexed.status().index_state == "damaged (will be rebuilt)"
+    assert indexed.search(bed, k=1)[0].path == str(bed)
+    assert indexed.status().index_state == "current"
+
+
+def test_removed_images_are_forgotten_and_their_files_stay(
+    indexed: Engine, pictures: Path, bed: Path
+) -> None:
+    report = indexed.remove([pictures / "lamp", bed, pictures / "sofa"])
+    assert (report.removed, report.images) == (5, 7)
+    assert report.not_found == [str(pictures / "sofa")]
+    assert len(indexed.search(bed, k=12)) == 7
+    assert bed.exists()
+
+
+def test_after_everything_was_removed_a_search_finds_nothing(
+    indexed: Engine, pictures: Path, bed: Path
+) -> None:
+    indexed.remove([pictures])
+    assert len(indexed.search(bed)) == 0
+    assert len(indexed.search(bed, where=["label=bed"])) == 0
+    assert indexed.status().consistent
+
+
+def test_while_another_process_writes_indexing_is_refused_and_search_is_not(
+    indexed: Engine, pictures: Path, bed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.session.PATIENCE_SECONDS", 0.0)
+    with writer_lock(indexed.config.store.folder):
+        with pytest.raises(StoreLockedError):
+            indexed.index([pictures])
+        assert len(indexed.search(bed, k=12)) == 12
+
+
+def test_other_weights_are_refused(indexed: Engine, pictures: Path, bed: Path) -> None:
+    embedder = FakeEmbedder(indexed.config, weights_sha256="1" * 64)
+    with Engine(indexed.config, embedder=embedder) as other:
+        with pytest.raises(BackboneMismatchError):
+            other.index([pictures])
+        with pytest.raises(BackboneMismatchError):
+            other.search(bed)
+
+
+def test_a_head_goes_from_store_to_store(
+    indexed: Engine, other: Engine, pictures: Path, tmp_path: Path, bed: Path
+) -> None:
+    indexed.train(head="rooms", from_labels=True, options=QUICK)
+    exported = indexed.export_head("rooms", tmp_path / "rooms.safetensors")
+    other.index([pictures])
+    imported = other.import_head(tmp_path / "rooms.safetensors")
+    assert imported == exported == indexed.head("rooms")
+    assert other.classify(bed) == indexed.classify(bed)
+    assert other.status().categories == indexed.status().categories
+
+
+def test_a_head_can_be_imported_under_another_name(
+    indexed: Engine, tmp_path: Path, bed: Path
+) -> None:
+    indexed.train(head="rooms", from_labels=True, options=QUICK)
+    indexed.export_head("rooms", tmp_path / "rooms.safetensors")
+    indexed.import_head(tmp_path / "rooms.safetensors", name="zimmer")
+    assert [head.name for head in indexed.heads()] == ["rooms", "zimmer"]
+    assert {each.source for each in indexed.classify(bed, head="zimmer")[0].predictions} == {
+        "zimmer"
+    }
+
+
+def test_a_head_of_another_backbone_is_not_imported(
+    indexed: Engine, pictures: Path, tmp_path: Path
+) -> None:
+    indexed.train(head="rooms", from_labels=True, options=QUICK)
+    indexed.export_head("rooms", tmp_path / "rooms.safetensors")
+    config = Config.at(tmp_path / "other")
+    embedder = FakeEmbedder(config, weights_sha256="1" * 64)
+    with Engine(config, embedder=embedder) as other:
+        other.index([pictures])
+        with pytest.raises(HeadMismatchError, match="Train it again"):
+            other.import_head(tmp_path / "rooms.safetensors")
+        assert other.heads() == []
+
+
+def test_a_file_that_is_no_head_is_not_imported(indexed: Engine, bed: Path) -> None:
+    with pytest.raises(HeadFormatError):
+        indexed.import_head(bed)
+    assert indexed.heads() == []
+
+
+@pytest.mark.parametrize("head", ["nobody", "", "ALL"])
+def test_an_unknown_head_is_refused(indexed: Engine, bed: Path, head: str) -> None:
+    with pytest.raises(UnknownHeadError):
+        indexed.classify(bed, head=head)
+
+
+def test_every_error_of_the_engine_is_an_engine_error(indexed: Engine, bed: Path) -> None:
+    with pytest.raises(EngineError) as caught:
+        indexed.delete_head("nobody")
+    assert (caught.value.thing, caught.value.exit_code) == ("nobody", 2)
+    assert str(caught.value).startswith("nobody: there is no such head. ")

@@ -1,0 +1,121 @@
+"""Asking the facade: searching, filtering, and pictures that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import Engine, ImageError, Skipped, UsageError
+from engine.errors import FilterError
+from engine.testing import FakeEmbedder
+
+
+@pytest.fixture
+def indexed(pictures: Path, fake_engine: Engine) -> Engine:
+    """An engine with the twelve pictures, labelled by folder."""
+    fake_engine.index([pictures], label="parent")
+    return fake_engine
+
+
+@pytest.fixture
+def bed(pictures: Path) -> Path:
+    """One of the pictures."""
+    return sorted((pictures / "bed").iterdir())[0]
+
+
+def test_a_picture_finds_itself_first(indexed: Engine, pictures: Path) -> None:
+    for path in pictures.rglob("*.jpg"):
+        hit = indexed.search(path, k=1)[0]
+        assert (hit.rank, hit.path, hit.label) == (1, str(path), path.parent.name)
+        assert hit.score == pytest.approx(1, abs=1e-3)
+
+
+def test_hits_come_best_first_with_their_ranks(indexed: Engine, bed: Path) -> None:
+    hits = list(indexed.search(bed, k=12))
+    assert [hit.rank for hit in hits] == list(range(1, 13))
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_asking_for_more_than_there_are_gives_all(indexed: Engine, bed: Path) -> None:
+    assert len(indexed.search(bed, k=1000)) == 12
+
+
+@pytest.mark.parametrize("k", [0, -3])
+def test_asking_for_nothing_is_refused(indexed: Engine, bed: Path, k: int) -> None:
+    with pytest.raises(UsageError, match="Ask for one or more"):
+        indexed.search(bed, k=k)
+
+
+def test_a_filter_leaves_as_many_as_fit(indexed: Engine, bed: Path) -> None:
+    hits = indexed.search(bed, k=4, where=["label=lamp"])
+    assert [hit.label for hit in hits] == ["lamp"] * 4
+    assert len(indexed.search(bed, where=["label=lamp", "width<100"])) == 0
+
+
+def test_a_filter_that_cannot_be_understood_is_refused(indexed: Engine, bed: Path) -> None:
+    with pytest.raises(FilterError, match="colour"):
+        indexed.search(bed, where=["colour=red"])
+
+
+def test_hits_below_the_least_score_are_left_out(indexed: Engine, bed: Path) -> None:
+    scores = [hit.score for hit in indexed.search(bed, k=12)]
+    least = (scores[4] + scores[5]) / 2
+    assert len(indexed.search(bed, k=12, min_score=least)) == 5
+
+
+def test_several_pictures_are_searched_for_by_their_mean(indexed: Engine, pictures: Path) -> None:
+    embedder = FakeEmbedder(indexed.config)
+    paths = sorted(pictures.rglob("*.jpg"))
+    unit = embedder.embed([embedder.pixels(path.read_bytes(), "") for path in paths]).unit
+    mean = unit[[0, 5, 9]].mean(axis=0)
+    scores = unit @ mean / np.linalg.norm(mean)
+    hits = indexed.search([paths[0], paths[5], paths[9]], k=12)
+    assert [hit.path for hit in hits] == [str(paths[row]) for row in np.argsort(-scores)]
+    assert [hit.score for hit in hits] == pytest.approx(sorted(scores, reverse=True), abs=1e-3)
+
+
+def test_a_category_narrows_the_search_to_what_the_engine_says(indexed: Engine, bed: Path) -> None:
+    said = {str(bed): indexed.classify(bed)[0].category}
+    said |= {hit.path: hit.category for hit in indexed.search(bed, k=12)}
+    category = said[str(bed)]
+    same = {hit.path for hit in indexed.search(bed, k=12, category=category)}
+    assert same == {path for path, name in said.items() if name == category}
+    report = indexed.search(bed, k=12, same_category=True)
+    assert (report.category, {hit.path for hit in report}) == (category, same)
+
+
+def test_a_category_that_nothing_has_finds_nothing(indexed: Engine, bed: Path) -> None:
+    assert len(indexed.search(bed, category="unicorn")) == 0
+
+
+def test_bytes_are_as_good_as_a_path(indexed: Engine, bed: Path) -> None:
+    by_bytes, by_path = indexed.search(bed.read_bytes()), indexed.search(bed)
+    assert list(by_bytes) == list(by_path)
+    assert by_bytes.query == f"<{bed.stat().st_size} bytes>"
+    one, other = indexed.classify([bed.read_bytes(), bed])
+    assert one.predictions == other.predictions
+
+
+def test_a_picture_that_cannot_be_used_raises(indexed: Engine, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no such file"):
+        indexed.search(tmp_path / "gone.jpg")
+    with pytest.raises(ImageError, match=r"<9 bytes>: this is no picture"):
+        indexed.classify(b"not a jpg")
+
+
+def test_pictures_that_cannot_be_used_are_noted_where_that_is_asked_for(
+    indexed: Engine, bed: Path
+) -> None:
+    skipped: list[Skipped] = []
+    answers = indexed.classify([b"not a jpg", bed], skipped=skipped)
+    assert [answer.image for answer in answers] == [str(bed)]
+    assert [skip.path for skip in skipped] == ["<9 bytes>"]
+    with pytest.raises(ImageError):
+        indexed.classify([b"not a jpg"], skipped=skipped)
+
+
+def test_naming_no_picture_is_refused(indexed: Engine) -> None:
+    with pytest.raises(UsageError, match="no picture was named"):
+        indexed.search([])
