@@ -33,11 +33,11 @@ Patch = Callable[[], AbstractContextManager[object]]
 
 
 def embedded(
-    config: Config, embedder: Embedder, folder: Path, views: Sequence[str] = (ORIGINAL,)
+    embedder: Embedder, folder: Path, views: Sequence[str] = (ORIGINAL,)
 ) -> tuple[list[str], list[str], list[Vectors]]:
     """Return the labels, file names and embeddings of a folder's pictures, by view."""
     files, _ = find_labelled(str(folder), ParentLabels())
-    collector = Collector(None, embedder, config, SILENT, keep=False)
+    collector = Collector(None, embedder, keep=False)
     found = collector.collect(str(folder), files, mirror=len(views) > 1, mirror_indexed=True)
     names = [Path(each.file.path).name for each in found.files]
     return [each.label for each in found.files], names, [found.vectors(view) for view in views]
@@ -48,12 +48,10 @@ def main(pictures: Path) -> None:
     config = Config.at(tempfile.mkdtemp(), backbone="efficientnet_lite0")
     embedder = choose_embedder(config, None, SILENT)
     built_in = embedder.built_in
-    labels, _, views = embedded(
-        config, embedder, pictures / "furniture/train", ("original", "mirror")
-    )
-    test_labels, _, (test,) = embedded(config, embedder, pictures / "furniture/test")
-    other_labels, _, (other,) = embedded(config, embedder, pictures / "catalog")
-    _, names, (imagenet,) = embedded(config, embedder, pictures / "imagenet300")
+    labels, _, views = embedded(embedder, pictures / "furniture/train", ("original", "mirror"))
+    test_labels, _, (test,) = embedded(embedder, pictures / "furniture/test")
+    other_labels, _, (other,) = embedded(embedder, pictures / "catalog")
+    _, names, (imagenet,) = embedded(embedder, pictures / "imagenet300")
     truth = np.array([int(name[:4]) for name in names])
 
     categories, numbers = label_numbers(labels)

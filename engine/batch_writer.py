@@ -25,21 +25,15 @@ class BatchWriter:
         Where to.
     embedder, classifier
         Who embeds pictures and names their categories.
-    seconds
-        How much work may be waiting for a commit.
     """
 
     def __init__(
-        self,
-        catalog: Catalog,
-        embedder: Embedder,
-        classifier: Callable[[], Classifier],
-        seconds: float,
+        self, catalog: Catalog, embedder: Embedder, classifier: Callable[[], Classifier]
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._make_classifier = classifier
-        self._seconds = seconds
+        self._seconds = embedder.config.commit_seconds
         self._waiting: list[tuple[int | None, ImageFacts, Pixels]] = []
         self._ready: list[tuple[int | None, ImageFacts, Vectors]] = []
         self._known: list[tuple[int, FileState, int]] = []

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.config import Config
 from engine.embedder import Embedder
 from engine.errors import ImageError, UsageError
 from engine.find import find_images, is_junk
@@ -17,7 +16,6 @@ from engine.indexing import looks_same
 from engine.labels import Labels
 from engine.pipeline import ahead
 from engine.preprocess import Pixels, mirrored
-from engine.reporting import Reporter
 from engine.results import Skipped
 from index.catalog import Catalog
 from index.records import FileState, Ids, Vectors
@@ -115,8 +113,8 @@ class Collector:
     ----------
     catalog
         Where known embeddings are; None where there is no catalog.
-    embedder, config, reporter
-        As everywhere.
+    embedder
+        Makes the others.
     keep
         Store new embeddings as views; the caller then holds the store's writer lock.
     """
@@ -125,15 +123,11 @@ class Collector:
         self,
         catalog: Catalog | None,
         embedder: Embedder,
-        config: Config,
-        reporter: Reporter,
         *,
         keep: bool,
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
-        self._config = config
-        self._reporter = reporter
         self._keep = keep
 
     def collect(
@@ -154,7 +148,7 @@ class Collector:
         opened = ahead(
             lambda each: self._open(each, indexed, mirror, mirror_indexed),
             files,
-            workers=self._config.decoders,
+            workers=self._embedder.config.decoders,
             window=2 * BATCH,
         )
         for number, (each, (digest, views, wanted)) in enumerate(
@@ -170,7 +164,7 @@ class Collector:
             pending += [(len(result.views) - 1, view, pixels) for view, pixels in wanted.items()]
             if len(pending) >= BATCH:
                 self._embed(pending, result)
-            self._reporter.progress("embedding", number, len(files), "images")
+            self._embedder.reporter.progress("embedding", number, len(files), "images")
         self._embed(pending, result)
         return result
 

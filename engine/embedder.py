@@ -48,9 +48,9 @@ class Embedder:
         precision: str,
         reporter: Reporter,
     ) -> None:
-        self._config = config
+        self.config = config
         self._weights = weights
-        self._reporter = reporter
+        self.reporter = reporter
         self.backbone = backbone
         self.precision = precision
         self.fingerprint = backbone.fingerprint(weights.sha256)
@@ -62,17 +62,17 @@ class Embedder:
             self.backbone.name,
             self.fingerprint,
             self.backbone.dim,
-            self._config.dtype,
+            self.config.dtype,
             self.precision,
         )
 
     @cached_property
     def _converted(self) -> Converted:
-        return convert(self.backbone, self._weights, self._config.cache, self._reporter.announce)
+        return convert(self.backbone, self._weights, self.config.cache, self.reporter.announce)
 
     @cached_property
     def _runtime(self) -> Runtime:
-        return open_runtime(self._config.runtime, self.backbone, self._converted, self.precision)
+        return open_runtime(self.config.runtime, self.backbone, self._converted, self.precision)
 
     @cached_property
     def built_in(self) -> BuiltIn:
@@ -87,7 +87,7 @@ class Embedder:
         ImageError
             It cannot be used.
         """
-        return decode(data, name, self._config.max_pixels)
+        return decode(data, name, self.config.max_pixels)
 
     def pixels(self, data: bytes, name: str) -> Pixels:
         """Return the backbone's input for a picture, uint8 `[crop, crop, 3]`.

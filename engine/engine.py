@@ -108,7 +108,7 @@ class Engine:
             def classifier() -> Classifier:
                 return Classifier(embedder.built_in, self._session.heads())
 
-            indexer = Indexer(catalog, embedder, self.config, rule, self._reporter, classifier)
+            indexer = Indexer(catalog, embedder, rule, classifier)
             outcome = indexer.run([str(path) for path in paths])
             self._session.index(catalog, save=True)
             images = catalog.counts().images
@@ -175,9 +175,7 @@ class Engine:
         query = Query(k, min_score, category, same_category, tuple(where))
         catalog = self._session.catalog()
         embedder = self._session.embedder()
-        names, vectors = embed_sources(
-            self._session.embedder(), self.config, self._reporter, _as_list(images), skipped
-        )
+        names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
         heads = self._session.heads() if same_category else []
         opened = self._session.index(catalog)
         return search(catalog, opened.vectors, embedder, heads, names, vectors, query)
@@ -217,9 +215,7 @@ class Engine:
 
         heads = self._session.heads()
         check_known(heads, head)
-        names, vectors = embed_sources(
-            self._session.embedder(), self.config, self._reporter, _as_list(images), skipped
-        )
+        names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
         answer = distribution(self._session.embedder().built_in, heads, head, vectors)
         return answer.ranked(names, k)
 
@@ -269,13 +265,7 @@ class Engine:
         if dataset is not None:
             require_folder(str(dataset))
         with self._session.writing(create=not from_labels) as catalog:
-            trainer = Trainer(
-                catalog,
-                self._session.embedder(),
-                self.config,
-                self._reporter,
-                self._session.heads(),
-            )
+            trainer = Trainer(catalog, self._session.embedder(), self._session.heads())
             chosen = options or TrainOptions()
             if dataset is None:
                 return trainer.from_labels(head, chosen)
@@ -307,16 +297,7 @@ class Engine:
         heads = self._session.heads()
         check_known(heads, head)
         catalog = self._session.catalog_or_none()
-        return evaluate(
-            catalog,
-            self._session.embedder(),
-            self.config,
-            self._reporter,
-            heads,
-            str(dataset),
-            head,
-            label,
-        )
+        return evaluate(catalog, self._session.embedder(), heads, str(dataset), head, label)
 
     def duplicates(self, min_score: float = NEAR_DUPLICATE) -> list[DuplicateGroup]:
         """Find images that are the same in content, or nearly the same to the eye.

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from engine.batch_writer import EMBED_BATCH, BatchWriter
-from engine.config import Config
 from engine.embedder import Embedder
 from engine.errors import ImageError
 from engine.find import Found, find_images
@@ -22,7 +21,6 @@ from engine.images import content_hash, read_file
 from engine.labels import Labels
 from engine.pipeline import ahead
 from engine.preprocess import Pixels
-from engine.reporting import Reporter
 from engine.results import Skipped
 from index.catalog import Catalog
 from index.images import is_below
@@ -87,34 +85,26 @@ class Indexer:
         Where to remember. The caller holds the store's writer lock.
     embedder, classifier
         The backbone, and who names the pictures' categories, made when first needed.
-    config
-        How to work.
     labels
         Where labels come from.
-    reporter
-        Hears about progress.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         embedder: Embedder,
-        config: Config,
         labels: Labels,
-        reporter: Reporter,
         classifier: Callable[[], Classifier],
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
-        self._config = config
         self._labels = labels
-        self._reporter = reporter
         self._counts = Counts()
         self._skipped: list[Skipped] = []
         self._gone: dict[int, KnownImage] = {}
         self._moved: set[int] = set()
         self._out_of_sight: frozenset[str] = frozenset()
-        self._writer = BatchWriter(catalog, embedder, classifier, config.commit_seconds)
+        self._writer = BatchWriter(catalog, embedder, classifier)
 
     def run(self, paths: Iterable[str]) -> Outcome:
         """Index everything at or below `paths`.
@@ -130,7 +120,7 @@ class Indexer:
         try:
             for number, opened in enumerate(self._opened(tasks), start=1):
                 self._settle(opened)
-                self._reporter.progress("indexing", number, len(tasks), "images")
+                self._embedder.reporter.progress("indexing", number, len(tasks), "images")
             self._writer.flush()
         except KeyboardInterrupt:
             self._writer.flush()
@@ -178,8 +168,8 @@ class Indexer:
         return ahead(
             self._open,
             tasks,
-            workers=self._config.decoders,
-            window=2 * EMBED_BATCH + self._config.decoders,
+            workers=self._embedder.config.decoders,
+            window=2 * EMBED_BATCH + self._embedder.config.decoders,
         )
 
     def _open(self, task: _Task, reuse: bool = True) -> _Opened:

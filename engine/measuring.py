@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.config import Config
 from engine.dataset import Collector, find_labelled, label_numbers
 from engine.embedder import Embedder
 from engine.errors import UsageError
@@ -21,7 +20,6 @@ from engine.heads.classifier import Classifier, Distribution
 from engine.heads.head import Head
 from engine.heads.registry import ALL, distribution
 from engine.labels import label_rule
-from engine.reporting import Reporter
 from engine.results import Evaluation
 from index.catalog import Catalog
 
@@ -29,8 +27,6 @@ from index.catalog import Catalog
 def evaluate(
     catalog: Catalog | None,
     embedder: Embedder,
-    config: Config,
-    reporter: Reporter,
     heads: Sequence[Head],
     dataset: str,
     head: str | None,
@@ -38,7 +34,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure classification and search on a data set; see `Engine.evaluate`."""
     files, skipped = find_labelled(dataset, label_rule(label) if label else None)
-    collector = Collector(catalog, embedder, config, reporter, keep=False)
+    collector = Collector(catalog, embedder, keep=False)
     found = collector.collect(dataset, files, mirror=False, mirror_indexed=False)
     if not found.files:
         raise UsageError(dataset, "none of its pictures can be read", "See the list of skips")

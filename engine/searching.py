@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.config import Config
 from engine.embedder import Embedder
 from engine.errors import ImageError, UsageError
 from engine.heads.classifier import Classifier
 from engine.heads.head import Head
 from engine.pipeline import ahead
 from engine.preprocess import Pixels
-from engine.reporting import Reporter
 from engine.results import Hit, SearchReport, Skipped
 from engine.sources import ImageLike, read_source, source_name
 from index.catalog import Catalog
@@ -83,8 +81,6 @@ def search(
 
 def embed_sources(
     embedder: Embedder,
-    config: Config,
-    reporter: Reporter,
     images: Sequence[ImageLike],
     skipped: list[Skipped] | None,
 ) -> tuple[list[str], Vectors]:
@@ -101,7 +97,9 @@ def embed_sources(
     def open_one(image: ImageLike) -> Pixels | ImageError:
         name = source_name(image)
         try:
-            return embedder.pixels(read_source(image, config, reporter.announce), name)
+            return embedder.pixels(
+                read_source(image, embedder.config, embedder.reporter.announce), name
+            )
         except ImageError as error:
             return error
 
@@ -109,7 +107,7 @@ def embed_sources(
     parts: list[Vectors] = []
     pending: list[Pixels] = []
     failure: ImageError | None = None
-    opened = ahead(open_one, images, workers=config.decoders, window=2 * BATCH)
+    opened = ahead(open_one, images, workers=embedder.config.decoders, window=2 * BATCH)
     for image, answer in zip(images, opened, strict=True):
         if isinstance(answer, ImageError):
             failure = answer
@@ -122,7 +120,7 @@ def embed_sources(
         if len(pending) == BATCH:
             parts.append(embedder.embed(pending))
             pending.clear()
-        reporter.progress("looking", len(names), len(images), "images")
+        embedder.reporter.progress("looking", len(names), len(images), "images")
     if failure is not None and not names:
         raise failure
     parts.append(embedder.embed(pending))

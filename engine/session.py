@@ -67,9 +67,10 @@ class Session:
 
             catalog = self.catalog_or_none()
             identity = catalog.identity if catalog else None
-            embedder = self._embedder_given or choose_embedder(
-                self.config, identity, self._reporter
-            )
+            embedder = self._embedder_given
+            if embedder is None:
+                embedder = choose_embedder(self.config, identity, self._reporter)
+            embedder.reporter = self._reporter
             if catalog is not None:
                 catalog.require(embedder.backbone.name, embedder.fingerprint)
             self._embedder_open = embedder

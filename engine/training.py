@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.config import Config
 from engine.dataset import (
     MIRROR,
     ORIGINAL,
@@ -25,7 +24,6 @@ from engine.heads.file import head_to_bytes
 from engine.heads.head import Head
 from engine.heads.options import TrainOptions
 from engine.heads.train import Examples, Origin, train_head
-from engine.reporting import Reporter
 from engine.results import Skipped, TrainReport, TrainSeconds
 from index.catalog import Catalog
 from index.records import Ids, Vectors
@@ -38,8 +36,10 @@ class Trainer:
 
     Parameters
     ----------
-    catalog, embedder, config, reporter
-        As everywhere.
+    catalog
+        Where heads are kept.
+    embedder
+        The catalog's backbone.
     heads
         The heads the catalog has.
     """
@@ -48,14 +48,10 @@ class Trainer:
         self,
         catalog: Catalog,
         embedder: Embedder,
-        config: Config,
-        reporter: Reporter,
         heads: Sequence[Head],
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
-        self._config = config
-        self._reporter = reporter
         self._heads = heads
 
     def from_folder(
@@ -72,9 +68,7 @@ class Trainer:
         """
         started = time.monotonic()
         files, skipped = find_labelled(dataset)
-        collector = Collector(
-            self._catalog, self._embedder, self._config, self._reporter, keep=True
-        )
+        collector = Collector(self._catalog, self._embedder, keep=True)
         found = collector.collect(dataset, files, mirror=True, mirror_indexed=mirror_indexed)
         _require_enough(
             dataset,
@@ -143,9 +137,11 @@ class Trainer:
             background,
             self._embedder.built_in,
             options,
-            lambda done, total: self._reporter.progress("training", done, total, "epochs"),
+            lambda done, total: self._embedder.reporter.progress("training", done, total, "epochs"),
         )
-        self._reporter.progress("training", len(trained.history), len(trained.history), "epochs")
+        self._embedder.reporter.progress(
+            "training", len(trained.history), len(trained.history), "epochs"
+        )
         others = [head for head in self._heads if head.name != name]
         adopt_heads(self._catalog, self._embedder, [*others, trained.head], put=trained.head)
         return TrainReport(

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -212,14 +213,16 @@ def reachable(backbone: Backbone, seconds: float = REACHABLE_SECONDS) -> bool:
             request = urllib.request.Request(source, method="HEAD")
             with urllib.request.urlopen(request, timeout=seconds) as response:
                 answers.append(response.status == 200)
+        except urllib.error.HTTPError as error:
+            error.close()
         except (OSError, http.client.HTTPException, ValueError):
-            answers.append(False)
+            pass
 
     # Looking up a host's name has no timeout of its own, hence the thread.
     asker = threading.Thread(target=ask, daemon=True)
     asker.start()
     asker.join(seconds)
-    return bool(answers and answers[0])
+    return answers == [True]
 
 
 def file_sha256(path: Path) -> str:

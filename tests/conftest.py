@@ -21,17 +21,18 @@ REAL_PICTURES = Path(os.environ.get("ENGINE_TEST_DATA", REPOSITORY.parent / "sha
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep weights and compiled models of all tests in one folder, away from the user's."""
     folder = tmp_path_factory.mktemp("cache")
-    before = {name: os.environ.get(name) for name in ("ENGINE_CACHE", "ENGINE_STORE")}
+    before = {name: value for name, value in os.environ.items() if _is_setting(name)}
+    for name in before:
+        del os.environ[name]
     os.environ["ENGINE_CACHE"] = str(folder)
-    os.environ.pop("ENGINE_STORE", None)
     os.environ["ENGINE_BACKBONE"] = "efficientnet_lite0"
     yield folder
-    os.environ.pop("ENGINE_BACKBONE", None)
-    for name, value in before.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    del os.environ["ENGINE_CACHE"], os.environ["ENGINE_BACKBONE"]
+    os.environ.update(before)
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith("ENGINE_") and not name.startswith("ENGINE_TEST_")
 
 
 @pytest.fixture(scope="session")

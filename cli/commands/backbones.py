@@ -34,9 +34,13 @@ engine backbones import resnet50 resnet50-11ad3fa6.pth
 
 
 @app.callback()
-def default(context: typer.Context) -> int:
+def default(context: typer.Context, json: Json = False) -> int:
     """List backbones; fetch or import their weights."""
-    return _list(json=False) if context.invoked_subcommand is None else 0
+    if context.invoked_subcommand is None:
+        return _list(json)
+    if json:
+        raise typer.BadParameter(f"options go after the verb {context.invoked_subcommand}")
+    return 0
 
 
 @app.command("list", epilog=LIST_EXAMPLES)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import Json, Store, open_engine
+
+if TYPE_CHECKING:
+    from engine.results import HeadInfo
 
 app = typer.Typer(
     help="List, show, export, import and delete heads.",
@@ -41,9 +44,13 @@ engine heads delete furniture
 
 
 @app.callback()
-def default(context: typer.Context) -> int:
+def default(context: typer.Context, store: Store = None, json: Json = False) -> int:
     """List, show, export, import and delete heads."""
-    return _list(None, json=False) if context.invoked_subcommand is None else 0
+    if context.invoked_subcommand is None:
+        return _list(store, json)
+    if store or json:
+        raise typer.BadParameter(f"options go after the verb {context.invoked_subcommand}")
+    return 0
 
 
 @app.command("list", epilog=LIST_EXAMPLES)
@@ -109,14 +116,12 @@ def export(
     name: Name,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The .safetensors file to write.")],
     store: Store = None,
+    json: Json = False,
 ) -> int:
     """Write a head to a file that other catalogs of the same backbone can import."""
-    from cli.render import write
-
     with open_engine(store) as engine:
-        engine.export_head(name, file)
-    write(f"{name} is in {file}\n")
-    return 0
+        row = engine.export_head(name, file)
+    return _tell(row, f"{name} is in {file}", json)
 
 
 @app.command("import", epilog=IMPORT_EXAMPLES)
@@ -127,22 +132,27 @@ def import_command(
         typer.Option("--name", metavar="NAME", help="Another name.", show_default="its own"),
     ] = None,
     store: Store = None,
+    json: Json = False,
 ) -> int:
     """Add a head from a file; the catalog is classified anew."""
-    from cli.render import write
-
     with open_engine(store) as engine:
         row = engine.import_head(file, name=name)
-    write(f"{row.name}: {', '.join(row.categories)}\n")
-    return 0
+    return _tell(row, f"{row.name}: {', '.join(row.categories)}", json)
 
 
 @app.command("delete", epilog=DELETE_EXAMPLES)
-def delete(name: Name, store: Store = None) -> int:
+def delete(name: Name, store: Store = None, json: Json = False) -> int:
     """Forget a head; the catalog is classified anew without it."""
-    from cli.render import write
-
     with open_engine(store) as engine:
-        engine.delete_head(name)
-    write(f"{name} is forgotten\n")
+        row = engine.delete_head(name)
+    return _tell(row, f"{name} is forgotten", json)
+
+
+def _tell(row: HeadInfo, text: str, json: bool) -> int:
+    from cli.render import write, write_json
+
+    if json:
+        write_json(row)
+    else:
+        write(text + "\n")
     return 0

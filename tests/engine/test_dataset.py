@@ -23,7 +23,6 @@ from engine.dataset import (
 from engine.images import read_file
 from engine.labels import NoLabels, ParentLabels
 from engine.preprocess import mirrored
-from engine.reporting import SILENT
 from engine.testing import FakeEmbedder
 from index.catalog import Catalog
 
@@ -71,7 +70,7 @@ def collect(
 ) -> Collected:
     files, _ = find_labelled(str(dataset))
     embedder = FakeEmbedder(engine.config)
-    collector = Collector(catalog, embedder, engine.config, SILENT, keep=keep)
+    collector = Collector(catalog, embedder, keep=keep)
     return collector.collect(str(dataset), files, mirror=mirror, mirror_indexed=mirror_indexed)
 
 
