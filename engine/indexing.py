@@ -23,8 +23,8 @@ from engine.pipeline import ahead
 from engine.preprocess import Pixels
 from engine.results import Skipped
 from index.catalog import Catalog
-from index.images import is_below
 from index.records import FileState, ImageFacts, KnownImage
+from index.scope import is_below
 
 # A file's time stamp may be this coarse: a file changed so shortly after it was scanned could look
 # the same, so one that was younger than this at its last scan is looked at again.

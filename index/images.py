@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     and_,
     bindparam,
@@ -28,7 +26,8 @@ from index.database import Database
 from index.filters import Filter
 from index.predictions import Named, write_predictions
 from index.records import Content, FileState, Ids, ImageFacts, ImageRow, KnownImage, Vectors
-from index.schema import UNDECODABLE, Category, Embedding, Image, Prediction, Query
+from index.schema import Category, Embedding, Image, Prediction, Query
+from index.scope import below, is_below
 from index.settings import next_generation
 
 # A statement names at most this many ids; SQLite's oldest limit on variables is 999.
@@ -73,7 +72,7 @@ class ImageTable:
         roots = frozenset(roots)
         query = _known_query()
         if len(roots) <= ROOTS_PER_STATEMENT:
-            query = query.where(or_(false(), *map(_below, roots)))
+            query = query.where(or_(false(), *map(below, roots)))
         with self._database.reading() as connection:
             found = map(_known, connection.execute(query))
             return {image.path: image for image in found if is_below(image.path, roots)}
@@ -254,26 +253,6 @@ class ImageTable:
             if connection.execute(select(func.count()).where(hidden)).scalar_one():
                 values = {"missing_since": None, "generation": next_generation(connection)}
                 connection.execute(update(Image).where(hidden).values(values))
-
-
-def is_below(path: str, roots: Container[str]) -> bool:
-    """Say whether `path` is one of `roots` or lies in one of them; make many roots a set."""
-    folders = (path[:end] for at, sign in enumerate(path) if sign == os.sep for end in (at, at + 1))
-    return path in roots or any(folder in roots for folder in folders)
-
-
-def _as_folder(root: str) -> str:
-    return root if root.endswith(os.sep) else root + os.sep
-
-
-def _below(root: str) -> ColumnElement[bool]:
-    # Paths with undecodable bytes are stored encoded, so SQL lets them all pass; is_below decides.
-    folder = _as_folder(root).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    undecodable = func.substr(Image.path, 1, len(UNDECODABLE)) == UNDECODABLE
-    if "\N{REPLACEMENT CHARACTER}" in folder:
-        return undecodable
-    inside = func.substr(Image.path, 1, len(folder)) == folder
-    return or_(Image.path == root, inside, undecodable)
 
 
 def _known_query() -> Query:
