@@ -226,6 +226,9 @@ class Collector:
         if not pending:
             return
         vectors = self._embedder.embed([pixels for _, _, pixels in pending])
+        if self._catalog is not None:
+            # What is learned now must be what is learned later from the stored numbers.
+            vectors = self._catalog.images.as_stored(vectors)
         for row, (place, view, _) in enumerate(pending):
             result.views[place][view] = vectors[row : row + 1]
         if self._keep and self._catalog is not None:
