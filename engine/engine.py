@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -177,7 +178,8 @@ class Engine(HeadVerbs):
         names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
         heads = self._session.heads() if same_category else []
         opened = self._session.index(catalog)
-        return search(catalog, opened.vectors, embedder, heads, names, vectors, query)
+        report = search(catalog, opened.vectors, embedder, heads, names, vectors, query)
+        return replace(report, skipped=tuple(skipped or ()))
 
     def classify(
         self,

@@ -118,6 +118,16 @@ def test_one_bad_query_of_several_is_skipped(
     assert done.stderr.decode() == f"skipped {bad}: there is no such file. Check the path\n"
 
 
+def test_a_search_says_in_its_answer_which_queries_it_skipped(
+    quick: Run, trained: Path, drawn: Path, tmp_path: Path
+) -> None:
+    good, bad = drawn / "bed" / "bed-0001.jpg", tmp_path / "gone.jpg"
+    done = quick("search", good, bad, "-k", "1", "--store", trained, "--json")
+    [report] = json.loads(done.stdout)
+    assert (done.returncode, report["images"]) == (3, [str(good)])
+    assert [skip["path"] for skip in report["skipped"]] == [str(bad)]
+
+
 def test_where_narrows_to_a_label(search: Run) -> None:
     found = _results(search("--where", "label=lamp", "-k", "12", "--json"))
     assert [hit["label"] for hit in found] == ["lamp"] * 12
