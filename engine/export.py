@@ -36,7 +36,10 @@ def export(catalog: Catalog, file: Path) -> ExportReport:
         raise UsageError(file, "this ending is not known", "Use .npy or .parquet")
     ids, vectors = catalog.images.vectors()
     found = catalog.images.rows(ids.tolist())
-    rows = [found[image_id] for image_id in ids.tolist()]
+    # A writer may have forgotten some between the two looks.
+    there = np.array([image_id in found for image_id in ids.tolist()], np.bool_)
+    vectors = vectors[there]
+    rows = [found[image_id] for image_id in ids[there].tolist()]
     temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
         writers[file.suffix](temporary, file, rows, vectors.unit)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from engine.heads.head import Head
 from engine.heads.registry import head_info
 from engine.results import Status
 from index.catalog import Catalog
+from index.lock import current_writer
 from index.store import Store
 from index.sync import open_index, read_stamp
 
@@ -22,8 +21,8 @@ def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
     counts = catalog.counts()
     opened = open_index(catalog, store.index)
     problems = catalog.problems()
-    if len(opened.vectors) != counts.images:
-        problems.append(f"the index shows {len(opened.vectors)} of {counts.images} images")
+    if len(opened.vectors) != opened.count:
+        problems.append(f"the index shows {len(opened.vectors)} of {opened.count} images")
     identity = catalog.identity
     return Status(
         store=str(store.folder),
@@ -43,7 +42,7 @@ def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
         index_state=_file_state(store, opened.state),
         catalog_bytes=_size(store.folder / "catalog.sqlite"),
         index_bytes=_size(store.index),
-        writer=_writer(store),
+        writer=current_writer(store.folder),
         consistent=not problems,
         problems=problems,
     )
@@ -59,13 +58,3 @@ def _file_state(store: Store, state: str) -> str:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _writer(store: Store) -> str | None:
-    """Return who is writing; a note that a killed process left behind counts for nothing."""
-    try:
-        facts = json.loads((store.folder / "writer.json").read_text(encoding="utf-8"))
-        os.kill(int(facts["pid"]), 0)
-        return f"process {facts['pid']} since {facts['since']}: {facts['command']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -61,6 +61,25 @@ def writer_lock(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
         lock.release()
 
 
+def current_writer(folder: Path) -> str | None:
+    """Return who is writing to a store, None where nobody is.
+
+    The lock itself is asked: a note that a killed process left behind counts for nothing.
+    """
+    file = folder / "writer.lock"
+    if not file.exists():
+        return None
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return _describe(folder / "writer.json")
+    except OSError:
+        return None  # a store that cannot be written has no writer
+    lock.release()
+    return None
+
+
 def _introduce(holder: Path) -> None:
     facts = {
         "pid": os.getpid(),

@@ -48,12 +48,14 @@ class Stamp:
 class OpenedIndex:
     """An index in step with its catalog.
 
-    `state` says what it took: `current`, `caught up` or `rebuilt`.
+    `count` is how many embeddings the catalog showed in the same moment; a writer may have added
+    some since. `state` says what it took: `current`, `caught up` or `rebuilt`.
     """
 
     vectors: VectorIndex
     catalog: str
     generation: int
+    count: int
     state: str
 
 
@@ -70,12 +72,12 @@ def open_index(catalog: Catalog, path: Path) -> OpenedIndex:
         if stored is not None and _same_catalog(stored[1], catalog, key):
             vectors, stamp = stored
             if stamp.generation == generation and len(vectors) == count:
-                return OpenedIndex(vectors, key, generation, "current")
+                return OpenedIndex(vectors, key, generation, count, "current")
             if stamp.generation < generation:
                 _catch_up(connection, vectors, stamp.generation, catalog.identity.dtype)
                 if len(vectors) == count:
-                    return OpenedIndex(vectors, key, generation, "caught up")
-        return OpenedIndex(_build(connection, catalog), key, generation, "rebuilt")
+                    return OpenedIndex(vectors, key, generation, count, "caught up")
+        return OpenedIndex(_build(connection, catalog), key, generation, count, "rebuilt")
 
 
 def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:

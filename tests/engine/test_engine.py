@@ -18,7 +18,9 @@ from engine.errors import (
     UnknownHeadError,
 )
 from engine.testing import CATEGORIES, FakeEmbedder
+from index.catalog import Catalog
 from index.lock import writer_lock
+from index.sync import OpenedIndex, open_index
 
 QUICK = TrainOptions(epochs=3)
 
@@ -235,3 +237,15 @@ def test_every_error_of_the_engine_is_an_engine_error(indexed: Engine, bed: Path
         indexed.delete_head("nobody")
     assert (caught.value.thing, caught.value.exit_code) == ("nobody", 2)
     assert str(caught.value).startswith("nobody: there is no such head. ")
+
+
+def test_a_status_taken_while_somebody_indexes_is_in_order(
+    indexed: Engine, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def after_a_commit(catalog: Catalog, path: Path) -> OpenedIndex:
+        with Engine(indexed.config, embedder=FakeEmbedder(indexed.config)) as writer:
+            writer.index([drawn / "sofa"])
+        return open_index(catalog, path)
+
+    monkeypatch.setattr("engine.status.open_index", after_a_commit)
+    assert (indexed.status().problems, indexed.status().images) == ([], 24)

@@ -13,7 +13,7 @@ import pytest
 
 from index.catalog import Catalog
 from index.errors import StoreError, StoreLockedError
-from index.lock import writer_lock
+from index.lock import current_writer, writer_lock
 
 HOLDER = """
 import sys
@@ -133,3 +133,13 @@ def test_a_read_only_store_cannot_be_locked(
         writer_lock(open_folder),
     ):
         pass
+
+
+def test_a_reader_learns_who_is_writing_and_that_a_killed_writer_is_not(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    assert f"process {holder.pid} " in str(current_writer(tmp_path))
+    holder.kill()
+    holder.wait()
+    assert (tmp_path / "writer.json").exists()
+    assert current_writer(tmp_path) is None
