@@ -2,9 +2,12 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed-$(shell cksum < pyproject.toml | cut -d' ' -f1)
+SUM := $(shell cksum < pyproject.toml | cut -d' ' -f1)
+STAMP := $(VENV)/.installed-$(SUM)
+BENCH_STAMP := $(VENV)/.installed-bench-$(SUM)
+FASTDUP := benchmarks/.cache/fastdup
 
-.PHONY: demo test format docs clean
+.PHONY: demo test format docs bench bench-fastdup clean
 
 demo: $(STAMP)
 	$(BIN)/engine demo
@@ -22,6 +25,21 @@ format: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m cli.docs docs/command-line.md
 
+# Compares with other tools: make bench ARGS="--quick --only embedding"; see benchmarks/README.md.
+bench: $(BENCH_STAMP)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# fastdup is closed and for non-commercial use, so nobody gets it without asking for it by name.
+bench-fastdup: $(FASTDUP)/bin/python
+	$(FASTDUP)/bin/python -m pip install --quiet --disable-pip-version-check fastdup==2.54
+
+$(FASTDUP)/bin/python:
+	$(PYTHON) -m venv $(FASTDUP)
+
+$(BENCH_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	touch $@
+
 # The stamp's name holds pyproject's checksum: a changed dependency installs again, nothing else does.
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,4 +48,4 @@ $(STAMP): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache demo
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache demo benchmarks/.cache
