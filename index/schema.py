@@ -7,6 +7,8 @@
     categories    name, source                                  what a picture can be called
     heads         name, file                                    dense layers, as safetensors bytes
     predictions   image_id, category_id, probability, unknown   what the engine says each image is
+    removals      image_id, generation                          images forgotten, for the index
+    networks      fingerprint, file                             backbones quantized for this catalog
 
 A vector is a unit vector, little-endian float16 or float32 (setting `dtype`); `norm` restores the
 embedding's length. `migrations/` builds these tables; a test holds the two descriptions together.
@@ -188,3 +190,22 @@ class Prediction(Base):
     )
     probability: Mapped[float] = mapped_column(Float)
     unknown: Mapped[bool] = mapped_column()
+
+
+class Removal(Base):
+    """An image that was forgotten, and the change that did it: its id is never given again."""
+
+    __tablename__ = "removals"
+
+    image_id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    generation: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class Network(Base):
+    """A backbone quantized for this catalog, whole, found by the fingerprint it gave it."""
+
+    __tablename__ = "networks"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    file: Mapped[bytes] = mapped_column(LargeBinary)

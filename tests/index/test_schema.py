@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, create_mock_engine, delete, insert, inspec
 from index.catalog import Catalog
 from index.database import Database
 from index.images import Batch
-from index.migrations import m0001_tables
+from index.migrations import MIGRATIONS
 from index.schema import Base, Head, decode_path, encode_path
 
 MakeBatch = Callable[..., Batch]
@@ -55,8 +55,8 @@ def test_migrated_tables_are_the_declared_ones(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "postgresql+psycopg://"])
-def test_the_migration_and_the_declaration_are_spelled_alike(url: str) -> None:
-    def spelled(create: Callable[[Any], None]) -> list[str]:
+def test_the_migrations_and_the_declaration_are_spelled_alike(url: str) -> None:
+    def spelled(create: Callable[[Any], object]) -> list[str]:
         statements: list[str] = []
         engine = create_mock_engine(
             url, lambda sql, *_, **__: statements.append(str(sql.compile(dialect=engine.dialect)))
@@ -64,7 +64,7 @@ def test_the_migration_and_the_declaration_are_spelled_alike(url: str) -> None:
         create(engine)
         return sorted(statements)
 
-    migrated = spelled(m0001_tables.apply)
+    migrated = spelled(lambda engine: [apply(engine) for apply in MIGRATIONS])
     assert len(migrated) >= len(Base.metadata.tables)
     assert migrated == spelled(lambda engine: Base.metadata.create_all(engine, checkfirst=False))
 
