@@ -4,26 +4,37 @@
     model.xml, model.bin          the network as OpenVINO reads it, without its last layer
     classifier.safetensors        the last layer, and the names of its 1000 rows
     sizes.json                    the bytes of each of these, to know one that was cut off
+    bf16/                         the network again, its weights rounded to bfloat16, if needed
     compiled/                     OpenVINO's own cache of compiled models
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.backbones import Backbone
-from engine.errors import EngineError, WeightsCorruptError
+from engine.errors import WeightsCorruptError
+from engine.runtimes.kept import is_whole, keep
 from engine.weights import WeightsFile, file_sha256
+
+NETWORK = ("model.xml", "model.bin")
+FILES = (*NETWORK, "classifier.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """Where a converted backbone lies."""
+    """Where a converted backbone lies.
+
+    Attributes
+    ----------
+    folder
+        The files that this page's top lists.
+    weights
+        The file that it was made from.
+    """
 
     folder: Path
     weights: Path
@@ -39,14 +50,24 @@ class Converted:
         return self.folder / "classifier.safetensors"
 
     @property
-    def sizes(self) -> Path:
-        """How large the files must be."""
-        return self.folder / "sizes.json"
-
-    @property
     def compiled(self) -> Path:
         """OpenVINO's cache."""
         return self.folder / "compiled"
+
+    def rounded(self) -> Path:
+        """Return the network for OpenVINO in bf16, made on first use (about a second).
+
+        Raises
+        ------
+        EngineError
+            The cache cannot be written.
+        """
+        folder = self.folder / "bf16"
+        if not is_whole(folder, NETWORK):
+            from engine.runtimes.rounded import save_rounded
+
+            keep(folder, NETWORK, lambda target: save_rounded(self.model, target / "model.xml"))
+        return folder / "model.xml"
 
 
 def convert(
@@ -64,7 +85,7 @@ def convert(
     fingerprint = backbone.fingerprint(weights.sha256)
     folder = cache / "models" / f"{backbone.name}-{fingerprint[:16]}"
     converted = Converted(folder, weights.path)
-    if _complete(converted):
+    if is_whole(folder, FILES):
         return converted
     announce(f"preparing {backbone.name} for this machine (once)")
     if file_sha256(weights.path) != weights.sha256:
@@ -73,37 +94,12 @@ def convert(
             "the file is not the one that was fetched: its hash has changed",
             f"Fetch it again with `engine backbones pull {backbone.name}`",
         )
-    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
-    try:
-        temporary.mkdir(parents=True, exist_ok=True)
-        _write(backbone, weights.path, Converted(temporary, weights.path))
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-    except OSError as error:
-        # Another process may have been faster; then its files are as good as ours.
-        if not _complete(converted):
-            raise EngineError(
-                folder,
-                f"the converted model cannot be kept ({error.strerror})",
-                "Free some space, or name another folder in ENGINE_CACHE",
-            ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    keep(
+        folder,
+        FILES,
+        lambda target: _write(backbone, weights.path, Converted(target, weights.path)),
+    )
     return converted
-
-
-def _complete(converted: Converted) -> bool:
-    try:
-        wanted = json.loads(converted.sizes.read_text(encoding="utf-8"))
-        return bool(_sizes(converted) == wanted)
-    except (OSError, ValueError):
-        return False
-
-
-def _sizes(converted: Converted) -> dict[str, int]:
-    files = (converted.model, converted.model.with_suffix(".bin"), converted.classifier)
-    return {path.name: path.stat().st_size for path in files}
 
 
 def _write(backbone: Backbone, weights: Path, target: Converted) -> None:
@@ -119,4 +115,3 @@ def _write(backbone: Backbone, weights: Path, target: Converted) -> None:
         metadata={"categories": json.dumps(loaded.categories)},
     )
     save_model(loaded.module, backbone.preprocessing.crop, target.model)
-    target.sizes.write_text(json.dumps(_sizes(target)), encoding="utf-8")

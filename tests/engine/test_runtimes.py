@@ -48,7 +48,7 @@ def reference(converted: Converted, renders: Pixels) -> Floats:
 def copy(tmp_path: Path, own_cache: Path, converted: Converted) -> Path:
     """A cache of the test's own with the converted model, not compiled yet."""
     shutil.copytree(
-        own_cache / "models", tmp_path / "models", ignore=shutil.ignore_patterns("compiled")
+        own_cache / "models", tmp_path / "models", ignore=shutil.ignore_patterns("compiled", "bf16")
     )
     return tmp_path
 
