@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -26,6 +27,9 @@ from cli.commands import (
 from engine.errors import EngineError
 
 INTERRUPTED = 130
+# Starting makes some 170,000 objects that all live to the end. Python would look through them again
+# and again for garbage, for a quarter of a search; the engine's own work leaves none behind.
+OBJECTS_BEFORE_COLLECTION = 200_000
 # typer carries a copy of click, in another place in each release; its base of errors is found by
 # name in what typer makes public.
 _USAGE_ERROR: Any = next(
@@ -68,7 +72,11 @@ def main(
 
 def run() -> None:
     """Run the command line and leave with its exit code."""
-    sys.exit(exit_code(sys.argv[1:]))
+    gc.set_threshold(OBJECTS_BEFORE_COLLECTION, *gc.get_threshold()[1:])
+    code = exit_code(sys.argv[1:])
+    # Nor is there a reason to look for garbage among them once more on the way out.
+    gc.freeze()
+    sys.exit(code)
 
 
 def exit_code(arguments: list[str]) -> int:
