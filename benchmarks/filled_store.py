@@ -12,8 +12,7 @@ import numpy as np
 from engine import Engine
 from index.catalog import Catalog
 from index.images import Batch
-from index.predictions import Named
-from index.records import FileState, ImageFacts, Vectors
+from index.records import FileState, ImageFacts, Named, Vectors
 from index.store import find_store
 
 BATCH = 5_000

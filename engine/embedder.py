@@ -17,8 +17,7 @@ from engine.reporting import Reporter
 from engine.runtimes import Runtime, open_runtime
 from engine.runtimes.converted import Converted, convert
 from engine.weights import WeightsCache, WeightsFile, reachable
-from index.records import Vectors
-from index.settings import CatalogIdentity
+from index.records import CatalogIdentity, Vectors
 
 DEFAULT_PRECISION = "fp32"
 

@@ -11,13 +11,14 @@ from typing import Self
 from sqlalchemy import func, select, text
 
 from index.database import Database
-from index.errors import BackboneMismatchError, StoreNotFoundError
+from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
 from index.heads import HeadTable, ViewTable, delete_head, put_head
 from index.images import ImageTable
-from index.predictions import Named, PredictionTable, replace_predictions
-from index.records import CatalogCounts, Ids
+from index.networks import put_network, read_network
+from index.predictions import PredictionTable, replace_predictions
+from index.records import CatalogCounts, CatalogIdentity, Ids, Named
 from index.schema import Embedding, Head, Image, Prediction, View
-from index.settings import CatalogIdentity, read_generation, read_identity, write_identity
+from index.settings import read_generation, read_identity, write_identity
 
 
 class Catalog:
@@ -71,8 +72,16 @@ class Catalog:
         return cls(database, identity)
 
     @classmethod
-    def create(cls, url: str | Path, identity: CatalogIdentity) -> Catalog:
+    def create(
+        cls, url: str | Path, identity: CatalogIdentity, *, network: bytes | None = None
+    ) -> Catalog:
         """Open a catalog, made on the spot where there is none.
+
+        Parameters
+        ----------
+        network
+            The backbone, where it was quantized for this catalog: stored with its identity, in
+            one transaction, because without it no embedding could ever be compared.
 
         Raises
         ------
@@ -85,6 +94,8 @@ class Catalog:
                 existing = read_identity(connection)
                 if existing is None:
                     write_identity(connection, identity)
+                    if network is not None:
+                        put_network(connection, identity.fingerprint, network)
             catalog = cls(database, existing or identity)
             catalog.require(identity.backbone, identity.fingerprint)
         return catalog
@@ -112,6 +123,24 @@ class Catalog:
             "Embeddings of two backbones cannot be compared: index into another store with "
             "--store, or bring the first weights back with `engine backbones import`",
         )
+
+    def network(self) -> bytes:
+        """Return the backbone that was quantized for this catalog.
+
+        Raises
+        ------
+        CatalogDamagedError
+            There is none.
+        """
+        with self.database.reading() as connection:
+            file = read_network(connection, self.identity.fingerprint)
+        if file is None:
+            raise CatalogDamagedError(
+                self.database.name,
+                "the network that its embeddings were made with is missing",
+                "Put back a copy of the catalog, or index into another store with --store",
+            )
+        return file
 
     def change_heads(
         self, *, put: tuple[str, bytes] | None, delete: str | None, ids: Ids, named: Named

@@ -24,8 +24,17 @@ from sqlalchemy import (
 from index.blobs import pack, unpack
 from index.database import Database
 from index.filters import Filter
-from index.predictions import Named, write_predictions
-from index.records import Content, FileState, Ids, ImageFacts, ImageRow, KnownImage, Vectors
+from index.predictions import write_predictions
+from index.records import (
+    Content,
+    FileState,
+    Ids,
+    ImageFacts,
+    ImageRow,
+    KnownImage,
+    Named,
+    Vectors,
+)
 from index.schema import Category, Embedding, Image, Prediction, Query
 from index.scope import below, is_below
 from index.settings import next_generation

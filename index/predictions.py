@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection, delete, func, insert, select
 
 from index.database import Database
-from index.records import Floats, Ids, PredictedCategory
+from index.records import Ids, Named, PredictedCategory
 from index.schema import Category, Image, Prediction
 
 ROWS_PER_STATEMENT = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """The best category of each of `n` images.
-
-    Attributes
-    ----------
-    names
-        All categories that competed, as `(source, name)`.
-    choice
-        int64 `[n]`, positions in `names`.
-    probability
-        float32 `[n]`.
-    unknown
-        bool `[n]`, true where nothing was convincing.
-    """
-
-    names: Sequence[tuple[str, str]]
-    choice: Ids
-    probability: Floats
-    unknown: npt.NDArray[np.bool_]
 
 
 class PredictionTable:

@@ -14,6 +14,29 @@ Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogIdentity:
+    """Which backbone a catalog belongs to; it never changes once the catalog is made.
+
+    Attributes
+    ----------
+    backbone, fingerprint
+        The backbone's name, and the SHA-256 that pins its weights and preprocessing.
+    dim
+        Length of an embedding.
+    dtype
+        How a vector is stored: `float16` or `float32`.
+    precision
+        The arithmetic its embeddings are made with unless a command says otherwise.
+    """
+
+    backbone: str
+    fingerprint: str
+    dim: int
+    dtype: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileState:
     """What the file system says of a file: enough to know it unchanged."""
 
@@ -120,6 +143,28 @@ class Content:
     path: str
     content_hash: str
     label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The best category of each of `n` images.
+
+    Attributes
+    ----------
+    names
+        All categories that competed, as `(source, name)`.
+    choice
+        int64 `[n]`, positions in `names`.
+    probability
+        float32 `[n]`.
+    unknown
+        bool `[n]`, true where nothing was convincing.
+    """
+
+    names: Sequence[tuple[str, str]]
+    choice: Ids
+    probability: Floats
+    unknown: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select
 
+from index.records import CatalogIdentity
 from index.schema import Setting
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogIdentity:
-    """Which backbone a catalog belongs to; it never changes once the catalog is made.
-
-    Attributes
-    ----------
-    backbone, fingerprint
-        The backbone's name, and the SHA-256 that pins its weights and preprocessing.
-    dim
-        Length of an embedding.
-    dtype
-        How a vector is stored: `float16` or `float32`.
-    precision
-        The arithmetic its embeddings are made with unless a command says otherwise.
-    """
-
-    backbone: str
-    fingerprint: str
-    dim: int
-    dtype: str
-    precision: str
 
 
 def read_setting(connection: Connection, key: str) -> str | None:

@@ -14,8 +14,7 @@ from safetensors import safe_open
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import log_sum_exp, softmax
 from engine.results import Classification, Prediction
-from index.predictions import Named
-from index.records import Floats, Vectors
+from index.records import Floats, Named, Vectors
 
 BUILT_IN = "imagenet"
 # Below this the best of a thousand categories is a guess; on ImageNet's own pictures about one in

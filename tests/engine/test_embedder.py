@@ -13,7 +13,7 @@ from engine.config import Config
 from engine.embedder import choose_embedder
 from engine.errors import BackboneMismatchError, UnknownBackboneError, WeightsUnreachableError
 from engine.reporting import Reporter
-from index.settings import CatalogIdentity
+from index.records import CatalogIdentity
 
 LITE0 = "efficientnet_lite0"
 

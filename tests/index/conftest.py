@@ -15,9 +15,14 @@ import pytest
 
 from index.catalog import Catalog
 from index.images import Batch
-from index.predictions import Named
-from index.records import FileState, Floats, ImageFacts, Vectors
-from index.settings import CatalogIdentity
+from index.records import (
+    CatalogIdentity,
+    FileState,
+    Floats,
+    ImageFacts,
+    Named,
+    Vectors,
+)
 from index.sync import OpenedIndex, open_index, save_index
 from index.vectors import VectorIndex
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from index.catalog import Catalog
 from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
 from index.images import Batch
-from index.settings import CatalogIdentity
+from index.records import CatalogIdentity
 
 MakeIdentity = Callable[..., CatalogIdentity]
 

@@ -17,7 +17,8 @@ from index.database import Database
 from index.errors import CatalogDamagedError, CatalogVersionError
 from index.images import Batch
 from index.migrations import MIGRATIONS, schema_version
-from index.settings import CatalogIdentity, write_setting
+from index.records import CatalogIdentity
+from index.settings import write_setting
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from sqlalchemy import select
 from index.catalog import Catalog
 from index.errors import CatalogError
 from index.images import Batch
-from index.predictions import Named
-from index.records import Vectors
+from index.records import Named, Vectors
 from index.schema import Category
 
 MakeBatch = Callable[..., Batch]
