@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -93,6 +94,27 @@ def fetch_bytes(url: str, limit: int, seconds: float) -> bytes:
             url, f"it cannot be fetched ({reason})", "Check the address and the connection"
         ) from None
     return b"".join(parts)
+
+
+def answers(url: str, seconds: float) -> bool:
+    """Say whether there is something at a URL, after `seconds` at most."""
+    found: list[bool] = []
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(url, method="HEAD")
+            with urllib.request.urlopen(request, timeout=seconds) as response:
+                found.append(response.status == 200)
+        except urllib.error.HTTPError as error:
+            error.close()
+        except (OSError, http.client.HTTPException, ValueError):
+            pass
+
+    # Looking up a host's name has no timeout of its own, hence the thread.
+    asker = threading.Thread(target=ask, daemon=True)
+    asker.start()
+    asker.join(seconds)
+    return found == [True]
 
 
 def _go_on(url: str, target: Path, progress: Progress) -> None:

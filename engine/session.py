@@ -94,13 +94,14 @@ class Session:
 
     def index(self, catalog: Catalog, *, save: bool = False) -> OpenedIndex:
         """Return the index in step with the catalog, and keep what that took if possible."""
-        from index.errors import StoreError
-        from index.lock import writer_lock
         from index.sync import open_index, save_index
 
         store = self.config.store
         opened = open_index(catalog, store.index)
         if opened.state != "current":
+            from index.errors import StoreError
+            from index.lock import writer_lock
+
             if save:
                 save_index(opened, catalog, store.index)
             else:

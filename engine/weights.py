@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import importlib
 import json
 import os
 import shutil
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from filelock import FileLock
+from typing import TYPE_CHECKING
 
 from engine.backbones import Backbone, Download, Packaged
-from engine.download import Progress, fetch
 from engine.errors import WeightsCorruptError, WeightsError, WeightsUnreachableError
+
+if TYPE_CHECKING:
+    # What speaks to the network is imported where something is fetched: a search needs none of it.
+    from engine.download import Progress
 
 REACHABLE_SECONDS = 4.0
 Announce = Callable[[str], None]
@@ -107,6 +105,8 @@ class WeightsCache:
             if found is None:
                 raise _no_package(backbone, backbone.weights)
             return found
+        from filelock import FileLock
+
         source = source_of(backbone.weights, url)
         expected = (sha256 or backbone.weights.sha256).lower()
         announce(
@@ -121,6 +121,8 @@ class WeightsCache:
     def _fetch(
         self, backbone: Backbone, source: str, expected: str, progress: Progress
     ) -> WeightsFile:
+        from engine.download import fetch
+
         partial = self._folder / f"{backbone.name}.part"
         try:
             fetch(source, partial, progress)
@@ -205,24 +207,9 @@ def reachable(backbone: Backbone, seconds: float = REACHABLE_SECONDS) -> bool:
     """Say whether a backbone's weights could be fetched now, after `seconds` at most."""
     if not isinstance(backbone.weights, Download):
         return True
-    source = source_of(backbone.weights)
-    answers: list[bool] = []
+    from engine.download import answers
 
-    def ask() -> None:
-        try:
-            request = urllib.request.Request(source, method="HEAD")
-            with urllib.request.urlopen(request, timeout=seconds) as response:
-                answers.append(response.status == 200)
-        except urllib.error.HTTPError as error:
-            error.close()
-        except (OSError, http.client.HTTPException, ValueError):
-            pass
-
-    # Looking up a host's name has no timeout of its own, hence the thread.
-    asker = threading.Thread(target=ask, daemon=True)
-    asker.start()
-    asker.join(seconds)
-    return answers == [True]
+    return answers(source_of(backbone.weights), seconds)
 
 
 def file_sha256(path: Path) -> str:
