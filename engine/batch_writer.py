@@ -1,9 +1,14 @@
-"""Writing pictures to the catalog: embedded in batches, committed every few seconds."""
+"""Writing pictures to the catalog: embedded in batches, committed every few seconds.
+
+The backbone runs in a thread of its own, so that it works on while the catalog is written. All
+else happens in the caller's thread; there an error of the backbone comes out, too.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 
 from engine.embedder import Embedder
@@ -13,7 +18,8 @@ from index.catalog import Catalog
 from index.images import Batch
 from index.records import FileState, ImageFacts, Vectors
 
-EMBED_BATCH = 32
+# Batches that are embedded or about to be: one runs while the next is ready.
+UNDER_WAY = 2
 
 
 class BatchWriter:
@@ -25,16 +31,25 @@ class BatchWriter:
         Where to.
     embedder, classifier
         Who embeds pictures and names their categories.
+    stored
+        Hears the content hashes of what was committed.
     """
 
     def __init__(
-        self, catalog: Catalog, embedder: Embedder, classifier: Callable[[], Classifier]
+        self,
+        catalog: Catalog,
+        embedder: Embedder,
+        classifier: Callable[[], Classifier],
+        stored: Callable[[Sequence[str]], None],
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._make_classifier = classifier
+        self._stored = stored
         self._seconds = embedder.config.commit_seconds
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._waiting: list[tuple[int | None, ImageFacts, Pixels]] = []
+        self._under_way: list[tuple[list[tuple[int | None, ImageFacts]], Future[Vectors]]] = []
         self._ready: list[tuple[int | None, ImageFacts, Vectors]] = []
         self._known: list[tuple[int, FileState, int]] = []
         self._labels: list[tuple[int, str | None]] = []
@@ -48,7 +63,8 @@ class BatchWriter:
     def add(self, image_id: int | None, facts: ImageFacts, pixels: Pixels) -> None:
         """Take a picture that must be embedded."""
         self._waiting.append((image_id, facts, pixels))
-        if len(self._waiting) >= EMBED_BATCH:
+        # The backbone is started here, in the thread that may be announced to.
+        if len(self._waiting) >= self._embedder.batch:
             self._embed()
         self._commit_if_due()
 
@@ -71,22 +87,44 @@ class BatchWriter:
         if self._ready and self._is_stored(self._ready[0][1]):
             # The interrupt came after a commit and before it was noted here.
             self._ready = []
-        self._embed()
-        self._commit()
+        try:
+            self._embed()
+            while self._under_way:
+                self._take()
+        finally:
+            self._commit()
+
+    def close(self) -> None:
+        """Stop the backbone's thread; what was not flushed is dropped."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _embed(self) -> None:
+        """Hand the pictures that wait to the backbone's thread."""
         if not self._waiting:
             return
-        vectors = self._embedder.embed([pixels for _, _, pixels in self._waiting])
+        while len(self._under_way) >= UNDER_WAY:
+            self._take()
+        rows = [(image_id, facts) for image_id, facts, _ in self._waiting]
+        pixels = [pixels for _, _, pixels in self._waiting]
+        batch = rows, self._thread.submit(self._embedder.embed, pixels)
+        # One statement, so that an interrupt cannot leave a picture in both lists.
+        self._under_way, self._waiting = [*self._under_way, batch], []
+
+    def _take(self) -> None:
+        """Take over the batch that was handed in first, as soon as it is embedded."""
+        (rows, future), *others = self._under_way
+        vectors = future.result()
         ready = [
             (image_id, facts, vectors[row : row + 1])
-            for row, (image_id, facts, _) in enumerate(self._waiting)
+            for row, (image_id, facts) in enumerate(rows)
         ]
-        self.embedded += len(ready)
-        # One statement, so that an interrupt cannot leave a picture in both lists.
-        self._ready, self._waiting = self._ready + ready, []
+        embedded = self.embedded + len(ready)
+        # One statement, for the same reason.
+        self._ready, self._under_way, self.embedded = self._ready + ready, others, embedded
 
     def _commit_if_due(self) -> None:
+        while self._under_way and self._under_way[0][1].done():
+            self._take()
         if time.monotonic() - self._last_commit > self._seconds:
             self._commit()
 
@@ -102,6 +140,7 @@ class BatchWriter:
             named = self._classifier.best(vectors)
             self._catalog.images.store(Batch(ids, facts, vectors, named))
             self._ready = []
+            self._stored([each.content_hash for each in facts])
         self._last_commit = time.monotonic()
 
     def _is_stored(self, facts: ImageFacts) -> bool:

@@ -107,6 +107,11 @@ class Embedder:
 
 def choose_embedder(
     config: Config, identity: CatalogIdentity | None, reporter: Reporter
+    @property
+    def batch(self) -> int:
+        """How many pictures are best embedded at once; asking starts the runtime."""
+        return self._runtime.batch
+
 ) -> Embedder:
     """Return the embedder for a catalog, or for a new one.
 

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from engine.batch_writer import EMBED_BATCH, BatchWriter
+from engine.batch_writer import BatchWriter
+from engine.contents import Contents
 from engine.embedder import Embedder
 from engine.errors import ImageError
 from engine.find import Found, find_images
@@ -29,6 +30,8 @@ from index.scope import is_below
 # A file's time stamp may be this coarse: a file changed so shortly after it was scanned could look
 # the same, so one that was younger than this at its last scan is looked at again.
 YOUNG_NS = 2_000_000_000
+# Pictures decoded before the backbone asks for them; each takes 150 KB.
+AHEAD = 64
 
 
 @dataclass(slots=True)
@@ -104,7 +107,8 @@ class Indexer:
         self._gone: dict[int, KnownImage] = {}
         self._moved: set[int] = set()
         self._out_of_sight: frozenset[str] = frozenset()
-        self._writer = BatchWriter(catalog, embedder, classifier)
+        self._contents = Contents(catalog)
+        self._writer = BatchWriter(catalog, embedder, classifier, self._contents.add)
 
     def run(self, paths: Iterable[str]) -> Outcome:
         """Index everything at or below `paths`.
@@ -117,6 +121,7 @@ class Indexer:
         found = find_images(list(paths))
         self._skipped += found.skipped
         tasks, notes = self._plan(found)
+        self._contents.expect(len(tasks))
         try:
             for number, opened in enumerate(self._opened(tasks), start=1):
                 self._settle(opened)
@@ -125,6 +130,8 @@ class Indexer:
         except KeyboardInterrupt:
             self._writer.flush()
             raise
+        finally:
+            self._writer.close()
         self._counts.embedded = self._writer.embedded
         self._catalog.images.hide(list(self._gone))
         self._counts.removed = len(self._gone)
@@ -169,7 +176,7 @@ class Indexer:
             self._open,
             tasks,
             workers=self._embedder.config.decoders,
-            window=2 * EMBED_BATCH + self._embedder.config.decoders,
+            window=AHEAD + self._embedder.config.decoders,
         )
 
     def _open(self, task: _Task, reuse: bool = True) -> _Opened:
@@ -181,7 +188,7 @@ class Indexer:
             digest = content_hash(data)
             if task.known is not None and task.known.content_hash == digest:
                 return _Opened(task, scanned_ns, digest)
-            if reuse and self._catalog.images.with_content(digest):
+            if reuse and digest in self._contents:
                 return _Opened(task, scanned_ns, digest, twin=True)
             picture = self._embedder.picture(data, task.file.path)
             pixels = self._embedder.backbone.preprocessing.pixels(picture.pixels)

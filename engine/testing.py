@@ -44,6 +44,7 @@ class FakeRuntime:
     """Averages of 4 x 4 cells of the picture, each pixel for itself: no batch can matter."""
 
     name = "fake"
+    batch = 32
 
     def embed(self, pixels: Pixels) -> Floats:
         """Return embeddings float32 `[n, 48]` of pixels uint8 `[n, 16, 16, 3]`."""

@@ -92,6 +92,12 @@ class ImageTable:
         with self._database.reading() as connection:
             return [_known(row) for row in connection.execute(query)]
 
+    def content_hashes(self) -> Iterator[str]:
+        """Yield the content hash of every image, gone ones included, in no order."""
+        query = select(Image.content_hash).execution_options(yield_per=10_000)
+        with self._database.reading() as connection:
+            yield from connection.execute(query).scalars()
+
     def as_stored(self, vectors: Vectors) -> Vectors:
         """Return embeddings as they will be read back, rounded to the numbers that are stored."""
         return Vectors(vectors.unit.astype(self._dtype).astype(np.float32), vectors.norm)

@@ -27,6 +27,10 @@ class Runtime(Protocol):
     def name(self) -> str:
         """What executes it, for people: `openvino fp32`, `torch cuda bf16`."""
 
+    @property
+    def batch(self) -> int:
+        """How many pictures are best handed in at once."""
+
     def embed(self, pixels: Pixels) -> Floats:
         """Return embeddings float32 `[n, dim]` of pixels uint8 `[n, crop, crop, 3]`."""
 

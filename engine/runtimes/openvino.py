@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ from index.records import Floats
 if TYPE_CHECKING:
     from torch import nn
 
-_PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
+# Requests beside those that run, so that one is ready whenever another ends.
+SPARE = 2
+BATCH = 32
 
 
 def import_openvino() -> Any:
@@ -36,7 +39,8 @@ class OpenVINORuntime:
     """A backbone compiled for this CPU.
 
     Every picture is a request of its own: the requests run side by side, and none can depend on
-    another. Several at once use all cores; one alone is a batch of one.
+    another. Several at once use all cores; one alone is a batch of one. They are waited for in
+    turn, and nothing calls back into Python, so inference goes on while Python does other work.
 
     Parameters
     ----------
@@ -47,7 +51,7 @@ class OpenVINORuntime:
     dim
         Length of an embedding.
     precision
-        `fp32` or `bf16`.
+        `fp32`, `bf16` or `int8`.
     """
 
     def __init__(self, model: Path, compiled: Path, dim: int, precision: str) -> None:
@@ -57,24 +61,44 @@ class OpenVINORuntime:
         core = openvino.Core()
         options = {
             "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
+            "INFERENCE_PRECISION_HINT": _hint(precision),
         }
         if _can_write(compiled):
             options["CACHE_DIR"] = str(compiled)
-        self._queue = openvino.AsyncInferQueue(core.compile_model(str(model), "CPU", options))
+        compiled_model = core.compile_model(str(model), "CPU", options)
+        side_by_side = compiled_model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self.batch = max(BATCH, 4 * side_by_side)
+        self._tensor = openvino.Tensor
+        self._requests = [
+            compiled_model.create_infer_request() for _ in range(side_by_side + SPARE)
+        ]
+        self._busy = threading.Lock()
 
     def embed(self, pixels: Pixels) -> Floats:
         """Return embeddings float32 `[n, dim]` of pixels uint8 `[n, crop, crop, 3]`."""
+        # OpenVINO reads them where they lie, which it does of writable memory only.
+        pixels = np.require(pixels, np.uint8, ["C", "W"])
         embeddings = np.empty((len(pixels), self._dim), np.float32)
-
-        def keep(request: Any, row: int) -> None:
-            embeddings[row] = request.get_output_tensor(0).data[0]
-
-        self._queue.set_callback(keep)
-        for row in range(len(pixels)):
-            self._queue.start_async({0: pixels[row : row + 1]}, row)
-        self._queue.wait_all()
+        with self._busy:
+            try:
+                self._run(pixels, embeddings)
+            finally:
+                # Nothing else keeps `pixels` alive for them, after an interrupt either.
+                for request in self._requests:
+                    request.wait()
         return embeddings
+
+    def _run(self, pixels: Pixels, embeddings: Floats) -> None:
+        ring = self._requests
+        for step in range(len(pixels) + len(ring)):
+            request, done = ring[step % len(ring)], step - len(ring)
+            if done >= 0:
+                request.wait()
+                embeddings[done] = request.get_output_tensor(0).data[0]
+            if step < len(pixels):
+                picture = self._tensor(pixels[step : step + 1], shared_memory=True)
+                request.set_input_tensor(0, picture)
+                request.start_async()
 
 
 def save_model(module: nn.Module, crop: int, path: Path) -> None:
@@ -88,6 +112,21 @@ def save_model(module: nn.Module, crop: int, path: Path) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         model = openvino.convert_model(module, example_input=example, input=[1, crop, crop, 3])
     openvino.save_model(model, str(path), compress_to_fp16=False)
+
+
+def prefers_bf16() -> bool:
+    """Say whether OpenVINO would compute in bfloat16 by itself: where that is native."""
+    openvino = import_openvino()
+    chosen = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
+    return bool(chosen == openvino.Type.bf16)
+
+
+def _hint(precision: str) -> str:
+    """Return OpenVINO's name of a precision; in int8, of what is left in floating point."""
+    from engine.precision import has_bf16
+
+    bf16 = precision == "bf16" or (precision == "int8" and has_bf16())
+    return "bf16" if bf16 else "f32"
 
 
 def _can_write(folder: Path) -> bool:

@@ -36,6 +36,7 @@ class TorchRuntime:
         self._device = torch.device(device or _best_device())
         self._autocast = precision == "bf16"
         self._module = load(backbone, weights).module.to(self._device)
+        self.batch = BATCH
         self.name = f"torch {self._device.type} {precision}"
 
     def embed(self, pixels: Pixels) -> Floats:

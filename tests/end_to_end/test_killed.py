@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 WORKSHOP = """
 import json, os, signal, sys, time
 from engine import Config, Engine
-from engine.testing import FakeEmbedder
+from engine.testing import FakeEmbedder, FakeRuntime
 import engine.batch_writer as writer
 import engine.indexing, engine.training, engine.heads.registry, index.catalog, index.sync
 
@@ -38,7 +38,7 @@ def slowly(self):
     embed(self)
 
 writer.BatchWriter._embed = slowly
-writer.EMBED_BATCH = 8
+FakeRuntime.batch = 8
 
 def index_pictures(engine, pictures):
     engine.index([pictures], label="parent")
