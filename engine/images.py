@@ -27,6 +27,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = {_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8]}
 _limit = threading.Lock()
 
 
@@ -37,9 +38,9 @@ class Picture:
     Attributes
     ----------
     pixels
-        A Pillow image of mode RGB.
+        A Pillow image of mode RGB, smaller than the picture where that was asked for.
     width, height
-        Its size as a viewer shows it, in pixels.
+        The picture's size as a viewer shows it, in pixels.
     format
         What the file is, whatever its name says: `JPEG`, `PNG`, ...
     """
@@ -86,7 +87,7 @@ def content_hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def decode(data: bytes, name: str, max_pixels: int) -> Picture:
+def decode(data: bytes, name: str, max_pixels: int, enough: int | None = None) -> Picture:
     """Decode a picture.
 
     Parameters
@@ -97,6 +98,9 @@ def decode(data: bytes, name: str, max_pixels: int) -> Picture:
         What to call it in an error.
     max_pixels
         Refuse pictures with more pixels than this, before they are unpacked.
+    enough
+        A JPEG may be unpacked at a half, a quarter or an eighth of its size, as long as both its
+        sides keep so many pixels: its frequencies beyond are never computed. None for the whole.
 
     Raises
     ------
@@ -108,7 +112,12 @@ def decode(data: bytes, name: str, max_pixels: int) -> Picture:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, name, max_pixels)
             kind = "JPEG" if image.format == "MPO" else str(image.format)
-            rgb = to_rgb(_upright(image))
+            whole = image.size
+            if enough is not None:
+                image.draft(image.mode, (enough, enough))
+            reduced = image.size != whole
+            turn = _turn(image)
+            rgb = to_rgb(image if turn is None else image.transpose(turn))
     except UnidentifiedImageError:
         raise ImageError(
             name,
@@ -125,7 +134,11 @@ def decode(data: bytes, name: str, max_pixels: int) -> Picture:
             f"the picture is damaged ({_first_line(error)})",
             "Copy or download it again, or open it in a viewer and save it anew",
         ) from None
-    return Picture(rgb, rgb.width, rgb.height, kind)
+    if not reduced:
+        whole = rgb.size
+    elif turn in _SIDEWAYS:
+        whole = whole[::-1]
+    return Picture(rgb, *whole, kind)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -139,14 +152,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Unpack a picture and return what makes it upright."""
     image.load()
     try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:
         # A broken EXIF block says nothing about the picture itself.
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
