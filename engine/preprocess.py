@@ -1,9 +1,14 @@
-"""From a picture to the pixels a backbone wants: the weights' own resize and crop, exactly.
+"""From a picture to the pixels a backbone wants: the weights' own resize and crop.
 
 The arithmetic is torchvision's `Resize` and `CenterCrop` on a Pillow image, which timm uses too:
 shorter side to `resize` pixels with the longer one truncated, then a centred square whose corner
-is rounded half to even. Subtracting the mean and dividing by the deviation happen inside the
-compiled model, where they cost nothing, so the pixels stay 8-bit until then.
+is rounded half to even. Of the resized picture only that square is computed, in half the time.
+Pillow holds its corners as float32, so some values are rounded the other way: in photographs
+0.02 % of them with `bicubic` and 0.5 % with `bilinear`, by one level or two, which leaves the
+embedding where it was (cosine at least 0.99998).
+
+Subtracting the mean and dividing by the deviation happen inside the compiled model, where they
+cost nothing, so the pixels stay 8-bit until then.
 """
 
 from __future__ import annotations
@@ -50,16 +55,17 @@ class Preprocessing:
         filter_ = INTERPOLATIONS[self.interpolation]
         left = round((width - self.crop) / 2.0)
         top = round((height - self.crop) / 2.0)
-        if max(width, height) <= LONGEST * self.resize:
-            resized = image.resize((width, height), filter_)
-            square = resized.crop((left, top, left + self.crop, top + self.crop))
-        else:
-            # A very long strip resized whole could fill the memory; its middle alone is resized.
-            across, down = image.width / width, image.height / height
-            right, bottom = left + self.crop, top + self.crop
-            box = (left * across, top * down, right * across, bottom * down)
-            square = image.resize((self.crop, self.crop), filter_, box=box)
-        return np.array(square, np.uint8)
+        right, bottom = left + self.crop, top + self.crop
+        size, square = (self.crop, self.crop), (left, top, right, bottom)
+        same_order = _across_first(image, (width, height)) == _across_first(image, size)
+        # A very long strip resized whole could fill the memory.
+        if same_order or max(width, height) > LONGEST * self.resize:
+            scale = (image.width, image.height) * 2
+            box = [
+                at * s / to for at, s, to in zip(square, scale, (width, height) * 2, strict=True)
+            ]
+            return np.array(image.resize(size, filter_, box=tuple(box)), np.uint8)
+        return np.array(image.resize((width, height), filter_).crop(square), np.uint8)
 
 
 def mirrored(pixels: Pixels) -> Pixels:
@@ -71,3 +77,14 @@ def _resized(width: int, height: int, shorter: int) -> tuple[int, int]:
     if width <= height:
         return shorter, int(shorter * height / width)
     return int(shorter * width / height), shorter
+
+
+def _across_first(image: Image.Image, size: tuple[int, int]) -> bool:
+    """Say whether Pillow resizes to `size` across before it does down.
+
+    It rounds to 8 bits in between, and cuts off what a bicubic filter overshoots: the other order
+    gives values up to 27 levels away. A release of Pillow that always goes across first makes
+    this a waste of some time, no more.
+    """
+    shrinks = image.height - size[1]
+    return not (shrinks > 0 and shrinks > 2 * (image.width - size[0]))
