@@ -102,6 +102,11 @@ class Embedder:
         """
         return self.backbone.preprocessing.pixels(self.picture(data, name).pixels)
 
+    @property
+    def batch(self) -> int:
+        """How many pictures are best embedded at once; asking starts the runtime."""
+        return self._runtime.batch
+
     def embed(self, inputs: Sequence[Pixels]) -> Vectors:
         """Return the embeddings of pictures, one row each."""
         if not inputs:
@@ -111,11 +116,6 @@ class Embedder:
 
 def choose_embedder(
     config: Config, identity: CatalogIdentity | None, reporter: Reporter
-    @property
-    def batch(self) -> int:
-        """How many pictures are best embedded at once; asking starts the runtime."""
-        return self._runtime.batch
-
 ) -> Embedder:
     """Return the embedder for a catalog, or for a new one.
 
