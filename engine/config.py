@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.errors import UsageError
 from index.store import Store, find_store
 
-PRECISIONS = ("fp32", "bf16")
+FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")
 RUNTIMES = ("auto", "openvino", "torch")
 DTYPES = ("float16", "float32")
 MAX_MEGAPIXELS = 100.0
@@ -40,7 +40,8 @@ class Config:
     runtime
         `openvino` (CPU), `torch` (CUDA, MPS or CPU), or `auto`.
     precision
-        `fp32` or `bf16`; None for the catalog's own, `fp32` for a new one.
+        `fp32`, `bf16` or `int8`; None for the catalog's own. A new one takes `bf16` where the
+        processor computes in it by itself, else `fp32`.
     dtype
         How a new catalog stores vectors: `float16` or `float32`.
     max_pixels

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 
 from engine.backbones import AUTO, EMBEDDED, REFERENCE, Backbone, backbone_named
-from engine.config import Config
+from engine.config import INT8, Config
 from engine.errors import BackboneMismatchError, WeightsError
 from engine.heads.classifier import BuiltIn
 from engine.images import Picture, decode
+from engine.precision import choose_precision
 from engine.preprocess import Pixels
 from engine.reporting import Reporter
 from engine.runtimes import Runtime, open_runtime
 from engine.runtimes.converted import Converted, convert
+from engine.runtimes.quantized import unpacked
 from engine.weights import WeightsCache, WeightsFile, reachable
 from index.records import CatalogIdentity, Vectors
 
-DEFAULT_PRECISION = "fp32"
 # Times the shorter side after resizing. A JPEG reduced to no less gives the embedding of the whole
 # one (cosine 0.9997 on average, 0.9992 at least), and one of 12 Mpx takes a third of the time.
 ENOUGH = 2
@@ -34,10 +35,12 @@ class Embedder:
     ----------
     config
         How to work.
-    backbone, weights
-        What to work with.
+    backbone, fingerprint
+        What to work with, and the SHA-256 that pins it.
+    prepare
+        Returns the backbone's files for a runtime; called when they are needed.
     precision
-        `fp32` or `bf16`.
+        `fp32`, `bf16` or `int8`.
     reporter
         Hears what happens.
     """
@@ -46,16 +49,17 @@ class Embedder:
         self,
         config: Config,
         backbone: Backbone,
-        weights: WeightsFile,
+        fingerprint: str,
+        prepare: Callable[[], Converted],
         precision: str,
         reporter: Reporter,
     ) -> None:
         self.config = config
-        self._weights = weights
+        self._prepare = prepare
         self.reporter = reporter
         self.backbone = backbone
         self.precision = precision
-        self.fingerprint = backbone.fingerprint(weights.sha256)
+        self.fingerprint = fingerprint
 
     @property
     def identity(self) -> CatalogIdentity:
@@ -69,17 +73,18 @@ class Embedder:
         )
 
     @cached_property
-    def _converted(self) -> Converted:
-        return convert(self.backbone, self._weights, self.config.cache, self.reporter.announce)
+    def converted(self) -> Converted:
+        """The backbone's files, made on first use."""
+        return self._prepare()
 
     @cached_property
     def _runtime(self) -> Runtime:
-        return open_runtime(self.config.runtime, self.backbone, self._converted, self.precision)
+        return open_runtime(self.config.runtime, self.backbone, self.converted, self.precision)
 
     @cached_property
     def built_in(self) -> BuiltIn:
         """The backbone's own categories."""
-        return BuiltIn.read(self._converted.classifier)
+        return BuiltIn.read(self.converted.classifier)
 
     def picture(self, data: bytes, name: str) -> Picture:
         """Decode a picture, a large JPEG at as much of its size as the backbone can tell.
@@ -115,24 +120,43 @@ class Embedder:
 
 
 def choose_embedder(
-    config: Config, identity: CatalogIdentity | None, reporter: Reporter
+    config: Config,
+    identity: CatalogIdentity | None,
+    reporter: Reporter,
+    network: Callable[[], bytes] | None = None,
 ) -> Embedder:
     """Return the embedder for a catalog, or for a new one.
+
+    Parameters
+    ----------
+    identity
+        What the catalog records, None for a new one.
+    network
+        Returns the network of a catalog in int8; called only where the cache lacks it.
 
     Raises
     ------
     UnknownBackboneError
         There is no such backbone.
     BackboneMismatchError
-        The catalog belongs to another one.
+        The catalog belongs to another one, or to another precision.
+    UsageError
+        int8 without a catalog of that precision, or on PyTorch.
     WeightsError
         The weights are not here and cannot be fetched.
     """
     cache = WeightsCache(config.cache)
     backbone = _choose_backbone(config, identity, cache, reporter)
-    weights = _require(cache, backbone, reporter)
-    precision = config.precision or (identity.precision if identity else DEFAULT_PRECISION)
-    return Embedder(config, backbone, weights, precision, reporter)
+    precision = choose_precision(config, identity)
+    if precision == INT8:
+        assert identity is not None and network is not None
+        fingerprint = identity.fingerprint
+        prepare = partial(unpacked, backbone, fingerprint, config.cache, network)
+    else:
+        weights = _require(cache, backbone, reporter)
+        fingerprint = backbone.fingerprint(weights.sha256)
+        prepare = partial(convert, backbone, weights, config.cache, reporter.announce)
+    return Embedder(config, backbone, fingerprint, prepare, precision, reporter)
 
 
 def _choose_backbone(

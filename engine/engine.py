@@ -101,15 +101,16 @@ class Engine(HeadVerbs):
 
         started = time.monotonic()
         rule = label_rule(label)
-        require_one([str(path) for path in paths])
-        with self._session.writing(create=True) as catalog:
+        pictures = [str(path) for path in paths]
+        require_one(pictures)
+        with self._session.writing(create=True, pictures=pictures) as catalog:
             embedder = self._session.embedder()
 
             def classifier() -> Classifier:
                 return Classifier(embedder.built_in, self._session.heads())
 
             indexer = Indexer(catalog, embedder, rule, classifier)
-            outcome = indexer.run([str(path) for path in paths])
+            outcome = indexer.run(pictures)
             self._session.index(catalog, save=True)
             images = catalog.counts().images
         counts = outcome.counts
@@ -265,7 +266,8 @@ class Engine(HeadVerbs):
             )
         if dataset is not None:
             require_folder(str(dataset))
-        with self._session.writing(create=not from_labels) as catalog:
+        pictures = [str(dataset)] if dataset is not None else []
+        with self._session.writing(create=not from_labels, pictures=pictures) as catalog:
             trainer = Trainer(catalog, self._session.embedder(), self._session.heads())
             chosen = options or TrainOptions()
             if dataset is None:

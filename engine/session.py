@@ -5,11 +5,11 @@ Nothing heavy is imported before it is needed, so that a command pays only for w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from engine.config import Config
+from engine.config import INT8, Config
 from engine.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class Session:
             identity = catalog.identity if catalog else None
             embedder = self._embedder_given
             if embedder is None:
-                embedder = choose_embedder(self.config, identity, self._reporter)
+                network = catalog.network if catalog else None
+                embedder = choose_embedder(self.config, identity, self._reporter, network)
             embedder.reporter = self._reporter
             if catalog is not None:
                 catalog.require(embedder.backbone.name, embedder.fingerprint)
@@ -77,20 +78,40 @@ class Session:
         return self._embedder_open
 
     @contextmanager
-    def writing(self, *, create: bool) -> Iterator[Catalog]:
-        """Hold the store's writer lock; with `create`, make the store where there is none."""
+    def writing(self, *, create: bool, pictures: Sequence[str] = ()) -> Iterator[Catalog]:
+        """Hold the store's writer lock; with `create`, make the store where there is none.
+
+        Parameters
+        ----------
+        pictures
+            Folders of pictures, or pictures, for which a new store is made.
+        """
         from index.catalog import Catalog
         from index.lock import writer_lock
 
         store = self.config.store
         if not create:
             store.require()
-        embedder = self.embedder() if create else None
+        embedder, network = self._embedder_for_new(pictures) if create else (None, None)
         store.make()
         with writer_lock(store.folder, wait_seconds=PATIENCE_SECONDS):
             if embedder is not None and self._catalog_open is None:
-                self._catalog_open = Catalog.create(store.catalog, embedder.identity)
+                if self.catalog_or_none() is None:
+                    new = Catalog.create(store.catalog, embedder.identity, network=network)
+                    self._catalog_open, self._embedder_open = new, embedder
+                else:
+                    # Another process has made the catalog meanwhile: it says what embeds.
+                    self._embedder_open = None
             yield self.catalog()
+
+    def _embedder_for_new(self, pictures: Sequence[str]) -> tuple[Embedder, bytes | None]:
+        """Return the backbone, and what a new catalog must keep of it."""
+        quantize = self.config.precision == INT8 and self._embedder_given is None
+        if quantize and self.catalog_or_none() is None:
+            from engine.calibration import quantized_embedder
+
+            return quantized_embedder(self.config, pictures, self._reporter)
+        return self.embedder(), None
 
     def index(self, catalog: Catalog, *, save: bool = False) -> OpenedIndex:
         """Return the index in step with the catalog, and keep what that took if possible."""

@@ -20,12 +20,12 @@ import numpy as np
 
 from engine.backbones import Backbone, Packaged
 from engine.config import Config
-from engine.embedder import DEFAULT_PRECISION, Embedder
+from engine.embedder import Embedder
 from engine.heads.classifier import BuiltIn
 from engine.heads.head import Dense
 from engine.preprocess import Pixels, Preprocessing
 from engine.reporting import SILENT, Reporter
-from engine.weights import WeightsFile
+from engine.runtimes.converted import Converted
 from index.records import Floats
 
 FAKE = Backbone(
@@ -53,6 +53,11 @@ class FakeRuntime:
         return embeddings
 
 
+def _nothing() -> Converted:
+    """There are no files of a backbone that computes by itself."""
+    return Converted(Path("fake"), None)
+
+
 class FakeEmbedder(Embedder):
     """An embedder with the fake backbone.
 
@@ -67,8 +72,9 @@ class FakeEmbedder(Embedder):
     def __init__(
         self, config: Config, reporter: Reporter = SILENT, *, weights_sha256: str = "0" * 64
     ) -> None:
-        file = WeightsFile(Path("fake"), weights_sha256, "engine.testing")
-        super().__init__(config, FAKE, file, config.precision or DEFAULT_PRECISION, reporter)
+        fingerprint = FAKE.fingerprint(weights_sha256)
+        precision = config.precision or "fp32"
+        super().__init__(config, FAKE, fingerprint, _nothing, precision, reporter)
 
     @cached_property
     def _runtime(self) -> FakeRuntime:

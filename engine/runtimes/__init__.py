@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 import sys
-from pathlib import Path
 from typing import Protocol
 
 from engine.backbones import Backbone
 from engine.preprocess import Pixels
 from engine.runtimes.converted import Converted
+from engine.runtimes.processor import has_cuda
 from index.records import Floats
 
 
@@ -41,13 +41,14 @@ def open_runtime(kind: str, backbone: Backbone, converted: Converted, precision:
     Parameters
     ----------
     kind
-        `openvino`, `torch`, or `auto`: torch where there is a GPU, OpenVINO elsewhere.
+        `openvino`, `torch`, or `auto`: torch where there is a GPU, OpenVINO elsewhere. A network
+        in int8 runs on OpenVINO everywhere.
     converted
         The backbone's files as OpenVINO wants them.
     precision
-        `fp32` or `bf16`.
+        `fp32`, `bf16` or `int8`.
     """
-    if kind == "torch" or (kind == "auto" and _has_gpu()):
+    if converted.weights is not None and runs_on_torch(kind):
         from engine.runtimes.pytorch import TorchRuntime
 
         return TorchRuntime(backbone, converted.weights, precision)
@@ -57,8 +58,13 @@ def open_runtime(kind: str, backbone: Backbone, converted: Converted, precision:
     return OpenVINORuntime(model, converted.compiled, backbone.dim, precision)
 
 
+def runs_on_torch(kind: str) -> bool:
+    """Say whether a runtime of this kind is PyTorch here."""
+    return kind == "torch" or (kind == "auto" and _has_gpu())
+
+
 def _has_gpu() -> bool:
     # Asking torch would cost over a second, and a search on a CPU never imports it.
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
-    return Path("/dev/nvidia0").exists()
+    return has_cuda()

@@ -33,11 +33,11 @@ class Converted:
     folder
         The files that this page's top lists.
     weights
-        The file that it was made from.
+        The file that it was made from, for PyTorch; None for a network quantized for a catalog.
     """
 
     folder: Path
-    weights: Path
+    weights: Path | None
 
     @property
     def model(self) -> Path:

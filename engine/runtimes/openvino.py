@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.preprocess import Pixels
+from engine.runtimes.processor import has_bf16
 from index.records import Floats
 
 if TYPE_CHECKING:
@@ -123,8 +124,6 @@ def prefers_bf16() -> bool:
 
 def _hint(precision: str) -> str:
     """Return OpenVINO's name of a precision; in int8, of what is left in floating point."""
-    from engine.precision import has_bf16
-
     bf16 = precision == "bf16" or (precision == "int8" and has_bf16())
     return "bf16" if bf16 else "f32"
 

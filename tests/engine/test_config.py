@@ -14,7 +14,7 @@ from engine.config import cache_folder
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("runtime", "tensorrt"), ("precision", "int8"), ("dtype", "float64"), ("max_pixels", 0)],
+    [("runtime", "tensorrt"), ("precision", "int4"), ("dtype", "float64"), ("max_pixels", 0)],
 )
 def test_a_value_that_cannot_be_is_refused(tmp_path: Path, setting: str, value: Any) -> None:
     with pytest.raises(UsageError) as caught:
@@ -23,15 +23,15 @@ def test_a_value_that_cannot_be_is_refused(tmp_path: Path, setting: str, value: 
 
 
 def test_a_refusal_names_the_choices(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Use one of fp32, bf16"):
-        Config.at(tmp_path, precision="int8")
+    with pytest.raises(UsageError, match="Use one of fp32, bf16, int8"):
+        Config.at(tmp_path, precision="int4")
 
 
 @pytest.mark.parametrize(
     ("setting", "values"),
     [
         ("runtime", ("auto", "openvino", "torch")),
-        ("precision", (None, "fp32", "bf16")),
+        ("precision", (None, "fp32", "bf16", "int8")),
         ("dtype", ("float16", "float32")),
     ],
 )

@@ -116,23 +116,6 @@ def test_an_unknown_backbone_is_refused(tmp_path: Path, heard: Heard) -> None:
         choose_embedder(config(tmp_path, backbone="alexnet"), None, heard)
 
 
-@pytest.mark.parametrize(
-    ("asked", "catalog", "expected"),
-    [
-        (None, None, "fp32"),
-        (None, "bf16", "bf16"),
-        ("fp32", "bf16", "fp32"),
-        ("bf16", None, "bf16"),
-    ],
-)
-def test_the_precision_is_the_one_asked_for_else_the_catalog_s(
-    tmp_path: Path, heard: Heard, asked: str | None, catalog: str | None, expected: str
-) -> None:
-    known = identity(LITE0, catalog) if catalog else None
-    embedder = choose_embedder(config(tmp_path, backbone=LITE0, precision=asked), known, heard)
-    assert embedder.precision == expected
-
-
 def test_choosing_prepares_nothing_yet(tmp_path: Path, heard: Heard) -> None:
     choose_embedder(config(tmp_path, backbone=LITE0), None, heard)
     assert heard.announced == []
