@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,6 +59,22 @@ MaxMegapixels = Annotated[
         help="Skip pictures with more pixels: a guard against decompression bombs.",
     ),
 ]
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that a person writes as 500M, 4G or 2.5GB.
+
+    Raises
+    ------
+    UsageError
+        It is no size.
+    """
+    from engine.errors import UsageError
+
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(text, "this is no size", "Write for example 500M or 4G")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 def open_engine(store: Path | None, **settings: Any) -> Engine:

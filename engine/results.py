@@ -208,6 +208,7 @@ class Status:
     heads: Sequence[HeadInfo]
     categories: Mapping[str, int]
     index: str
+    index_recall: float
     index_state: str
     catalog_bytes: int
     index_bytes: int

@@ -10,19 +10,18 @@ from engine.heads.head import Head
 from engine.heads.registry import head_info
 from engine.results import Status
 from index.catalog import Catalog
+from index.files import check_main, main_path, read_main_stamp, read_stamp
 from index.lock import current_writer
 from index.store import Store
-from index.sync import open_index, read_stamp
+from index.sync import OpenedIndex, peek_index
 
 
 def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
     """Return the state of a store; nothing is changed."""
     store = config.store
     counts = catalog.counts()
-    opened = open_index(catalog, store.index)
-    problems = catalog.problems()
-    if len(opened.vectors) != opened.count:
-        problems.append(f"the index shows {len(opened.vectors)} of {opened.count} images")
+    opened = peek_index(catalog, store.index)
+    problems = catalog.problems() + _index_problems(store, opened)
     identity = catalog.identity
     return Status(
         store=str(store.folder),
@@ -38,14 +37,26 @@ def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
         views=counts.views,
         heads=[head_info(head) for head in heads],
         categories=catalog.predictions.counts(),
-        index=opened.vectors.kind,
-        index_state=_file_state(store, opened.state),
+        index=opened.vectors.kind if opened else "none yet",
+        index_recall=opened.vectors.recall if opened else 0.0,
+        index_state=_file_state(store, opened.state if opened else "rebuilt"),
         catalog_bytes=_size(store.folder / "catalog.sqlite"),
-        index_bytes=_size(store.index),
+        index_bytes=_size(store.index) + _size(main_path(store.index)),
         writer=current_writer(store.folder),
         consistent=not problems,
         problems=problems,
     )
+
+
+def _index_problems(store: Store, opened: OpenedIndex | None) -> list[str]:
+    large = main_path(store.index)
+    if opened is None or opened.vectors.main is None:
+        return []
+    if read_main_stamp(large) is not None and not check_main(large):
+        return [f"{large} is damaged; delete it, and it will be built anew from the catalog"]
+    if len(opened.vectors) != opened.count:
+        return [f"the index shows {len(opened.vectors)} of {opened.count} images"]
+    return []
 
 
 def _file_state(store: Store, state: str) -> str:

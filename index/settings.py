@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select
 
+from index.plan import Preference
 from index.records import CatalogIdentity
 from index.schema import Setting
 
@@ -61,3 +62,15 @@ def next_generation(connection: Connection) -> int:
     number = read_generation(connection) + 1
     write_setting(connection, "generation", str(number))
     return number
+
+
+def read_preference(connection: Connection) -> Preference:
+    """Return what was asked of the index, `auto` and no limit where nobody asked."""
+    memory = read_setting(connection, "index_memory")
+    return Preference(read_setting(connection, "index") or "auto", int(memory) if memory else None)
+
+
+def write_preference(connection: Connection, preference: Preference) -> None:
+    """Record what is asked of the index."""
+    write_setting(connection, "index", preference.kind)
+    write_setting(connection, "index_memory", str(preference.memory or ""))

@@ -1,47 +1,51 @@
-"""Keeping the FAISS file in step with the catalog.
+"""Keeping the index in step with the catalog.
 
-The file is derived: it may be missing, stale or damaged, and nothing is lost. It ends with a
-stamp that says which state of the catalog it shows. At open it catches up from SQL, or is built
-anew. It is written under another name, flushed to the disk, and renamed.
-
-    [ FAISS's own bytes ][ stamp as JSON ][ length of the stamp, 8 bytes ][ magic, 8 bytes ]
+Its files are derived: they may be missing, stale or damaged, and nothing is lost. At open they
+catch up from SQL, or are built anew.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import zlib
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, func, select
 
 from index.blobs import unpack
+from index.building import Chunk, build, extend, sample_size
 from index.catalog import Catalog
+from index.files import (
+    Stamp,
+    main_path,
+    put,
+    read_main,
+    read_main_stamp,
+    read_small,
+    write_main,
+    write_small,
+)
+from index.plan import Plan, choose_plan
 from index.records import Ids, Vectors
-from index.schema import Embedding, Image, Query
-from index.settings import read_catalog_id, read_generation
+from index.schema import Embedding, Image, Query, Removal
+from index.settings import read_catalog_id, read_generation, read_preference
 from index.vectors import VectorIndex
 
-MAGIC = b"ENGINEIX"
-CHUNK_BYTES = 1 << 22
+CHUNK_ROWS = 8192
+IDS_PER_STATEMENT = 900
+# So many new images, or this share of all, are compared whole before they are arranged, too.
+FRESH = 4096
+FRESH_SHARE = 0.01
+# Arranged anew, centroids and all, when it has grown so many times or so much of it is hidden.
+GROWTH = 2.5
+HIDDEN_SHARE = 0.3
+# Beyond this share of changed images, catching up costs more than building.
+MOST_CHANGED = 0.5
 
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """Which state of which catalog an index file shows."""
-
-    catalog: str
-    fingerprint: str
-    dim: int
-    dtype: str
-    count: int
-    generation: int
-    crc32: int
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +63,56 @@ class OpenedIndex:
     state: str
 
 
-def open_index(catalog: Catalog, path: Path) -> OpenedIndex:
-    """Return the index of a catalog as it is now, whatever the file at `path` is like.
+def peek_index(catalog: Catalog, path: Path) -> OpenedIndex | None:
+    """Return the index as `open_index` does, None where that would take a long build."""
+    return _open(catalog, path, settle=False, progress=None, long_builds=False)
 
-    The file itself is left as it is; `save_index` replaces it, under the store's writer lock.
+
+def open_index(
+    catalog: Catalog, path: Path, *, settle: bool = False, progress: Progress | None = None
+) -> OpenedIndex:
+    """Return the index of a catalog as it is now, whatever the files at `path` are like.
+
+    The files themselves are left as they are; `save_index` replaces them, under the store's
+    writer lock.
+
+    Parameters
+    ----------
+    settle
+        Arrange it anew where it has outgrown its arrangement; for one who will save it.
+    progress
+        Is told how many images of how many a long build has added.
     """
-    stored = _read(path)
+    opened = _open(catalog, path, settle, progress, long_builds=True)
+    assert opened is not None
+    return opened
+
+
+def _open(
+    catalog: Catalog, path: Path, settle: bool, progress: Progress | None, long_builds: bool
+) -> OpenedIndex | None:
+    identity = catalog.identity
     with catalog.database.reading() as connection:
         generation = read_generation(connection)
         count = connection.execute(_visible(select(func.count()))).scalar_one()
         key = read_catalog_id(connection)
-        if stored is not None and _same_catalog(stored[1], catalog, key):
-            vectors, stamp = stored
-            if stamp.generation == generation and len(vectors) == count:
+        preference = read_preference(connection)
+        plan = choose_plan(count, identity.dim, identity.dtype, preference)
+        stored = _read(path, catalog, key)
+        if stored is not None and not (settle and _outgrown(stored[0], plan)):
+            vectors, since = stored
+            if since == generation and len(vectors) == count:
                 return OpenedIndex(vectors, key, generation, count, "current")
-            if stamp.generation < generation:
-                _catch_up(connection, vectors, stamp.generation, catalog.identity.dtype)
+            if since < generation and _few_changed(connection, since, count):
+                _catch_up(connection, vectors, since, identity.dtype)
                 if len(vectors) == count:
+                    if settle:
+                        vectors = _folded(vectors, path, identity.dtype)
                     return OpenedIndex(vectors, key, generation, count, "caught up")
-        return OpenedIndex(_build(connection, catalog), key, generation, count, "rebuilt")
+        if not (plan.is_exact or long_builds):
+            return None
+        vectors = _build(connection, catalog, plan, count, progress)
+        return OpenedIndex(vectors, key, generation, count, "rebuilt")
 
 
 def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
@@ -85,30 +120,29 @@ def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
 
     A disk that is full costs only time at the next start, so it is no error here.
     """
-    identity = catalog.identity
+    identity, vectors, large = catalog.identity, opened.vectors, main_path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    stamp = Stamp(
+        opened.catalog,
+        identity.fingerprint,
+        identity.dim,
+        identity.dtype,
+        len(vectors),
+        opened.generation,
+        crc32=0,
+        main=vectors.main.key if vectors.main is not None else "",
+    )
     try:
         # The caller is the only writer, so whatever lies there was left by one that was killed.
         for leftover in path.parent.glob(f"{path.name}.*.tmp"):
             leftover.unlink()
-        opened.vectors.write(temporary)
-        stamp = Stamp(
-            opened.catalog,
-            identity.fingerprint,
-            identity.dim,
-            identity.dtype,
-            len(opened.vectors),
-            opened.generation,
-            crc32=0,
-        )
-        stamp = replace(stamp, crc32=_checksum(temporary, temporary.stat().st_size, stamp))
-        body = json.dumps(asdict(stamp)).encode()
-        with temporary.open("ab") as file:
-            file.write(body + len(body).to_bytes(8, "little") + MAGIC)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _flush_folder(path.parent)
+        if vectors.main is not None and not _is_saved(vectors.main.key, large):
+            write_main(temporary, vectors.main, stamp)
+            put(temporary, large)
+        write_small(temporary, vectors, stamp)
+        put(temporary, path)
+        if vectors.main is None:
+            large.unlink(missing_ok=True)
     except (OSError, RuntimeError):
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -116,59 +150,61 @@ def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
     return True
 
 
-def read_stamp(path: Path) -> Stamp | None:
-    """Return the stamp of an index file, None where it is missing or damaged."""
-    try:
-        with path.open("rb") as file:
-            stamp, size = _read_trailer(file)
-        return stamp if _checksum(path, size, stamp) == stamp.crc32 else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _read(path: Path) -> tuple[VectorIndex, Stamp] | None:
-    stamp = read_stamp(path)
-    if stamp is None:
-        return None
-    try:
-        vectors = VectorIndex.read(path)
-    except (OSError, RuntimeError):
-        return None
-    if vectors.dim != stamp.dim or len(vectors) != stamp.count:
-        return None
-    return vectors, stamp
-
-
-def _read_trailer(file: Any) -> tuple[Stamp, int]:
-    end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - 16))
-    tail = file.read(16)
-    length = int.from_bytes(tail[:8], "little")
-    size = end - 16 - length
-    if tail[8:] != MAGIC or size < 0:
-        raise ValueError("no stamp")
-    file.seek(size)
-    return Stamp(**json.loads(file.read(length))), size
-
-
-def _checksum(path: Path, size: int, stamp: Stamp) -> int:
-    """Return the CRC-32 of the vectors and of all that the stamp says beside it."""
-    value = zlib.crc32(json.dumps(asdict(replace(stamp, crc32=0))).encode())
-    with path.open("rb") as file:
-        while size > 0 and (chunk := file.read(min(CHUNK_BYTES, size))):
-            value = zlib.crc32(chunk, value)
-            size -= len(chunk)
-    return value
-
-
-def _same_catalog(stamp: Stamp, catalog: Catalog, key: str) -> bool:
+def _read(path: Path, catalog: Catalog, key: str) -> tuple[VectorIndex, int] | None:
+    """Return what the files hold of this catalog, and which of its generations they show."""
     identity = catalog.identity
-    return (stamp.catalog, stamp.fingerprint, stamp.dim, stamp.dtype) == (
-        key,
-        identity.fingerprint,
-        identity.dim,
-        identity.dtype,
+    wanted = (key, identity.fingerprint, identity.dim, identity.dtype)
+
+    def fits(stamp: object) -> bool:
+        facts = ("catalog", "fingerprint", "dim", "dtype")
+        return tuple(getattr(stamp, fact) for fact in facts) == wanted
+
+    small = read_small(path)
+    if small is not None and not fits(small[2]):
+        small = None
+    if small is not None and not small[2].main:
+        vectors, _, stamp = small
+        return (vectors, stamp.generation) if len(vectors) == stamp.count else None
+    large = read_main(main_path(path))
+    if large is None or not fits(large[1]):
+        return None
+    main, main_stamp = large
+    if small is None or small[2].main != main.key:
+        # The small file is lost, or belongs to another: the large one alone is older, and whole.
+        return VectorIndex.empty(identity.dim, identity.dtype, main), main_stamp.generation
+    vectors, hidden, stamp = small
+    main.hide_places(hidden)
+    vectors.main = main
+    return (vectors, stamp.generation) if len(vectors) == stamp.count else None
+
+
+def _is_saved(key: str, large: Path) -> bool:
+    stamp = read_main_stamp(large)
+    return stamp is not None and stamp.key == key
+
+
+def _outgrown(vectors: VectorIndex, plan: Plan) -> bool:
+    main = vectors.main
+    if main is None or plan.is_exact:
+        return (main is None) != plan.is_exact
+    return (
+        main.refine != plan.refine
+        or len(vectors) > GROWTH * main.trained_on
+        or main.total - len(main) > HIDDEN_SHARE * main.total
     )
+
+
+def _folded(vectors: VectorIndex, path: Path, dtype: str) -> VectorIndex:
+    """Return the index with what is compared whole arranged beside the rest, if it is much."""
+    main = vectors.main
+    if main is None or vectors.fresh <= max(FRESH, FRESH_SHARE * main.total):
+        return vectors
+    # A mapped index cannot be added to.
+    owned = read_main(main_path(path), mapped=False)
+    if owned is None or owned[0].key != main.key:
+        return vectors
+    owned[0].hide_places(main.hidden)
+    return VectorIndex.empty(vectors.dim, dtype, extend(owned[0], vectors.fresh_blocks()))
 
 
 def _visible(query: Query) -> Query:
@@ -179,34 +215,71 @@ def _visible(query: Query) -> Query:
     )
 
 
-def _rows(query: Query, connection: Connection, dtype: str) -> tuple[Ids, Vectors]:
-    return unpack(connection.execute(query).all(), np.dtype(dtype))
-
-
 def _vector_query() -> Query:
     return _visible(select(Image.id, Embedding.vector, Embedding.norm)).order_by(Image.id)
+
+
+def _chunks(connection: Connection, query: Query, dtype: str) -> Iterator[tuple[Ids, Vectors]]:
+    rows = connection.execute(query.execution_options(yield_per=CHUNK_ROWS))
+    for part in rows.partitions():
+        yield unpack(part, np.dtype(dtype))
+
+
+def _few_changed(connection: Connection, since: int, count: int) -> bool:
+    changed = connection.execute(
+        select(func.count()).select_from(Image).where(Image.generation > since)
+    ).scalar_one()
+    return bool(changed <= max(FRESH, MOST_CHANGED * count))
 
 
 def _catch_up(connection: Connection, vectors: VectorIndex, since: int, dtype: str) -> None:
     changed = Image.generation > since
     touched = connection.execute(select(Image.id).where(changed)).scalars()
     vectors.remove(np.fromiter(touched, np.int64))
-    ids, found = _rows(_vector_query().where(changed), connection, dtype)
-    vectors.add(ids, found.unit)
+    forgotten = select(Removal.image_id).where(Removal.generation > since)
+    vectors.remove(np.fromiter(connection.execute(forgotten).scalars(), np.int64))
+    for ids, found in _chunks(connection, _vector_query().where(changed), dtype):
+        vectors.add(ids, found.unit)
 
 
-def _build(connection: Connection, catalog: Catalog) -> VectorIndex:
+def _build(
+    connection: Connection, catalog: Catalog, plan: Plan, count: int, progress: Progress | None
+) -> VectorIndex:
     identity = catalog.identity
     vectors = VectorIndex.empty(identity.dim, identity.dtype)
-    ids, found = _rows(_vector_query(), connection, identity.dtype)
-    vectors.add(ids, found.unit)
+    everything = _chunks(connection, _vector_query(), identity.dtype)
+    if plan.is_exact or count < plan.lists:
+        for ids, found in everything:
+            vectors.add(ids, found.unit)
+        return vectors
+
+    def told(done: int) -> None:
+        if progress is not None:
+            progress(done, count)
+
+    told(0)
+    sample = _sample(connection, sample_size(plan), identity.dtype)
+    chunks = ((ids, found.unit) for ids, found in everything)
+    vectors.main = build(plan, sample, chunks, told)
     return vectors
 
 
-def _flush_folder(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _sample(connection: Connection, size: int, dtype: str) -> Chunk:
+    """Return images chosen at random, in random order; the same ones for the same catalog."""
+    ids = np.fromiter(connection.execute(_visible(select(Image.id))).scalars(), np.int64)
+    random = np.random.default_rng(len(ids))
+    chosen = np.sort(random.choice(ids, min(size, len(ids)), replace=False))
+    parts = [_some(connection, part, dtype) for part in _parts(chosen.tolist())]
+    order = random.permutation(len(chosen))
+    unit = np.concatenate([vectors.unit for _, vectors in parts])
+    return np.concatenate([part for part, _ in parts])[order], unit[order]
+
+
+def _some(connection: Connection, ids: Sequence[int], dtype: str) -> tuple[Ids, Vectors]:
+    query = _vector_query().where(Image.id.in_(ids))
+    return unpack(connection.execute(query).all(), np.dtype(dtype))
+
+
+def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), IDS_PER_STATEMENT):
+        yield ids[start : start + IDS_PER_STATEMENT]

@@ -15,6 +15,7 @@ from cli.options import (
     Runtime,
     Store,
     open_engine,
+    parse_size,
 )
 
 EXAMPLES = """Examples:
@@ -22,6 +23,8 @@ EXAMPLES = """Examples:
 engine index ./catalog
 
 engine index ./catalog --label parent
+
+engine index ./catalog --index auto --memory 4G
 
 engine index ./catalog ./new-arrivals --label labels.csv --json
 """
@@ -48,6 +51,25 @@ def command(
     dtype: Annotated[
         str, typer.Option("--dtype", metavar="T", help="How a new catalog stores vectors.")
     ] = "float16",
+    index: Annotated[
+        str | None,
+        typer.Option(
+            "--index",
+            metavar="exact|auto",
+            help="Compare with every vector, or let size, dim and memory decide. The catalog "
+            "remembers it.",
+            show_default="auto",
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="What the index should fit into, such as 4G or 500M. The catalog remembers it.",
+            show_default="no limit",
+        ),
+    ] = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
@@ -64,6 +86,8 @@ def command(
         "runtime": runtime,
         "max_megapixels": max_megapixels,
         "dtype": dtype,
+        "index": index,
+        "memory": parse_size(memory) if memory else None,
     }
     with open_engine(store, **settings) as engine:
         report = engine.index(paths, label=label)

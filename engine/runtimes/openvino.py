@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +21,34 @@ if TYPE_CHECKING:
 # Requests beside those that run, so that one is ready whenever another ends.
 SPARE = 2
 BATCH = 32
+_CONVERTER = "openvino.tools.ovc"
 
 
 def import_openvino() -> Any:
-    """Return the module `openvino`, imported with its telemetry switched off.
+    """Return the module `openvino`, imported without its telemetry and, at first, its converter.
 
-    OpenVINO reports its own import over the network where the package `openvino_telemetry` can
-    be imported, and falls back to a silent stub where it cannot. A None in `sys.modules` makes it
-    one that cannot.
+    OpenVINO reports its own use over the network where the package `openvino_telemetry` can be
+    imported, and falls back to a silent stub where it cannot. A None in `sys.modules` makes it one
+    that cannot. Its converter is half of what importing it costs, and it does without that, too;
+    `openvino.convert_model` imports it when called.
     """
     if "openvino" not in sys.modules:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+        sys.modules[_CONVERTER] = None  # type: ignore[assignment]
+        try:
+            import openvino
+        finally:
+            sys.modules.pop(_CONVERTER, None)
+        if not hasattr(openvino, "convert_model"):
+            openvino.convert_model = _convert_model
     import openvino
 
     return openvino
+
+
+def _convert_model(*arguments: Any, **settings: Any) -> Any:
+    """Do what OpenVINO's function of this name does."""
+    return import_module(_CONVERTER).convert_model(*arguments, **settings)
 
 
 class OpenVINORuntime:

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.catalog import Catalog
+from index.files import read_stamp
 from index.images import Batch
 from index.records import FileState
-from index.sync import OpenedIndex, open_index, read_stamp, save_index
+from index.sync import OpenedIndex, open_index, save_index
 
 MakeBatch = Callable[..., Batch]
 NewCatalog = Callable[..., AbstractContextManager[Catalog]]

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from index.catalog import Catalog
+from index.files import read_stamp
 from index.images import Batch
-from index.sync import OpenedIndex, open_index, read_stamp, save_index
+from index.sync import OpenedIndex, open_index, save_index
 
 MakeBatch = Callable[..., Batch]
 NewCatalog = Callable[..., AbstractContextManager[Catalog]]

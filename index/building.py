@@ -1,0 +1,187 @@
+"""Building compressed vectors: trained on a sample, filled in chunks, held against exact search.
+
+The sample alone is held as it is; all other vectors pass through in chunks, so memory stays near
+what the finished index takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import faiss as _faiss
+import numpy as np
+
+from index.compressed import CompressedVectors, Within
+from index.plan import Plan
+from index.records import Floats, Ids
+from index.rotation import Rotation
+from index.tuning import DEPTHS, Tuning, tune
+
+# FAISS's type stubs know nothing of what its Python layer adds.
+faiss: Any = _faiss
+
+SAMPLE_PER_LIST = 50
+LEAST_SAMPLE = 20_000
+ROUNDS = 10
+QUERIES = 500
+# Image ids of the sample are needed to leave a query out of its own results.
+Chunk = tuple[Ids, Floats]
+Progress = Callable[[int], None]
+_TRIAL = Tuning(0.0, 0, ((1, 1),))
+
+
+def sample_size(plan: Plan) -> int:
+    """Return how many vectors `build` wants to be trained on."""
+    return max(LEAST_SAMPLE, plan.lists * SAMPLE_PER_LIST)
+
+
+def build(
+    plan: Plan, sample: Chunk, chunks: Iterable[Chunk], progress: Progress | None = None
+) -> CompressedVectors:
+    """Arrange vectors as `plan` says.
+
+    Parameters
+    ----------
+    sample
+        Ids and unit vectors of images chosen at random, float32 `[m, dim]`.
+    chunks
+        Ids and unit vectors of all images, the sample's among them.
+    progress
+        Is told how many images have been added.
+    """
+    rotate = Rotation(sample[1].shape[1])
+    # What was trained on is found more easily than what was not: it may not measure.
+    apart = min(QUERIES, len(sample[0]) // 4)
+    queries = (sample[0][:apart], sample[1][:apart])
+    inner = _trained(plan, rotate(sample[1][apart:]))
+    truth = _Truth(*queries)
+    ids: list[Ids] = []
+    inverse: list[Floats] = []
+    done = 0
+    for chunk_ids, unit in chunks:
+        rotated = rotate(unit)
+        inner.add(rotated)
+        inverse.append(inverse_lengths(inner, rotated))
+        truth.see(chunk_ids, unit, done)
+        ids.append(chunk_ids)
+        done += len(chunk_ids)
+        if progress is not None:
+            progress(done)
+    built = CompressedVectors(
+        inner, np.concatenate(ids), np.concatenate(inverse), _TRIAL, trained_on=done
+    )
+    built.tuning = measure(built, queries, truth.places)
+    return built
+
+
+def extend(old: CompressedVectors, chunks: Iterable[Chunk]) -> CompressedVectors:
+    """Return the same arrangement with images added; `old` must not be mapped from a file."""
+    rotate = Rotation(int(old.inner.d))
+    ids, inverse = [np.asarray(old.ids)], [np.asarray(old.inverse)]
+    for chunk_ids, unit in chunks:
+        rotated = rotate(unit)
+        old.inner.add(rotated)
+        ids.append(chunk_ids)
+        inverse.append(inverse_lengths(old.inner, rotated))
+    return CompressedVectors(
+        old.inner,
+        np.concatenate(ids),
+        np.concatenate(inverse),
+        old.tuning,
+        old.trained_on,
+        old.hidden,
+    )
+
+
+def measure(built: CompressedVectors, queries: Chunk, truth: Ids) -> Tuning:
+    """Return the cheapest way of looking whose recall reaches the target."""
+    ids, unit = queries
+    own = {int(image_id): place for place, image_id in enumerate(built.ids)} if len(ids) else {}
+    places = np.array([own[int(image_id)] for image_id in ids], np.int64)
+    everything = Within.of(np.ones(built.total, np.bool_))
+
+    def look(some: Floats, k: int, nprobe: int, candidates: int) -> Ids:
+        _, found = built.look(some, k + 1, everything, nprobe, candidates)
+        # The query itself stands among its results; it must not count as found.
+        others = np.where(found == places[: len(some), None], -1, found)
+        order = np.argsort(others < 0, axis=1, kind="stable")
+        return np.take_along_axis(others, order, axis=1)[:, :k]
+
+    return tune(look, unit, truth, built.lists)
+
+
+def inverse_lengths(inner: _faiss.IndexRefine, rotated: Floats) -> Floats:
+    """Return one over the lengths of what the codes of these vectors stand for, float32 `[n]`."""
+    codes = faiss.downcast_index(inner.refine_index)
+    decoded = codes.sa_decode(codes.sa_encode(rotated))
+    lengths = np.maximum(np.linalg.norm(decoded, axis=1), np.finfo(np.float32).tiny)
+    # A zero embedding has no direction, and must stay the least similar to everything.
+    return np.where(lengths > 0.5, 1 / lengths, 1).astype(np.float32)
+
+
+class _Truth:
+    """The nearest of every query, gathered while all vectors pass by."""
+
+    def __init__(self, ids: Ids, unit: Floats) -> None:
+        self._ids = ids
+        self._unit = unit
+        self._scores = np.zeros((len(ids), 0), np.float32)
+        self.places = np.zeros((len(ids), 0), np.int64)
+
+    def see(self, ids: Ids, unit: Floats, start: int) -> None:
+        scores = self._unit @ unit.T
+        scores[self._ids[:, None] == ids] = -2
+        places = np.broadcast_to(np.arange(start, start + len(ids)), scores.shape)
+        scores = np.concatenate([self._scores, scores], axis=1)
+        places = np.concatenate([self.places, places], axis=1)
+        depth = min(DEPTHS[-1], scores.shape[1])
+        best = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
+        best = np.take_along_axis(
+            best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1
+        )
+        self._scores = np.take_along_axis(scores, best, axis=1)
+        self.places = np.take_along_axis(places, best, axis=1)
+
+
+def _trained(plan: Plan, rotated: Floats) -> _faiss.IndexRefine:
+    """Return the empty index, its projection, centroids and codes fitted to rotated vectors."""
+    dim, metric = rotated.shape[1], faiss.METRIC_INNER_PRODUCT
+    projection = faiss.LinearTransform(dim, plan.scan_dim, False)
+    matrix = _main_directions(rotated, plan.scan_dim)
+    faiss.copy_array_to_vector(matrix.ravel(), projection.A)
+    projection.is_trained = True
+    projected = np.ascontiguousarray(rotated @ matrix.T)
+    clustering = faiss.Kmeans(
+        plan.scan_dim,
+        plan.lists,
+        niter=ROUNDS,
+        seed=1,
+        max_points_per_centroid=4 * SAMPLE_PER_LIST,
+        min_points_per_centroid=1,
+    )
+    clustering.train(projected)
+    quantizer = faiss.IndexScalarQuantizer(plan.scan_dim, faiss.ScalarQuantizer.QT_8bit, metric)
+    quantizer.train(clustering.centroids)
+    quantizer.add(clustering.centroids)
+    lists = faiss.IndexIVFRaBitQFastScan(quantizer, plan.scan_dim, plan.lists, metric)
+    lists.train(projected)
+    codes = faiss.index_factory(dim, plan.refine, metric)
+    codes.train(rotated)
+    refined: _faiss.IndexRefine = faiss.IndexRefine(
+        faiss.IndexPreTransform(projection, lists), codes
+    )
+    return refined
+
+
+def _main_directions(rotated: Floats, count: int) -> Floats:
+    """Return an orthonormal basis of the directions that hold most, rotated, `[count, dim]`.
+
+    Of the second moments, not of the covariance: inner products are to be kept, and the mean is
+    part of them.
+    """
+    moments = (rotated.T @ rotated).astype(np.float64)
+    _, vectors = np.linalg.eigh(moments)
+    basis = vectors[:, ::-1][:, :count].T.astype(np.float32)
+    # Rotated among themselves, lest the first directions outweigh the codes of all others.
+    return np.ascontiguousarray(Rotation(count)(np.ascontiguousarray(basis.T)).T)

@@ -1,0 +1,104 @@
+"""Which arrangement of vectors a catalog gets: one function, by size, dim and memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log2
+
+from index.errors import CatalogError
+
+KINDS = ("auto", "exact", "compressed")
+# Comparing with this many numbers takes some 3 ms on one core, and reading them from a file that
+# the system still holds some 50 ms: 25,000 images of dim 1280. Beyond it a search would be felt.
+EXACT_NUMBERS = 32_000_000
+# Vectors are compared on this many of their principal directions before the best are compared
+# whole: on embeddings of photographs 512 of 1280 hold 88 % of the length, and scan twice as fast.
+SCAN_DIM = 512
+# The square root of the count, times this, is how many lists there are: fewer means longer lists
+# to scan, more means more centroids to compare with first.
+LISTS_PER_ROOT = 2.0
+LEAST_LISTS, MOST_LISTS = 16, 65_536
+# How finely the vectors of the second comparison are kept, by preference: FAISS's name, and bytes
+# per 8 numbers.
+REFINEMENTS = (("SQ8", 8), ("SQ6", 6), ("SQ4", 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What a person asks of the index.
+
+    Attributes
+    ----------
+    kind
+        `auto`, `exact`, or `compressed` whatever the size (for measurements).
+    memory
+        Bytes that the index should fit into, None for no limit.
+    """
+
+    kind: str = "auto"
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise CatalogError(
+                f"index {self.kind!r}", "there is no such kind", f"Use one of {', '.join(KINDS)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An arrangement of vectors.
+
+    Attributes
+    ----------
+    lists
+        How many inverted lists; 0 for exact search.
+    scan_dim
+        On how many directions vectors are compared first.
+    refine
+        How the vectors for the second comparison are kept: `SQ8`, `SQ6` or `SQ4`.
+    """
+
+    lists: int = 0
+    scan_dim: int = 0
+    refine: str = ""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every query is compared with every vector."""
+        return not self.lists
+
+    def bytes_per_vector(self, dim: int, dtype: str) -> float:
+        """Return what one vector takes in memory and on the disk, its id included."""
+        if self.is_exact:
+            return dim * (2 if dtype == "float16" else 4) + 8
+        # One bit a direction and two factors; the codes; id in the list, id, and length.
+        return self.scan_dim / 8 + 8 + dim * dict(REFINEMENTS)[self.refine] / 8 + 8 + 8 + 4
+
+
+EXACT = Plan()
+
+
+def choose_plan(count: int, dim: int, dtype: str, preference: Preference) -> Plan:
+    """Return the arrangement for `count` vectors of `dim` numbers.
+
+    Exact while that is fast and fits; then inverted lists of 1-bit codes (RaBitQ), whose best
+    candidates are compared again by codes of 8 bits a number, or of fewer where memory is short.
+    """
+    if preference.kind == "exact":
+        return EXACT
+    budget = float("inf") if preference.memory is None else preference.memory
+    fits = count * EXACT.bytes_per_vector(dim, dtype) <= budget
+    if preference.kind == "auto" and count * dim <= EXACT_NUMBERS and fits:
+        return EXACT
+    lists, scan_dim = _lists(count), min(dim, SCAN_DIM)
+    plans = [Plan(lists, scan_dim, refine) for refine, _ in REFINEMENTS]
+    for plan in plans:
+        if count * plan.bytes_per_vector(dim, dtype) <= budget:
+            return plan
+    return plans[-1]
+
+
+def _lists(count: int) -> int:
+    power = 1 << max(0, round(log2(LISTS_PER_ROOT * max(count, 1) ** 0.5)))
+    return max(LEAST_LISTS, min(power, MOST_LISTS))
