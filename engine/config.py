@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import UsageError
+from index.plan import KINDS
 from index.store import Store, find_store
 
 FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")
@@ -44,6 +45,11 @@ class Config:
         processor computes in it by itself, else `fp32`.
     dtype
         How a new catalog stores vectors: `float16` or `float32`.
+    index
+        How a catalog's vectors are arranged: `auto` (by size, dim and memory) or `exact`; None for
+        what was asked of it before.
+    memory
+        Bytes that the index should fit into; None for what was asked of it before.
     max_pixels
         Pictures with more pixels are skipped: a guard against decompression bombs.
     decoders
@@ -60,6 +66,8 @@ class Config:
     runtime: str = "auto"
     precision: str | None = None
     dtype: str = "float16"
+    index: str | None = None
+    memory: int | None = None
     max_pixels: int = int(MAX_MEGAPIXELS * 1e6)
     decoders: int = field(default_factory=lambda: max(2, os.cpu_count() or 1))
     commit_seconds: float = 2.0
@@ -71,6 +79,10 @@ class Config:
         _one_of("dtype", self.dtype, DTYPES)
         if self.precision is not None:
             _one_of("precision", self.precision, PRECISIONS)
+        if self.index is not None:
+            _one_of("index", self.index, KINDS)
+        if self.memory is not None and self.memory < 1:
+            raise UsageError("memory", "it must be positive", "Write for example --memory 4G")
         if self.decoders < 1:
             raise UsageError(
                 "decoders", "there must be one at least", "Leave it out for the default"

@@ -111,6 +111,7 @@ class Engine(HeadVerbs):
 
             indexer = Indexer(catalog, embedder, rule, classifier)
             outcome = indexer.run(pictures)
+            catalog.prefer(self.config.index, self.config.memory)
             self._session.index(catalog, save=True)
             images = catalog.counts().images
         counts = outcome.counts

@@ -118,7 +118,11 @@ class Session:
         from index.sync import open_index, save_index
 
         store = self.config.store
-        opened = open_index(catalog, store.index)
+
+        def progress(done: int, total: int) -> None:
+            self._reporter.progress("arranging the index", done, total, "images")
+
+        opened = open_index(catalog, store.index, settle=save, progress=progress)
         if opened.state != "current":
             from index.errors import StoreError
             from index.lock import writer_lock

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 from sqlalchemy import func, select, text
 
 from index.database import Database
+from index.embeddings import EmbeddingTable
 from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
 from index.heads import HeadTable, ViewTable, delete_head, put_head
 from index.images import ImageTable
 from index.networks import put_network, read_network
+from index.plan import Preference
 from index.predictions import PredictionTable, replace_predictions
 from index.records import CatalogCounts, CatalogIdentity, Ids, Named
 from index.schema import Embedding, Head, Image, Prediction, View
-from index.settings import read_generation, read_identity, write_identity
+from index.settings import (
+    read_generation,
+    read_identity,
+    read_preference,
+    write_identity,
+    write_preference,
+)
 
 
 class Catalog:
@@ -42,6 +51,7 @@ class Catalog:
         self.database = database
         self.identity = identity
         self.images = ImageTable(database, identity.dtype, identity.dim)
+        self.embeddings = EmbeddingTable(database, np.dtype(identity.dtype), identity.dim)
         self.views = ViewTable(database, identity.dtype)
         self.heads = HeadTable(database)
         self.predictions = PredictionTable(database)
@@ -143,7 +153,12 @@ class Catalog:
         return file
 
     def change_heads(
-        self, *, put: tuple[str, bytes] | None, delete: str | None, ids: Ids, named: Named
+        self,
+        *,
+        put: tuple[str, bytes] | None,
+        delete: str | None,
+        names: Sequence[tuple[str, str]],
+        parts: Iterable[tuple[Ids, Named]],
     ) -> None:
         """Store or forget a head and, in the same transaction, exchange all predictions.
 
@@ -153,15 +168,27 @@ class Catalog:
             Name and file of a head to store.
         delete
             Name of a head to forget.
-        ids, named
-            Every image and what it is from now on.
+        names
+            All categories there are from now on, as `(source, name)`.
+        parts
+            Every image and what it is from now on, some at a time; taken while the transaction
+            is open, so that no more than one part is held.
         """
         with self.database.writing() as connection:
             if put is not None:
                 put_head(connection, *put)
             if delete is not None:
                 delete_head(connection, delete)
-            replace_predictions(connection, ids, named)
+            replace_predictions(connection, names, parts)
+
+    def prefer(self, kind: str | None, memory: int | None) -> None:
+        """Record what is asked of the index; None leaves what was asked before."""
+        with self.database.reading() as connection:
+            before = read_preference(connection)
+        wanted = Preference(kind or before.kind, memory or before.memory)
+        if wanted != before:
+            with self.database.writing() as connection:
+                write_preference(connection, wanted)
 
     def generation(self) -> int:
         """Return the number of the last change to the visible embeddings."""

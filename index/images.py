@@ -21,8 +21,9 @@ from sqlalchemy import (
     update,
 )
 
-from index.blobs import pack, unpack
+from index.blobs import pack
 from index.database import Database
+from index.embeddings import EmbeddingTable
 from index.filters import Filter
 from index.predictions import write_predictions
 from index.records import (
@@ -35,7 +36,7 @@ from index.records import (
     Named,
     Vectors,
 )
-from index.schema import Category, Embedding, Image, Prediction, Query
+from index.schema import Category, Embedding, Image, Prediction, Query, Removal
 from index.scope import below, is_below
 from index.settings import next_generation
 
@@ -74,7 +75,7 @@ class ImageTable:
     def __init__(self, database: Database, dtype: str, dim: int) -> None:
         self._database = database
         self._dtype = np.dtype(dtype)
-        self._dim = dim
+        self._embeddings = EmbeddingTable(database, self._dtype, dim)
 
     def known(self, roots: Iterable[str]) -> dict[str, KnownImage]:
         """Return every image at or below one of `roots`, gone ones included, by path."""
@@ -191,11 +192,16 @@ class ImageTable:
         if not ids:
             return
         with self._database.writing() as connection:
-            next_generation(connection)
+            generation = next_generation(connection)
             for part in _parts(ids):
                 connection.execute(delete(Prediction).where(Prediction.image_id.in_(part)))
                 connection.execute(delete(Embedding).where(Embedding.image_id.in_(part)))
-                connection.execute(delete(Image).where(Image.id.in_(part)))
+                gone = connection.execute(
+                    delete(Image).where(Image.id.in_(part)).returning(Image.id)
+                ).scalars()
+                removals = [{"image_id": each, "generation": generation} for each in gone]
+                if removals:
+                    connection.execute(insert(Removal), removals)
 
     def matching(self, condition: Filter) -> Ids:
         """Return the ids of visible images that meet `condition`, ascending, int64 `[n]`."""
@@ -238,29 +244,11 @@ class ImageTable:
 
     def vectors(self, *, gone_too: bool = False) -> tuple[Ids, Vectors]:
         """Return ids and embeddings of all visible images, in order of id."""
-        query = (
-            select(Image.id, Embedding.vector, Embedding.norm)
-            .join(Embedding, Embedding.image_id == Image.id)
-            .order_by(Image.id)
-        )
-        if not gone_too:
-            query = query.where(Image.missing_since.is_(None))
-        with self._database.reading() as connection:
-            return self._unpacked(connection.execute(query).all())
+        return self._embeddings.all(gone_too=gone_too)
 
     def vectors_of(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
         """Return ids and embeddings of these images, gone ones included, in order of id."""
-        query = select(Embedding.image_id, Embedding.vector, Embedding.norm)
-        rows: list[Any] = []
-        with self._database.reading() as connection:
-            for part in _parts(sorted(set(ids))):
-                chosen = query.where(Embedding.image_id.in_(part)).order_by(Embedding.image_id)
-                rows.extend(connection.execute(chosen))
-        return self._unpacked(rows)
-
-    def _unpacked(self, rows: Sequence[Any]) -> tuple[Ids, Vectors]:
-        ids, vectors = unpack(rows, self._dtype)
-        return (ids, vectors) if len(ids) else (ids, Vectors.empty(self._dim))
+        return self._embeddings.of(ids)
 
     def _reveal(self, connection: Connection, ids: Sequence[int]) -> None:
         for part in _parts(ids):
