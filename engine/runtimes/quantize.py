@@ -53,7 +53,7 @@ def import_nncf() -> Any:
     finally:
         if known is not None:
             sys.modules["openvino_telemetry"] = known
-    nncf.set_log_level(logging.ERROR)
+    nncf.set_log_level(logging.CRITICAL)  # it logs to stdout, which is for answers
     return nncf
 
 

@@ -50,7 +50,8 @@ def new_engine(real_pictures: Path, tmp_path_factory: pytest.TempPathFactory) ->
     @contextmanager
     def made(catalog: str) -> Iterator[Engine]:
         config = Config.at(tmp_path_factory.mktemp("real") / "store")
-        embedder = Remembering(config, chosen.backbone, chosen._weights, "fp32", SILENT)
+        prepare = lambda: chosen.converted  # noqa: E731
+        embedder = Remembering(config, chosen.backbone, chosen.fingerprint, prepare, "fp32", SILENT)
         embedder.known = known
         with Engine(config, embedder=embedder) as engine:
             if catalog != "empty":
