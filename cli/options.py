@@ -43,8 +43,8 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="P",
-        help="fp32 or bf16: faster where the processor has it.",
-        show_default="the catalog's, else fp32",
+        help="fp32, bf16, or int8: fastest, made for a new catalog with its own pictures.",
+        show_default="the catalog's, else bf16 where the processor has it, else fp32",
     ),
 ]
 Runtime = Annotated[

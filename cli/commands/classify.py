@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Backbone, Csv, Json, MaxMegapixels, Runtime, Store, open_engine
+from cli.options import Backbone, Csv, Json, MaxMegapixels, Precision, Runtime, Store, open_engine
 
 if TYPE_CHECKING:
     from engine.results import Skipped
@@ -39,6 +39,7 @@ def command(
     ] = None,
     csv: Csv = False,
     backbone: Backbone = None,
+    precision: Precision = None,
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     store: Store = None,
@@ -52,7 +53,12 @@ def command(
     from cli.render import tell_skips, write_csv, write_json, write_table
 
     skipped: list[Skipped] = []
-    settings = {"backbone": backbone, "runtime": runtime, "max_megapixels": max_megapixels}
+    settings = {
+        "backbone": backbone,
+        "precision": precision,
+        "runtime": runtime,
+        "max_megapixels": max_megapixels,
+    }
     with open_engine(store, **settings) as engine:
         answers = engine.classify(list(images), k, head=head, skipped=skipped)
     rows = [

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Backbone, Json, MaxMegapixels, Runtime, Store, open_engine
+from cli.options import Backbone, Json, MaxMegapixels, Precision, Runtime, Store, open_engine
 
 EXAMPLES = """Examples:
 
@@ -41,6 +41,7 @@ def command(
         ),
     ] = None,
     backbone: Backbone = None,
+    precision: Precision = None,
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     store: Store = None,
@@ -54,7 +55,12 @@ def command(
     """
     from cli.render import tell_skips, write, write_json, write_table
 
-    settings = {"backbone": backbone, "runtime": runtime, "max_megapixels": max_megapixels}
+    settings = {
+        "backbone": backbone,
+        "precision": precision,
+        "runtime": runtime,
+        "max_megapixels": max_megapixels,
+    }
     with open_engine(store, **settings) as engine:
         report = engine.evaluate(dataset, head=head, label=label)
     if json:

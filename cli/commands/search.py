@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Csv, Json, MaxMegapixels, Null, Paths, Runtime, Store, open_engine
+from cli.options import (
+    Csv,
+    Json,
+    MaxMegapixels,
+    Null,
+    Paths,
+    Precision,
+    Runtime,
+    Store,
+    open_engine,
+)
 
 if TYPE_CHECKING:
     from engine.results import SearchReport, Skipped
@@ -62,6 +72,7 @@ def command(
     paths: Paths = False,
     null: Null = False,
     csv: Csv = False,
+    precision: Precision = None,
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     store: Store = None,
@@ -74,7 +85,8 @@ def command(
     from cli.render import say, tell_skips, write_json
 
     skipped: list[Skipped] = []
-    with open_engine(store, runtime=runtime, max_megapixels=max_megapixels) as engine:
+    settings = {"precision": precision, "runtime": runtime, "max_megapixels": max_megapixels}
+    with open_engine(store, **settings) as engine:
         report = engine.search(
             list(images),
             k,

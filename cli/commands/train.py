@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Backbone, Json, MaxMegapixels, Runtime, Store, open_engine
+from cli.options import Backbone, Json, MaxMegapixels, Precision, Runtime, Store, open_engine
 
 EXAMPLES = """Examples:
 
@@ -52,6 +52,7 @@ def command(
         ),
     ] = False,
     backbone: Backbone = None,
+    precision: Precision = None,
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     store: Store = None,
@@ -71,7 +72,12 @@ def command(
             "it learns from a folder or from labels",
             "Give one of DATASET and --from-labels",
         )
-    settings = {"backbone": backbone, "runtime": runtime, "max_megapixels": max_megapixels}
+    settings = {
+        "backbone": backbone,
+        "precision": precision,
+        "runtime": runtime,
+        "max_megapixels": max_megapixels,
+    }
     with open_engine(store, **settings) as engine:
         from engine.heads.options import TrainOptions
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from engine import Engine
+
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 HEAVY = {"torch", "torchvision", "timm", "faiss", "openvino", "sqlalchemy", "sklearn", "scipy"}
 LEARNING = {"torch", "torchvision", "timm", "sklearn", "scipy"}
@@ -64,6 +66,24 @@ def test_classify_imports_nothing_that_learns(
     assert not modules & (LEARNING | {"openvino_telemetry"})
 
 
+@pytest.fixture(scope="module")
+def in_int8(ready: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in int8; not to be changed."""
+    folder = tmp_path_factory.mktemp("int8") / "store"
+    with Engine.open(folder, precision="int8") as made:
+        made.index([drawn])
+    return folder
+
+
+@pytest.mark.parametrize("command", ["search", "classify"])
+def test_a_catalog_in_int8_needs_nothing_that_quantized_it(
+    imported: Callable[..., set[str]], in_int8: Path, drawn: Path, command: str
+) -> None:
+    modules = imported(command, drawn / "bed" / "bed-0001.jpg", "--store", in_int8)
+    assert "openvino" in modules
+    assert not modules & (LEARNING | {"nncf", "networkx", "openvino_telemetry"})
+
+
 def test_status_starts_no_backbone(imported: Callable[..., set[str]], trained: Path) -> None:
     assert not imported("status", "--store", trained) & (LEARNING | {"openvino"})
 
@@ -71,9 +91,10 @@ def test_status_starts_no_backbone(imported: Callable[..., set[str]], trained: P
 def test_nothing_is_ever_sent_about_the_user(
     imported: Callable[..., set[str]], drawn: Path, tmp_path: Path, ready: Path
 ) -> None:
-    """Where telemetry would come from is the conversion, which a fresh cache makes anew."""
+    """Where telemetry would come from is the conversion, which a fresh cache makes anew, and
+    what quantizes."""
     settings = {"ENGINE_CACHE": str(tmp_path / "cache")}
-    line = ("index", drawn / "bed", "--store", tmp_path / "store")
+    line = ("index", drawn, "--precision", "int8", "--store", tmp_path / "store")
     modules = imported(*line, env=settings)
-    assert {"openvino", "torch"} <= modules
+    assert {"openvino", "torch", "nncf"} <= modules
     assert "openvino_telemetry" not in modules
