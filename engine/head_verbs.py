@@ -58,7 +58,7 @@ class HeadVerbs:
             It was trained on another backbone.
         """
         from engine.heads.registry import head_info, read_head
-        from engine.training import adopt_heads
+        from engine.refresh import adopt_heads
 
         head = read_head(Path(file), name)
         with self._session.writing(create=False) as catalog:
@@ -76,7 +76,7 @@ class HeadVerbs:
             There is no such head.
         """
         from engine.heads.registry import find_head, head_info
-        from engine.training import adopt_heads
+        from engine.refresh import adopt_heads
 
         with self._session.writing(create=False) as catalog:
             head = find_head(self._session.heads(), name)

@@ -19,11 +19,10 @@ from engine.dataset import (
 from engine.embedder import Embedder
 from engine.errors import TrainingError
 from engine.heads.background import MOST_FROM_CATALOG
-from engine.heads.classifier import Classifier
-from engine.heads.file import head_to_bytes
 from engine.heads.head import Head
 from engine.heads.options import TrainOptions
 from engine.heads.train import Examples, Origin, train_head
+from engine.refresh import adopt_heads
 from engine.results import Skipped, TrainReport, TrainSeconds
 from index.catalog import Catalog
 from index.records import Ids, Vectors
@@ -175,35 +174,6 @@ class Trainer:
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(others)[:MOST_FROM_CATALOG]
         return self._catalog.images.vectors_of(chosen.tolist())[1]
-
-
-def adopt_heads(
-    catalog: Catalog,
-    embedder: Embedder,
-    heads: Sequence[Head],
-    *,
-    put: Head | None = None,
-    delete: str | None = None,
-) -> None:
-    """Change the catalog's heads and, in the same transaction, every image's prediction.
-
-    The predictions come from stored embeddings; no picture is opened.
-
-    Parameters
-    ----------
-    heads
-        All heads there will be afterwards.
-    put, delete
-        The head to store, or the name of the one to forget.
-    """
-    ids, vectors = catalog.images.vectors(gone_too=True)
-    named = Classifier(embedder.built_in, heads).best(vectors)
-    catalog.change_heads(
-        put=(put.name, head_to_bytes(put)) if put else None,
-        delete=delete,
-        ids=ids,
-        named=named,
-    )
 
 
 def _require_enough(thing: str, wanted: set[str], labels: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Vectors as bytes: how one row's embedding is written and read back."""
+"""Numbers as bytes: how one row's embedding, and what is remembered of it, is kept in a column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.records import Floats, Ids, Vectors
+from index.records import Floats, Ids, Summary, Vectors
+
+# Rows converted at a time: they stay in the processor's cache between the steps.
+BLOCK = 64
+SUMMARY = np.dtype([("choice", "<i4"), ("logit", "<f4"), ("log_probability", "<f4")])
+NO_SUMMARY = np.array([(-1, 0.0, 0.0)], SUMMARY).tobytes()
 
 
 def pack(unit: Floats, dtype: np.dtype[Any]) -> list[bytes]:
@@ -28,5 +33,52 @@ def unpack_blobs(blobs: Sequence[bytes], dtype: np.dtype[Any]) -> Floats:
     """Return float32 `[n, dim]` from `n` blobs of the same length."""
     if not blobs:
         return np.zeros((0, 0), np.float32)
+    result = np.empty((len(blobs), len(blobs[0]) // dtype.itemsize), np.float32)
+    unpack_into(result, blobs, dtype)
+    return result
+
+
+def unpack_into(out: Floats, blobs: Sequence[bytes], dtype: np.dtype[Any]) -> None:
+    """Write the numbers of `n` blobs to `out`, contiguous float32 `[n, dim]`."""
     flat: npt.NDArray[Any] = np.frombuffer(b"".join(blobs), dtype=dtype.newbyteorder("<"))
-    return flat.reshape(len(blobs), -1).astype(np.float32)
+    stored = flat.reshape(out.shape)
+    if dtype == np.float16:
+        _halves_to_floats(stored.astype(np.float16, copy=False), out)
+    else:
+        out[:] = stored
+
+
+def _halves_to_floats(halves: npt.NDArray[np.float16], out: Floats) -> None:
+    """Convert finite numbers three times as fast as numpy does.
+
+    The bits of a float16, moved up by 13, are those of a float32 that is 2**112 times too small:
+    the exponents count from 15 and from 127. That holds for subnormal numbers, too.
+    """
+    bits, source = out.view(np.int32), halves.view(np.int16)
+    for start in range(0, len(halves), BLOCK):
+        part = slice(start, start + BLOCK)
+        np.left_shift(source[part], np.int32(13), out=bits[part], dtype=np.int32)
+        # The sign was drawn out over the bits between its old place and its new one.
+        np.bitwise_and(bits[part], np.int32(~0x70000000), out=bits[part])
+        np.multiply(out[part], np.float32(2.0**112), out=out[part])
+
+
+def pack_summary(summary: Summary) -> list[bytes | None]:
+    """Return what is remembered of each image as bytes, None where nothing is."""
+    packed = np.empty(len(summary.choice), SUMMARY)
+    for name in SUMMARY.names or ():
+        packed[name] = getattr(summary, name)
+    return [
+        row.tobytes() if known else None
+        for row, known in zip(packed, (summary.choice >= 0).tolist(), strict=True)
+    ]
+
+
+def unpack_summary(blobs: Sequence[bytes | None]) -> Summary:
+    """Return what `pack_summary` wrote."""
+    packed = np.frombuffer(b"".join([blob or NO_SUMMARY for blob in blobs]), SUMMARY)
+    return Summary(
+        packed["choice"].astype(np.int64),
+        packed["logit"].astype(np.float32),
+        packed["log_probability"].astype(np.float32),
+    )

@@ -120,6 +120,28 @@ class Vectors:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredEmbeddings:
+    """Some of the catalog's embeddings, in order of id.
+
+    Attributes
+    ----------
+    ids
+        int64 `[n]`.
+    vectors
+        `n` embeddings.
+    summary
+        What is remembered of the built-in categories' answers.
+    """
+
+    ids: Ids
+    vectors: Vectors
+    summary: Summary
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRow:
     """One image as the catalog shows it to a reader."""
 
@@ -146,6 +168,39 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What the built-in categories make of each of `n` images, as far as heads need to know.
+
+    Attributes
+    ----------
+    choice
+        int64 `[n]`, the number of the best of them; -1 where it was never worked out.
+    logit
+        float32 `[n]`, the logit of the best.
+    log_probability
+        float32 `[n]`, of the best among the built-in categories alone.
+    """
+
+    choice: Ids
+    logit: Floats
+    log_probability: Floats
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was worked out for every image."""
+        return bool((self.choice >= 0).all())
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Summary]) -> Summary:
+        """All rows of `parts`, in order."""
+        return cls(
+            np.concatenate([part.choice for part in parts]),
+            np.concatenate([part.logit for part in parts]),
+            np.concatenate([part.log_probability for part in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
     """The best category of each of `n` images.
 
@@ -159,12 +214,26 @@ class Named:
         float32 `[n]`.
     unknown
         bool `[n]`, true where nothing was convincing.
+    summary
+        What the built-in categories make of them, to be remembered; None where nobody asked.
     """
 
     names: Sequence[tuple[str, str]]
     choice: Ids
     probability: Floats
     unknown: npt.NDArray[np.bool_]
+    summary: Summary | None = None
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Named]) -> Named:
+        """All images of `parts`, in order; all have the same categories and a summary each."""
+        return cls(
+            parts[0].names,
+            np.concatenate([part.choice for part in parts]),
+            np.concatenate([part.probability for part in parts]),
+            np.concatenate([part.unknown for part in parts]),
+            Summary.concatenate([part.summary for part in parts if part.summary is not None]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

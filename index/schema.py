@@ -6,12 +6,16 @@
     views         content_hash, view, vector, norm              training pictures, embedded once
     categories    name, source                                  what a picture can be called
     heads         name, file                                    dense layers, as safetensors bytes
-    predictions   image_id, category_id, probability, unknown   what the engine says each image is
+    predictions   image_id, category_id, probability, unknown,  what the engine says each image is
+                  built_in
     removals      image_id, generation                          images forgotten, for the index
     networks      fingerprint, file                             backbones quantized for this catalog
 
 A vector is a unit vector, little-endian float16 or float32 (setting `dtype`); `norm` restores the
-embedding's length. `migrations/` builds these tables; a test holds the two descriptions together.
+embedding's length. `built_in` is what the built-in categories alone make of an image, which never
+changes: the number of the best, its logit and its log-probability, as a little-endian int32 and
+two float32; NULL where it was not worked out. `migrations/` builds these tables; a test holds the
+two descriptions together.
 """
 
 from __future__ import annotations
@@ -190,6 +194,7 @@ class Prediction(Base):
     )
     probability: Mapped[float] = mapped_column(Float)
     unknown: Mapped[bool] = mapped_column()
+    built_in: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class Removal(Base):

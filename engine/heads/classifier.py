@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,9 @@ import numpy.typing as npt
 from safetensors import safe_open
 
 from engine.heads.head import Dense, Head
-from engine.heads.numerics import log_sum_exp, softmax
+from engine.heads.numerics import log_softmax, log_sum_exp, softmax
 from engine.results import Classification, Prediction
-from index.records import Floats, Named, Vectors
+from index.records import Floats, Ids, Named, Summary, Vectors
 
 BUILT_IN = "imagenet"
 # Below this the best of a thousand categories is a guess; on ImageNet's own pictures about one in
@@ -41,6 +41,12 @@ class BuiltIn:
     def logits(self, vectors: Vectors) -> Floats:
         """Return float32 `[n, 1000]`."""
         return self.layer(vectors.raw)
+
+    def summary(self, vectors: Vectors) -> Summary:
+        """Return what must be known of the thousand answers when heads compete with them."""
+        logits = self.logits(vectors)
+        choice = logits.argmax(axis=1).astype(np.int64)
+        return Summary(choice, logits.max(axis=1), log_softmax(logits).max(axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,10 @@ class Classifier:
     def __init__(self, built_in: BuiltIn, heads: Sequence[Head]) -> None:
         self._built_in = built_in
         self._heads = tuple(heads)
+        self._gates = Dense(
+            np.concatenate([built_in.layer.weight[:0], *(head.gate.weight for head in heads)]),
+            np.concatenate([built_in.layer.bias[:0], *(head.gate.bias for head in heads)]),
+        )
         self.names: tuple[tuple[str, str], ...] = (
             *((BUILT_IN, name) for name in built_in.categories),
             *((head.name, name) for head in heads for name in head.categories),
@@ -119,16 +129,48 @@ class Classifier:
 
     def best(self, vectors: Vectors) -> Named:
         """Return the best category of many pictures, in bounded memory."""
-        parts = [
-            self.joint(vectors[start : start + BLOCK]).best()
-            for start in range(0, max(len(vectors), 1), BLOCK)
-        ]
-        return Named(
-            self.names,
-            np.concatenate([part.choice for part in parts]),
-            np.concatenate([part.probability for part in parts]),
-            np.concatenate([part.unknown for part in parts]),
-        )
+        parts = []
+        for start in range(0, max(len(vectors), 1), BLOCK):
+            block = vectors[start : start + BLOCK]
+            summary = self._built_in.summary(block)
+            parts.append(replace(self.settle(block, summary), summary=summary))
+        return Named.concatenate(parts)
+
+    def settle(self, vectors: Vectors, summary: Summary) -> Named:
+        """Return the best category where it is known what the built-in ones say.
+
+        That is what `joint` would come to, for a hundredth of the work: the thousand need not be
+        asked again, and a head's layers only where its gate lets it win.
+
+        Parameters
+        ----------
+        summary
+            Of the same pictures, without gaps.
+        """
+        # All logits are counted from the best built-in one: beside large ones digits would be lost.
+        choice, best, total = summary.choice.copy(), 0 * summary.logit, -summary.log_probability
+        # The length is multiplied in afterwards: so the embeddings need no copy.
+        gates = vectors.unit @ self._gates.weight.T * vectors.norm[:, None] + self._gates.bias
+        row, first = 0, len(self._built_in.categories)
+        for head in self._heads:
+            share = log_sum_exp(gates[:, row : row + len(head.categories)]) - summary.logit
+            total = np.logaddexp(total, share)
+            # A head's logits are its share times probabilities: none is above the share itself.
+            able = np.flatnonzero(share > best)
+            place, logit = _best_of(head, vectors[able], share[able])
+            better = logit > best[able]
+            choice[able[better]] = first + place[better]
+            best[able[better]] = logit[better]
+            row, first = row + len(head.categories), first + len(head.categories)
+        probability = np.exp(best - total)
+        return Named(self.names, choice, probability, probability < CONVINCING)
+
+
+def _best_of(head: Head, vectors: Vectors, share: Floats) -> tuple[Ids, Floats]:
+    """Return which of a head's categories is best, and its logit beside the built-in ones."""
+    logits = head.log_probabilities(vectors)
+    place = logits.argmax(axis=1)
+    return place, share + logits.max(axis=1)
 
 
 def belonging(head: Head, built_in: BuiltIn, vectors: Vectors) -> Floats:

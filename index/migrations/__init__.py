@@ -12,12 +12,13 @@ from collections.abc import Callable
 from sqlalchemy import Connection, inspect, text
 
 from index.errors import CatalogVersionError
-from index.migrations import m0001_tables, m0002_removals, m0003_networks
+from index.migrations import m0001_tables, m0002_removals, m0003_networks, m0004_built_in
 
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m0001_tables.apply,
     m0002_removals.apply,
     m0003_networks.apply,
+    m0004_built_in.apply,
 )
 
 

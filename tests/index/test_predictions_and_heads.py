@@ -41,8 +41,9 @@ def _change(
     put: tuple[str, bytes] | None = None,
     delete: str | None = None,
 ) -> None:
-    keys = np.array(ids, np.int64)
-    catalog.change_heads(put=put, delete=delete, ids=keys, named=_all(name, len(ids)))
+    named = _all(name, len(ids))
+    parts = [(np.array(ids, np.int64), named)]
+    catalog.change_heads(put=put, delete=delete, names=named.names, parts=parts)
 
 
 def test_a_prediction_comes_back_whole(catalog: Catalog, ids: list[int]) -> None:
@@ -75,7 +76,8 @@ def test_one_name_from_two_sources_is_two_categories(catalog: Catalog, ids: list
         np.ones(3, np.float32),
         np.zeros(3, np.bool_),
     )
-    catalog.change_heads(put=None, delete=None, ids=np.array(ids), named=named)
+    parts = [(np.array(ids), named)]
+    catalog.change_heads(put=None, delete=None, names=named.names, parts=parts)
     sources = [catalog.predictions.of(ids)[key].source for key in ids]
     assert sources == ["imagenet", "furniture", "furniture"]
     assert catalog.predictions.counts() == {"quilt": 3}

@@ -1,0 +1,65 @@
+"""Bringing every image's prediction up to date when the catalog's heads change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from threadpoolctl import threadpool_limits
+
+from engine.embedder import Embedder
+from engine.heads.classifier import Classifier
+from engine.heads.file import head_to_bytes
+from engine.heads.head import Head
+from engine.pipeline import ahead
+from index.catalog import Catalog
+from index.embeddings import Span
+from index.records import Ids, Named
+
+# Reading holds Python's lock half of the time: more threads would wait for each other.
+WORKERS = 2
+
+
+def adopt_heads(
+    catalog: Catalog,
+    embedder: Embedder,
+    heads: Sequence[Head],
+    *,
+    put: Head | None = None,
+    delete: str | None = None,
+) -> None:
+    """Change the catalog's heads and, in the same transaction, every image's prediction.
+
+    The predictions come from stored embeddings; no picture is opened, and only a few spans of
+    embeddings are held at a time. What the built-in categories say of an image is remembered
+    beside its prediction, so only the heads are asked.
+
+    Parameters
+    ----------
+    heads
+        All heads there will be afterwards.
+    put, delete
+        The head to store, or the name of the one to forget.
+    """
+    classifier = Classifier(embedder.built_in, heads)
+    catalog.change_heads(
+        put=(put.name, head_to_bytes(put)) if put else None,
+        delete=delete,
+        names=classifier.names,
+        parts=_predictions(catalog, classifier),
+    )
+
+
+def _predictions(catalog: Catalog, classifier: Classifier) -> Iterator[tuple[Ids, Named]]:
+    embeddings = catalog.embeddings
+
+    def work_out(span: Span) -> tuple[Ids, Named]:
+        part = embeddings.within(span)
+        if part.summary.complete:
+            return part.ids, classifier.settle(part.vectors, part.summary)
+        # An older release did not remember what the built-in categories say: once is enough.
+        return part.ids, classifier.best(part.vectors)
+
+    # Each thread multiplies by itself: products so small are not worth sharing out, and sharing
+    # would wait for whichever core is reading.
+    with threadpool_limits(1, user_api="blas"):
+        yield from ahead(work_out, embeddings.spans(), workers=WORKERS, window=2 * WORKERS)
