@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.synthetic import Synthetic
 from engine import Engine
 from index.catalog import Catalog
 from index.images import Batch
-from index.records import FileState, ImageFacts, Named, Vectors
+from index.records import FileState, Floats, ImageFacts, Named, Vectors
 from index.store import find_store
 
 BATCH = 5_000
-# Two photographs mixed, and noise of this length: neighbours as near as those of real pictures.
-NOISE = 0.6
 CATEGORIES = ("chair", "bed", "sofa", "table", "lamp")
 
 
@@ -49,9 +48,10 @@ def fill_store(
         engine.index([str(photo) for photo in photos])
     with Catalog.open(find_store(filled.store).catalog) as catalog:
         _, real = catalog.images.vectors()
-        rng = np.random.default_rng(0)
+        source, rng = Synthetic(real.raw), np.random.default_rng(0)
         for start in range(len(real), count, BATCH):
-            catalog.images.store(_made_up(rng, real, start, min(BATCH, count - start)))
+            unit = source.draw(min(BATCH, count - start), rng)
+            catalog.images.store(made_up_batch(unit, source.length, start))
     with Engine.open(filled.store, cache=cache) as engine:
         engine.export(filled.vectors)
     with filled.vectors.with_suffix(".csv").open(encoding="utf-8", newline="") as lines:
@@ -60,8 +60,9 @@ def fill_store(
     return filled
 
 
-def _made_up(rng: np.random.Generator, real: Vectors, first: int, count: int) -> Batch:
-    """Return images that lie nowhere, numbered from `first`."""
+def made_up_batch(unit: Floats, length: float, first: int) -> Batch:
+    """Return images that lie nowhere, numbered from `first`, with these unit vectors."""
+    count = len(unit)
     facts = [
         ImageFacts(
             FileState(f"/made-up/{number // 1000:04d}/{number:07d}.jpg", 40_000, number),
@@ -74,20 +75,12 @@ def _made_up(rng: np.random.Generator, real: Vectors, first: int, count: int) ->
         )
         for number in range(first, first + count)
     ]
+    rng = np.random.default_rng(first)
     named = Named(
         [("imagenet", name) for name in CATEGORIES],
         rng.integers(0, len(CATEGORIES), count),
         rng.uniform(0.3, 1.0, count).astype(np.float32),
         np.zeros(count, np.bool_),
     )
-    return Batch([None] * count, facts, _embeddings(rng, real, count), named)
-
-
-def _embeddings(rng: np.random.Generator, real: Vectors, count: int) -> Vectors:
-    one, other = rng.integers(0, len(real), (2, count))
-    weight = rng.uniform(0.0, 1.0, (count, 1)).astype(np.float32)
-    mixed = Vectors.of(real.unit[one] * weight + real.unit[other] * (1 - weight))
-    dim = real.unit.shape[1]
-    noise = rng.standard_normal((count, dim), np.float32) * np.float32(NOISE / dim**0.5)
-    unit = Vectors.of(mixed.unit + noise).unit
-    return Vectors(unit, real.norm[one])
+    norms = np.full(count, length, np.float32)
+    return Batch([None] * count, facts, Vectors(unit, norms), named)

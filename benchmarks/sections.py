@@ -13,6 +13,7 @@ SECTIONS: dict[str, str] = {
     "embedding": "benchmarks.embedding",
     "memory": "benchmarks.memory",
     "cold-start": "benchmarks.cold_start",
+    "search": "benchmarks.search",
 }
 
 

@@ -13,6 +13,7 @@ from engine.config import INT8, Config
 from engine.reporting import Reporter
 
 if TYPE_CHECKING:
+    from engine.early import EarlyStart
     from engine.embedder import Embedder
     from engine.heads.head import Head
     from index.catalog import Catalog
@@ -39,15 +40,18 @@ class Session:
         self.config = config
         self._reporter = reporter
         self._catalog_open: Catalog | None = None
+        self._index_open: OpenedIndex | None = None
         self._embedder_given = embedder
         self._embedder_open: Embedder | None = None
+        self._early: EarlyStart | None = None
 
     def catalog(self) -> Catalog:
         """Return the catalog, which must exist."""
         if self._catalog_open is None:
+            self.config.store.require()
+            # Imported after that: what works without a store works without SQLAlchemy.
             from index.catalog import Catalog
 
-            self.config.store.require()
             self._catalog_open = Catalog.open(self.config.store.catalog)
         return self._catalog_open
 
@@ -60,6 +64,16 @@ class Session:
         except StoreNotFoundError:
             return None
 
+    def warm_up(self) -> None:
+        """Begin to load the backbone in the background, where the store says which one it is.
+
+        For verbs that embed a picture: meanwhile they import and open the rest.
+        """
+        if self._embedder_given is None and self._embedder_open is None:
+            from engine.early import start_early
+
+            self._early = start_early(self.config)
+
     def embedder(self) -> Embedder:
         """Return the catalog's backbone, or the one chosen for a catalog to come."""
         if self._embedder_open is None:
@@ -68,6 +82,8 @@ class Session:
             catalog = self.catalog_or_none()
             identity = catalog.identity if catalog else None
             embedder = self._embedder_given
+            if embedder is None and self._early is not None:
+                embedder = self._early.embedder(identity)
             if embedder is None:
                 network = catalog.network if catalog else None
                 embedder = choose_embedder(self.config, identity, self._reporter, network)
@@ -117,6 +133,9 @@ class Session:
         """Return the index in step with the catalog, and keep what that took if possible."""
         from index.sync import open_index, save_index
 
+        kept = self._index_open
+        if kept is not None and not save and kept.generation == catalog.generation():
+            return kept
         store = self.config.store
 
         def progress(done: int, total: int) -> None:
@@ -133,6 +152,7 @@ class Session:
                 # Where a writer is busy it will save, and a read-only store stays as it is.
                 with suppress(StoreError), writer_lock(store.folder):
                     save_index(opened, catalog, store.index)
+        self._index_open = opened
         return opened
 
     def heads(self) -> list[Head]:
@@ -148,3 +168,4 @@ class Session:
         if self._catalog_open is not None:
             self._catalog_open.close()
             self._catalog_open = None
+            self._index_open = None

@@ -11,8 +11,6 @@ were removed are masked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -23,6 +21,7 @@ import numpy.typing as npt
 
 from index.records import Floats, Ids
 from index.rotation import Rotation
+from index.threads import threads_for
 from index.tuning import Tuning
 
 # FAISS's type stubs know nothing of what its Python layer adds.
@@ -30,8 +29,6 @@ faiss: Any = _faiss
 
 # So few are compared one by one: sooner done than looking into lists.
 FEW = 1000
-# Fewer queries than this at once are not worth waking a second thread for.
-QUERIES_PER_THREAD = 4
 # Results asked for beyond `k`, because the second comparison still errs by a vector's length.
 SPARE = 8
 # However many are asked for, so many times more have their first, coarse comparison checked.
@@ -197,7 +194,7 @@ class CompressedVectors:
         # Of every image only some are allowed: the nearest of those lie as deep as this.
         depth = wanted * self.total / within.count
         probes = nprobe or self.tuning.nprobe(depth, self.lists)
-        extra = max(CANDIDATES_PER_RESULT * k, candidates or self.tuning.candidates)
+        extra = max(CANDIDATES_PER_RESULT * wanted, candidates or self.tuning.candidates)
         scores, places = self._scan(rotated, wanted, within, probes, extra)
         while probes < self.lists:
             short = np.flatnonzero((places < 0).any(axis=1))
@@ -213,19 +210,22 @@ class CompressedVectors:
         asked = min(k + max(SPARE, k // 4), within.count)
         lists = faiss.SearchParametersIVF(nprobe=nprobe, sel=within.selector)
         projected = faiss.SearchParametersPreTransform(index_params=lists)
-        factor = max(1.0, (k + extra) / asked)
+        factor = max(1.0, min(k + extra, within.count) / asked)
         parameters = faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=projected)
-        with _threads_for(len(rotated)):
+        with threads_for(len(rotated)):
             scores, places = self.inner.search(rotated, asked, params=parameters)
-        scores = np.where(places >= 0, scores * np.asarray(self.inverse)[places], -1)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        # FAISS says that there is nothing by a score which cannot be multiplied.
+        there = places >= 0
+        scores = np.where(there, scores, -1) * np.where(there, np.asarray(self.inverse)[places], 1)
+        # What is there comes first, even if rounding made it less than nothing.
+        order = np.argsort(np.where(there, -scores, np.inf), axis=1, kind="stable")[:, :k]
         return (
             np.take_along_axis(scores, order, axis=1).astype(np.float32),
             np.take_along_axis(places, order, axis=1),
         )
 
     def _compare(self, rotated: Floats, k: int, places: Ids) -> tuple[Floats, Ids]:
-        with _threads_for(len(rotated)):
+        with threads_for(len(rotated)):
             decoded = self._codes.reconstruct_batch(places)
         scores = (rotated @ decoded.T) * np.asarray(self.inverse)[places]
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -256,14 +256,3 @@ def _padded(scores: Floats, k: int, places: Ids | None = None) -> tuple[Floats, 
         scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-1)
         places = np.pad(places, ((0, 0), (0, missing)), constant_values=-1)
     return scores.astype(np.float32), places
-
-
-@contextmanager
-def _threads_for(queries: int) -> Iterator[None]:
-    """Answer few queries on one thread: to wake others costs more, and waits when they are busy."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(max(1, min(before, queries // QUERIES_PER_THREAD)))
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)

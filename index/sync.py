@@ -65,7 +65,7 @@ class OpenedIndex:
 
 def peek_index(catalog: Catalog, path: Path) -> OpenedIndex | None:
     """Return the index as `open_index` does, None where that would take a long build."""
-    return _open(catalog, path, settle=False, progress=None, long_builds=False)
+    return _open(catalog, path, settle=False, progress=None, peek=True)
 
 
 def open_index(
@@ -83,22 +83,25 @@ def open_index(
     progress
         Is told how many images of how many a long build has added.
     """
-    opened = _open(catalog, path, settle, progress, long_builds=True)
+    opened = _open(catalog, path, settle, progress, peek=False)
     assert opened is not None
     return opened
 
 
 def _open(
-    catalog: Catalog, path: Path, settle: bool, progress: Progress | None, long_builds: bool
+    catalog: Catalog, path: Path, settle: bool, progress: Progress | None, peek: bool
 ) -> OpenedIndex | None:
     identity = catalog.identity
     with catalog.database.reading() as connection:
         generation = read_generation(connection)
-        count = connection.execute(_visible(select(func.count()))).scalar_one()
         key = read_catalog_id(connection)
+        stored = _read(path, catalog, key)
+        if stored is not None and stored[1] == generation and not (settle or peek):
+            # Nothing has changed since; to count a million rows would take longer than a search.
+            return OpenedIndex(stored[0], key, generation, len(stored[0]), "current")
+        count = connection.execute(_visible(select(func.count()))).scalar_one()
         preference = read_preference(connection)
         plan = choose_plan(count, identity.dim, identity.dtype, preference)
-        stored = _read(path, catalog, key)
         if stored is not None and not (settle and _outgrown(stored[0], plan)):
             vectors, since = stored
             if since == generation and len(vectors) == count:
@@ -109,7 +112,7 @@ def _open(
                     if settle:
                         vectors = _folded(vectors, path, identity.dtype)
                     return OpenedIndex(vectors, key, generation, count, "caught up")
-        if not (plan.is_exact or long_builds):
+        if peek and not plan.is_exact:
             return None
         vectors = _build(connection, catalog, plan, count, progress)
         return OpenedIndex(vectors, key, generation, count, "rebuilt")

@@ -17,6 +17,7 @@ import numpy as np
 
 from index.compressed import CompressedVectors, Within
 from index.records import Floats, Ids
+from index.threads import threads_for
 
 BLOCK = 8192
 
@@ -209,7 +210,8 @@ class VectorIndex:
         if allowed is not None:
             parameters = faiss.SearchParameters()
             parameters.sel = allowed.selector
-        scores, ids = self._exact.search(queries, k, params=parameters)
+        with threads_for(len(queries)):
+            scores, ids = self._exact.search(queries, k, params=parameters)
         return scores, ids
 
 
