@@ -16,7 +16,7 @@ from index.compressed import CompressedVectors, Within
 from index.plan import Plan
 from index.records import Floats, Ids
 from index.rotation import Rotation
-from index.tuning import DEPTHS, Tuning, tune
+from index.tuning import DEPTHS, Truth, Tuning, tune
 
 # FAISS's type stubs know nothing of what its Python layer adds.
 faiss: Any = _faiss
@@ -52,10 +52,10 @@ def build(
     """
     rotate = Rotation(sample[1].shape[1])
     # What was trained on is found more easily than what was not: it may not measure.
-    apart = min(QUERIES, len(sample[0]) // 4)
+    apart = max(0, min(QUERIES, len(sample[0]) // 4, len(sample[0]) - plan.lists))
     queries = (sample[0][:apart], sample[1][:apart])
     inner = _trained(plan, rotate(sample[1][apart:]))
-    truth = _Truth(*queries)
+    nearest = _Nearest(*queries)
     ids: list[Ids] = []
     inverse: list[Floats] = []
     done = 0
@@ -63,7 +63,7 @@ def build(
         rotated = rotate(unit)
         inner.add(rotated)
         inverse.append(inverse_lengths(inner, rotated))
-        truth.see(chunk_ids, unit, done)
+        nearest.see(chunk_ids, unit, done)
         ids.append(chunk_ids)
         done += len(chunk_ids)
         if progress is not None:
@@ -71,7 +71,7 @@ def build(
     built = CompressedVectors(
         inner, np.concatenate(ids), np.concatenate(inverse), _TRIAL, trained_on=done
     )
-    built.tuning = measure(built, queries, truth.places)
+    built.tuning = measure(built, queries, nearest.found)
     return built
 
 
@@ -94,7 +94,7 @@ def extend(old: CompressedVectors, chunks: Iterable[Chunk]) -> CompressedVectors
     )
 
 
-def measure(built: CompressedVectors, queries: Chunk, truth: Ids) -> Tuning:
+def measure(built: CompressedVectors, queries: Chunk, truth: Truth) -> Tuning:
     """Return the cheapest way of looking whose recall reaches the target."""
     ids, unit = queries
     own = {int(image_id): place for place, image_id in enumerate(built.ids)} if len(ids) else {}
@@ -120,28 +120,28 @@ def inverse_lengths(inner: _faiss.IndexRefine, rotated: Floats) -> Floats:
     return np.where(lengths > 0.5, 1 / lengths, 1).astype(np.float32)
 
 
-class _Truth:
+class _Nearest:
     """The nearest of every query, gathered while all vectors pass by."""
 
     def __init__(self, ids: Ids, unit: Floats) -> None:
         self._ids = ids
         self._unit = unit
-        self._scores = np.zeros((len(ids), 0), np.float32)
-        self.places = np.zeros((len(ids), 0), np.int64)
+        self.found = Truth(np.zeros((len(ids), 0), np.int64), np.zeros((len(ids), 0), np.float32))
 
     def see(self, ids: Ids, unit: Floats, start: int) -> None:
         scores = self._unit @ unit.T
         scores[self._ids[:, None] == ids] = -2
         places = np.broadcast_to(np.arange(start, start + len(ids)), scores.shape)
-        scores = np.concatenate([self._scores, scores], axis=1)
-        places = np.concatenate([self.places, places], axis=1)
-        depth = min(DEPTHS[-1], scores.shape[1])
+        scores = np.concatenate([self.found.scores, scores], axis=1)
+        places = np.concatenate([self.found.places, places], axis=1)
+        depth = min(DEPTHS[-1] + 1, scores.shape[1])
         best = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
         best = np.take_along_axis(
             best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1
         )
-        self._scores = np.take_along_axis(scores, best, axis=1)
-        self.places = np.take_along_axis(places, best, axis=1)
+        self.found = Truth(
+            np.take_along_axis(places, best, axis=1), np.take_along_axis(scores, best, axis=1)
+        )
 
 
 def _trained(plan: Plan, rotated: Floats) -> _faiss.IndexRefine:

@@ -32,7 +32,7 @@ class Rotation:
         """Return the rotated vectors, float32 `[n, dim]`; lengths and products stay the same."""
         rows = (vectors * self._signs).reshape(-1, *self._shape)
         turned = self._left @ (rows @ self._right.T)
-        return np.ascontiguousarray(turned.reshape(len(vectors), -1), np.float32)
+        return np.ascontiguousarray(turned.reshape(vectors.shape), np.float32)
 
 
 def _cosines(size: int) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log
@@ -14,11 +14,15 @@ from index.records import Floats, Ids
 TARGET = 0.99
 # The sample is finite: what it shows must be a little better than what is promised.
 MARGIN = 0.003
+# Where the target is out of reach, this much less than the best is worth looking less far.
+FORGONE = 0.005
 NEIGHBOURS = 10
 DEPTHS = (10, 100, 1000)
 EXTRA_CANDIDATES = (60, 150, 300)
 # Comparing this many candidates again costs as much as looking into one list more.
 CANDIDATES_PER_PROBE = 12
+# Twins are equally near: which of them is found is no matter. Their scores differ by rounding.
+TIE = 1e-6
 # So many queries measure the deeper searches, which take longer and need fewer for the same error.
 DEEP_QUERIES = 100
 CANDIDATES_PER_DEPTH = 15
@@ -59,7 +63,44 @@ class Tuning:
         return max(1, min(round(wanted), lists))
 
 
-def tune(look: Look, queries: Floats, truth: Ids, lists: int) -> Tuning:
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is nearest to each of some queries, best first.
+
+    Attributes
+    ----------
+    places
+        Positions, int64 `[n, depth]`.
+    scores
+        Their cosines, float32 `[n, depth]`; those of twins may differ by rounding.
+    """
+
+    places: Ids
+    scores: Floats
+
+    @property
+    def depth(self) -> int:
+        """How many are known of each query."""
+        return int(self.places.shape[1])
+
+    def recall(self, found: Ids) -> float:
+        """Return the share of what the first of these queries should find that was found.
+
+        Where as many as are asked for tie with others, each of these is as right; queries whose
+        ties go on beyond what is known cannot tell anything.
+        """
+        wanted = min(found.shape[1], self.depth)
+        scores = self.scores[: len(found)]
+        near = scores >= scores[:, wanted - 1 : wanted] - TIE
+        shares = [
+            min(1.0, np.intersect1d(row, places[right]).size / wanted)
+            for row, places, right in zip(found, self.places, near, strict=False)
+            if not right[-1] or wanted == self.depth
+        ]
+        return float(np.mean(shares)) if shares else 1.0
+
+
+def tune(look: Look, queries: Floats, truth: Truth, lists: int) -> Tuning:
     """Choose the cheapest way of looking that reaches the target.
 
     Parameters
@@ -70,31 +111,55 @@ def tune(look: Look, queries: Floats, truth: Ids, lists: int) -> Tuning:
     queries
         Unit vectors, float32 `[n, dim]`.
     truth
-        Positions of their nearest, best first, int64 `[n, depth]`.
+        What exact search finds for them, itself left out, too; deeper than is measured, so
+        that ties are seen.
     lists
         How many lists there are.
     """
-    options = []
+    tried = []
     for candidates in EXTRA_CANDIDATES:
         for nprobe in _grid(lists):
-            recall = _recall(look(queries, NEIGHBOURS, nprobe, candidates), truth)
+            recall = truth.recall(look(queries, NEIGHBOURS, nprobe, candidates))
+            tried.append(_Tried(nprobe, candidates, recall))
             if recall >= TARGET + MARGIN:
                 break
-        reached = recall >= TARGET + MARGIN
-        cost = nprobe + candidates / CANDIDATES_PER_PROBE
-        options.append((not reached, cost if reached else -recall, nprobe, candidates, recall))
-    _, _, nprobe, candidates, recall = min(options)
-    probes = [(NEIGHBOURS, nprobe)]
-    few, few_truth = queries[:DEEP_QUERIES], truth[:DEEP_QUERIES]
+    chosen = _cheapest(tried, TARGET + MARGIN)
+    probes = [(NEIGHBOURS, chosen.nprobe)]
+    few = queries[:DEEP_QUERIES]
     for depth in DEPTHS[1:]:
-        if truth.shape[1] >= depth:
+        if truth.depth > depth:
+            # Candidates in plenty, so that the lists alone decide what is found.
+            plenty = CANDIDATES_PER_DEPTH * depth
+            tried = []
             for deeper in _grid(lists, start=probes[-1][1]):
-                # Candidates in plenty, so that the lists alone decide what is found.
-                found = look(few, depth, deeper, CANDIDATES_PER_DEPTH * depth)
-                if _recall(found, few_truth) >= TARGET:
+                tried.append(_Tried(deeper, plenty, truth.recall(look(few, depth, deeper, plenty))))
+                if tried[-1].recall >= TARGET:
                     break
-            probes.append((depth, deeper))
-    return Tuning(round(recall, 4), candidates, tuple(probes))
+            probes.append((depth, _cheapest(tried, TARGET).nprobe))
+    return Tuning(round(chosen.recall, 4), chosen.candidates, tuple(probes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A way of looking, and what it found."""
+
+    nprobe: int
+    candidates: int
+    recall: float
+
+    @property
+    def cost(self) -> float:
+        return self.nprobe + self.candidates / CANDIDATES_PER_PROBE
+
+
+def _cheapest(tried: Sequence[_Tried], target: float) -> _Tried:
+    """Return the cheapest that reaches the target, or nearly what can be reached at all.
+
+    Codes of few bits confuse near neighbours: to look into every list would not help them.
+    """
+    best = max(each.recall for each in tried)
+    aim = target if best >= target else best - FORGONE
+    return min((each for each in tried if each.recall >= aim), key=lambda each: each.cost)
 
 
 def _grid(lists: int, start: int = 1) -> Iterator[int]:
@@ -104,11 +169,3 @@ def _grid(lists: int, start: int = 1) -> Iterator[int]:
         yield number
         number = max(number + 1, int(number * 1.2))
     yield lists
-
-
-def _recall(found: Ids, truth: Ids) -> float:
-    depth = found.shape[1]
-    shared = [
-        np.intersect1d(row, nearest[:depth]).size for row, nearest in zip(found, truth, strict=True)
-    ]
-    return float(np.mean(shared) / min(depth, truth.shape[1]))
