@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.backbones import AUTO, EMBEDDED, REFERENCE, Backbone, backbone_named
 from engine.config import INT8, Config
 from engine.errors import BackboneMismatchError, WeightsError
-from engine.heads.classifier import BuiltIn
 from engine.images import Picture, decode
 from engine.precision import choose_precision
 from engine.preprocess import Pixels
 from engine.reporting import Reporter
 from engine.runtimes import Runtime, open_runtime
 from engine.runtimes.converted import Converted, convert
-from engine.runtimes.quantized import unpacked
 from engine.weights import WeightsCache, WeightsFile, reachable
 from index.records import CatalogIdentity, Vectors
+
+if TYPE_CHECKING:
+    from engine.heads.classifier import BuiltIn
 
 # Times the shorter side after resizing. A JPEG reduced to no less gives the embedding of the whole
 # one (cosine 0.9997 on average, 0.9992 at least), and one of 12 Mpx takes a third of the time.
@@ -84,7 +86,13 @@ class Embedder:
     @cached_property
     def built_in(self) -> BuiltIn:
         """The backbone's own categories."""
+        from engine.heads.classifier import BuiltIn
+
         return BuiltIn.read(self.converted.classifier)
+
+    def start(self) -> None:
+        """Load the backbone now, and not with the first picture."""
+        self._runtime  # noqa: B018
 
     def picture(self, data: bytes, name: str) -> Picture:
         """Decode a picture, a large JPEG at as much of its size as the backbone can tell.
@@ -149,6 +157,8 @@ def choose_embedder(
     backbone = _choose_backbone(config, identity, cache, reporter)
     precision = choose_precision(config, identity)
     if precision == INT8:
+        from engine.runtimes.quantized import unpacked
+
         assert identity is not None and network is not None
         fingerprint = identity.fingerprint
         prepare = partial(unpacked, backbone, fingerprint, config.cache, network)

@@ -172,7 +172,9 @@ class Engine(HeadVerbs):
         StoreNotFoundError
             There is no catalog.
         """
-        from engine.searching import Query, embed_sources, search
+        self._session.warm_up()
+        from engine.queries import embed_sources
+        from engine.searching import Query, search
 
         query = Query(k, min_score, category, same_category, tuple(where))
         catalog = self._session.catalog()
@@ -213,8 +215,9 @@ class Engine(HeadVerbs):
         UnknownHeadError
             There is no such head.
         """
+        self._session.warm_up()
         from engine.heads.registry import check_known, distribution
-        from engine.searching import embed_sources
+        from engine.queries import embed_sources
 
         heads = self._session.heads()
         check_known(heads, head)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +34,19 @@ class CatalogIdentity:
     dim: int
     dtype: str
     precision: str
+
+    @classmethod
+    def of(cls, settings: Mapping[str, str]) -> CatalogIdentity | None:
+        """Read the catalog's settings; None while the catalog is empty."""
+        if "fingerprint" not in settings:
+            return None
+        return cls(
+            settings["backbone"],
+            settings["fingerprint"],
+            int(settings["dim"]),
+            settings["dtype"],
+            settings["precision"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

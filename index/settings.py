@@ -28,16 +28,7 @@ def write_setting(connection: Connection, key: str, value: str) -> None:
 def read_identity(connection: Connection) -> CatalogIdentity | None:
     """Return whose embeddings these are, None while the catalog is empty."""
     rows = connection.execute(select(Setting.key, Setting.value)).all()
-    facts = {row.key: row.value for row in rows}
-    if "fingerprint" not in facts:
-        return None
-    return CatalogIdentity(
-        facts["backbone"],
-        facts["fingerprint"],
-        int(facts["dim"]),
-        facts["dtype"],
-        facts["precision"],
-    )
+    return CatalogIdentity.of({row.key: row.value for row in rows})
 
 
 def write_identity(connection: Connection, identity: CatalogIdentity) -> None:
