@@ -27,10 +27,15 @@ def precision_at(
     list of float
         For each depth the share of results that have the query's label, on average.
     """
-    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
-    scores = unit @ unit.T
-    np.fill_diagonal(scores, -np.inf)
-    order = np.argsort(-scores, axis=1, kind="stable")[:, : max(depths)]
+    order = nearest(embeddings, max(depths))
     names = np.array(labels)
     right = names[order] == names[:, None]
     return [float(right[:, :depth].mean()) for depth in depths]
+
+
+def nearest(embeddings: npt.NDArray[np.float32], depth: int) -> npt.NDArray[np.intp]:
+    """Return the rows nearest to each row by cosine, itself left out, int `[n, depth]`."""
+    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    scores = unit @ unit.T
+    np.fill_diagonal(scores, -np.inf)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :depth]

@@ -11,6 +11,7 @@ from types import ModuleType
 
 SECTIONS: dict[str, str] = {
     "embedding": "benchmarks.embedding",
+    "agreement": "benchmarks.agreement",
     "memory": "benchmarks.memory",
     "cold-start": "benchmarks.cold_start",
     "search": "benchmarks.search",

@@ -26,8 +26,10 @@ class EnginePeer(Peer):
         self._store = Path(job.work) / "store"
         options: dict[str, Any] = dict(job.options)
         try:
+            if options.get("precision") == "int8":
+                _make_int8(self._store, job)
             self._engine = engine.Engine.open(self._store, **options)
-        except engine.UsageError as error:
+        except engine.EngineError as error:
             raise SkipError(str(error)) from None
 
     def embed(self, folder: str, files: Sequence[str]) -> None:
@@ -48,6 +50,19 @@ class EnginePeer(Peer):
         with table.with_suffix(".csv").open(encoding="utf-8", newline="") as lines:
             place = {row["path"]: number for number, row in enumerate(csv.DictReader(lines))}
         return np.load(table)[[place[file] for file in files]]
+
+
+def _make_int8(store: Path, job: Job) -> None:
+    """Make an empty catalog in int8: for its network the few pictures of the warm-up won't do."""
+    from engine import Config
+    from engine.calibration import quantized_embedder
+    from engine.reporting import SILENT
+    from index.catalog import Catalog
+
+    config = Config.at(store, **job.options)
+    embedder, network = quantized_embedder(config, [job.folder], SILENT)
+    config.store.make()
+    Catalog.create(config.store.catalog, embedder.identity, network=network).close()
 
 
 if __name__ == "__main__":

@@ -14,15 +14,19 @@ class RuntimePeer(Peer):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        from engine import Config, UsageError, __version__
+        from engine import Config, EngineError, __version__
+        from engine.calibration import quantized_embedder
         from engine.embedder import choose_embedder
         from engine.reporting import SILENT
 
         self.version = __version__
         try:
             config = Config.at(Path(job.work) / "store", **job.options)
-            self._embedder = choose_embedder(config, None, SILENT)
-        except UsageError as error:
+            if config.precision == "int8":
+                self._embedder, _ = quantized_embedder(config, [job.folder], SILENT)
+            else:
+                self._embedder = choose_embedder(config, None, SILENT)
+        except EngineError as error:
             raise SkipError(str(error)) from None
         self._pixels: list[Any] = []
         self._vectors: Any = None
