@@ -17,7 +17,7 @@ from pathlib import Path
 
 from engine.backbones import Backbone
 from engine.errors import WeightsCorruptError
-from engine.runtimes.kept import is_whole, keep
+from engine.runtimes.kept import is_whole, keep, keep_or_lend
 from engine.weights import WeightsFile, file_sha256
 
 NETWORK = ("model.xml", "model.bin")
@@ -55,18 +55,14 @@ class Converted:
         return self.folder / "compiled"
 
     def rounded(self) -> Path:
-        """Return the network for OpenVINO in bf16, made on first use (about a second).
-
-        Raises
-        ------
-        EngineError
-            The cache cannot be written.
-        """
+        """Return the network for OpenVINO in bf16, made on first use (about a second)."""
         folder = self.folder / "bf16"
         if not is_whole(folder, NETWORK):
             from engine.runtimes.rounded import save_rounded
 
-            keep(folder, NETWORK, lambda target: save_rounded(self.model, target / "model.xml"))
+            folder = keep_or_lend(
+                folder, NETWORK, lambda target: save_rounded(self.model, target / "model.xml")
+            )
         return folder / "model.xml"
 
 

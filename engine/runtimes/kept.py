@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -57,6 +59,24 @@ def keep(folder: Path, names: Sequence[str], write: Callable[[Path], None]) -> N
             ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def keep_or_lend(folder: Path, names: Sequence[str], write: Callable[[Path], None]) -> Path:
+    """Make a folder that is quickly made anew; where the cache cannot be written, for this process.
+
+    Returns
+    -------
+    `folder`, or a temporary one that goes when Python ends: a cache that cannot be written costs
+    time only.
+    """
+    try:
+        keep(folder, names, write)
+    except EngineError:
+        lent = Path(tempfile.mkdtemp(prefix="engine-"))
+        atexit.register(shutil.rmtree, lent, ignore_errors=True)
+        write(lent)
+        return lent
+    return folder
 
 
 def _sizes(folder: Path, names: Sequence[str]) -> dict[str, int]:

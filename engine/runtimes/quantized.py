@@ -22,7 +22,7 @@ from pathlib import Path
 from engine.backbones import Backbone
 from engine.errors import CatalogDamagedError, CatalogVersionError
 from engine.runtimes.converted import FILES, Converted
-from engine.runtimes.kept import is_whole, keep
+from engine.runtimes.kept import is_whole, keep_or_lend
 
 FORMAT = 1
 FACTS = "facts.json"
@@ -91,15 +91,13 @@ def unpacked(
     ------
     CatalogDamagedError
         The file is not the one that the fingerprint was taken of.
-    EngineError
-        The cache cannot be written.
     """
     folder = cache / "models" / f"{backbone.name}-{fingerprint[:16]}"
     if not is_whole(folder, FILES):
         file = read()
         if fingerprint_of(file) != fingerprint:
             raise _damaged("its hash is not the one that the catalog recorded")
-        keep(folder, FILES, lambda target: _extract(file, target))
+        folder = keep_or_lend(folder, FILES, lambda target: _extract(file, target))
     return Converted(folder, None)
 
 

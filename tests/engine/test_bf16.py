@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine.backbones import backbone_named
+from engine.errors import EngineError
 from engine.images import decode
 from engine.preprocess import Pixels
 from engine.runtimes import open_runtime
@@ -114,3 +115,17 @@ def test_a_rounded_network_that_was_cut_off_is_made_again(copy: Converted, name:
     (folder / name).write_bytes(good[name][:10])
     copy.rounded()
     assert files_below(folder) == good
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(
+    copy: Converted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = copy.rounded().read_bytes()
+    shutil.rmtree(copy.folder / "bf16")
+
+    def refuse(*arguments: object) -> None:
+        raise EngineError("cache", "it is read-only", "Name another one")
+
+    monkeypatch.setattr("engine.runtimes.kept.keep", refuse)
+    assert copy.rounded().read_bytes() == good
+    assert not (copy.folder / "bf16").exists()

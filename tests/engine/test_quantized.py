@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.backbones import backbone_named
-from engine.errors import CatalogDamagedError, CatalogVersionError, EngineError
+from engine.errors import CatalogDamagedError, CatalogVersionError
 from engine.runtimes.quantized import fingerprint_of, pack, unpacked
 
 LITE0 = backbone_named("efficientnet_lite0")
@@ -114,7 +114,7 @@ def test_a_network_of_a_newer_format_is_refused() -> None:
         fingerprint_of(content.getvalue())
 
 
-def test_a_cache_that_cannot_be_made_is_an_error_with_advice(tmp_path: Path, file: bytes) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(EngineError, match="ENGINE_CACHE"):
-        unpacked(LITE0, fingerprint_of(file), tmp_path / "file", lambda: file)
+def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path, file: bytes) -> None:
+    (tmp_path / "file").touch()  # a file where the folder would be
+    found = unpacked(LITE0, fingerprint_of(file), tmp_path / "file", lambda: file)
+    assert contents(found.folder) == CONTENT
