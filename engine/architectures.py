@@ -30,7 +30,7 @@ class Loaded:
         Names of its rows.
     """
 
-    module: nn.Module
+    module: Frozen
     classifier_weight: Floats
     classifier_bias: Floats
     categories: tuple[str, ...]

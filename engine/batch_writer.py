@@ -115,8 +115,7 @@ class BatchWriter:
         (rows, future), *others = self._under_way
         vectors = future.result()
         ready = [
-            (image_id, facts, vectors[row : row + 1])
-            for row, (image_id, facts) in enumerate(rows)
+            (image_id, facts, vectors[row : row + 1]) for row, (image_id, facts) in enumerate(rows)
         ]
         embedded = self.embedded + len(ready)
         # One statement, for the same reason.

@@ -40,6 +40,9 @@ class Config:
         A row of the table of backbones, or `auto`; a catalog that exists keeps its own.
     runtime
         `openvino` (CPU), `torch` (CUDA, MPS or CPU), or `auto`.
+    compiled
+        On CUDA, embed whole batches with a network that `torch.compile` made, which takes a
+        minute or so to begin with: for very many pictures. Nothing else ever waits for it.
     precision
         `fp32`, `bf16` or `int8`; None for the catalog's own. A new one takes `bf16` where the
         processor computes in it by itself, else `fp32`.
@@ -64,6 +67,7 @@ class Config:
     cache: Path = field(default_factory=cache_folder)
     backbone: str = "auto"
     runtime: str = "auto"
+    compiled: bool = False
     precision: str | None = None
     dtype: str = "float16"
     index: str | None = None

@@ -81,7 +81,13 @@ class Embedder:
 
     @cached_property
     def _runtime(self) -> Runtime:
-        return open_runtime(self.config.runtime, self.backbone, self.converted, self.precision)
+        return open_runtime(
+            self.config.runtime,
+            self.backbone,
+            self.converted,
+            self.precision,
+            compiled=self.config.compiled,
+        )
 
     @cached_property
     def built_in(self) -> BuiltIn:

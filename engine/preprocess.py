@@ -60,11 +60,14 @@ class Preprocessing:
         same_order = _across_first(image, (width, height)) == _across_first(image, size)
         # A very long strip resized whole could fill the memory.
         if same_order or max(width, height) > LONGEST * self.resize:
-            scale = (image.width, image.height) * 2
-            box = [
-                at * s / to for at, s, to in zip(square, scale, (width, height) * 2, strict=True)
-            ]
-            return np.array(image.resize(size, filter_, box=tuple(box)), np.uint8)
+            # Multiplied first: a right edge must not come out beyond the picture by a rounding.
+            box = (
+                left * image.width / width,
+                top * image.height / height,
+                right * image.width / width,
+                bottom * image.height / height,
+            )
+            return np.array(image.resize(size, filter_, box=box), np.uint8)
         return np.array(image.resize((width, height), filter_).crop(square), np.uint8)
 
 

@@ -35,7 +35,14 @@ class Runtime(Protocol):
         """Return embeddings float32 `[n, dim]` of pixels uint8 `[n, crop, crop, 3]`."""
 
 
-def open_runtime(kind: str, backbone: Backbone, converted: Converted, precision: str) -> Runtime:
+def open_runtime(
+    kind: str,
+    backbone: Backbone,
+    converted: Converted,
+    precision: str,
+    *,
+    compiled: bool = False,
+) -> Runtime:
     """Start a runtime.
 
     Parameters
@@ -47,11 +54,13 @@ def open_runtime(kind: str, backbone: Backbone, converted: Converted, precision:
         The backbone's files as OpenVINO wants them.
     precision
         `fp32`, `bf16` or `int8`.
+    compiled
+        Let PyTorch compile the network for whole batches, where it runs on CUDA.
     """
     if converted.weights is not None and runs_on_torch(kind):
         from engine.runtimes.pytorch import TorchRuntime
 
-        return TorchRuntime(backbone, converted.weights, precision)
+        return TorchRuntime(backbone, converted.weights, precision, compiled=compiled)
     from engine.runtimes.openvino import OpenVINORuntime
 
     model = converted.rounded() if precision == "bf16" else converted.model

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
-from engine.architectures import load
+from engine.architectures import Frozen, load
 from engine.backbones import Backbone
 from engine.preprocess import Pixels
+from engine.runtimes.folding import fold_batch_norms, to_bfloat16
+from engine.runtimes.lanes import Lane, open_lane
 from index.records import Floats
 
 BATCH = 64
+# On a GPU as many pictures as take a quarter of its free memory, at what the widest layers of
+# ResNet50 need in fp32 and as much again; more than the most make no network here any faster.
+BYTES_PER_PICTURE = 48 * 2**20
+MOST = 256
+# One batch is computed while the pixels of the next are on their way.
+UNDER_WAY = 2
 
 
 class TorchRuntime:
@@ -25,37 +36,99 @@ class TorchRuntime:
     weights
         Its weights file.
     precision
-        `fp32` or `bf16` (autocast).
+        `fp32` or `bf16`, in which weights and activations are bfloat16.
     device
         A torch device, to overrule the choice.
+    compiled
+        On CUDA, let `torch.compile` make the network for whole batches. That takes a minute or
+        so at the first one; anything less than a whole batch, a search above all, does without.
     """
 
     def __init__(
-        self, backbone: Backbone, weights: Path, precision: str, device: str | None = None
+        self,
+        backbone: Backbone,
+        weights: Path,
+        precision: str,
+        device: str | None = None,
+        *,
+        compiled: bool = False,
     ) -> None:
         self._device = torch.device(device or _best_device())
-        self._autocast = precision == "bf16"
-        self._module = load(backbone, weights).module.to(self._device)
-        self.batch = BATCH
+        self._dim = backbone.dim
+        module = load(backbone, weights).module
+        network = Inference(module, backbone.preprocessing.crop, precision == "bf16")
+        self._network = network.eval().to(self._device)
+        if self._device.type != "mps":
+            self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._whole_batch: Callable[[torch.Tensor], torch.Tensor] = self._network
+        if compiled and self._device.type == "cuda":
+            self._whole_batch = torch.compile(self._network, dynamic=False)
+        self._lane: Lane = open_lane(self._device)
+        self.batch = _batch(self._device)
         self.name = f"torch {self._device.type} {precision}"
 
     def embed(self, pixels: Pixels) -> Floats:
         """Return embeddings float32 `[n, dim]` of pixels uint8 `[n, crop, crop, 3]`."""
-        parts = [self._forward(pixels[start : start + BATCH]) for start in _starts(len(pixels))]
-        return np.concatenate(parts)
+        embeddings = np.empty((len(pixels), self._dim), np.float32)
+        under_way: deque[tuple[int, Callable[[], Floats]]] = deque()
 
-    def _forward(self, pixels: Pixels) -> Floats:
-        batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device)
-        with (
-            torch.inference_mode(),
-            torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast),
-        ):
-            embeddings: Floats = self._module(batch).float().cpu().numpy()
+        def keep() -> None:
+            start, wait = under_way.popleft()
+            found = wait()
+            embeddings[start : start + len(found)] = found
+
+        for start in range(0, len(pixels), self.batch):
+            if len(under_way) == UNDER_WAY:
+                keep()
+            part = np.require(pixels[start : start + self.batch], np.uint8, ["C", "W"])
+            with torch.inference_mode():
+                whole = len(part) == self.batch
+                network = self._whole_batch if whole else self._network
+                answer = network(self._lane.send(part))
+                under_way.append((start, self._lane.fetch(answer)))
+        while under_way:
+            keep()
         return embeddings
 
 
-def _starts(count: int) -> range:
-    return range(0, max(count, 1), BATCH)
+class Inference(nn.Module):
+    """A backbone for running forward only: no BatchNorm left, bfloat16 if wanted.
+
+    Parameters
+    ----------
+    frozen
+        The backbone as it was built; taken over and changed.
+    crop
+        Side of its input in pixels.
+    bfloat16
+        Compute in bfloat16; the mean is subtracted in float32 all the same.
+    """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, frozen: Frozen, crop: int, bfloat16: bool) -> None:
+        super().__init__()
+        self.network = frozen.network
+        fold_batch_norms(self.network, torch.zeros(1, 3, crop, crop))
+        if bfloat16:
+            to_bfloat16(self.network)
+        self._dtype = torch.bfloat16 if bfloat16 else torch.float32
+        self.register_buffer("mean", frozen.mean)
+        self.register_buffer("scale", 1 / frozen.std)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return embeddings float32 `[n, dim]` of pixels uint8 `[n, height, width, 3]`."""
+        # Pixels lie in the order that torch calls channels_last already.
+        planes = (pixels.permute(0, 3, 1, 2).float() - self.mean) * self.scale
+        return torch.flatten(self.network(planes.to(self._dtype)), 1).float()
+
+
+def _batch(device: torch.device) -> int:
+    if device.type != "cuda":
+        return BATCH
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(min(MOST, max(1, free // 4 // BYTES_PER_PICTURE)))
 
 
 def _best_device() -> str:
