@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from index.building import build
 from index.catalog import Catalog
+from index.compressed import CompressedVectors
 from index.images import Batch
+from index.plan import Plan
 from index.records import (
     CatalogIdentity,
     FileState,
     Floats,
+    Ids,
     ImageFacts,
     Named,
     Vectors,
@@ -70,6 +74,45 @@ def _batch(
         np.array(unknown or [False] * count, np.bool_),
     )
     return Batch(ids or [None] * count, facts, Vectors.of(embeddings), named)
+
+
+def _likenesses(count: int, dim: int, seed: int = 0) -> Floats:
+    turn, _ = np.linalg.qr(np.random.default_rng(dim).normal(size=(dim, dim)))
+    centres = np.random.default_rng(dim + 1).normal(size=(40, dim))
+    rng = np.random.default_rng(seed)
+    drawn = 0.7 * centres[rng.integers(0, len(centres), count)] + rng.normal(size=(count, dim))
+    # Some directions hold much more than others, none of them along a single number.
+    drawn = drawn / np.sqrt(1 + np.arange(dim)) @ turn
+    return Vectors.of(drawn.astype(np.float32)).unit.astype(np.float16).astype(np.float32)
+
+
+def _arranged(
+    ids: Ids,
+    unit: Floats,
+    *,
+    lists: int = 16,
+    scan_dim: int | None = None,
+    refine: str = "SQ8",
+    queries: int = 20,
+) -> CompressedVectors:
+    order = np.random.default_rng(len(ids)).permutation(len(ids))
+    plan = Plan(lists, scan_dim or unit.shape[1], refine)
+    parts = np.array_split(np.arange(len(ids)), 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("index.building.QUERIES", queries)
+        return build(plan, (ids[order], unit[order]), [(ids[part], unit[part]) for part in parts])
+
+
+@pytest.fixture(scope="session")
+def likenesses() -> Callable[..., Floats]:
+    """Draw unit vectors that lie as embeddings do, rounded as a catalog stores them."""
+    return _likenesses
+
+
+@pytest.fixture(scope="session")
+def arrange() -> Callable[..., CompressedVectors]:
+    """Arrange vectors as those of a large catalog are, measured by a few queries."""
+    return _arranged
 
 
 @pytest.fixture(scope="session")
