@@ -14,16 +14,18 @@ from engine import Engine
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 HEAVY = {"torch", "torchvision", "timm", "faiss", "openvino", "sqlalchemy", "sklearn", "scipy"}
 LEARNING = {"torch", "torchvision", "timm", "sklearn", "scipy"}
+# What only a fetch, a conversion, a progress bar or a writer needs.
+ELSEWHERE = {"urllib.request", "http.client", "openvino.tools.ovc", "rich", "filelock"}
 REPORT = """
 import atexit, json, os, sys
-modules = lambda: sorted({name.partition(".")[0] for name, module in sys.modules.items() if module})
+modules = lambda: sorted(name for name, module in sys.modules.items() if module)
 atexit.register(lambda: open(os.environ["MODULES"], "w").write(json.dumps(modules())))
 """
 
 
 @pytest.fixture
 def imported(engine: Run, tmp_path: Path) -> Callable[..., set[str]]:
-    """Run the real command; return the top-level modules that were imported."""
+    """Run the real command; return the names of the modules that were imported."""
 
     def run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> set[str]:
         file = tmp_path / "modules.json"
@@ -58,6 +60,13 @@ def test_search_imports_nothing_that_learns(
     assert not modules & (LEARNING | {"openvino_telemetry"})
 
 
+def test_search_imports_nothing_that_only_other_work_needs(
+    imported: Callable[..., set[str]], trained: Path, drawn: Path
+) -> None:
+    modules = imported("search", drawn / "bed" / "bed-0001.jpg", "--store", trained)
+    assert not modules & ELSEWHERE
+
+
 def test_classify_imports_nothing_that_learns(
     imported: Callable[..., set[str]], trained: Path, drawn: Path
 ) -> None:
@@ -82,6 +91,13 @@ def test_a_catalog_in_int8_needs_nothing_that_quantized_it(
     modules = imported(command, drawn / "bed" / "bed-0001.jpg", "--store", in_int8)
     assert "openvino" in modules
     assert not modules & (LEARNING | {"nncf", "networkx", "openvino_telemetry"})
+
+
+def test_classify_without_a_store_needs_neither_database_nor_index(
+    imported: Callable[..., set[str]], drawn: Path, tmp_path: Path
+) -> None:
+    modules = imported("classify", drawn / "bed" / "bed-0001.jpg", "--store", tmp_path / "none")
+    assert not modules & (LEARNING | ELSEWHERE | {"sqlalchemy", "faiss"})
 
 
 def test_status_starts_no_backbone(imported: Callable[..., set[str]], trained: Path) -> None:
