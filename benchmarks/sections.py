@@ -12,6 +12,7 @@ from types import ModuleType
 SECTIONS: dict[str, str] = {
     "embedding": "benchmarks.embedding",
     "agreement": "benchmarks.agreement",
+    "gpu": "benchmarks.gpu",
     "memory": "benchmarks.memory",
     "cold-start": "benchmarks.cold_start",
     "search": "benchmarks.search",
