@@ -265,9 +265,11 @@ def test_a_disk_that_fills_up_keeps_what_was_committed(
     monkeypatch.setattr(ImageTable, "store", full)
     with pytest.raises(DiskFullError):
         eager.index([many])
-    assert eager.status().images == 32
+    kept = eager.status().images  # one batch, or those that were finished together
+    assert 0 < kept < 100
+    assert kept % 32 == 0
     report = eager.index([many])
-    assert (report.unchanged, report.added) == (32, 68)
+    assert (report.unchanged, report.added) == (kept, 100 - kept)
 
 
 def test_a_copy_does_not_take_the_row_of_a_picture_that_is_only_out_of_sight(
