@@ -148,7 +148,7 @@ def read_main(path: Path, *, mapped: bool = True) -> tuple[CompressedVectors, Ma
     try:
         inner = _read_faiss(path, mapped)
         ids, inverse, hidden = _read_arrays(path, stamp)
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, RuntimeError, ValueError, MemoryError):
         return None
     if not isinstance(inner, faiss.IndexRefine) or (inner.d, inner.ntotal) != (
         stamp.dim,
