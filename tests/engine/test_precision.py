@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine import Config
+from engine import Config, Engine
 from engine.errors import BackboneMismatchError, UsageError
 from engine.precision import choose_precision
 from engine.runtimes import processor
@@ -72,6 +72,20 @@ def test_a_processor_without_bf16_works_in_fp32(
 def test_a_catalog_in_int8_stays_so_without_bf16(tmp_path: Path, machine: Any) -> None:
     machine(bf16=False)
     assert chosen(tmp_path, None, "int8") == "int8"
+
+
+def test_a_catalog_in_bf16_is_of_use_to_a_machine_without(
+    tmp_path: Path, machine: Any, drawn: Path
+) -> None:
+    machine(bf16=True)
+    with Engine.open(tmp_path / "store") as engine:
+        assert engine.index([drawn / "bed"]).precision == "bf16"
+    machine(bf16=False)
+    with Engine.open(tmp_path / "store") as engine:
+        hit = engine.search(drawn / "bed" / "bed-0002.jpg", k=1)[0]
+        assert (Path(hit.path).name, hit.score > 0.997) == ("bed-0002.jpg", True)
+        assert engine.index([drawn / "chair"]).precision == "fp32"
+        assert engine.status().precision == "bf16"
 
 
 def test_a_gpu_computes_in_bf16_whatever_the_processor_can(tmp_path: Path, machine: Any) -> None:
