@@ -111,7 +111,7 @@ def test_an_error_in_the_background_is_raised_where_the_backbone_is_needed(
         early.embedder(identity_in(config))
 
 
-def _broken(*arguments: object) -> None:
+def _broken(*arguments: object, **settings: object) -> None:
     raise EngineError("models", "the cache is gone", "Bring it back")
 
 
