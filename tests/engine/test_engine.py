@@ -129,7 +129,8 @@ def test_status_says_what_there_is(indexed: Engine, pictures: Path, bed: Path) -
 def test_an_index_file_that_is_gone_is_missed_and_made_again(indexed: Engine, bed: Path) -> None:
     indexed.config.store.index.unlink()
     assert indexed.status().index_state == "missing (will be rebuilt)"
-    assert len(indexed.search(bed, k=12)) == 12
+    with Engine(indexed.config, embedder=FakeEmbedder(indexed.config)) as another:
+        assert len(another.search(bed, k=12)) == 12
     assert indexed.status().index_state == "current"
 
 
@@ -140,8 +141,18 @@ def test_an_index_file_that_is_damaged_is_noticed_and_made_again(
     data[len(data) // 2] ^= 0xFF
     indexed.config.store.index.write_bytes(data)
     assert indexed.status().index_state == "damaged (will be rebuilt)"
-    assert indexed.search(bed, k=1)[0].path == str(bed)
+    with Engine(indexed.config, embedder=FakeEmbedder(indexed.config)) as another:
+        assert another.search(bed, k=1)[0].path == str(bed)
     assert indexed.status().index_state == "current"
+
+
+def test_a_second_search_sees_what_was_committed_since_the_first(
+    indexed: Engine, drawn: Path, bed: Path
+) -> None:
+    before = len(indexed.search(bed, k=100))
+    with Engine(indexed.config, embedder=FakeEmbedder(indexed.config)) as writer:
+        added = writer.index([drawn / "sofa"]).added
+    assert len(indexed.search(bed, k=100)) == before + added > before
 
 
 def test_removed_images_are_forgotten_and_their_files_stay(
@@ -247,5 +258,5 @@ def test_a_status_taken_while_somebody_indexes_is_in_order(
             writer.index([drawn / "sofa"])
         return open_index(catalog, path)
 
-    monkeypatch.setattr("engine.status.open_index", after_a_commit)
+    monkeypatch.setattr("engine.status.peek_index", after_a_commit)
     assert (indexed.status().problems, indexed.status().images) == ([], 24)

@@ -70,7 +70,8 @@ def test_several_pictures_are_searched_for_by_their_mean(indexed: Engine, pictur
     paths = sorted(pictures.rglob("*.jpg"))
     unit = embedder.embed([embedder.pixels(path.read_bytes(), "") for path in paths]).unit
     mean = unit[[0, 5, 9]].mean(axis=0)
-    scores = unit @ mean / np.linalg.norm(mean)
+    stored = unit.astype(np.float16).astype(np.float32)
+    scores = stored @ mean / np.linalg.norm(mean)
     hits = indexed.search([paths[0], paths[5], paths[9]], k=12)
     assert [hit.path for hit in hits] == [str(paths[row]) for row in np.argsort(-scores)]
     assert [hit.score for hit in hits] == pytest.approx(sorted(scores, reverse=True), abs=1e-3)
