@@ -109,15 +109,7 @@ def decode(data: bytes, name: str, max_pixels: int, enough: int | None = None) -
     """
     _allow(max_pixels)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, name, max_pixels)
-            kind = "JPEG" if image.format == "MPO" else str(image.format)
-            whole = image.size
-            if enough is not None:
-                image.draft(image.mode, (enough, enough))
-            reduced = image.size != whole
-            turn = _turn(image)
-            rgb = to_rgb(image if turn is None else image.transpose(turn))
+        return _unpack(data, name, max_pixels, enough)
     except UnidentifiedImageError:
         raise ImageError(
             name,
@@ -134,11 +126,21 @@ def decode(data: bytes, name: str, max_pixels: int, enough: int | None = None) -
             f"the picture is damaged ({_first_line(error)})",
             "Copy or download it again, or open it in a viewer and save it anew",
         ) from None
+
+
+def _unpack(data: bytes, name: str, max_pixels: int, enough: int | None) -> Picture:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_size(image, name, max_pixels)
+        kind = "JPEG" if image.format == "MPO" else str(image.format)
+        whole = image.size
+        if enough is not None:
+            image.draft(image.mode, (enough, enough))
+        reduced = image.size != whole
+        turn = _turn(image)
+        rgb = to_rgb(image if turn is None else image.transpose(turn))
     if not reduced:
-        whole = rgb.size
-    elif turn in _SIDEWAYS:
-        whole = whole[::-1]
-    return Picture(rgb, *whole, kind)
+        return Picture(rgb, *rgb.size, kind)
+    return Picture(rgb, *(whole[::-1] if turn in _SIDEWAYS else whole), kind)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
