@@ -19,6 +19,8 @@ docs/heads.md has the measurements behind the constants.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,7 +37,11 @@ DISTANCES = (0.3, 0.6)
 LEANING = 0.5
 # Closer to a training picture than this share of training pictures are to each other: suspect.
 CLOSE = 0.10
+# Closer than this two training pictures are taken for views of the same one.
+SAME = 0.9
 MOST_FROM_CATALOG = 5000
+# Rows compared at a time.
+BLOCK = 2048
 
 
 def neutral_middle(positives: Vectors, built_in: BuiltIn) -> Floats:
@@ -86,14 +92,30 @@ def suspects(
     if not len(candidates):
         return np.zeros(0, np.bool_)
     taken = gate(candidates.raw).max(axis=1) >= built_in.logits(candidates).max(axis=1)
-    among = positives.unit @ positives.unit.T
-    # A picture and its own mirrored copy say nothing about how close two pictures are.
-    np.fill_diagonal(among, -1)
-    among[among > 0.9] = -1
-    limit = np.quantile(among.max(axis=1), CLOSE)
-    close = (candidates.unit @ positives.unit.T).max(axis=1) >= limit
+    among = np.concatenate(
+        [
+            _others(scores, start).max(axis=1)
+            for start, scores in _similarities(positives.unit, positives.unit)
+        ]
+    )
+    near = [scores.max(axis=1) for _, scores in _similarities(candidates.unit, positives.unit)]
+    close = np.concatenate(near) >= np.quantile(among, CLOSE)
     result: npt.NDArray[np.bool_] = taken | close
     return result
+
+
+def _similarities(rows: Floats, columns: Floats) -> Iterator[tuple[int, Floats]]:
+    """Yield the similarities of some rows after the other with all columns."""
+    for start in range(0, len(rows), BLOCK):
+        yield start, rows[start : start + BLOCK] @ columns.T
+
+
+def _others(scores: Floats, start: int) -> Floats:
+    """Leave out similarities that say nothing about how close two pictures are."""
+    np.fill_diagonal(scores[:, start:], -1)
+    # So near is a picture's own mirrored copy.
+    scores[scores > SAME] = -1
+    return scores
 
 
 def background_logits(background: Vectors, built_in: BuiltIn) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,8 @@ from index.records import Floats, Ids
 
 History = list[dict[str, float]]
 
+# Rows asked at a time for a validation.
+BLOCK = 4096
 GATE_ITERATIONS = 80
 # Values in all rows together below which one thread is fastest.
 SMALL = 1 << 25
@@ -30,10 +32,29 @@ GATE_DECAY = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows to train on: values float32 `[n, dim]`, labels int64 `[n]`."""
+    """Rows to train on, without a copy of them.
+
+    Attributes
+    ----------
+    values
+        float32 `[n, dim]`.
+    labels
+        int64 `[n]`.
+    chosen
+        int64 `[m]`, which of them to take; None for all.
+    scale
+        Multiplies the values.
+    """
 
     values: Floats
     labels: Ids
+    chosen: Ids | None = None
+    scale: float = 1.0
+
+    @property
+    def places(self) -> Ids:
+        """Which rows are taken, int64 `[m]`."""
+        return np.arange(len(self.labels)) if self.chosen is None else self.chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +88,12 @@ def fit_layers(
     epochs
         Train for exactly this many instead.
     """
+    places = torch.from_numpy(rows.places)
     generator = torch.Generator().manual_seed(options.seed)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(options.seed)
         net = _network(rows.values.shape[1], outputs, options)
-        loss_of = nn.CrossEntropyLoss(weight=_class_weights(rows.labels, outputs))
+        loss_of = nn.CrossEntropyLoss(weight=_class_weights(rows.labels[rows.places], outputs))
         values, labels = torch.from_numpy(rows.values), torch.from_numpy(rows.labels)
         optimizer = AdamW(list(net.parameters()), options.lr, options.weight_decay)
         history: History = []
@@ -80,13 +102,16 @@ def fit_layers(
         for epoch in range(1, total + 1):
             net.train()
             sum_of_losses = 0.0
-            order = torch.randperm(len(labels), generator=generator)
-            for part in torch.split(order, options.batch):
-                loss = loss_of(net(values[part]), labels[part])
+            order = places[torch.randperm(len(places), generator=generator)]
+            parts = torch.split(order, options.batch)
+            for number, part in enumerate(parts):
+                if options.decay:
+                    optimizer.lr = options.lr * (1 - (epoch - 1 + number / len(parts)) / total)
+                loss = loss_of(net(values[part] * rows.scale), labels[part])
                 torch.autograd.backward(loss)
                 optimizer.step()
                 sum_of_losses += loss.item() * len(part)
-            row = {"epoch": float(epoch), "loss": sum_of_losses / len(labels)}
+            row = {"epoch": float(epoch), "loss": sum_of_losses / len(places)}
             row |= _validate(net, held_out) if held_out is not None else {}
             history.append(row)
             progress(epoch, total)
@@ -193,26 +218,11 @@ def _class_weights(labels: Ids, outputs: int) -> torch.Tensor:
 @torch.no_grad()
 def _validate(net: nn.Sequential, held_out: Rows) -> dict[str, float]:
     net.eval()
-    logits = net(torch.from_numpy(held_out.values))
-    labels = torch.from_numpy(held_out.labels)
+    places = torch.from_numpy(held_out.places)
+    values = torch.from_numpy(held_out.values)
+    logits = torch.cat([net(values[part] * held_out.scale) for part in torch.split(places, BLOCK)])
+    labels = torch.from_numpy(held_out.labels)[places]
     return {
         "validation_loss": float(nn.functional.cross_entropy(logits, labels)),
         "validation_accuracy": float((logits.argmax(1) == labels).float().mean()),
     }
-
-
-def stratified_split(labels: Sequence[int], share: float, seed: int) -> tuple[Ids, Ids]:
-    """Return positions to train on and positions held out, `share` of each category.
-
-    At least one picture of each category is held out and at least one is not, where there are
-    two; a lone picture is trained on.
-    """
-    rng = np.random.default_rng(seed)
-    array = np.asarray(labels, np.int64)
-    kept, held = [], []
-    for category in np.unique(array):
-        places = rng.permutation(np.flatnonzero(array == category))
-        count = min(max(1, round(share * len(places))), len(places) - 1)
-        held.append(places[:count])
-        kept.append(places[count:])
-    return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))

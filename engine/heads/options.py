@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
+
+# With more rows than this, large batches: a pass over so many is then enough to need few of them.
+MANY = 20_000
+LARGER_BATCH, LARGER_LR = 16, 8
+# Rows seen in all, over and over where there are fewer; and the least number of passes.
+ROWS_SEEN = 1_200_000
+FEWEST_EPOCHS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,8 @@ class TrainOptions:
         Rows in one step.
     lr, weight_decay
         Of AdamW.
+    decay
+        Let `lr` fall to nothing by the last epoch, in a straight line.
     validation
         Share of the pictures of each category that is held out.
     seed
@@ -36,5 +46,25 @@ class TrainOptions:
     batch: int = 64
     lr: float = 2e-3
     weight_decay: float = 0.05
+    decay: bool = False
     validation: float = 0.2
     seed: int = 0
+
+    def scaled(self, rows: int) -> Self:
+        """Return what these options mean for so many rows: the same, unless they are very many.
+
+        Then steps are taken on larger batches, which keep all cores busy, and are larger
+        themselves. The passes are few and their number is settled beforehand, so that the steps
+        can shrink towards the end, where they would otherwise circle around the minimum.
+        """
+        if rows <= MANY:
+            return self
+        epochs = min(self.epochs, max(FEWEST_EPOCHS, round(ROWS_SEEN / rows)))
+        return replace(
+            self,
+            epochs=epochs,
+            patience=epochs,
+            batch=self.batch * LARGER_BATCH,
+            lr=self.lr * LARGER_LR,
+            decay=True,
+        )

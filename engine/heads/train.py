@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -19,17 +19,21 @@ from engine.heads.fit import (
     fit_gate,
     fit_layers,
     one_thread_for_small,
-    stratified_split,
 )
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import log_sum_exp, softmax
 from engine.heads.options import TrainOptions
+from engine.heads.sampling import balanced_sample, stratified_split
 from index.records import Floats, Ids, Vectors
 
 # A head's own answer is unknown when less of the joint distribution falls to it than falls to
 # all but this share of held-out pictures, or less than half where those are surer than that.
 REJECTED = 0.02
 MOST_ASKED = 0.5
+# A tenth of a percent is told apart with so many; more would only take longer to ask.
+MOST_HELD_OUT = 10_000
+# Gates are fitted to at most this many rows, which stand for all; but to so many of each category.
+GATE_ROWS, GATE_ROWS_EACH = 10_000, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,61 +118,70 @@ def _train(
     progress: Callable[[int, int], None],
 ) -> Trained:
     scale = float(np.sqrt(examples.vectors.unit.shape[1]) / 4)
+    options = options.scaled(len(examples.labels))
     kept, held = _split(examples, options)
     outputs = len(examples.categories)
+    rows = Rows(examples.vectors.unit, examples.labels, scale=scale)
     trial = fit_layers(
-        _rows(examples, kept, scale),
+        replace(rows, chosen=kept),
         outputs,
         options,
-        held_out=_rows(examples, held, scale) if held.any() else None,
+        held_out=replace(rows, chosen=held) if len(held) else None,
         progress=progress,
     )
-    final = fit_layers(_rows(examples, slice(None), scale), outputs, options, epochs=trial.epochs)
-    made_up = prototypes(examples.vectors, built_in, options.seed)
-    trial_gate = _gate(examples, kept, made_up, built_in)
-    suspect = suspects(catalog, examples.vectors, trial_gate, built_in)
+    final = fit_layers(rows, outputs, options, epochs=trial.epochs)
+    some = _some(examples, np.arange(len(examples.labels)), options)
+    made_up = prototypes(some.vectors, built_in, options.seed)
+    trial_gate = _gate(_some(examples, kept, options), made_up, built_in)
+    suspect = suspects(catalog, some.vectors, trial_gate, built_in)
     background = Vectors.concatenate([made_up, catalog[~suspect]])
-    gate = _gate(examples, slice(None), background, built_in, start=trial_gate)
+    gate = _gate(some, background, built_in, start=trial_gate)
     tested = _head(origin, examples, trial, trial_gate, scale)
     temperature, accept, metrics = _measure(tested, examples, held, built_in)
     return Trained(
         _head(origin, examples, final, gate, scale, temperature, accept, metrics),
         trial.history,
-        int(held.sum()),
+        len(held),
         int((~suspect).sum()),
     )
 
 
-def _split(
-    examples: Examples, options: TrainOptions
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _split(examples: Examples, options: TrainOptions) -> tuple[Ids, Ids]:
     """Return which rows to train on, and which to hold out (only pictures themselves)."""
     order = np.argsort(examples.picture[examples.original])
     labels = examples.labels[examples.original][order]
-    kept, held = stratified_split(labels.tolist(), options.validation, options.seed)
+    share = min(options.validation, MOST_HELD_OUT / len(labels))
+    kept, held = stratified_split(labels.tolist(), share, options.seed)
     return (
-        np.isin(examples.picture, kept),
-        np.isin(examples.picture, held) & examples.original,
+        np.flatnonzero(np.isin(examples.picture, kept)),
+        np.flatnonzero(np.isin(examples.picture, held) & examples.original),
     )
 
 
-def _rows(examples: Examples, which: npt.NDArray[np.bool_] | slice, scale: float) -> Rows:
-    return Rows(examples.vectors.unit[which] * np.float32(scale), examples.labels[which])
+def _some(examples: Examples, rows: Ids, options: TrainOptions) -> Examples:
+    """Return these rows, or as many of them as a gate needs."""
+    labels = examples.labels[rows]
+    rows = rows[balanced_sample(labels, GATE_ROWS, GATE_ROWS_EACH, options.seed)]
+    if len(rows) == len(examples.labels):
+        return examples
+    return replace(
+        examples,
+        vectors=examples.vectors[rows],
+        labels=examples.labels[rows],
+        picture=examples.picture[rows],
+        original=examples.original[rows],
+    )
 
 
 def _gate(
-    examples: Examples,
-    which: npt.NDArray[np.bool_] | slice,
-    background: Vectors,
-    built_in: BuiltIn,
-    start: Dense | None = None,
+    examples: Examples, background: Vectors, built_in: BuiltIn, start: Dense | None = None
 ) -> Dense:
-    positives = examples.vectors[which]
+    positives = examples.vectors
     frozen = (
         log_sum_exp(built_in.logits(positives)),
         background_logits(background, built_in),
     )
-    rows = Rows(positives.raw, examples.labels[which])
+    rows = Rows(positives.raw, examples.labels)
     return fit_gate(rows, len(examples.categories), background.raw, frozen, start)
 
 
@@ -198,7 +211,7 @@ def _head(
 
 
 def _measure(
-    head: Head, examples: Examples, held: npt.NDArray[np.bool_], built_in: BuiltIn
+    head: Head, examples: Examples, held: Ids, built_in: BuiltIn
 ) -> tuple[float, float, dict[str, float]]:
     """Return temperature, acceptance and metrics from pictures the head has not seen."""
     vectors, labels = examples.vectors[held], examples.labels[held]

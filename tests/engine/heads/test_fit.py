@@ -11,9 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.heads.fit import Fitted, Rows, fit_layers, one_thread_for_small, stratified_split
+from engine.heads.fit import Fitted, Rows, fit_layers, one_thread_for_small
 from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
+from engine.heads.sampling import stratified_split
 from index.records import Floats, Ids
 
 QUICK = TrainOptions(epochs=8, lr=0.02, weight_decay=0.0)
