@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +105,9 @@ def _open(
         if stored is not None and not (settle and _outgrown(stored[0], plan)):
             vectors, since = stored
             if since == generation and len(vectors) == count:
-                return OpenedIndex(vectors, key, generation, count, "current")
+                folded = _folded(vectors, path, identity.dtype) if settle else vectors
+                state = "current" if folded is vectors else "caught up"
+                return OpenedIndex(folded, key, generation, count, state)
             if since < generation and _few_changed(connection, since, count):
                 _catch_up(connection, vectors, since, identity.dtype)
                 if len(vectors) == count:
@@ -140,7 +142,9 @@ def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
         for leftover in path.parent.glob(f"{path.name}.*.tmp"):
             leftover.unlink()
         if vectors.main is not None and not _is_saved(vectors.main.key, large):
-            write_main(temporary, vectors.main, stamp)
+            # Alone it would not show what lies beside it: then it shows no state at all.
+            state = replace(stamp, generation=0) if vectors.fresh else stamp
+            write_main(temporary, vectors.main, state)
             put(temporary, large)
         write_small(temporary, vectors, stamp)
         put(temporary, path)

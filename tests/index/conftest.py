@@ -243,3 +243,57 @@ def check(
         return opened
 
     return checked
+
+
+@pytest.fixture(scope="session")
+def large_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of 120 images, ids 1 to 120, and its arranged index; to be copied."""
+    folder = tmp_path_factory.mktemp("large")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Catalog.create(folder / "catalog.sqlite", _identity(dim=16, dtype="float16")) as made,
+    ):
+        patch.setattr("index.building.QUERIES", 20)
+        made.images.store(_batch([f"/{n}" for n in range(120)], embeddings=_likenesses(120, 16)))
+        made.prefer("compressed", None)
+        assert save_index(open_index(made, folder / "index.faiss"), made, folder / "index.faiss")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def check_large() -> Callable[[Catalog, OpenedIndex], None]:
+    """Hold an index, arranged or not, against its catalog: every image once, by its own vector."""
+
+    def checked(catalog: Catalog, opened: OpenedIndex) -> None:
+        ids, vectors = catalog.images.vectors()
+        assert sorted(opened.vectors.ids.tolist()) == ids.tolist()
+        assert (opened.count, opened.generation) == (len(ids), catalog.generation())
+        with pytest.MonkeyPatch.context() as patch:
+            for few in (1000, 0):
+                patch.setattr("index.compressed.FEW", few)
+                hits = opened.vectors.search(vectors.unit, len(ids) + 1)
+                assert np.sort(hits.ids)[:, 1:].tolist() == [ids.tolist()] * len(ids)
+                own = hits.scores[hits.ids == ids[:, None]]
+                assert own == pytest.approx(1, abs=0.03)
+
+    return checked
+
+
+@pytest.fixture
+def large(large_store: Path, tmp_path: Path) -> Iterator[Catalog]:
+    """A catalog of 120 images, ids 1 to 120, whose saved index is arranged."""
+    shutil.copytree(large_store, tmp_path, dirs_exist_ok=True)
+    with Catalog.open(tmp_path / "catalog.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def add() -> Callable[..., None]:
+    """Store new images, or new content of those whose ids are given."""
+
+    def store(catalog: Catalog, count: int, *, ids: list[int] | None = None, seed: int = 9) -> None:
+        paths = [f"/new/{seed}/{number}" for number in range(count)]
+        drawn = _likenesses(count, 16, seed)
+        catalog.images.store(_batch(paths, ids=ids, embeddings=drawn, seed=seed))
+
+    return store

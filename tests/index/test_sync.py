@@ -65,11 +65,11 @@ def test_an_older_file_catches_up(
     assert check(catalog, index_file).state == "caught up"
 
 
-def test_after_a_deletion_the_index_is_rebuilt(
+def test_after_a_deletion_the_index_catches_up(
     catalog: Catalog, five: list[int], saved: bytes, index_file: Path, check: CheckedIndex
 ) -> None:
     catalog.images.delete(five[:2])
-    assert check(catalog, index_file).state == "rebuilt"
+    assert check(catalog, index_file).state == "caught up"
 
 
 def test_deletions_that_new_images_make_up_for_are_noticed(
@@ -82,6 +82,24 @@ def test_deletions_that_new_images_make_up_for_are_noticed(
 ) -> None:
     catalog.images.delete(five[:2])
     catalog.images.store(make_batch(["/new", "/newer"], seed=1))
+    assert check(catalog, index_file).state == "caught up"
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_deletions_that_an_older_release_did_not_note_are_noticed(
+    catalog: Catalog,
+    five: list[int],
+    saved: bytes,
+    index_file: Path,
+    make_batch: MakeBatch,
+    check: CheckedIndex,
+    replaced: bool,
+) -> None:
+    catalog.images.delete(five[:2])
+    with catalog.database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM removals")
+    if replaced:
+        catalog.images.store(make_batch(["/new", "/newer"], seed=1))
     assert check(catalog, index_file).state == "rebuilt"
 
 
