@@ -13,7 +13,7 @@ SECTION = "memory"
 PEAK_MB = 1200.0
 GROWTH = 1.05
 # Each run takes minutes and the peaks differ by little, hence fewer runs than elsewhere.
-RUNS = 3
+RUNS = 1
 
 
 def run(settings: Settings) -> list[Figure]:

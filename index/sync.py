@@ -34,7 +34,7 @@ from index.schema import Embedding, Image, Query, Removal
 from index.settings import read_catalog_id, read_generation, read_preference
 from index.vectors import VectorIndex
 
-CHUNK_ROWS = 8192
+CHUNK_ROWS = 2048
 IDS_PER_STATEMENT = 900
 # So many new images, or this share of all, are compared whole before they are arranged, too.
 FRESH = 4096
