@@ -1,0 +1,62 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.options import parse_size
+from engine import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1", 1),
+        ("4096", 4096),
+        ("1K", 1024),
+        ("500M", 500 * 1024**2),
+        ("4G", 4 * 1024**3),
+        ("2T", 2 * 1024**4),
+        ("2.5GB", 2684354560),
+        ("4GiB", 4 * 1024**3),
+        ("4 gb", 4 * 1024**3),
+        (" 4g ", 4 * 1024**3),
+        ("100B", 100),
+        ("0.5K", 512),
+    ],
+)
+def test_a_size_is_read_as_people_write_it(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "lots",
+        "G",
+        "B",
+        "4X",
+        "4GG",
+        "-4G",
+        "+4G",
+        "0",
+        "0.0M",
+        "4,5G",
+        ".5G",
+        "1e9",
+        "inf",
+    ],
+)
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="this is no size") as caught:
+        parse_size(text)
+    assert caught.value.thing == text
+
+
+@given(number=st.integers(1, 2**40), unit=st.sampled_from(" KMGT"))
+def test_every_whole_number_of_a_unit_is_taken_exactly(number: int, unit: str) -> None:
+    assert parse_size(f"{number}{unit}") == number * 1024 ** " KMGT".index(unit)
