@@ -17,6 +17,8 @@ from index.records import Ids, Named
 
 # Reading holds Python's lock half of the time: more threads would wait for each other.
 WORKERS = 2
+# Ids read and worked on at a time: with 1280 numbers each about 5 MB.
+SPAN = 1024
 
 
 def adopt_heads(
@@ -62,4 +64,4 @@ def _predictions(catalog: Catalog, classifier: Classifier) -> Iterator[tuple[Ids
     # Each thread multiplies by itself: products so small are not worth sharing out, and sharing
     # would wait for whichever core is reading.
     with threadpool_limits(1, user_api="blas"):
-        yield from ahead(work_out, embeddings.spans(), workers=WORKERS, window=2 * WORKERS)
+        yield from ahead(work_out, embeddings.spans(SPAN), workers=WORKERS, window=2 * WORKERS)

@@ -18,8 +18,6 @@ from index.schema import Embedding, Image, Prediction, Query
 IDS_PER_STATEMENT = 900
 # Rows turned into numbers at a time: more, and their bytes leave the processor's cache meanwhile.
 ROWS_AT_ONCE = 256
-# Ids in one span: with 1280 numbers each about 5 MB.
-SPAN = 1024
 
 Span = tuple[int, int]
 
@@ -42,7 +40,7 @@ class EmbeddingTable:
         self._dtype = dtype
         self._dim = dim
 
-    def spans(self, size: int = SPAN) -> list[Span]:
+    def spans(self, size: int = 1024) -> list[Span]:
         """Return first and last ids that part all embeddings into spans of at most `size`."""
         with self._database.reading() as connection:
             ends = select(func.min(Embedding.image_id), func.max(Embedding.image_id))

@@ -78,6 +78,24 @@ def test_only_the_missing_steps_are_applied(
     assert catalog.counts().images == 1
 
 
+def test_predictions_of_an_older_catalog_lack_what_is_remembered_since(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _use(monkeypatch, *MIGRATIONS[:3])
+    database.migrate()
+    with database.writing() as connection:
+        connection.execute(text("INSERT INTO categories VALUES (1, 'bed', 'imagenet')"))
+        connection.execute(
+            text("INSERT INTO images VALUES (1, '/a', 1, 1, 1, '', 1, 1, '', NULL, '', NULL, 1)")
+        )
+        connection.execute(text("INSERT INTO predictions VALUES (1, 1, 0.5, 0)"))
+    _use(monkeypatch, *MIGRATIONS)
+    database.migrate()
+    with database.reading() as connection:
+        (row,) = connection.execute(text("SELECT probability, built_in FROM predictions"))
+    assert tuple(row) == (0.5, None)
+
+
 def test_a_failing_step_leaves_no_trace(
     catalog: Catalog, make_batch: Callable[..., Batch], monkeypatch: pytest.MonkeyPatch
 ) -> None:

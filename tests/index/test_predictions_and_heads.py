@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from index.catalog import Catalog
 from index.errors import CatalogError
 from index.images import Batch
-from index.records import Named, Vectors
+from index.records import Ids, Named, Summary, Vectors
 from index.schema import Category
 
 MakeBatch = Callable[..., Batch]
@@ -179,3 +180,83 @@ def test_more_views_than_one_statement_takes(catalog: Catalog) -> None:
     found = catalog.views.get(content for content, _ in keys)
     assert [found[key].unit[0].tolist() for key in keys] == vectors.unit.tolist()
     assert catalog.counts().views == 2000
+
+
+def _remembered(catalog: Catalog) -> Summary:
+    (span,) = catalog.embeddings.spans()
+    return catalog.embeddings.within(span).summary
+
+
+def _summary(*choices: int) -> Summary:
+    numbers = np.array(choices, np.float32)
+    return Summary(np.array(choices, np.int64), numbers, -numbers)
+
+
+def test_what_the_built_in_categories_say_outlives_a_change_of_heads(
+    catalog: Catalog, make_batch: MakeBatch
+) -> None:
+    batch = make_batch(["/a", "/b"])
+    named = replace(batch.named, summary=_summary(3, 5))
+    ids = catalog.images.store(replace(batch, named=named))
+    _change(catalog, ids, "bed", put=("furniture", b"layers"))
+    assert _remembered(catalog).choice.tolist() == [3, 5]
+
+
+def test_a_change_of_heads_can_bring_what_was_not_remembered(
+    catalog: Catalog, ids: list[int]
+) -> None:
+    assert not _remembered(catalog).complete
+    named = replace(_all("bed", 3), summary=_summary(3, 5, 7))
+    parts = [(np.array(ids), named)]
+    catalog.change_heads(put=None, delete=None, names=named.names, parts=parts)
+    assert _remembered(catalog).logit.tolist() == [3, 5, 7]
+
+
+def test_an_image_of_new_content_forgets_what_was_said_of_the_old(
+    catalog: Catalog, make_batch: MakeBatch
+) -> None:
+    batch = make_batch(["/a"])
+    ids = catalog.images.store(replace(batch, named=replace(batch.named, summary=_summary(3))))
+    catalog.images.store(make_batch(["/a"], ids=ids, seed=1, probability=0.25))
+    assert not _remembered(catalog).complete
+    assert catalog.predictions.of(ids)[ids[0]].probability == 0.25
+
+
+def test_only_what_differs_changes(catalog: Catalog, ids: list[int]) -> None:
+    _change(catalog, ids, "bed")
+    named = Named(
+        [("furniture", "bed"), ("furniture", "sofa")],
+        np.array([0, 1, 0]),
+        np.array([0.75, 0.75, 0.5], np.float32),
+        np.array([False, False, True]),
+    )
+    parts = [(np.array(ids), named)]
+    catalog.change_heads(put=None, delete=None, names=named.names, parts=parts)
+    found = [catalog.predictions.of(ids)[key] for key in ids]
+    assert [(each.category, each.probability, each.unknown) for each in found] == [
+        ("bed", 0.75, False),
+        ("sofa", 0.75, False),
+        ("bed", 0.5, True),
+    ]
+
+
+def test_parts_are_taken_one_after_the_other(catalog: Catalog, ids: list[int]) -> None:
+    named = _all("bed", 1)
+    parts = ((np.array([key]), named) for key in ids)
+    catalog.change_heads(put=None, delete=None, names=named.names, parts=parts)
+    assert catalog.predictions.counts() == {"bed": 3}
+
+
+def test_parts_that_fail_halfway_leave_predictions_as_they_were(
+    catalog: Catalog, ids: list[int]
+) -> None:
+    named = _all("bed", 1)
+
+    def parts() -> Iterator[tuple[Ids, Named]]:
+        yield np.array(ids[:1]), named
+        raise RuntimeError("the disk of embeddings is gone")
+
+    with pytest.raises(RuntimeError):
+        catalog.change_heads(put=("new", b""), delete=None, names=named.names, parts=parts())
+    assert catalog.predictions.counts() == {"quilt": 2, "lamp": 1}
+    assert catalog.heads.all() == []

@@ -99,6 +99,16 @@ def test_a_training_pictures_own_mirrored_copy_does_not_set_the_limit(
     assert not suspects(lamps, twice, gate_of(-100), imagenet).any()
 
 
+def test_suspects_are_the_same_whatever_is_compared_at_a_time(
+    drawn_vectors: Vectors, imagenet: BuiltIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beds, all_of_them = drawn_vectors[BED], Vectors.concatenate([drawn_vectors, drawn_vectors])
+    whole = suspects(all_of_them, beds, gate_of(-100), imagenet)
+    monkeypatch.setattr("engine.heads.background.BLOCK", 5)
+    assert np.array_equal(suspects(all_of_them, beds, gate_of(-100), imagenet), whole)
+    assert 0 < whole.sum() < len(whole)
+
+
 def test_among_no_pictures_there_are_no_suspects(drawn_vectors: Vectors, imagenet: BuiltIn) -> None:
     found = suspects(Vectors.empty(1280), drawn_vectors[BED], gate_of(100), imagenet)
     assert found.shape == (0,)

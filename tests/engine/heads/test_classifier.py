@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.heads.classifier import BUILT_IN, BuiltIn, Classifier, belonging
 from engine.heads.head import Dense, Head
-from index.records import Vectors
+from index.records import Floats, Vectors
 
 MakeHead = Callable[..., Head]
 MakeVectors = Callable[[int, int], Vectors]
@@ -101,6 +101,51 @@ def test_the_best_in_blocks_are_the_best_at_once(
     assert np.array_equal(blocks.choice, whole.choice)
     np.testing.assert_allclose(blocks.probability, whole.probability, atol=1e-6)
     assert np.array_equal(blocks.unknown, whole.unknown)
+
+
+@given(seed=SEEDS)
+def test_the_best_where_the_built_in_answers_are_known_is_the_best_of_all(
+    small_built_in: BuiltIn, heads: list[Head], make_vectors: MakeVectors, seed: int
+) -> None:
+    classifier, vectors = Classifier(small_built_in, heads), make_vectors(50, seed)
+    settled = classifier.settle(vectors, small_built_in.summary(vectors))
+    whole = classifier.joint(vectors).best()
+    assert np.array_equal(settled.choice, whole.choice)
+    np.testing.assert_allclose(settled.probability, whole.probability, atol=5e-6)
+    assert settled.summary is None
+
+
+def test_the_layers_of_a_head_are_asked_only_where_it_could_win(
+    small_built_in: BuiltIn,
+    make_head: MakeHead,
+    make_vectors: MakeVectors,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    ask = Head.log_probabilities
+
+    def noted(self: Head, vectors: Vectors) -> Floats:
+        asked.append(len(vectors))
+        return ask(self, vectors)
+
+    monkeypatch.setattr(Head, "log_probabilities", noted)
+    vectors, head = make_vectors(200, 1), make_head(1)
+    summary = small_built_in.summary(vectors)
+    Classifier(small_built_in, [head]).settle(vectors, summary)
+    assert asked == [int((head.belonging(vectors) > summary.logit).sum())]
+    assert 0 < asked[0] < 200
+
+
+def test_a_summary_says_what_the_built_in_categories_alone_say(
+    small_built_in: BuiltIn, make_vectors: MakeVectors
+) -> None:
+    vectors = make_vectors(30, 4)
+    summary = small_built_in.summary(vectors)
+    alone = Classifier(small_built_in, []).built_in(vectors)
+    assert np.array_equal(summary.choice, alone.probability.argmax(axis=1))
+    np.testing.assert_allclose(
+        np.exp(summary.log_probability), alone.probability.max(axis=1), rtol=1e-5
+    )
 
 
 def test_ranked_answers_fall_and_begin_with_the_best(

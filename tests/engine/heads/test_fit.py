@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.heads.fit import Fitted, Rows, fit_layers, one_thread_for_small
 from engine.heads.head import Dense
-from engine.heads.options import TrainOptions
+from engine.heads.options import MANY, TrainOptions
 from engine.heads.sampling import stratified_split
 from index.records import Floats, Ids
 
@@ -161,6 +161,52 @@ def test_progress_is_told_after_every_epoch() -> None:
     rows = clouds((9, 9), 1)
     fit_layers(rows, 2, QUICK, progress=lambda done, total: told.append((done, total)))
     assert told == [(epoch, 8) for epoch in range(1, 9)]
+
+
+def test_chosen_rows_are_learned_as_if_there_were_no_others() -> None:
+    rows, options = clouds((30, 30, 30), 1), replace(QUICK, hidden=(8,))
+    chosen = np.arange(0, 90, 2)
+    copied = Rows(rows.values[chosen] * np.float32(1.7), rows.labels[chosen])
+    taken = replace(rows, chosen=chosen, scale=1.7)
+    assert same(fit_layers(taken, 3, options), fit_layers(copied, 3, options))
+
+
+def test_chosen_rows_are_validated_as_if_there_were_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.heads.fit.BLOCK", 7)
+    rows, held, places = clouds((30, 30), 1), clouds((20, 20), 2), np.arange(5, 40)
+    whole = fit_layers(rows, 2, QUICK, held_out=Rows(held.values[places], held.labels[places]))
+    taken = fit_layers(rows, 2, QUICK, held_out=replace(held, chosen=places))
+    assert [row["validation_accuracy"] for row in taken.history] == [
+        row["validation_accuracy"] for row in whole.history
+    ]
+
+
+def test_steps_that_shrink_come_to_rest() -> None:
+    rows, options = clouds((40, 40), 1), replace(QUICK, epochs=20, batch=8, lr=0.5)
+    last = {
+        decay: fit_layers(rows, 2, replace(options, decay=decay)).history[-1]["loss"]
+        for decay in (False, True)
+    }
+    assert last[True] < last[False]
+
+
+@pytest.mark.parametrize("rows", [1, 1000, MANY])
+def test_options_mean_what_they_say_for_few_pictures(rows: int) -> None:
+    assert QUICK.scaled(rows) == QUICK
+
+
+def test_many_pictures_are_seen_less_often_and_more_of_them_at_once() -> None:
+    options = TrainOptions()
+    many, more = options.scaled(100_000), options.scaled(1_000_000)
+    assert many.batch == more.batch > options.batch
+    assert options.epochs > many.epochs > more.epochs >= 3
+    assert many.decay
+
+
+def test_very_many_pictures_take_no_more_passes_than_were_asked_for() -> None:
+    assert replace(QUICK, epochs=2).scaled(100_000).epochs == 2
 
 
 def test_a_small_training_runs_on_one_thread_and_gives_the_others_back() -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from engine.heads.classifier import BuiltIn, Classifier
 from engine.heads.file import head_to_bytes
+from engine.heads.fit import Rows, fit_gate
+from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
 from engine.heads.train import Examples, Origin, Trained, train_head
 from index.records import Vectors
@@ -153,3 +155,53 @@ def test_what_does_not_belong_is_unknown_to_the_head_asked_alone(
     classifier = Classifier(small_built_in, [trained.head])
     assert classifier.own(trained.head, others).unknown.mean() > 0.8
     assert classifier.own(trained.head, pictures(40, 2)[0]).unknown.mean() < 0.1
+
+
+@pytest.fixture
+def so_many(monkeypatch: pytest.MonkeyPatch) -> Examples:
+    """More examples than are all looked at by every part of a training."""
+    monkeypatch.setattr("engine.heads.options.MANY", 300)
+    monkeypatch.setattr("engine.heads.options.ROWS_SEEN", 6_000)
+    monkeypatch.setattr("engine.heads.train.MOST_HELD_OUT", 50)
+    monkeypatch.setattr("engine.heads.train.GATE_ROWS", 80)
+    return examples(600)
+
+
+def test_very_many_pictures_are_told_apart_as_well(
+    so_many: Examples, small_built_in: BuiltIn, others: Vectors
+) -> None:
+    trained = train_head(ORIGIN, so_many, others, small_built_in, OPTIONS)
+    classifier, (vectors, labels) = Classifier(small_built_in, [trained.head]), pictures(40, 2)
+    assert len(trained.history) == 10
+    assert (classifier.joint(vectors).best().choice == 7 + labels).mean() > 0.9
+    assert (classifier.best(others).choice < 7).mean() > 0.8
+
+
+def test_of_very_many_pictures_no_more_are_held_out_than_it_takes(
+    so_many: Examples, small_built_in: BuiltIn, others: Vectors
+) -> None:
+    trained = train_head(ORIGIN, so_many, others, small_built_in, OPTIONS)
+    assert trained.validation_images == 50
+    assert trained.head.metrics["images"] == 600
+
+
+def test_gates_see_as_many_pictures_of_each_category(
+    so_many: Examples, small_built_in: BuiltIn, others: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[int]] = []
+
+    def noted(rows: Rows, *rest: object) -> Dense:
+        seen.append(np.bincount(rows.labels).tolist())
+        return fit_gate(rows, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("engine.heads.train.fit_gate", noted)
+    train_head(ORIGIN, so_many, others, small_built_in, OPTIONS)
+    assert seen == [[40, 40], [40, 40]]
+
+
+def test_very_many_pictures_give_the_same_head_again(
+    so_many: Examples, small_built_in: BuiltIn, others: Vectors
+) -> None:
+    one, other = (train_head(ORIGIN, so_many, others, small_built_in, OPTIONS) for _ in range(2))
+    dated = replace(other.head, created_at=one.head.created_at)
+    assert head_to_bytes(dated) == head_to_bytes(one.head)
