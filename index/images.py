@@ -242,6 +242,18 @@ class ImageTable:
         with self._database.reading() as connection:
             return [Content(*row) for row in connection.execute(query)]
 
+    def copies(self) -> list[Content]:
+        """Return the visible images whose content another of them has, too, in order of id."""
+        visible = Image.missing_since.is_(None)
+        twice = select(Image.content_hash).where(visible).group_by(Image.content_hash)
+        query = (
+            select(Image.id, Image.path, Image.content_hash, Image.label)
+            .where(visible, Image.content_hash.in_(twice.having(func.count() > 1)))
+            .order_by(Image.id)
+        )
+        with self._database.reading() as connection:
+            return [Content(*row) for row in connection.execute(query)]
+
     def vectors(self, *, gone_too: bool = False) -> tuple[Ids, Vectors]:
         """Return ids and embeddings of all visible images, in order of id."""
         return self._embeddings.all(gone_too=gone_too)

@@ -144,6 +144,30 @@ def test_a_near_duplicate_of_very_many_is_found_from_its_own_side(
     assert (group.kind, len(group.paths)) == ("near", 31)
 
 
+def test_pictures_with_very_many_copies_each_are_found_to_be_near_each_other(
+    tmp_path: Path, fake_engine: Engine
+) -> None:
+    one, other = put(tmp_path / "shop" / "a.bmp", 1), put(tmp_path / "shop" / "b.bmp", 1, noise=5)
+    for number in range(25):
+        shutil.copy(one, tmp_path / "shop" / f"a{number}.bmp")
+        shutil.copy(other, tmp_path / "shop" / f"b{number}.bmp")
+    fake_engine.index([tmp_path / "shop"])
+    groups = fake_engine.duplicates()
+    assert [(group.kind, len(group.paths)) for group in groups] == [
+        ("exact", 26),
+        ("exact", 26),
+        ("near", 2),
+    ]
+
+
+def test_only_copies_that_are_in_sight_count(folder: Path, fake_engine: Engine) -> None:
+    copies = [Path(shutil.copy(folder / "1.bmp", folder / f"copy{n}.bmp")) for n in range(2)]
+    fake_engine.index([folder])
+    copies[0].unlink()
+    fake_engine.index([folder])
+    assert named(fake_engine.duplicates()) == [("exact", ["1.bmp", "copy1.bmp"])]
+
+
 @pytest.mark.parametrize(("min_score", "groups"), [(0.9999, 0), (0.99, 1), (0.2, 1)])
 def test_the_least_score_decides_what_is_near(
     folder: Path, fake_engine: Engine, min_score: float, groups: int
