@@ -20,8 +20,11 @@ def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
     """Return the state of a store; nothing is changed."""
     store = config.store
     counts = catalog.counts()
-    opened = peek_index(catalog, store.index)
-    problems = catalog.problems() + _index_problems(store, opened)
+    large = main_path(store.index)
+    # Read whole before it is opened: FAISS trusts what it maps.
+    damaged = read_main_stamp(large) is not None and not check_main(large)
+    opened = None if damaged else peek_index(catalog, store.index)
+    problems = catalog.problems() + _index_problems(large if damaged else None, opened)
     identity = catalog.identity
     return Status(
         store=str(store.folder),
@@ -48,13 +51,10 @@ def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
     )
 
 
-def _index_problems(store: Store, opened: OpenedIndex | None) -> list[str]:
-    large = main_path(store.index)
-    if opened is None or opened.vectors.main is None:
-        return []
-    if read_main_stamp(large) is not None and not check_main(large):
-        return [f"{large} is damaged; delete it, and it will be built anew from the catalog"]
-    if len(opened.vectors) != opened.count:
+def _index_problems(damaged: Path | None, opened: OpenedIndex | None) -> list[str]:
+    if damaged is not None:
+        return [f"{damaged} is damaged; delete it, and it will be built anew from the catalog"]
+    if opened is not None and len(opened.vectors) != opened.count:
         return [f"the index shows {len(opened.vectors)} of {opened.count} images"]
     return []
 

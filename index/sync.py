@@ -28,7 +28,7 @@ from index.files import (
     write_main,
     write_small,
 )
-from index.plan import Plan, choose_plan
+from index.plan import EXACT_NUMBERS, Plan, Preference, choose_plan
 from index.records import Ids, Vectors
 from index.schema import Embedding, Image, Query, Removal
 from index.settings import read_catalog_id, read_generation, read_preference
@@ -102,7 +102,7 @@ def _open(
         count = connection.execute(_visible(select(func.count()))).scalar_one()
         preference = read_preference(connection)
         plan = choose_plan(count, identity.dim, identity.dtype, preference)
-        if stored is not None and not (settle and _outgrown(stored[0], plan)):
+        if stored is not None and not (settle and _outgrown(stored[0], plan, preference)):
             vectors, since = stored
             if since == generation and len(vectors) == count:
                 folded = _folded(vectors, path, identity.dtype) if settle else vectors
@@ -190,10 +190,13 @@ def _is_saved(key: str, large: Path) -> bool:
     return stamp is not None and stamp.key == key
 
 
-def _outgrown(vectors: VectorIndex, plan: Plan) -> bool:
+def _outgrown(vectors: VectorIndex, plan: Plan, preference: Preference) -> bool:
     main = vectors.main
-    if main is None or plan.is_exact:
-        return (main is None) != plan.is_exact
+    if main is None:
+        return not plan.is_exact
+    if plan.is_exact:
+        # Not back and forth with every image around the threshold.
+        return preference.kind == "exact" or 2 * len(vectors) * vectors.dim <= EXACT_NUMBERS
     return (
         main.refine != plan.refine
         or len(vectors) > GROWTH * main.trained_on

@@ -32,7 +32,7 @@ def command(store: Store = None, json: Json = False) -> int:
             ("backbone", f"{report.backbone} ({report.dim} dimensions, {report.fingerprint[:12]})"),
             ("stored as", f"{report.dtype}, embedded in {report.precision}"),
             ("index", f"{report.index}, {report.index_state}, {_size(report.index_bytes)}"),
-            ("finds", f"{report.index_recall:.1%} of the 10 nearest (as measured when built)"),
+            ("finds", _share(report.index_recall)),
             ("catalog", _size(report.catalog_bytes)),
             ("heads", ", ".join(head.name for head in report.heads) or "none"),
             ("shows most", ", ".join(f"{name} {count}" for name, count in common) or "nothing"),
@@ -43,6 +43,10 @@ def command(store: Store = None, json: Json = False) -> int:
     for problem in report.problems:
         say(f"problem: {problem}")
     return 0 if report.consistent else 1
+
+
+def _share(recall: float) -> str:
+    return f"{recall:.1%} of the 10 nearest, as measured when built" if recall else "not built yet"
 
 
 def _size(count: int) -> str:
