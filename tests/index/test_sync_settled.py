@@ -209,3 +209,14 @@ def test_a_peek_builds_what_is_compared_whole(catalog: Catalog, five: list[int])
     opened = peek_index(catalog, Path("nowhere.faiss"))
     assert opened is not None
     assert (opened.state, opened.vectors.ids.tolist()) == ("rebuilt", five)
+
+
+def test_an_arranged_index_stays_so_until_it_is_well_below_the_threshold(
+    large: Catalog, index_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large.prefer("auto", None)
+    numbers = 120 * large.identity.dim
+    for threshold, arranged in ((numbers, True), (2 * numbers, False), (numbers, False)):
+        monkeypatch.setattr("index.plan.EXACT_NUMBERS", threshold)
+        monkeypatch.setattr("index.sync.EXACT_NUMBERS", threshold)
+        assert (_settled(large, index_file).vectors.main is not None) == arranged
