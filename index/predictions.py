@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,9 @@ from index.schema import Category, Image, Prediction
 # Of five values each: SQLite takes 32,766 values in one statement, PostgreSQL twice as many.
 ROWS_PER_STATEMENT = 512
 COLUMNS = ("image_id", "category_id", "probability", "unknown", "built_in")
+# What stands for a value that a row keeps. There is no category 0: a row that does not exist after
+# all is an error, not a wrong prediction.
+FILLERS = {"category_id": "0", "probability": "0", "unknown": "FALSE", "built_in": "NULL"}
 
 
 class PredictionTable:
@@ -74,9 +77,9 @@ def replace_predictions(
         if named.summary is not None:
             _write(connection, ids, named, keys)
             continue
-        rows = _columns(ids, named, keys)
-        _upsert(connection, rows, ("probability",))
-        _upsert(connection, rows, ("category_id", "unknown"))
+        values = _values(named, keys)
+        _upsert(connection, ids, {"probability": values.pop("probability")})
+        _upsert(connection, ids, values)
     wanted = set(keys)
     others = [
         {"key": key}
@@ -97,44 +100,48 @@ def _write(connection: Connection, ids: Ids, named: Named, keys: Sequence[int]) 
     """Set all there is to know of these images' predictions."""
     summary = named.summary
     built_in = pack_summary(summary) if summary is not None else [None] * len(ids)
-    columns = [*_columns(ids, named, keys), built_in]
-    _upsert(connection, columns, ("category_id", "probability", "unknown", "built_in"))
+    _upsert(connection, ids, {**_values(named, keys), "built_in": built_in})
 
 
-def _columns(ids: Ids, named: Named, keys: Sequence[int]) -> list[list[Any]]:
-    """Return the values of the first of `COLUMNS`, column by column."""
-    chosen = [keys[choice] for choice in named.choice.tolist()]
-    return [ids.tolist(), chosen, named.probability.tolist(), named.unknown.tolist()]
+def _values(named: Named, keys: Sequence[int]) -> dict[str, list[Any]]:
+    return {
+        "category_id": [keys[choice] for choice in named.choice.tolist()],
+        "probability": named.probability.tolist(),
+        "unknown": named.unknown.tolist(),
+    }
 
 
-def _upsert(connection: Connection, columns: Sequence[list[Any]], change: Sequence[str]) -> None:
-    """Insert rows, or set the columns `change` of those that exist and differ there."""
-    width, count = len(columns), len(columns[0])
-    for start in range(0, count, ROWS_PER_STATEMENT):
-        stop = min(start + ROWS_PER_STATEMENT, count)
-        values: list[Any] = [None] * (width * (stop - start))
+def _upsert(connection: Connection, ids: Ids, values: Mapping[str, list[Any]]) -> None:
+    """Insert rows of all values, or set these values of rows that exist and differ there."""
+    columns = [ids.tolist(), *values.values()]
+    width = len(columns)
+    for start in range(0, len(ids), ROWS_PER_STATEMENT):
+        stop = min(start + ROWS_PER_STATEMENT, len(ids))
+        flat: list[Any] = [None] * (width * (stop - start))
         for place, column in enumerate(columns):
-            values[place::width] = column[start:stop]
-        statement = _statement(connection.dialect.name, width, stop - start, tuple(change))
-        connection.exec_driver_sql(statement, tuple(values))
+            flat[place::width] = column[start:stop]
+        statement = _statement(connection.dialect.name, stop - start, tuple(values))
+        connection.exec_driver_sql(statement, tuple(flat))
 
 
 @lru_cache(maxsize=16)
-def _statement(dialect: str, width: int, rows: int, change: tuple[str, ...]) -> str:
+def _statement(dialect: str, rows: int, change: tuple[str, ...]) -> str:
     """Return an upsert of many rows as the driver takes it.
 
     SQLAlchemy would spend more on putting so large a statement together than the database does on
     carrying it out.
     """
     mark = "?" if dialect == "sqlite" else "%s"
-    row = f"({', '.join([mark] * width)})"
-    # Set and compared alike in all databases; a column that may be NULL is simply set.
-    differs = " OR ".join(f"predictions.{name} <> excluded.{name}" for name in change)
-    return (
-        f"INSERT INTO predictions ({', '.join(COLUMNS[:width])}) VALUES {', '.join([row] * rows)} "
+    given = [mark if name in ("image_id", *change) else FILLERS[name] for name in COLUMNS]
+    rows_given = ", ".join([f"({', '.join(given)})"] * rows)
+    statement = (
+        f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES {rows_given} "
         f"ON CONFLICT (image_id) DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in change)}"
-        + ("" if "built_in" in change else f" WHERE {differs}")
     )
+    if "built_in" in change:
+        # It may be NULL, and databases differ in how that is compared.
+        return statement
+    return f"{statement} WHERE " + " OR ".join(f"predictions.{n} <> excluded.{n}" for n in change)
 
 
 def _category_ids(connection: Connection, names: Sequence[tuple[str, str]]) -> list[int]:
