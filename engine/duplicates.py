@@ -72,7 +72,7 @@ def _neighbours(
     for span in catalog.embeddings.spans(BLOCK):
         part = catalog.embeddings.within(span, visible=True)
         first = ~np.isin(part.ids, later)
-        unit = part.vectors.unit[first]
+        unit = part.packed[first].vectors.unit
         if not len(unit):
             continue
         hits = index.search(unit, NEIGHBOURS)

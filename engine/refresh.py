@@ -57,9 +57,9 @@ def _predictions(catalog: Catalog, classifier: Classifier) -> Iterator[tuple[Ids
     def work_out(span: Span) -> tuple[Ids, Named]:
         part = embeddings.within(span)
         if part.summary.complete:
-            return part.ids, classifier.settle(part.vectors, part.summary)
+            return part.ids, classifier.settle(part.packed, part.summary)
         # An older release did not remember what the built-in categories say: once is enough.
-        return part.ids, classifier.best(part.vectors)
+        return part.ids, classifier.best(part.packed.vectors)
 
     # Each thread multiplies by itself: products so small are not worth sharing out, and sharing
     # would wait for whichever core is reading.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,27 +41,75 @@ def unpack_blobs(blobs: Sequence[bytes], dtype: np.dtype[Any]) -> Floats:
 
 def unpack_into(out: Floats, blobs: Sequence[bytes], dtype: np.dtype[Any]) -> None:
     """Write the numbers of `n` blobs to `out`, contiguous float32 `[n, dim]`."""
-    flat: npt.NDArray[Any] = np.frombuffer(b"".join(blobs), dtype=dtype.newbyteorder("<"))
-    stored = flat.reshape(out.shape)
-    if dtype == np.float16:
-        _halves_to_floats(stored.astype(np.float16, copy=False), out)
-    else:
-        out[:] = stored
+    PackedVectors.of(blobs, dtype, out.shape[1], out[:, 0]).unpack_into(out)
 
 
-def _halves_to_floats(halves: npt.NDArray[np.float16], out: Floats) -> None:
+@dataclass(frozen=True, slots=True)
+class PackedVectors:
+    """Embeddings in rows, as they are stored, turned into float32 where they are needed.
+
+    Attributes
+    ----------
+    stored
+        float16 or float32 `[n, dim]`, unit vectors.
+    norm
+        float32 `[n]`, the lengths they had.
+    """
+
+    stored: npt.NDArray[Any]
+    norm: Floats
+
+    @classmethod
+    def of(
+        cls, blobs: Sequence[bytes], dtype: np.dtype[Any], dim: int, norm: Floats
+    ) -> PackedVectors:
+        """Take the blobs of `n` rows."""
+        flat: npt.NDArray[Any] = np.frombuffer(b"".join(blobs), dtype=dtype.newbyteorder("<"))
+        return cls(flat.astype(dtype, copy=False).reshape(-1, dim), norm)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | Ids | slice) -> PackedVectors:
+        return PackedVectors(self.stored[rows], self.norm[rows])
+
+    @property
+    def vectors(self) -> Vectors:
+        """The same, unpacked."""
+        unit = np.empty(self.stored.shape, np.float32)
+        self.unpack_into(unit)
+        return Vectors(unit, self.norm)
+
+    def times(self, matrix: Floats) -> Floats:
+        """Return the unit vectors times a matrix `[dim, k]`, float32 `[n, k]`."""
+        result = np.empty((len(self.stored), matrix.shape[1]), np.float32)
+        unit = np.empty((BLOCK, self.stored.shape[1]), np.float32)
+        for start in range(0, len(self.stored), BLOCK):
+            stored = self.stored[start : start + BLOCK]
+            _unpack(stored, unit[: len(stored)])
+            np.matmul(unit[: len(stored)], matrix, out=result[start : start + BLOCK])
+        return result
+
+    def unpack_into(self, out: Floats) -> None:
+        """Write the unit vectors to `out`, contiguous float32 `[n, dim]`."""
+        for start in range(0, len(self.stored), BLOCK):
+            _unpack(self.stored[start : start + BLOCK], out[start : start + BLOCK])
+
+
+def _unpack(stored: npt.NDArray[Any], out: Floats) -> None:
     """Convert finite numbers three times as fast as numpy does.
 
     The bits of a float16, moved up by 13, are those of a float32 that is 2**112 times too small:
     the exponents count from 15 and from 127. That holds for subnormal numbers, too.
     """
-    bits, source = out.view(np.int32), halves.view(np.int16)
-    for start in range(0, len(halves), BLOCK):
-        part = slice(start, start + BLOCK)
-        np.left_shift(source[part], np.int32(13), out=bits[part], dtype=np.int32)
-        # The sign was drawn out over the bits between its old place and its new one.
-        np.bitwise_and(bits[part], np.int32(~0x70000000), out=bits[part])
-        np.multiply(out[part], np.float32(2.0**112), out=out[part])
+    if stored.dtype != np.float16:
+        out[:] = stored
+        return
+    bits = out.view(np.int32)
+    np.left_shift(stored.view(np.int16), np.int32(13), out=bits, dtype=np.int32)
+    # The sign was drawn out over the bits between its old place and its new one.
+    np.bitwise_and(bits, np.int32(~0x70000000), out=bits)
+    np.multiply(out, np.float32(2.0**112), out=out)
 
 
 def pack_summary(summary: Summary) -> list[bytes | None]:

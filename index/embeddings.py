@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
-from sqlalchemy import func, select, type_coerce
+from sqlalchemy import bindparam, func, select, type_coerce
 from sqlalchemy.types import NullType
 
-from index.blobs import unpack_into, unpack_summary
+from index.blobs import PackedVectors, unpack_into, unpack_summary
 from index.database import Database
-from index.records import Floats, Ids, StoredEmbeddings, Vectors
+from index.records import Floats, Ids, Summary, Vectors
 from index.schema import Embedding, Image, Prediction, Query
 
 # A statement names at most this many ids; SQLite's oldest limit on variables is 999.
@@ -20,6 +22,29 @@ IDS_PER_STATEMENT = 900
 ROWS_AT_ONCE = 256
 
 Span = tuple[int, int]
+NOTHING: tuple[tuple[()], ...] = ((), (), (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEmbeddings:
+    """Some of the catalog's embeddings, in order of id.
+
+    Attributes
+    ----------
+    ids
+        int64 `[n]`.
+    packed
+        `n` embeddings, as they are stored.
+    summary
+        What is remembered of the built-in categories' answers.
+    """
+
+    ids: Ids
+    packed: PackedVectors
+    summary: Summary
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 class EmbeddingTable:
@@ -57,24 +82,16 @@ class EmbeddingTable:
         StoredEmbeddings
             With what is remembered of the built-in categories' answers.
         """
-        query = _plain(Embedding.image_id, Embedding.vector, Embedding.norm, Prediction.built_in)
-        query = (
-            query.select_from(Embedding)
-            .outerjoin(Prediction, Prediction.image_id == Embedding.image_id)
-            .where(Embedding.image_id.between(*span))
-            .order_by(Embedding.image_id)
-        )
-        if visible:
-            query = query.join(Image, Image.id == Embedding.image_id)
-            query = query.where(Image.missing_since.is_(None))
-        table = _Table(span[1] - span[0] + 1, self._dim, self._dtype)
-        remembered: list[bytes | None] = []
+        first, last = span
         with self._database.reading() as connection:
-            for rows in connection.execute(query).partitions(ROWS_AT_ONCE):
-                ids, blobs, norms, built_in = zip(*rows, strict=True)
-                table.add(ids, blobs, norms)
-                remembered += built_in
-        return StoredEmbeddings(*table.filled(), unpack_summary(remembered))
+            query = _span_query(visible)
+            rows = connection.execute(query, {"first": first, "last": last}).all()
+        ids, blobs, norms, built_in = zip(*rows, strict=True) if rows else NOTHING
+        return StoredEmbeddings(
+            np.array(ids, np.int64),
+            PackedVectors.of(blobs, self._dtype, self._dim, np.array(norms, np.float32)),
+            unpack_summary(built_in),
+        )
 
     def of(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
         """Return ids and embeddings of these images, gone ones included, in order of id."""
@@ -126,6 +143,22 @@ class _Table:
     def filled(self) -> tuple[Ids, Vectors]:
         there = slice(0, self._count)
         return self._ids[there], Vectors(self._unit[there], self._norm[there])
+
+
+@cache
+def _span_query(visible: bool) -> Query:
+    """Return a query of all embeddings between two ids; it is the same for every span."""
+    query = (
+        _plain(Embedding.image_id, Embedding.vector, Embedding.norm, Prediction.built_in)
+        .select_from(Embedding)
+        .outerjoin(Prediction, Prediction.image_id == Embedding.image_id)
+        .where(Embedding.image_id.between(bindparam("first"), bindparam("last")))
+        .order_by(Embedding.image_id)
+    )
+    if visible:
+        query = query.join(Image, Image.id == Embedding.image_id)
+        query = query.where(Image.missing_since.is_(None))
+    return query
 
 
 def _plain(*columns: Any) -> Query:

@@ -103,6 +103,11 @@ class Vectors:
     def __len__(self) -> int:
         return len(self.norm)
 
+    def times(self, matrix: Floats) -> Floats:
+        """Return the unit vectors times a matrix `[dim, k]`, float32 `[n, k]`."""
+        product: Floats = self.unit @ matrix
+        return product
+
     @property
     def raw(self) -> Floats:
         """The embeddings with their lengths, float32 `[n, dim]`."""
@@ -130,28 +135,6 @@ class Vectors:
             np.concatenate([part.unit for part in parts]),
             np.concatenate([part.norm for part in parts]),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEmbeddings:
-    """Some of the catalog's embeddings, in order of id.
-
-    Attributes
-    ----------
-    ids
-        int64 `[n]`.
-    vectors
-        `n` embeddings.
-    summary
-        What is remembered of the built-in categories' answers.
-    """
-
-    ids: Ids
-    vectors: Vectors
-    summary: Summary
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import log_softmax, log_sum_exp, softmax
 from engine.results import Classification, Prediction
+from index.blobs import PackedVectors
 from index.records import Floats, Ids, Named, Summary, Vectors
 
 BUILT_IN = "imagenet"
@@ -136,7 +137,7 @@ class Classifier:
             parts.append(replace(self.settle(block, summary), summary=summary))
         return Named.concatenate(parts)
 
-    def settle(self, vectors: Vectors, summary: Summary) -> Named:
+    def settle(self, vectors: Vectors | PackedVectors, summary: Summary) -> Named:
         """Return the best category where it is known what the built-in ones say.
 
         That is what `joint` would come to, for a hundredth of the work: the thousand need not be
@@ -150,7 +151,7 @@ class Classifier:
         # All logits are counted from the best built-in one: beside large ones digits would be lost.
         choice, best, total = summary.choice.copy(), 0 * summary.logit, -summary.log_probability
         # The length is multiplied in afterwards: so the embeddings need no copy.
-        gates = vectors.unit @ self._gates.weight.T * vectors.norm[:, None] + self._gates.bias
+        gates = vectors.times(self._gates.weight.T) * vectors.norm[:, None] + self._gates.bias
         row, first = 0, len(self._built_in.categories)
         for head in self._heads:
             share = log_sum_exp(gates[:, row : row + len(head.categories)]) - summary.logit
@@ -166,7 +167,7 @@ class Classifier:
         return Named(self.names, choice, probability, probability < CONVINCING)
 
 
-def _best_of(head: Head, vectors: Vectors, share: Floats) -> tuple[Ids, Floats]:
+def _best_of(head: Head, vectors: Vectors | PackedVectors, share: Floats) -> tuple[Ids, Floats]:
     """Return which of a head's categories is best, and its logit beside the built-in ones."""
     logits = head.log_probabilities(vectors)
     place = logits.argmax(axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.errors import HeadMismatchError
 from engine.heads.numerics import log_softmax, log_sum_exp
+from index.blobs import PackedVectors
 from index.records import Floats, Vectors
 
 
@@ -100,12 +101,14 @@ class Head:
                 "Train it again on this catalog's backbone",
             )
 
-    def log_probabilities(self, vectors: Vectors) -> Floats:
+    def log_probabilities(self, vectors: Vectors | PackedVectors) -> Floats:
         """Return calibrated log-probabilities over the head's own categories, `[n, k]`."""
-        values = vectors.unit * np.float32(self.scale)
-        for layer in self.layers[:-1]:
-            values = np.maximum(layer(values), 0)
-        return log_softmax(self.layers[-1](values) / np.float32(self.temperature))
+        first, *others = self.layers
+        # Scaled afterwards, the embeddings need no copy.
+        values = vectors.times(first.weight.T) * np.float32(self.scale) + first.bias
+        for layer in others:
+            values = layer(np.maximum(values, 0))
+        return log_softmax(values / np.float32(self.temperature))
 
     def belonging(self, vectors: Vectors) -> Floats:
         """Return the logit with which each picture belongs to this head, `[n]`."""

@@ -42,8 +42,8 @@ def test_a_span_brings_vectors_norms_and_what_is_remembered(
     catalog: Catalog, batch: Batch, ids: list[int]
 ) -> None:
     part = catalog.embeddings.within((ids[2], ids[4]))
-    assert part.vectors.unit.tolist() == batch.vectors.unit[2:5].tolist()
-    assert part.vectors.norm.tolist() == batch.vectors.norm[2:5].tolist()
+    assert part.packed.vectors.unit.tolist() == batch.vectors.unit[2:5].tolist()
+    assert part.packed.norm.tolist() == batch.vectors.norm[2:5].tolist()
     assert part.summary.choice.tolist() == [2, 3, 4]
     assert part.summary.logit.tolist() == [2, 3, 4]
     assert part.summary.log_probability.tolist() == [-2, -3, -4]
@@ -53,7 +53,7 @@ def test_gaps_between_ids_are_no_images(catalog: Catalog, ids: list[int]) -> Non
     catalog.images.delete(ids[1:9])
     parts = [catalog.embeddings.within(span) for span in catalog.embeddings.spans(3)]
     assert [part.ids.tolist() for part in parts] == [[ids[0]], [], [], [ids[9]]]
-    assert parts[1].vectors.unit.shape == (0, 8)
+    assert parts[1].packed.vectors.unit.shape == (0, 8)
 
 
 def test_gone_images_are_in_a_span_unless_only_visible_ones_are_wanted(
