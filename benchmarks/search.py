@@ -127,6 +127,8 @@ def _measure(
         opened, seconds = _timed(lambda: open_index(catalog, path))
         measured.note("opened in", seconds * 1e3)
         assert opened.state == "current"
+        _, seconds = _timed(opened.vectors.warm_up)
+        measured.note("mapped whole in", seconds * 1e3)
         _ask(measured, "", opened.vectors, queries, truth, None)
         for name, (allowed, right) in filters.items():
             _ask(measured, f"{name}, ", opened.vectors, queries, right, allowed)

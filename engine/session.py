@@ -41,6 +41,7 @@ class Session:
         self._reporter = reporter
         self._catalog_open: Catalog | None = None
         self._index_open: OpenedIndex | None = None
+        self._index_warm: object | None = None
         self._embedder_given = embedder
         self._embedder_open: Embedder | None = None
         self._early: EarlyStart | None = None
@@ -135,6 +136,7 @@ class Session:
 
         kept = self._index_open
         if kept is not None and not save and kept.generation == catalog.generation():
+            self._warm_up_once(kept)
             return kept
         store = self.config.store
 
@@ -154,6 +156,14 @@ class Session:
                     save_index(opened, catalog, store.index)
         self._index_open = opened
         return opened
+
+    def _warm_up_once(self, opened: OpenedIndex) -> None:
+        """Map the index in the background: whoever searches twice will go on searching."""
+        if self._index_warm is not opened.vectors.main:
+            from threading import Thread
+
+            self._index_warm = opened.vectors.main
+            Thread(target=opened.vectors.warm_up, name="index", daemon=True).start()
 
     def heads(self) -> list[Head]:
         """Return the catalog's heads, none where there is no catalog."""

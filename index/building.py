@@ -12,23 +12,25 @@ from typing import Any
 import faiss as _faiss
 import numpy as np
 
-from index.compressed import CompressedVectors, Within
-from index.plan import Plan
+from index.compressed import CompressedVectors
+from index.lists import EVERYTHING
+from index.plan import CODE_BITS, DIRECTIONS_PER_CODE, Plan
 from index.records import Floats, Ids
 from index.rotation import Rotation
 from index.tuning import DEPTHS, Truth, Tuning, tune
+from index.within import Within
 
 # FAISS's type stubs know nothing of what its Python layer adds.
 faiss: Any = _faiss
 
-SAMPLE_PER_LIST = 50
+SAMPLE_PER_LIST = 25
 LEAST_SAMPLE = 20_000
 ROUNDS = 10
-QUERIES = 500
+QUERIES = 1000
 # Image ids of the sample are needed to leave a query out of its own results.
 Chunk = tuple[Ids, Floats]
 Progress = Callable[[int], None]
-_TRIAL = Tuning(0.0, 0, ((1, 1),))
+_TRIAL = Tuning(0.0, 0, ((1, EVERYTHING),))
 
 
 def sample_size(plan: Plan) -> int:
@@ -101,14 +103,15 @@ def measure(built: CompressedVectors, queries: Chunk, truth: Truth) -> Tuning:
     places = np.array([own[int(image_id)] for image_id in ids], np.int64)
     everything = Within.of(np.ones(built.total, np.bool_))
 
-    def look(some: Floats, k: int, nprobe: int, candidates: int) -> Ids:
-        _, found = built.look(some, k + 1, everything, nprobe, candidates)
+    def look(some: Floats, k: int, gap: float, candidates: int) -> Ids:
+        _, found = built.look(some, k + 1, everything, gap, candidates)
         # The query itself stands among its results; it must not count as found.
         others = np.where(found == places[: len(some), None], -1, found)
         order = np.argsort(others < 0, axis=1, kind="stable")
         return np.take_along_axis(others, order, axis=1)[:, :k]
 
-    return tune(look, unit, truth, built.lists)
+    needed = built.gaps_needed(unit, truth.places)
+    return tune(look, lambda gap: built.lists_within(unit, gap), unit, truth, needed)
 
 
 def inverse_lengths(inner: _faiss.IndexRefine, rotated: Floats) -> Floats:
@@ -152,6 +155,17 @@ def _trained(plan: Plan, rotated: Floats) -> _faiss.IndexRefine:
     faiss.copy_array_to_vector(matrix.ravel(), projection.A)
     projection.is_trained = True
     projected = np.ascontiguousarray(rotated @ matrix.T)
+    lists = _trained_lists(plan, projected)
+    codes = faiss.index_factory(dim, plan.refine, metric)
+    codes.train(rotated)
+    refined: _faiss.IndexRefine = faiss.IndexRefine(
+        faiss.IndexPreTransform(projection, lists), codes
+    )
+    return refined
+
+
+def _trained_lists(plan: Plan, projected: Floats) -> _faiss.IndexIVFPQFastScan:
+    """Return empty inverted lists, their centroids and codes fitted to projected vectors."""
     clustering = faiss.Kmeans(
         plan.scan_dim,
         plan.lists,
@@ -161,17 +175,17 @@ def _trained(plan: Plan, rotated: Floats) -> _faiss.IndexRefine:
         min_points_per_centroid=1,
     )
     clustering.train(projected)
-    quantizer = faiss.IndexScalarQuantizer(plan.scan_dim, faiss.ScalarQuantizer.QT_8bit, metric)
-    quantizer.train(clustering.centroids)
+    metric = faiss.METRIC_INNER_PRODUCT
+    quantizer = faiss.IndexFlatIP(plan.scan_dim)
     quantizer.add(clustering.centroids)
-    lists = faiss.IndexIVFRaBitQFastScan(quantizer, plan.scan_dim, plan.lists, metric)
-    lists.train(projected)
-    codes = faiss.index_factory(dim, plan.refine, metric)
-    codes.train(rotated)
-    refined: _faiss.IndexRefine = faiss.IndexRefine(
-        faiss.IndexPreTransform(projection, lists), codes
+    pairs = plan.scan_dim // DIRECTIONS_PER_CODE
+    lists: _faiss.IndexIVFPQFastScan = faiss.IndexIVFPQFastScan(
+        quantizer, plan.scan_dim, plan.lists, pairs, CODE_BITS, metric
     )
-    return refined
+    lists.by_residual = True
+    lists.pq.cp.min_points_per_centroid = 1
+    lists.train(projected)
+    return lists
 
 
 def _main_directions(rotated: Floats, count: int) -> Floats:
@@ -182,6 +196,8 @@ def _main_directions(rotated: Floats, count: int) -> Floats:
     """
     moments = (rotated.T @ rotated).astype(np.float64)
     _, vectors = np.linalg.eigh(moments)
-    basis = vectors[:, ::-1][:, :count].T.astype(np.float32)
+    basis = np.zeros((count, len(moments)), np.float32)
+    # Directions go in pairs: where there is an odd number of them, the last one is empty.
+    basis[: len(moments)] = vectors[:, ::-1][:, :count].T
     # Rotated among themselves, lest the first directions outweigh the codes of all others.
     return np.ascontiguousarray(Rotation(count)(np.ascontiguousarray(basis.T)).T)

@@ -1,69 +1,42 @@
-"""Very many vectors: inverted lists of 1-bit codes, whose best candidates are compared again.
+"""Very many vectors: inverted lists of short codes, whose best candidates are compared again.
 
 A query is rotated, projected onto the main directions and compared with the centroids of the
-lists; of the nearest lists every vector's 1-bit code is compared (RaBitQ: Gao and Long, "RaBitQ:
-Quantizing High-Dimensional Vectors with a Theoretical Error Bound", 2024), and the best of these
-by codes of 8 bits a number. How many lists and candidates, was measured when it was built.
+lists; in the lists near to it every vector's short code is compared (`index/lists.py`), and the
+best of these by codes of 8 bits a number (`index/codes.py`). How far to look and how many to
+compare again, was measured when it was built (`index/tuning.py`).
 
-What is built never changes, so the file can be mapped and costs no time to open; images that
-were removed are masked.
+What is built never changes, so the file can be mapped; images that were removed are masked.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from math import sqrt
 from typing import Any
 from uuid import uuid4
 
 import faiss as _faiss
 import numpy as np
-import numpy.typing as npt
 
+from index.codes import Codes
+from index.lists import EVERYTHING, InvertedLists
 from index.records import Floats, Ids
 from index.rotation import Rotation
-from index.threads import threads_for
 from index.tuning import Tuning
+from index.within import Within
 
 # FAISS's type stubs know nothing of what its Python layer adds.
 faiss: Any = _faiss
 
 # So few are compared one by one: sooner done than looking into lists.
 FEW = 1000
-# Results asked for beyond `k`, because the second comparison still errs by a vector's length.
-SPARE = 8
+# Where only one of so many may be found, those in the near lists are compared one by one: that
+# takes some 0.4 us each, and looking through the short codes of all others 0.013 us each.
+SPARSE = 32
 # However many are asked for, so many times more have their first, coarse comparison checked.
 CANDIDATES_PER_RESULT = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """Positions that may be found.
-
-    Attributes
-    ----------
-    mask
-        bool `[total]`.
-    count
-        How many are allowed.
-    selector
-        The same for FAISS, None where all are allowed.
-    bits
-        The bytes behind the selector, which FAISS does not keep alive.
-    """
-
-    mask: npt.NDArray[np.bool_]
-    count: int
-    selector: _faiss.IDSelectorBitmap | None
-    bits: npt.NDArray[np.uint8] | None
-
-    @classmethod
-    def of(cls, mask: npt.NDArray[np.bool_]) -> Within:
-        """Return it for a mask."""
-        count = int(mask.sum())
-        if count == len(mask):
-            return cls(mask, count, None, None)
-        bits = np.packbits(mask, bitorder="little")
-        return cls(mask, count, faiss.IDSelectorBitmap(bits), bits)
+# So many queries at a time: what is known of their lists and candidates takes memory.
+QUERIES_AT_ONCE = 256
 
 
 class CompressedVectors:
@@ -79,6 +52,8 @@ class CompressedVectors:
     ----------
     inner
         FAISS's index of rotated vectors: a refinement over a projection over inverted lists.
+        It keeps and stores the numbers; its own search, which looks into a fixed number of
+        lists, is not used.
     ids
         The image at each position, int64 `[total]`. Of an id that stands there twice the later
         position counts.
@@ -112,8 +87,8 @@ class CompressedVectors:
         self.tuning = tuning
         self.trained_on = trained_on
         self._rotate = Rotation(int(inner.d))
-        self._lists: Any = faiss.downcast_index(faiss.downcast_index(inner.base_index).index)
-        self._codes: Any = faiss.downcast_index(inner.refine_index)
+        self._lists = InvertedLists(faiss.downcast_index(inner.base_index))
+        self._codes = Codes(faiss.downcast_index(inner.refine_index), inverse)
         self._ascending = bool(np.all(np.diff(ids) > 0))
         self._order: Ids | None = None
         self._mask = np.ones(len(ids), np.bool_)
@@ -132,17 +107,17 @@ class CompressedVectors:
     @property
     def lists(self) -> int:
         """How many inverted lists there are."""
-        return int(self._lists.nlist)
+        return len(self._lists)
 
     @property
     def refine(self) -> str:
         """How the vectors for the second comparison are kept: `SQ8`, ..."""
-        return f"SQ{round(8 * self._codes.code_size / self._codes.d)}"
+        return f"SQ{self._codes.bits}"
 
     @property
     def kind(self) -> str:
         """What arrangement it is, for people."""
-        return f"IVF{self.lists}, RaBitQ, {self.refine}"
+        return f"{self._lists.name}, {self.refine}"
 
     @property
     def hidden(self) -> Ids:
@@ -168,7 +143,10 @@ class CompressedVectors:
         """Return the visible positions of these images."""
         mask = np.zeros(self.total, np.bool_)
         mask[self._places(ids)] = True
-        return Within.of(mask)
+        within = Within.of(mask)
+        if FEW < within.count <= self.total // SPARSE:
+            return within.arranged(self._lists.list_of, len(self._lists))
+        return within
 
     def search(self, queries: Floats, k: int, within: Within | None = None) -> tuple[Floats, Ids]:
         """Return scores float32 and ids int64 `[n, k]`, best first; -1 where there is nothing."""
@@ -181,55 +159,85 @@ class CompressedVectors:
         queries: Floats,
         k: int,
         within: Within,
-        nprobe: int | None = None,
+        gap: float | None = None,
         candidates: int | None = None,
     ) -> tuple[Floats, Ids]:
         """Return scores and positions instead of ids; the way of looking can be dictated."""
+        scores = np.full((len(queries), k), -1, np.float32)
+        places = np.full((len(queries), k), -1, np.int64)
         wanted = min(k, within.count)
         if not wanted:
-            return _padded(np.zeros((len(queries), 0), np.float32), k)
+            return scores, places
         rotated = self._rotate(queries)
-        if within.count <= FEW and nprobe is None:
-            return self._compare(rotated, k, np.flatnonzero(within.mask))
+        if within.count <= FEW and gap is None:
+            allowed = np.flatnonzero(within.mask)
+            for row in range(len(queries)):
+                self._choose(rotated[row], allowed, scores[row, :wanted], places[row, :wanted])
+            return scores, places
         # Of every image only some are allowed: the nearest of those lie as deep as this.
         depth = wanted * self.total / within.count
-        probes = nprobe or self.tuning.nprobe(depth, self.lists)
-        extra = max(CANDIDATES_PER_RESULT * wanted, candidates or self.tuning.candidates)
-        scores, places = self._scan(rotated, wanted, within, probes, extra)
-        while probes < self.lists:
-            short = np.flatnonzero((places < 0).any(axis=1))
-            if not len(short):
+        gap = gap or self.tuning.gap(depth)
+        # And fewer of those that are more alike than the nearest allowed ones compete with them.
+        fewer = self.tuning.candidates * sqrt(within.count / self.total)
+        extra = max(CANDIDATES_PER_RESULT * wanted, candidates or round(fewer))
+        for start in range(0, len(queries), QUERIES_AT_ONCE):
+            some = slice(start, start + QUERIES_AT_ONCE)
+            answer = scores[some, :wanted], places[some, :wanted]
+            self._look_deeper(rotated[some], within, gap, wanted + extra, answer)
+        return scores, places
+
+    def lists_within(self, queries: Floats, gap: float) -> float:
+        """Return how many lists each of these queries would look into, on average."""
+        near = self._lists.near(self._lists.project(self._rotate(queries)), gap)
+        return int((near.lists >= 0).sum()) / max(1, len(queries))
+
+    def touch(self) -> None:
+        """Read all of it that searches will, so that none of them waits for the disk."""
+        self._codes.touch()
+        np.asarray(self.inverse).max(initial=0)
+
+    def gaps_needed(self, queries: Floats, places: Ids) -> Floats:
+        """Return the gap with which a query looks into the list of each position, `[n, depth]`."""
+        projected = self._lists.project(self._rotate(queries))
+        return self._lists.gaps_needed(projected, places)
+
+    def _look_deeper(
+        self, rotated: Floats, within: Within, gap: float, asked: int, answer: tuple[Floats, Ids]
+    ) -> None:
+        """Fill `answer`; where lists hold too few that are allowed, look into more of them."""
+        scores, places = answer
+        asked = min(asked, within.count)
+        short = np.arange(len(rotated))
+        while len(short):
+            found = self._candidates(rotated[short], within, gap, asked)
+            for row, candidates in zip(short, found, strict=True):
+                candidates = candidates[candidates >= 0]
+                self._choose(rotated[row], candidates, scores[row], places[row])
+            short = short[places[short, -1] < 0]
+            if gap >= EVERYTHING:
                 break
-            probes = min(4 * probes, self.lists)
-            scores[short], places[short] = self._scan(rotated[short], wanted, within, probes, extra)
-        return _padded(scores, k, places)
+            gap = min(2 * gap, EVERYTHING)
+        for row in short:
+            # A query without any direction: FAISS cannot scale its tables, and finds nothing.
+            self._choose(rotated[row], np.flatnonzero(within.mask), scores[row], places[row])
 
-    def _scan(
-        self, rotated: Floats, k: int, within: Within, nprobe: int, extra: int
-    ) -> tuple[Floats, Ids]:
-        asked = min(k + max(SPARE, k // 4), within.count)
-        lists = faiss.SearchParametersIVF(nprobe=nprobe, sel=within.selector)
-        projected = faiss.SearchParametersPreTransform(index_params=lists)
-        factor = max(1.0, min(k + extra, within.count) / asked)
-        parameters = faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=projected)
-        with threads_for(len(rotated)):
-            scores, places = self.inner.search(rotated, asked, params=parameters)
-        # FAISS says that there is nothing by a score which cannot be multiplied.
-        there = places >= 0
-        scores = np.where(there, scores, -1) * np.where(there, np.asarray(self.inverse)[places], 1)
-        # What is there comes first, even if rounding made it less than nothing.
-        order = np.argsort(np.where(there, -scores, np.inf), axis=1, kind="stable")[:, :k]
-        return (
-            np.take_along_axis(scores, order, axis=1).astype(np.float32),
-            np.take_along_axis(places, order, axis=1),
-        )
+    def _candidates(
+        self, rotated: Floats, within: Within, gap: float, asked: int
+    ) -> Sequence[Ids] | Ids:
+        """Return the positions worth a second comparison for each query, -1 for none."""
+        projected = self._lists.project(rotated)
+        near = self._lists.near(projected, gap)
+        if within.by_list is not None:
+            return [within.by_list.places_in(near.of(row)) for row in range(len(rotated))]
+        return self._lists.scan(projected, near, asked, within.selector)
 
-    def _compare(self, rotated: Floats, k: int, places: Ids) -> tuple[Floats, Ids]:
-        with threads_for(len(rotated)):
-            decoded = self._codes.reconstruct_batch(places)
-        scores = (rotated @ decoded.T) * np.asarray(self.inverse)[places]
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return _padded(np.take_along_axis(scores, order, axis=1), k, places[order])
+    def _choose(self, query: Floats, candidates: Ids, scores: Floats, places: Ids) -> None:
+        """Write the nearest of the candidates into `scores` and `places`, best first."""
+        cosines = self._codes.cosines(query, candidates)
+        count = min(len(scores), len(candidates))
+        best = np.argsort(-cosines, kind="stable")[:count]
+        scores[:count] = cosines[best]
+        places[:count] = candidates[best]
 
     def _places(self, ids: Ids) -> Ids:
         """Return the visible positions of images, in no particular order."""
@@ -246,13 +254,3 @@ class CompressedVectors:
         if self._order is None:
             self._order = np.argsort(self.ids, kind="stable")
         return np.asarray(self.ids[self._order])
-
-
-def _padded(scores: Floats, k: int, places: Ids | None = None) -> tuple[Floats, Ids]:
-    if places is None:
-        places = np.zeros(scores.shape, np.int64)
-    missing = k - scores.shape[1]
-    if missing:
-        scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-1)
-        places = np.pad(places, ((0, 0), (0, missing)), constant_values=-1)
-    return scores.astype(np.float32), places

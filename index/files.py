@@ -66,7 +66,7 @@ class MainStamp:
     trained_on: int
     recall: float
     candidates: int
-    probes: tuple[tuple[int, int], ...]
+    gaps: tuple[tuple[int, float], ...]
     faiss_bytes: int
     arrays_at: int
     body_crc32: int
@@ -155,8 +155,8 @@ def read_main(path: Path, *, mapped: bool = True) -> tuple[CompressedVectors, Ma
         stamp.total,
     ):
         return None
-    probes = tuple((int(depth), int(nprobe)) for depth, nprobe in stamp.probes)
-    tuning = Tuning(stamp.recall, stamp.candidates, probes)
+    gaps = tuple((int(depth), float(gap)) for depth, gap in stamp.gaps)
+    tuning = Tuning(stamp.recall, stamp.candidates, gaps)
     read = CompressedVectors(
         inner, ids, inverse, tuning, stamp.trained_on, hidden.copy(), key=stamp.key
     )
@@ -199,7 +199,7 @@ def write_main(path: Path, main: CompressedVectors, state: Stamp) -> None:
             main.trained_on,
             main.tuning.recall,
             main.tuning.candidates,
-            main.tuning.probes,
+            main.tuning.gaps,
             faiss_bytes,
             arrays_at,
             body.crc32,

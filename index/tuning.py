@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log
 
 import numpy as np
 
+from index.lists import EVERYTHING
 from index.records import Floats, Ids
 
 TARGET = 0.99
 # The sample is finite: what it shows must be a little better than what is promised.
-MARGIN = 0.003
+MARGIN = 0.004
 # Where the target is out of reach, this much less than the best is worth looking less far.
 FORGONE = 0.005
 NEIGHBOURS = 10
 DEPTHS = (10, 100, 1000)
-EXTRA_CANDIDATES = (60, 150, 300)
+EXTRA_CANDIDATES = (100, 150, 220, 300, 400)
 # Comparing this many candidates again costs as much as looking into one list more.
-CANDIDATES_PER_PROBE = 12
+CANDIDATES_PER_LIST = 20
 # Twins are equally near: which of them is found is no matter. Their scores differ by rounding.
 TIE = 1e-6
-# So many queries measure the deeper searches, which take longer and need fewer for the same error.
-DEEP_QUERIES = 100
-CANDIDATES_PER_DEPTH = 15
+# Smaller gaps are not worth telling apart; and this much do products differ by rounding.
+LEAST_GAP, ROUNDING = 0.001, 1e-6
+# This share of the nearest lies in the lists that are looked into; the codes lose some more.
+SHARES = (0.995, 0.996, 0.997, 0.998, 0.999, 1.0)
+# Among few that are allowed the short codes have no say: this share is enough.
+DEEP, DEEP_SHARE = 1000, 0.997
 
-Look = Callable[[Floats, int, int, int], Ids]
+Look = Callable[[Floats, int, float, int], Ids]
+ListsWithin = Callable[[float], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +45,27 @@ class Tuning:
         Share of the 10 nearest that a search for 10 finds.
     candidates
         How many more than asked for are compared a second time.
-    probes
-        `(depth, nprobe)`: how many lists to look into for the nearest `depth` images.
+    gaps
+        `(depth, gap)`: for the nearest `depth` images, how much less similar than the nearest
+        centroid those of the lists that are looked into may be.
     """
 
     recall: float
     candidates: int
-    probes: tuple[tuple[int, int], ...]
+    gaps: tuple[tuple[int, float], ...]
 
-    def nprobe(self, depth: float, lists: int) -> int:
-        """Return how many lists to look into, between what was measured and beyond it."""
-        points = self.probes
+    def gap(self, depth: float) -> float:
+        """Return the gap for this depth, between what was measured and beyond it."""
+        points = self.gaps
         if depth <= points[0][0]:
             return points[0][1]
-        below, above = points[-2:] if len(points) > 1 else ((1, 1), points[0])
+        below, above = points[-2:] if len(points) > 1 else ((1, points[0][1] / 2), points[0])
         for left, right in pairwise(points):
             if depth <= right[0]:
                 below, above = left, right
                 break
         slope = log(above[1] / below[1]) / log(above[0] / below[0])
-        wanted = below[1] * exp(slope * log(depth / below[0]))
-        return max(1, min(round(wanted), lists))
+        return min(below[1] * exp(slope * log(depth / below[0])), EVERYTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ class Truth:
         ties go on beyond what is known cannot tell anything.
         """
         wanted = min(found.shape[1], self.depth)
+        if not wanted:
+            return 1.0
         scores = self.scores[: len(found)]
         near = scores >= scores[:, wanted - 1 : wanted] - TIE
         shares = [
@@ -100,72 +107,74 @@ class Truth:
         return float(np.mean(shares)) if shares else 1.0
 
 
-def tune(look: Look, queries: Floats, truth: Truth, lists: int) -> Tuning:
+def tune(
+    look: Look, lists_within: ListsWithin, queries: Floats, truth: Truth, needed: Floats
+) -> Tuning:
     """Choose the cheapest way of looking that reaches the target.
 
     Parameters
     ----------
     look
-        `look(queries, k, nprobe, candidates)` returns positions int64 `[n, k]`; a query's own
+        `look(queries, k, gap, candidates)` returns positions int64 `[n, k]`; a query's own
         image never among them.
+    lists_within
+        How many lists a query looks into with a gap, on average.
     queries
         Unit vectors, float32 `[n, dim]`.
     truth
         What exact search finds for them, itself left out, too; deeper than is measured, so
         that ties are seen.
-    lists
-        How many lists there are.
+    needed
+        The gap with which the list of each of these is looked into, float32 `[n, depth]`.
     """
+    nearest = needed[:, :NEIGHBOURS]
     tried = []
     for candidates in EXTRA_CANDIDATES:
-        for nprobe in _grid(lists):
-            recall = truth.recall(look(queries, NEIGHBOURS, nprobe, candidates))
-            tried.append(_Tried(nprobe, candidates, recall))
+        for share in SHARES:
+            gap = _reaching(nearest, share)
+            recall = truth.recall(look(queries, NEIGHBOURS, gap, candidates))
+            tried.append(_Tried(share, gap, lists_within(gap), candidates, recall))
             if recall >= TARGET + MARGIN:
                 break
-    chosen = _cheapest(tried, TARGET + MARGIN)
-    probes = [(NEIGHBOURS, chosen.nprobe)]
-    few = queries[:DEEP_QUERIES]
+    chosen = _cheapest(tried)
+    gaps = [(NEIGHBOURS, chosen.gap)]
     for depth in DEPTHS[1:]:
         if truth.depth > depth:
-            # Candidates in plenty, so that the lists alone decide what is found.
-            plenty = CANDIDATES_PER_DEPTH * depth
-            tried = []
-            for deeper in _grid(lists, start=probes[-1][1]):
-                tried.append(_Tried(deeper, plenty, truth.recall(look(few, depth, deeper, plenty))))
-                if tried[-1].recall >= TARGET:
-                    break
-            probes.append((depth, _cheapest(tried, TARGET).nprobe))
-    return Tuning(round(chosen.recall, 4), chosen.candidates, tuple(probes))
+            # The codes lose no more there, so the lists need not hold a larger share.
+            share = chosen.share if depth < DEEP else min(chosen.share, DEEP_SHARE)
+            deeper = _reaching(needed[:, :depth], share)
+            gaps.append((depth, max(deeper, gaps[-1][1])))
+    return Tuning(round(chosen.recall, 4), chosen.candidates, tuple(gaps))
 
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
     """A way of looking, and what it found."""
 
-    nprobe: int
+    share: float
+    gap: float
+    lists: float
     candidates: int
     recall: float
 
     @property
     def cost(self) -> float:
-        return self.nprobe + self.candidates / CANDIDATES_PER_PROBE
+        return self.lists + self.candidates / CANDIDATES_PER_LIST
 
 
-def _cheapest(tried: Sequence[_Tried], target: float) -> _Tried:
+def _reaching(needed: Floats, share: float) -> float:
+    """Return the least gap with which this share of images lies in lists that are looked into."""
+    if not needed.size:
+        return EVERYTHING
+    # Rounded up: the query's own products may be summed in another order than these.
+    return max(LEAST_GAP, float(np.quantile(needed, share, method="higher")) + ROUNDING)
+
+
+def _cheapest(tried: Sequence[_Tried]) -> _Tried:
     """Return the cheapest that reaches the target, or nearly what can be reached at all.
 
-    Codes of few bits confuse near neighbours: to look into every list would not help them.
+    Codes of few bits confuse near neighbours: to look into more lists would not help them.
     """
     best = max(each.recall for each in tried)
-    aim = target if best >= target else best - FORGONE
+    aim = TARGET + MARGIN if best >= TARGET + MARGIN else best - FORGONE
     return min((each for each in tried if each.recall >= aim), key=lambda each: each.cost)
-
-
-def _grid(lists: int, start: int = 1) -> Iterator[int]:
-    """Yield growing numbers of lists, each a fifth more than the one before, up to all of them."""
-    number = start
-    while number < lists:
-        yield number
-        number = max(number + 1, int(number * 1.2))
-    yield lists

@@ -25,7 +25,7 @@ def _status(quick: Run, store: Path) -> dict[str, Any]:
     [
         ([], "exact float16"),
         (["--index", "exact", "--memory", "1K"], "exact float16"),
-        (["--index", "auto", "--memory", "100K"], "IVF16, RaBitQ, SQ8"),
+        (["--index", "auto", "--memory", "100K"], "IVF16, PQ256x4fs, SQ8"),
     ],
     ids=["nothing", "exact search", "little memory"],
 )
@@ -36,7 +36,7 @@ def test_an_index_is_arranged_as_it_was_asked(
     assert done.returncode == 0, done.stderr
     status = _status(quick, shop)
     assert (status["index"], status["index_state"]) == (index, "current")
-    assert (status["index_recall"] == 1) or "RaBitQ" in index
+    assert (status["index_recall"] == 1) or "PQ" in index
     assert 0.5 < status["index_recall"] <= 1
     assert status["consistent"]
 
@@ -49,5 +49,5 @@ def test_a_compressed_catalog_finds_its_own_pictures_and_status_tells_people(
         done = quick("search", picture, "--store", shop, "-k", "1", "--paths")
         assert done.stdout.decode() == f"{picture}\n"
     told = quick("status", "--store", shop).stdout.decode()
-    assert "IVF16, RaBitQ, SQ8" in told
+    assert "IVF16, PQ256x4fs, SQ8" in told
     assert "% of the 10 nearest" in told

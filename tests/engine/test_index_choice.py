@@ -69,7 +69,7 @@ def test_a_catalog_that_would_not_fit_is_compressed(make_engine: MakeEngine, dra
     engine = make_engine(memory=1)
     engine.index([drawn])
     status = engine.status()
-    assert (status.index, status.index_state) == ("IVF16, RaBitQ, SQ4", "current")
+    assert (status.index, status.index_state) == ("IVF16, PQ24x4fs, SQ4", "current")
     assert 0 < status.index_recall <= 1
     assert status.consistent
 
@@ -84,7 +84,7 @@ def test_changing_ones_mind_needs_no_new_pictures(
         assert engine.index([drawn]).images == 60
         kinds.append((engine.status().index, large.exists()))
     exact = ("exact float16", False)
-    assert kinds == [exact, ("IVF16, RaBitQ, SQ8", True), exact]
+    assert kinds == [exact, ("IVF16, PQ24x4fs, SQ8", True), exact]
 
 
 def test_a_compressed_catalog_answers_as_an_exact_one(make_engine: MakeEngine, drawn: Path) -> None:

@@ -96,7 +96,7 @@ def _arranged(
     queries: int = 20,
 ) -> CompressedVectors:
     order = np.random.default_rng(len(ids)).permutation(len(ids))
-    plan = Plan(lists, scan_dim or unit.shape[1], refine)
+    plan = Plan(lists, scan_dim or unit.shape[1] + unit.shape[1] % 2, refine)
     parts = np.array_split(np.arange(len(ids)), 3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("index.building.QUERIES", queries)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.compressed import FEW, CompressedVectors
+from index.compressed import FEW, SPARSE, CompressedVectors
 from index.records import Floats, Ids
 
 DIM = 64
@@ -154,6 +154,7 @@ def test_far_more_than_exist_may_be_asked_for(
     hidden=st.sampled_from([0.0, 0.01, 0.5, 0.99]),
     k=st.sampled_from([1, 2, 10, 40, 300, 1500, COUNT]),
     cluster=st.booleans(),
+    sparse=st.booleans(),
     seed=st.integers(0, 2**32),
 )
 def test_k_are_found_wherever_k_are_allowed(
@@ -165,6 +166,7 @@ def test_k_are_found_wherever_k_are_allowed(
     hidden: float,
     k: int,
     cluster: bool,
+    sparse: bool,
     seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -175,7 +177,11 @@ def test_k_are_found_wherever_k_are_allowed(
     allowed = np.argsort(value)[: round(share * COUNT)]
     gone = rng.random(COUNT) < hidden
     mine.hide(ids[gone])
-    scores, found = mine.search(query, k, mine.within(ids[allowed]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("index.compressed.FEW", 0 if sparse else FEW)
+        patch.setattr("index.compressed.SPARSE", 1 if sparse else SPARSE)
+        within = mine.within(ids[allowed])
+        scores, found = mine.search(query, k, within)
     _check_whole(found, scores, k, set(ids[allowed].tolist()) - set(ids[gone].tolist()))
 
 
@@ -203,6 +209,26 @@ def test_a_filter_that_lets_through_two_fifths_costs_no_recall(
     allowed = np.sort(np.random.default_rng(0).choice(COUNT, FEW + 200, replace=False))
     _, found = built.search(queries, 10, built.within(ids[allowed]))
     assert _recall(found, _nearest(queries, ids[allowed], unit[allowed], 10)) >= 0.97
+
+
+def test_where_few_of_many_are_allowed_they_are_compared_one_by_one_and_no_less_is_found(
+    built: CompressedVectors,
+    ids: Ids,
+    unit: Floats,
+    queries: Floats,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allowed = np.sort(np.random.default_rng(0).choice(COUNT, 500, replace=False))
+    monkeypatch.setattr("index.compressed.FEW", 0)
+    scanned = built.within(ids[allowed])
+    monkeypatch.setattr("index.compressed.SPARSE", 2)
+    sparse = built.within(ids[allowed])
+    assert (scanned.by_list is None, sparse.by_list is None) == (True, False)
+    nearest = _nearest(queries, ids[allowed], unit[allowed], 10)
+    scores, found = built.search(queries, 10, sparse)
+    _check_whole(found, scores, 10, set(ids[allowed].tolist()))
+    assert _recall(found, nearest) >= 0.97
+    assert _recall(found, nearest) >= _recall(built.search(queries, 10, scanned)[1], nearest) - 0.01
 
 
 def test_what_is_hidden_is_never_found(arranged: CompressedVectors, ids: Ids, unit: Floats) -> None:
@@ -245,7 +271,7 @@ def test_with_everything_hidden_nothing_is_found(
 
 
 def test_it_says_what_it_is(built: CompressedVectors) -> None:
-    assert built.kind == "IVF32, RaBitQ, SQ8"
+    assert built.kind == "IVF32, PQ24x4fs, SQ8"
     assert (built.lists, built.refine, built.trained_on) == (32, "SQ8", COUNT)
 
 
@@ -257,7 +283,7 @@ def test_finer_codes_tell_finer_differences(
 ) -> None:
     ids, unit = np.arange(1500, dtype=np.int64), likenesses(1500, 32)
     built = arrange(ids, unit, refine=refine)
-    assert built.kind == f"IVF16, RaBitQ, {refine}"
+    assert built.kind == f"IVF16, PQ16x4fs, {refine}"
     queries = likenesses(50, 32, seed=1)
     scores, found = built.search(queries, 10)
     cosines = np.take_along_axis(queries @ unit.T, found, axis=1)
@@ -292,7 +318,8 @@ def test_images_that_look_exactly_alike_are_all_found(
     assert np.sort(found, axis=1).tolist() == ids.reshape(75, 20).tolist()
     assert scores == pytest.approx(1, abs=NEAR)
     assert built.tuning.recall == 1
-    assert built.tuning.probes[0][1] < built.lists, "twins are no reason to look everywhere"
+    near = built.lists_within(originals, built.tuning.gaps[0][1])
+    assert near < built.lists, "twins are no reason to look everywhere"
 
 
 def test_images_without_any_direction_are_found_with_a_score_of_nothing(

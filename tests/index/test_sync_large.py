@@ -57,7 +57,7 @@ def test_an_arranged_index_is_kept_in_two_files(
     assert read_small(index_file) is not None
     opened = open_index(large, index_file)
     assert (opened.state, opened.count, opened.generation) == ("current", 120, large.generation())
-    assert opened.vectors.kind == "IVF16, RaBitQ, SQ8"
+    assert opened.vectors.kind == "IVF16, PQ8x4fs, SQ8"
     check_large(large, opened)
 
 

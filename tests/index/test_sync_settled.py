@@ -180,7 +180,7 @@ def test_whoever_grants_less_memory_gets_coarser_codes(
 ) -> None:
     large.prefer(None, 1)
     opened = _settled(large, index_file)
-    assert (opened.state, opened.vectors.kind) == ("rebuilt", "IVF16, RaBitQ, SQ4")
+    assert (opened.state, opened.vectors.kind) == ("rebuilt", "IVF16, PQ8x4fs, SQ4")
     assert _settled(large, index_file).state == "current"
     assert set(open_index(large, index_file).vectors.ids.tolist()) == set(range(1, 121))
 

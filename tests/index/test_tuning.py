@@ -9,12 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.lists import EVERYTHING
 from index.records import Floats, Ids
-from index.tuning import DEPTHS, FORGONE, TARGET, Truth, Tuning, tune
+from index.tuning import (
+    DEPTHS,
+    EXTRA_CANDIDATES,
+    FORGONE,
+    LEAST_GAP,
+    SHARES,
+    TARGET,
+    Truth,
+    Tuning,
+    tune,
+)
 
 QUERIES = 100
 DEPTH = DEPTHS[-1] + 1
-Share = Callable[[int, int, int], float]
+Share = Callable[[int, float, int], float]
 
 
 def _truth(depth: int = DEPTH) -> Truth:
@@ -24,41 +35,55 @@ def _truth(depth: int = DEPTH) -> Truth:
     return Truth(places, scores)
 
 
-def _tuned(share: Share, lists: int = 1000, depth: int = DEPTH) -> Tuning:
-    """Tune by a look that finds `share(k, nprobe, candidates)` of the nearest, and else nothing."""
+def _needed(depth: int = DEPTH) -> Floats:
+    """Of every query some lists are nearer than others, and the deeper the farther."""
+    rng = np.random.default_rng(0)
+    return np.asarray(0.01 * rng.random((QUERIES, depth)) * (1 + np.arange(depth) / 10), np.float32)
 
-    def look(queries: Floats, k: int, nprobe: int, candidates: int) -> Ids:
-        assert 1 <= nprobe <= lists
+
+def _tuned(share: Share, depth: int = DEPTH, needed: Floats | None = None) -> Tuning:
+    """Tune by a look that finds `share(k, gap, candidates)` of the nearest, and else nothing."""
+
+    def look(queries: Floats, k: int, gap: float, candidates: int) -> Ids:
+        assert 0 < gap <= EVERYTHING
         found = np.broadcast_to(np.arange(k, dtype=np.int64), (len(queries), k)).copy()
-        missed = round((1 - share(k, nprobe, candidates)) * found.size)
+        missed = round((1 - share(k, gap, candidates)) * found.size)
         found.reshape(-1)[:missed] = -1
         return found
 
-    return tune(look, np.zeros((QUERIES, 4), np.float32), _truth(depth), lists)
+    needed = _needed(depth) if needed is None else needed
+    queries = np.zeros((QUERIES, 4), np.float32)
+    return tune(look, lambda gap: 1000 * gap, queries, _truth(depth), needed)
 
 
-def _enough(nprobe: int, needed: int) -> float:
-    return 1.0 if nprobe >= needed else 0.5
+def _enough(gap: float, needed: float) -> float:
+    return 1.0 if gap >= needed else 0.5
 
 
-@pytest.mark.parametrize("needed", [1, 2, 3, 10, 77, 500, 1000])
-def test_no_more_lists_are_looked_into_than_a_fifth_more_than_needed(needed: int) -> None:
-    tuning = _tuned(lambda k, nprobe, candidates: _enough(nprobe, needed))
-    assert needed <= tuning.probes[0][1] <= max(needed + 1, 1.2 * needed)
+def _lists_hold(share: float, gap: float, depth: int) -> bool:
+    return bool((_needed()[:, :depth] <= gap).mean() >= share)
+
+
+def test_the_least_gap_that_finds_enough_is_chosen() -> None:
+    enough = float(np.quantile(_needed()[:, :10], SHARES[2]))
+    tuning = _tuned(lambda k, gap, candidates: _enough(gap, enough))
+    assert enough <= tuning.gaps[0][1] <= np.quantile(_needed()[:, :10], SHARES[3])
     assert tuning.recall == 1.0
 
 
-def test_deeper_searches_look_into_as_many_lists_as_they_need() -> None:
-    needed = {10: 5, 100: 40, 1000: 300}
-    tuning = _tuned(lambda k, nprobe, candidates: _enough(nprobe, needed[k]))
-    assert [depth for depth, _ in tuning.probes] == list(DEPTHS)
-    for depth, nprobe in tuning.probes:
-        assert needed[depth] <= nprobe <= 1.2 * needed[depth]
+def test_deeper_searches_look_into_lists_that_hold_as_large_a_share() -> None:
+    tuning = _tuned(lambda k, gap, candidates: 1.0)
+    assert [depth for depth, _ in tuning.gaps] == list(DEPTHS)
+    for depth, gap in tuning.gaps:
+        assert _lists_hold(SHARES[0], gap, depth)
+        assert not _lists_hold(SHARES[0], 0.99 * gap, depth)
 
 
 def test_deeper_searches_never_look_into_fewer_lists() -> None:
-    tuning = _tuned(lambda k, nprobe, candidates: _enough(nprobe, {10: 90}.get(k, 1)))
-    assert len({nprobe for _, nprobe in tuning.probes}) == 1
+    needed = _needed()
+    needed[:, 10:] = 0
+    tuning = _tuned(lambda k, gap, candidates: 1.0, needed=needed)
+    assert len({gap for _, gap in tuning.gaps}) == 1
 
 
 @pytest.mark.parametrize(
@@ -67,49 +92,62 @@ def test_deeper_searches_never_look_into_fewer_lists() -> None:
 def test_only_depths_that_the_catalog_goes_beyond_are_measured(
     depth: int, measured: list[int]
 ) -> None:
-    tuning = _tuned(lambda k, nprobe, candidates: 1.0, depth=depth)
-    assert [depth for depth, _ in tuning.probes] == measured
+    tuning = _tuned(lambda k, gap, candidates: 1.0, depth=depth)
+    assert [depth for depth, _ in tuning.gaps] == measured
+
+
+def test_where_nothing_could_be_measured_every_list_is_looked_into() -> None:
+    truth = Truth(np.zeros((1, 0), np.int64), np.zeros((1, 0), np.float32))
+    nothing = np.zeros((1, 0), np.float32)
+    tuning = tune(
+        lambda queries, k, gap, candidates: np.zeros((1, k), np.int64),
+        lambda gap: 1.0,
+        np.zeros((1, 4), np.float32),
+        truth,
+        nothing,
+    )
+    assert tuning.gaps == ((10, EVERYTHING),)
 
 
 @pytest.mark.parametrize(
     ("needed", "candidates"),
     [
-        ({60: 10, 150: 10, 300: 10}, 60),
-        ({60: 100, 150: 50, 300: 48}, 150),
-        ({60: 100, 150: 90, 300: 20}, 300),
-        ({60: 2000, 150: 90, 300: 90}, 150),
+        # The gaps tried lie between 0.1 and 0.2, of 1000 lists for each 1.0.
+        ([0.0, 0.0, 0.0, 0.0, 0.0], 100),
+        ([0.19, 0.0, 0.0, 0.0, 0.0], 150),
+        ([0.19, 0.19, 0.17, 0.17, 0.0], 400),
+        ([2.0, 2.0, 0.0, 0.0, 0.0], 220),
     ],
 )
-def test_the_cheapest_number_of_candidates_is_chosen(
-    needed: dict[int, int], candidates: int
-) -> None:
-    def share(k: int, nprobe: int, extra: int) -> float:
-        return _enough(nprobe, needed[extra]) if k == 10 else 1.0
-
-    tuning = _tuned(share)
+def test_the_cheapest_number_of_candidates_is_chosen(needed: list[float], candidates: int) -> None:
+    by_number = dict(zip(EXTRA_CANDIDATES, needed, strict=True))
+    near = np.linspace(0.1, 0.2, QUERIES * DEPTH, dtype=np.float32)
+    # Nearly all of what the shares differ by lies far apart.
+    near[: int(SHARES[0] * QUERIES * DEPTH)] = 0.1
+    drawn = np.random.default_rng(0).permutation(near).reshape(QUERIES, DEPTH)
+    tuning = _tuned(lambda k, gap, extra: _enough(gap, by_number[extra]), needed=drawn)
     assert tuning.candidates == candidates
     assert tuning.recall == 1.0
-    assert needed[candidates] <= tuning.probes[0][1] <= 1.2 * needed[candidates]
 
 
 def test_a_result_just_below_the_target_is_not_enough() -> None:
-    tuning = _tuned(lambda k, nprobe, candidates: 0.999 if nprobe >= 50 else TARGET + 0.001)
+    enough = float(np.quantile(_needed()[:, :10], SHARES[-2]))
+    tuning = _tuned(lambda k, gap, candidates: 0.999 if gap >= enough else TARGET + 0.001)
     assert tuning.recall == 0.999
-    assert 50 <= tuning.probes[0][1] <= 60
+    assert tuning.gaps[0][1] >= enough
 
 
 def test_where_the_target_is_out_of_reach_it_looks_no_farther_than_helps() -> None:
-    tuning = _tuned(lambda k, nprobe, candidates: 0.9 if nprobe >= 50 else 0.1)
+    tuning = _tuned(lambda k, gap, candidates: 0.9)
     assert tuning.recall == 0.9
-    assert tuning.candidates == 60
-    assert all(50 <= nprobe <= 60 for _, nprobe in tuning.probes)
+    assert tuning.candidates == EXTRA_CANDIDATES[0]
+    assert tuning.gaps[0][1] == pytest.approx(np.quantile(_needed()[:, :10], SHARES[0]), rel=0.01)
 
 
 def test_where_the_target_is_out_of_reach_hardly_less_than_the_best_is_taken() -> None:
-    best = 0.9
-    tuning = _tuned(lambda k, nprobe, candidates: best - 0.1 / nprobe)
-    assert best - 0.1 / 1000 - FORGONE - 1e-3 <= tuning.recall < best - 1e-3
-    assert tuning.probes[0][1] < 40
+    best = dict(zip(EXTRA_CANDIDATES, (0.8, 0.8, 0.9 - 0.8 * FORGONE, 0.9, 0.9), strict=True))
+    tuning = _tuned(lambda k, gap, candidates: best[candidates])
+    assert tuning.candidates == 220
 
 
 def test_what_was_found_is_told_as_a_share() -> None:
@@ -145,39 +183,35 @@ def test_where_fewer_are_known_than_were_looked_for_all_known_ones_count() -> No
 
 
 @st.composite
-def tunings(draw: st.DrawFn) -> tuple[Tuning, int]:
-    """What `tune` could have measured, and how many lists there are."""
-    lists = draw(st.integers(1, 65_536))
-    measured = draw(st.lists(st.integers(1, lists), min_size=1, max_size=len(DEPTHS)))
-    probes = zip(DEPTHS, sorted(measured), strict=False)
-    return Tuning(0.99, 60, tuple(probes)), lists
+def tunings(draw: st.DrawFn) -> Tuning:
+    """What `tune` could have measured."""
+    gaps = st.floats(LEAST_GAP, EVERYTHING)
+    measured = draw(st.lists(gaps, min_size=1, max_size=len(DEPTHS)))
+    return Tuning(0.99, 60, tuple(zip(DEPTHS, sorted(measured), strict=False)))
 
 
-@given(drawn=tunings(), one=st.floats(0, 1e9), other=st.floats(0, 1e9))
-def test_the_deeper_the_search_the_more_lists_within_what_there_is(
-    drawn: tuple[Tuning, int], one: float, other: float
+@given(tuning=tunings(), one=st.floats(0, 1e9), other=st.floats(0, 1e9))
+def test_the_deeper_the_search_the_wider_the_gap_up_to_everything(
+    tuning: Tuning, one: float, other: float
 ) -> None:
-    tuning, lists = drawn
-    shallow, deep = (tuning.nprobe(depth, lists) for depth in sorted((one, other)))
-    assert 1 <= shallow <= deep <= lists
+    shallow, deep = (tuning.gap(depth) for depth in sorted((one, other)))
+    assert LEAST_GAP <= shallow <= deep * (1 + 1e-12) <= EVERYTHING * (1 + 1e-12)
 
 
-@given(drawn=tunings())
-def test_at_a_depth_that_was_measured_it_is_what_was_measured(drawn: tuple[Tuning, int]) -> None:
-    tuning, lists = drawn
-    assert [(depth, tuning.nprobe(depth, lists)) for depth, _ in tuning.probes] == list(
-        tuning.probes
-    )
+@given(tuning=tunings())
+def test_at_a_depth_that_was_measured_it_is_what_was_measured(tuning: Tuning) -> None:
+    for depth, gap in tuning.gaps:
+        assert tuning.gap(depth) == pytest.approx(gap)
 
 
 def test_between_two_depths_it_grows_by_the_same_factor() -> None:
-    tuning = Tuning(0.99, 60, ((10, 4), (100, 16)))
-    assert tuning.nprobe(10**1.5, 1000) == 8
-    assert tuning.nprobe(1000, 1000) == 64
-    assert tuning.nprobe(1000, 50) == 50
+    tuning = Tuning(0.99, 60, ((10, 0.1), (100, 0.2)))
+    assert tuning.gap(10**1.5) == pytest.approx(0.1 * 2**0.5)
+    assert tuning.gap(1000) == pytest.approx(0.4)
+    assert tuning.gap(10**9) == EVERYTHING
 
 
-def test_beyond_a_single_measurement_it_grows_from_one_list_for_one_image() -> None:
-    tuning = Tuning(0.99, 60, ((10, 4),))
-    assert tuning.nprobe(100, 1000) == 16
-    assert tuning.nprobe(3, 1000) == 4
+def test_beyond_a_single_measurement_it_grows_as_much_as_from_one_image_to_ten() -> None:
+    tuning = Tuning(0.99, 60, ((10, 0.1),))
+    assert tuning.gap(100) == pytest.approx(0.2)
+    assert tuning.gap(3) == 0.1

@@ -157,9 +157,9 @@ def test_without_new_images_there_is_no_block(large: VectorIndex) -> None:
 
 
 def test_a_large_index_says_what_it_is(large: VectorIndex) -> None:
-    assert large.kind == "IVF16, RaBitQ, SQ8"
+    assert large.kind == "IVF16, PQ4x4fs, SQ8"
     large.add(np.array([7, 17], np.int64), _units(2, 5))
-    assert large.kind == "IVF16, RaBitQ, SQ8; 2 new ones exact float32"
+    assert large.kind == "IVF16, PQ4x4fs, SQ8; 2 new ones exact float32"
 
 
 def test_the_recall_of_an_index_is_that_of_its_arrangement(arranged: CompressedVectors) -> None:
