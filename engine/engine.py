@@ -112,7 +112,7 @@ class Engine(HeadVerbs):
             indexer = Indexer(catalog, embedder, rule, classifier)
             outcome = indexer.run(pictures)
             catalog.prefer(self.config.index, self.config.memory)
-            self._session.index(catalog, save=True)
+            self._session.settle_index(catalog)
             images = catalog.counts().images
         counts = outcome.counts
         seconds = time.monotonic() - started
@@ -343,7 +343,7 @@ class Engine(HeadVerbs):
 
         with self._session.writing(create=False) as catalog:
             report = remove(catalog, [str(path) for path in paths])
-            self._session.index(catalog, save=True)
+            self._session.settle_index(catalog)
         return report
 
     def export(self, file: str | Path) -> ExportReport:

@@ -130,30 +130,23 @@ class Session:
             return quantized_embedder(self.config, pictures, self._reporter)
         return self.embedder(), None
 
-    def index(self, catalog: Catalog, *, save: bool = False) -> OpenedIndex:
+    def index(self, catalog: Catalog) -> OpenedIndex:
         """Return the index in step with the catalog, and keep what that took if possible."""
         from index.sync import open_index, save_index
 
         kept = self._index_open
-        if kept is not None and not save and kept.generation == catalog.generation():
+        if kept is not None and kept.generation == catalog.generation():
             self._warm_up_once(kept)
             return kept
         store = self.config.store
-
-        def progress(done: int, total: int) -> None:
-            self._reporter.progress("arranging the index", done, total, "images")
-
-        opened = open_index(catalog, store.index, settle=save, progress=progress)
+        opened = open_index(catalog, store.index, progress=self._arranging)
         if opened.state != "current":
             from index.errors import StoreError
             from index.lock import writer_lock
 
-            if save:
+            # Where a writer is busy it will save, and a read-only store stays as it is.
+            with suppress(StoreError), writer_lock(store.folder):
                 save_index(opened, catalog, store.index)
-            else:
-                # Where a writer is busy it will save, and a read-only store stays as it is.
-                with suppress(StoreError), writer_lock(store.folder):
-                    save_index(opened, catalog, store.index)
         self._index_open = opened
         return opened
 
@@ -164,6 +157,20 @@ class Session:
 
             self._index_warm = opened.vectors.main
             Thread(target=opened.vectors.warm_up, name="index", daemon=True).start()
+
+    def settle_index(self, catalog: Catalog) -> None:
+        """Bring the index's files in step with the catalog; within `writing`."""
+        from index.sync import settle_index
+
+        kept = self._index_open
+        if kept is not None and kept.generation != catalog.generation():
+            self._index_open = None
+        opened = settle_index(catalog, self.config.store.index, self._arranging)
+        if opened is not None:
+            self._index_open = opened
+
+    def _arranging(self, done: int, total: int) -> None:
+        self._reporter.progress("arranging the index", done, total, "images")
 
     def heads(self) -> list[Head]:
         """Return the catalog's heads, none where there is no catalog."""

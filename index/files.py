@@ -1,12 +1,12 @@
-"""The two files of an index, and how they are known to be whole.
+"""The two files of an index: writing them, and reading them where they are whole.
 
     index.faiss          the vectors that are compared whole, and the positions hidden in the other
     index.main.faiss     the vectors that were arranged, where there are many; mapped, not read
 
-Both end in a stamp that says which state of which catalog they show, and are written under
-another name, flushed to the disk, and renamed.
+Both end in a stamp that says which state of which catalog they show (`index/stamps.py`), and are
+written under another name, flushed to the disk, and renamed.
 
-    [ FAISS's own bytes ][ arrays ][ stamp as JSON ][ its length, 8 bytes ][ magic, 8 bytes ]
+    [ FAISS's own bytes ][ arrays ][ stamp ]
 
 The small file is checked to the last bit at every start. The large one is checked for its length
 and its stamp; to read all of it would cost more than the search (`check_main` does).
@@ -14,63 +14,32 @@ and its stamp; to read all of it would cost more than the search (`check_main` d
 
 from __future__ import annotations
 
-import json
 import os
-import zlib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any
 
 import faiss
 import numpy as np
 
 from index.compressed import CompressedVectors
+from index.exact import Rows, write_rows
 from index.records import Ids
+from index.stamps import (
+    MainStamp,
+    Stamp,
+    Summed,
+    checksum,
+    read_trailer,
+    stamp_sum,
+    write_trailer,
+)
 from index.tuning import Tuning
 from index.vectors import VectorIndex
 
-MAGIC = b"ENGINEIX"
-CHUNK_BYTES = 1 << 22
 _ALIGNED = 64
-StampT = TypeVar("StampT", "Stamp", "MainStamp")
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """Which state of which catalog the small file shows, and beside which large one."""
-
-    catalog: str
-    fingerprint: str
-    dim: int
-    dtype: str
-    count: int
-    generation: int
-    crc32: int
-    main: str = ""
-    hidden: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class MainStamp:
-    """Which state of which catalog the large file shows, and how to search it."""
-
-    catalog: str
-    fingerprint: str
-    dim: int
-    dtype: str
-    generation: int
-    key: str
-    total: int
-    hidden: int
-    trained_on: int
-    recall: float
-    candidates: int
-    gaps: tuple[tuple[int, float], ...]
-    faiss_bytes: int
-    arrays_at: int
-    body_crc32: int
-    crc32: int = 0
 
 
 def main_path(path: Path) -> Path:
@@ -82,8 +51,8 @@ def read_stamp(path: Path) -> Stamp | None:
     """Return the stamp of the small file, None where it is missing or damaged."""
     try:
         with path.open("rb") as file:
-            stamp, size = _read_trailer(file, Stamp)
-        return stamp if _checksum(path, size, stamp) == stamp.crc32 else None
+            stamp, size = read_trailer(file, Stamp)
+        return stamp if checksum(path, size, stamp) == stamp.crc32 else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -96,7 +65,7 @@ def read_small(path: Path) -> tuple[VectorIndex, Ids, Stamp] | None:
     try:
         vectors = VectorIndex.read(path)
         with path.open("rb") as file:
-            _, size = _read_trailer(file, Stamp)
+            _, size = read_trailer(file, Stamp)
             file.seek(size - 8 * stamp.hidden)
             hidden = np.frombuffer(file.read(8 * stamp.hidden), np.int64)
     except (OSError, RuntimeError, ValueError):
@@ -117,18 +86,39 @@ def write_small(path: Path, vectors: VectorIndex, stamp: Stamp) -> None:
     stamp = replace(stamp, hidden=len(hidden), crc32=0)
     with path.open("ab") as file:
         file.write(hidden.tobytes())
-    stamp = replace(stamp, crc32=_checksum(path, path.stat().st_size, stamp))
+    stamp = replace(stamp, crc32=checksum(path, path.stat().st_size, stamp))
     with path.open("ab") as file:
-        _write_trailer(file, stamp)
+        write_trailer(file, stamp)
+
+
+def write_exact(path: Path, rows: Iterable[Rows], stamp: Stamp) -> None:
+    """Write a small file to `path`, as `write_small` does, while its vectors are read.
+
+    Parameters
+    ----------
+    rows
+        Ids and stored vectors of the images, `stamp.count` in all; there is no large file.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    ValueError
+        The vectors are not as many, or not as long, as the stamp says.
+    """
+    with path.open("wb") as file:
+        body = Summed(file, stamp_sum(stamp))
+        write_rows(body.write, stamp.dim, stamp.dtype, stamp.count, rows)
+        write_trailer(file, replace(stamp, crc32=body.crc32))
 
 
 def read_main_stamp(path: Path) -> MainStamp | None:
     """Return the stamp of the large file, None where it is missing, cut off or unreadable."""
     try:
         with path.open("rb") as file:
-            stamp, size = _read_trailer(file, MainStamp)
+            stamp, size = read_trailer(file, MainStamp)
         whole = stamp.arrays_at + _array_bytes(stamp) == size
-        return stamp if whole and _stamp_sum(stamp) == stamp.crc32 else None
+        return stamp if whole and stamp_sum(stamp) == stamp.crc32 else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -177,7 +167,7 @@ def write_main(path: Path, main: CompressedVectors, state: Stamp) -> None:
         It cannot be written.
     """
     with path.open("wb") as file:
-        body = _Summed(file)
+        body = Summed(file)
         writer = faiss.PyCallbackIOWriter(body.write)  # type: ignore[attr-defined]
         faiss.write_index(main.inner, writer)
         del writer
@@ -204,7 +194,7 @@ def write_main(path: Path, main: CompressedVectors, state: Stamp) -> None:
             arrays_at,
             body.crc32,
         )
-        _write_trailer(file, replace(stamp, crc32=_stamp_sum(stamp)))
+        write_trailer(file, replace(stamp, crc32=stamp_sum(stamp)))
 
 
 def check_main(path: Path) -> bool:
@@ -214,9 +204,23 @@ def check_main(path: Path) -> bool:
         return False
     try:
         size = stamp.arrays_at + _array_bytes(stamp)
-        return _checksum(path, size, None) == stamp.body_crc32
+        return checksum(path, size, None) == stamp.body_crc32
     except OSError:
         return False
+
+
+@contextmanager
+def temporary_for(path: Path) -> Iterator[Path]:
+    """Name a file that is to become the one at `path`; what is left of it at the end is removed."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    # The caller is the only writer, so whatever lies there was left by one that was killed.
+    for leftover in path.parent.glob(f"{path.name}.*.tmp"):
+        leftover.unlink()
+    try:
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def put(temporary: Path, path: Path) -> None:
@@ -236,18 +240,6 @@ def put(temporary: Path, path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-class _Summed:
-    """A file that sums what is written to it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.crc32 = 0
-
-    def write(self, data: bytes) -> int:
-        self.crc32 = zlib.crc32(data, self.crc32)
-        return self._file.write(data)
 
 
 def _read_faiss(path: Path, mapped: bool) -> Any:
@@ -284,34 +276,3 @@ def _mapped(path: Path, dtype: np.dtype[Any], place: int, count: int) -> Any:
     if not count:
         return np.zeros(0, dtype)
     return np.memmap(path, dtype, mode="r", offset=place, shape=(count,))
-
-
-def _read_trailer(file: BinaryIO, kind: Callable[..., StampT]) -> tuple[StampT, int]:
-    end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - 16))
-    tail = file.read(16)
-    length = int.from_bytes(tail[:8], "little")
-    size = end - 16 - length
-    if tail[8:] != MAGIC or size < 0:
-        raise ValueError("no stamp")
-    file.seek(size)
-    return kind(**json.loads(file.read(length))), size
-
-
-def _write_trailer(file: BinaryIO, stamp: Stamp | MainStamp) -> None:
-    body = json.dumps(asdict(stamp)).encode()
-    file.write(body + len(body).to_bytes(8, "little") + MAGIC)
-
-
-def _stamp_sum(stamp: Stamp | MainStamp) -> int:
-    return zlib.crc32(json.dumps(asdict(replace(stamp, crc32=0))).encode())
-
-
-def _checksum(path: Path, size: int, stamp: Stamp | None) -> int:
-    """Return the CRC-32 of the first `size` bytes, after all that the stamp says beside it."""
-    value = 0 if stamp is None else _stamp_sum(stamp)
-    with path.open("rb") as file:
-        while size > 0 and (chunk := file.read(min(CHUNK_BYTES, size))):
-            value = zlib.crc32(chunk, value)
-            size -= len(chunk)
-    return value

@@ -6,36 +6,36 @@ catch up from SQL, or are built anew.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from index.blobs import unpack
-from index.building import Chunk, build, extend, sample_size
+from index.building import build, extend, sample_size
 from index.catalog import Catalog
 from index.files import (
-    Stamp,
     main_path,
     put,
     read_main,
     read_main_stamp,
     read_small,
+    read_stamp,
+    temporary_for,
+    write_exact,
     write_main,
     write_small,
 )
 from index.plan import EXACT_NUMBERS, Plan, Preference, choose_plan
-from index.records import Ids, Vectors
-from index.schema import Embedding, Image, Query, Removal
+from index.records import CatalogIdentity
+from index.schema import Image, Removal
 from index.settings import read_catalog_id, read_generation, read_preference
+from index.stamps import MainStamp, Stamp
 from index.vectors import VectorIndex
+from index.visible import chunks, count_visible, sample, stored_rows
 
-CHUNK_ROWS = 2048
-IDS_PER_STATEMENT = 900
 # So many new images, or this share of all, are compared whole before they are arranged, too.
 FRESH = 4096
 FRESH_SHARE = 0.01
@@ -99,7 +99,7 @@ def _open(
         if stored is not None and stored[1] == generation and not (settle or peek):
             # Nothing has changed since; to count a million rows would take longer than a search.
             return OpenedIndex(stored[0], key, generation, len(stored[0]), "current")
-        count = connection.execute(_visible(select(func.count()))).scalar_one()
+        count = count_visible(connection)
         preference = read_preference(connection)
         plan = choose_plan(count, identity.dim, identity.dtype, preference)
         if stored is not None and not (settle and _outgrown(stored[0], plan, preference)):
@@ -126,7 +126,6 @@ def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
     A disk that is full costs only time at the next start, so it is no error here.
     """
     identity, vectors, large = catalog.identity, opened.vectors, main_path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     stamp = Stamp(
         opened.catalog,
         identity.fingerprint,
@@ -138,42 +137,75 @@ def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
         main=vectors.main.key if vectors.main is not None else "",
     )
     try:
-        # The caller is the only writer, so whatever lies there was left by one that was killed.
-        for leftover in path.parent.glob(f"{path.name}.*.tmp"):
-            leftover.unlink()
-        if vectors.main is not None and not _is_saved(vectors.main.key, large):
-            # Alone it would not show what lies beside it: then it shows no state at all.
-            state = replace(stamp, generation=0) if vectors.fresh else stamp
-            write_main(temporary, vectors.main, state)
-            put(temporary, large)
-        write_small(temporary, vectors, stamp)
-        put(temporary, path)
+        with temporary_for(path) as temporary:
+            if vectors.main is not None and not _is_saved(vectors.main.key, large):
+                # Alone it would not show what lies beside it: then it shows no state at all.
+                state = replace(stamp, generation=0) if vectors.fresh else stamp
+                write_main(temporary, vectors.main, state)
+                put(temporary, large)
+            write_small(temporary, vectors, stamp)
+            put(temporary, path)
         if vectors.main is None:
             large.unlink(missing_ok=True)
     except (OSError, RuntimeError):
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         return False
     return True
+
+
+def settle_index(
+    catalog: Catalog, path: Path, progress: Progress | None = None
+) -> OpenedIndex | None:
+    """Bring the files at `path` in step with the catalog; for the store's only writer.
+
+    Vectors that are to be compared whole are not even opened for that: the file is written while
+    the catalog is read, in memory that does not grow with the number of images. To read them all
+    takes no longer than to read, change and write the file. As with `save_index`, a disk that is
+    full is no error.
+
+    Returns
+    -------
+    OpenedIndex | None
+        The index where it was opened, since it is arranged or was; else None.
+    """
+    if _settle_exact(catalog, path):
+        return None
+    opened = open_index(catalog, path, settle=True, progress=progress)
+    if opened.state != "current":
+        save_index(opened, catalog, path)
+    return opened
+
+
+def _settle_exact(catalog: Catalog, path: Path) -> bool:
+    """Write the small file where there is no other to be; return whether there is none."""
+    identity = catalog.identity
+    with catalog.database.reading() as connection:
+        key, generation = read_catalog_id(connection), read_generation(connection)
+        count = count_visible(connection)
+        plan = choose_plan(count, identity.dim, identity.dtype, read_preference(connection))
+        if not plan.is_exact or main_path(path).exists():
+            return False
+        stamp = Stamp(
+            key, identity.fingerprint, identity.dim, identity.dtype, count, generation, crc32=0
+        )
+        found = read_stamp(path)
+        if found is None or replace(found, crc32=0) != stamp:
+            with suppress(OSError), temporary_for(path) as temporary:
+                write_exact(temporary, stored_rows(connection), stamp)
+                put(temporary, path)
+        return True
 
 
 def _read(path: Path, catalog: Catalog, key: str) -> tuple[VectorIndex, int] | None:
     """Return what the files hold of this catalog, and which of its generations they show."""
     identity = catalog.identity
-    wanted = (key, identity.fingerprint, identity.dim, identity.dtype)
-
-    def fits(stamp: object) -> bool:
-        facts = ("catalog", "fingerprint", "dim", "dtype")
-        return tuple(getattr(stamp, fact) for fact in facts) == wanted
-
     small = read_small(path)
-    if small is not None and not fits(small[2]):
+    if small is not None and not _fits(small[2], key, identity):
         small = None
     if small is not None and not small[2].main:
         vectors, _, stamp = small
         return (vectors, stamp.generation) if len(vectors) == stamp.count else None
     large = read_main(main_path(path))
-    if large is None or not fits(large[1]):
+    if large is None or not _fits(large[1], key, identity):
         return None
     main, main_stamp = large
     if small is None or small[2].main != main.key:
@@ -183,6 +215,11 @@ def _read(path: Path, catalog: Catalog, key: str) -> tuple[VectorIndex, int] | N
     main.hide_places(hidden)
     vectors.main = main
     return (vectors, stamp.generation) if len(vectors) == stamp.count else None
+
+
+def _fits(stamp: Stamp | MainStamp, key: str, identity: CatalogIdentity) -> bool:
+    shown = (stamp.catalog, stamp.fingerprint, stamp.dim, stamp.dtype)
+    return shown == (key, identity.fingerprint, identity.dim, identity.dtype)
 
 
 def _is_saved(key: str, large: Path) -> bool:
@@ -217,24 +254,6 @@ def _folded(vectors: VectorIndex, path: Path, dtype: str) -> VectorIndex:
     return VectorIndex.empty(vectors.dim, dtype, extend(owned[0], vectors.fresh_blocks()))
 
 
-def _visible(query: Query) -> Query:
-    return (
-        query.select_from(Image)
-        .join(Embedding, Embedding.image_id == Image.id)
-        .where(Image.missing_since.is_(None))
-    )
-
-
-def _vector_query() -> Query:
-    return _visible(select(Image.id, Embedding.vector, Embedding.norm)).order_by(Image.id)
-
-
-def _chunks(connection: Connection, query: Query, dtype: str) -> Iterator[tuple[Ids, Vectors]]:
-    rows = connection.execute(query.execution_options(yield_per=CHUNK_ROWS))
-    for part in rows.partitions():
-        yield unpack(part, np.dtype(dtype))
-
-
 def _few_changed(connection: Connection, since: int, count: int) -> bool:
     changed = connection.execute(
         select(func.count()).select_from(Image).where(Image.generation > since)
@@ -248,7 +267,7 @@ def _catch_up(connection: Connection, vectors: VectorIndex, since: int, dtype: s
     vectors.remove(np.fromiter(touched, np.int64))
     forgotten = select(Removal.image_id).where(Removal.generation > since)
     vectors.remove(np.fromiter(connection.execute(forgotten).scalars(), np.int64))
-    for ids, found in _chunks(connection, _vector_query().where(changed), dtype):
+    for ids, found in chunks(connection, dtype, since):
         vectors.add(ids, found.unit)
 
 
@@ -257,7 +276,7 @@ def _build(
 ) -> VectorIndex:
     identity = catalog.identity
     vectors = VectorIndex.empty(identity.dim, identity.dtype)
-    everything = _chunks(connection, _vector_query(), identity.dtype)
+    everything = chunks(connection, identity.dtype)
     if plan.is_exact or count < plan.lists:
         for ids, found in everything:
             vectors.add(ids, found.unit)
@@ -268,28 +287,6 @@ def _build(
             progress(done, count)
 
     told(0)
-    sample = _sample(connection, sample_size(plan), identity.dtype)
-    chunks = ((ids, found.unit) for ids, found in everything)
-    vectors.main = build(plan, sample, chunks, told)
+    some = sample(connection, sample_size(plan), identity.dtype)
+    vectors.main = build(plan, some, ((ids, found.unit) for ids, found in everything), told)
     return vectors
-
-
-def _sample(connection: Connection, size: int, dtype: str) -> Chunk:
-    """Return images chosen at random, in random order; the same ones for the same catalog."""
-    ids = np.fromiter(connection.execute(_visible(select(Image.id))).scalars(), np.int64)
-    random = np.random.default_rng(len(ids))
-    chosen = np.sort(random.choice(ids, min(size, len(ids)), replace=False))
-    parts = [_some(connection, part, dtype) for part in _parts(chosen.tolist())]
-    order = random.permutation(len(chosen))
-    unit = np.concatenate([vectors.unit for _, vectors in parts])
-    return np.concatenate([part for part, _ in parts])[order], unit[order]
-
-
-def _some(connection: Connection, ids: Sequence[int], dtype: str) -> tuple[Ids, Vectors]:
-    query = _vector_query().where(Image.id.in_(ids))
-    return unpack(connection.execute(query).all(), np.dtype(dtype))
-
-
-def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), IDS_PER_STATEMENT):
-        yield ids[start : start + IDS_PER_STATEMENT]

@@ -16,6 +16,7 @@ import faiss
 import numpy as np
 
 from index.compressed import CompressedVectors
+from index.exact import empty_exact
 from index.records import Floats, Ids
 from index.threads import threads_for
 from index.within import Within
@@ -76,14 +77,7 @@ class VectorIndex:
     @classmethod
     def empty(cls, dim: int, dtype: str, main: CompressedVectors | None = None) -> VectorIndex:
         """Make an index with nothing in it but `main`, of the numbers the catalog stores."""
-        flat: faiss.Index
-        if dtype == "float16":
-            flat = faiss.IndexScalarQuantizer(
-                dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-            )
-        else:
-            flat = faiss.IndexFlatIP(dim)
-        return cls(faiss.IndexIDMap2(flat), main)
+        return cls(empty_exact(dim, dtype), main)
 
     @classmethod
     def read(cls, path: Path) -> VectorIndex:
