@@ -182,16 +182,20 @@ def _settle_exact(catalog: Catalog, path: Path) -> bool:
         key, generation = read_catalog_id(connection), read_generation(connection)
         count = count_visible(connection)
         plan = choose_plan(count, identity.dim, identity.dtype, read_preference(connection))
-        if not plan.is_exact or main_path(path).exists():
+        found, large = read_stamp(path), main_path(path)
+        # A large file that the small one does not name was left by a process that was killed.
+        arranged = large.exists() and (found is None or bool(found.main))
+        if arranged or not plan.is_exact:
             return False
         stamp = Stamp(
             key, identity.fingerprint, identity.dim, identity.dtype, count, generation, crc32=0
         )
-        found = read_stamp(path)
-        if found is None or replace(found, crc32=0) != stamp:
-            with suppress(OSError), temporary_for(path) as temporary:
-                write_exact(temporary, stored_rows(connection), stamp)
-                put(temporary, path)
+        with suppress(OSError):
+            if found is None or replace(found, crc32=0) != stamp:
+                with temporary_for(path) as temporary:
+                    write_exact(temporary, stored_rows(connection), stamp)
+                    put(temporary, path)
+            large.unlink(missing_ok=True)
         return True
 
 

@@ -15,7 +15,7 @@ from index.catalog import Catalog
 from index.files import read_stamp
 from index.images import Batch
 from index.records import FileState
-from index.sync import OpenedIndex, open_index, save_index
+from index.sync import OpenedIndex, open_index, save_index, settle_index
 
 MakeBatch = Callable[..., Batch]
 NewCatalog = Callable[..., AbstractContextManager[Catalog]]
@@ -114,7 +114,7 @@ def test_an_index_shows_the_last_committed_state_while_a_writer_is_in_the_middle
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["store", "again", "hide", "reveal", "delete", "restat", "save"]),
+        st.sampled_from(["store", "again", "hide", "reveal", "delete", "restat", "save", "settle"]),
         st.integers(1, 4),
         st.integers(0, 2**16),
     ),
@@ -142,6 +142,9 @@ def _apply(
     elif verb == "save":
         assert save_index(open_index(catalog, index_file), catalog, index_file)
         assert open_index(catalog, index_file).state == "current"
+    elif verb == "settle":
+        assert settle_index(catalog, index_file) is None
+        assert open_index(catalog, index_file).state == "current"
     else:
         getattr(images, verb)(some)
 
@@ -161,7 +164,7 @@ def test_after_any_changes_the_index_holds_what_the_catalog_shows(
             index_file = catalog.database.path.with_name("index.faiss")
             for number, (verb, count, seed) in enumerate(steps):
                 _apply(catalog, (verb, count, seed + number * 2**17), index_file, make_batch)
-                if verb == "save":
+                if verb in ("save", "settle"):
                     check(catalog, index_file)
             check(catalog, index_file)
 
