@@ -94,6 +94,19 @@ def test_pictures_are_committed_in_the_order_they_came(
     assert writer.embedded == 30
 
 
+def test_a_commit_holds_only_so_many_pictures_however_fast_they_come(
+    writer: BatchWriter, stored: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.batch_writer.MOST_AT_ONCE", 8)
+    for number in range(40):
+        writer.add(*picture(number))
+        assert len(writer._ready) < 8
+    # The others wait for more: two batches to be embedded, one to be committed.
+    assert len(stored) >= 40 - (UNDER_WAY + 1) * 4
+    writer.flush()
+    assert len(stored) == 40
+
+
 def test_each_picture_gets_its_own_embedding(
     writer: BatchWriter, catalog: Catalog, embedder: Gated
 ) -> None:
@@ -134,9 +147,11 @@ def test_the_backbone_works_on_while_the_catalog_is_written(
     embedder.gate = threading.Semaphore(1)
     for number in range(8):
         writer.add(*picture(number))
-    _, second = writer._under_way
+    # The first may have been taken over already.
+    *first, second = writer._under_way
     second[1].add_done_callback(lambda future: two.set())
-    writer._take()
+    for _ in first:
+        writer._take()
     writer._commit()
     assert two.is_set()
 
