@@ -12,8 +12,6 @@ from benchmarks.weights import environment, provide_resnet50
 SECTION = "memory"
 PEAK_MB = 1200.0
 GROWTH = 1.05
-# Each run takes minutes and the peaks differ by little, hence fewer runs than elsewhere.
-RUNS = 1
 
 
 def run(settings: Settings) -> list[Figure]:
@@ -21,7 +19,8 @@ def run(settings: Settings) -> list[Figure]:
     pictures = settings.pictures("imagenet300")
     provide_resnet50(settings)
     counts = (400, 2_000) if settings.quick else (2_000, 10_000)
-    runs = 1 if settings.quick else RUNS
+    # Peaks differ by little, and a quick look should be quick.
+    runs = 1 if settings.quick else settings.runs
     tool = engine_tool("resnet50", "bf16")
     with staged(pictures, 3) as few:
         # Converting and compiling the network takes more memory than any run, once.
