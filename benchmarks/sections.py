@@ -16,6 +16,7 @@ SECTIONS: dict[str, str] = {
     "memory": "benchmarks.memory",
     "cold-start": "benchmarks.cold_start",
     "search": "benchmarks.search",
+    "heads": "benchmarks.heads",
 }
 
 

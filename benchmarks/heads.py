@@ -1,0 +1,210 @@
+"""Heads and duplicates on a catalog of 100,000 images: seconds, images/s, and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.figures import AT_MOST, Figure
+from benchmarks.filled_store import made_up_batch
+from benchmarks.settings import CannotRunError, Settings
+from benchmarks.synthetic import Synthetic, synthetic
+from benchmarks.tools import console
+from benchmarks.weights import environment
+from engine import Engine
+from engine.config import Config
+from engine.embedder import choose_embedder
+from engine.heads.classifier import Classifier
+from engine.refresh import SPAN
+from engine.reporting import SILENT
+from index.catalog import Catalog
+from index.records import Ids, Named
+from index.store import find_store
+
+SECTION = "heads"
+BACKBONE = "efficientnet_lite0"
+CATEGORIES = 100
+BATCH = 5_000
+TRAIN_SECONDS = 60.0
+REFRESHED_PER_SECOND = 500_000.0
+DUPLICATES_SECONDS = 60.0
+SMALL, LARGE = "furniture", "labels"
+
+
+@dataclass(slots=True)
+class Measured:
+    """Runs of each measurement, by name."""
+
+    runs: dict[str, list[float]] = field(default_factory=dict)
+
+    def note(self, name: str, value: float) -> None:
+        """Add one run of a measurement."""
+        self.runs.setdefault(name, []).append(value)
+
+    @contextmanager
+    def timed(self, name: str, images: int = 0) -> Iterator[None]:
+        """Time the block: seconds, or how many of these images a second."""
+        started = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        self.note(name, images / seconds if images else seconds)
+
+
+def run(settings: Settings) -> list[Figure]:
+    """Fill a store, and train, refresh and compare in it."""
+    if settings.data is None or not (settings.data / "furniture" / "train").is_dir():
+        raise CannotRunError("needs photographs in `furniture/train`; benchmarks/README.md says so")
+    source = synthetic(settings, BACKBONE)
+    size = 10_000 if settings.quick else 100_000
+    measured = Measured()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=settings.cache) as folder:
+        store = Path(folder) / "store"
+        settings.say(f"filling a store with {size:,} labelled images")
+        _fill(store, source, size, settings)
+        variables = environment(settings) | {"ENGINE_STORE": str(store)}
+        for number in range(1, settings.runs + 1):
+            _train(measured, variables)
+            _say(settings, number, measured, "training")
+        _refresh(measured, store, size, settings)
+        _parts(measured, store, size, settings)
+        _command(["search", str(settings.pictures("catalog")[0]), "--paths"], variables)
+        for number in range(1, settings.runs + 1):
+            _, seconds, peak = _command(["duplicates", "--json"], variables)
+            measured.note("duplicates", seconds)
+            measured.note("duplicates: peak memory", peak)
+            _say(settings, number, measured, "duplicates")
+    return _figures(measured, f"{size:,} images")
+
+
+def _fill(store: Path, source: Synthetic, size: int, settings: Settings) -> None:
+    """Make a catalog of made-up images, labelled by which of some anchors is nearest."""
+    config = Config.at(store, backbone=BACKBONE, cache=settings.cache / "engine")
+    identity = choose_embedder(config, None, SILENT).identity
+    rng = np.random.default_rng(0)
+    anchors = source.unit[rng.choice(len(source.unit), CATEGORIES, replace=False)]
+    store.mkdir()
+    with Catalog.create(find_store(store).catalog, identity) as catalog:
+        for start in range(0, size, BATCH):
+            unit = source.draw(min(BATCH, size - start), rng)
+            ids = catalog.images.store(made_up_batch(unit, source.length, start))
+            nearest = (unit @ anchors.T).argmax(axis=1).tolist()
+            labels = [f"category {number:02d}" for number in nearest]
+            catalog.images.relabel(zip(ids, labels, strict=True))
+
+
+def _train(measured: Measured, variables: Mapping[str, str]) -> None:
+    command = ["train", "--from-labels", "--head", LARGE, "--json"]
+    answer, seconds, peak = _command(command, variables)
+    report = json.loads(answer)
+    measured.note("training", seconds)
+    measured.note("training: reading", report["seconds"]["embed"])
+    measured.note("training: fitting and refreshing", report["seconds"]["fit"])
+    measured.note("training: peak memory", peak)
+    measured.note("training: validation accuracy", report["validation_accuracy"])
+
+
+def _refresh(measured: Measured, store: Path, size: int, settings: Settings) -> None:
+    """Let heads come and go: each time every probability is another."""
+    assert settings.data is not None
+    with Engine.open(store, cache=settings.cache / "engine") as engine:
+        engine.train(settings.data / "furniture" / "train", head=SMALL)
+        for name in (SMALL, LARGE):
+            engine.export_head(name, store.parent / name)
+            engine.delete_head(name)
+        for number in range(1, settings.runs + 1):
+            for name in (SMALL, LARGE):
+                count = len(engine.import_head(store.parent / name).categories)
+                engine.delete_head(name)
+                with measured.timed(f"refreshing, a head of {count}", size):
+                    engine.import_head(store.parent / name)
+                engine.delete_head(name)
+            _say(settings, number, measured, "refreshing, a head of 5")
+        engine.import_head(store.parent / SMALL)
+
+
+def _parts(measured: Measured, store: Path, size: int, settings: Settings) -> None:
+    """Take apart what a refresh with the small head does, each part by itself on one thread."""
+    with Engine.open(store, cache=settings.cache / "engine") as engine:
+        heads, built_in = engine._session.heads(), engine._session.embedder().built_in
+    classifier = Classifier(built_in, heads)
+    names, none = classifier.names, Classifier(built_in, [])
+    with Catalog.open(find_store(store).catalog) as catalog:
+        spans = catalog.embeddings.spans(SPAN)
+        some = [catalog.embeddings.within(span) for span in spans[: max(1, len(spans) // 10)]]
+        images = sum(map(len, some))
+        for _ in range(settings.runs):
+            with measured.timed("refreshing: reading alone", size):
+                for span in spans:
+                    catalog.embeddings.within(span)
+            with measured.timed("refreshing: arithmetic alone", images):
+                after = [classifier.settle(part.packed, part.summary) for part in some]
+            before = [none.settle(part.packed, part.summary) for part in some]
+            _write(catalog, names, some_ids := [part.ids for part in some], before)
+            with measured.timed("refreshing: writing alone", images):
+                _write(catalog, names, some_ids, after)
+
+
+def _write(
+    catalog: Catalog, names: Sequence[tuple[str, str]], ids: Sequence[Ids], named: Sequence[Named]
+) -> None:
+    parts = list(zip(ids, named, strict=True))
+    catalog.change_heads(put=None, delete=None, names=names, parts=parts)
+
+
+def _command(arguments: Sequence[str], variables: Mapping[str, str]) -> tuple[str, float, float]:
+    """Run the engine; return its answer, its seconds, and its peak memory in MB."""
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(
+            [*console(), *arguments], env=dict(variables), stdout=subprocess.PIPE, stderr=errors
+        )
+        assert child.stdout is not None
+        answer = child.stdout.read().decode()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - started
+        if child.returncode:
+            errors.seek(0)
+            raise RuntimeError(f"{arguments[0]} failed: {errors.read().decode()[-500:]}")
+    return answer, seconds, usage.ru_maxrss / 1024
+
+
+def _say(settings: Settings, number: int, measured: Measured, name: str) -> None:
+    settings.say(f"run {number} of {settings.runs}: {name}: {measured.runs[name][-1]:,.1f}")
+
+
+def _figures(measured: Measured, where: str) -> list[Figure]:
+    bounds = {
+        "training": (TRAIN_SECONDS, AT_MOST),
+        "refreshing, a head of 5": (REFRESHED_PER_SECOND, ">="),
+        "duplicates": (DUPLICATES_SECONDS, AT_MOST),
+    }
+    notes = {
+        "training": f"`engine train --from-labels`, {CATEGORIES} labels, the whole process",
+        "duplicates": "`engine duplicates`, the whole process, the index built before",
+        "refreshing: reading alone": "parts: one thread each",
+    }
+    figures = []
+    for name, runs in measured.runs.items():
+        bound, sense = bounds.get(name, (None, AT_MOST))
+        note = notes.get(name, "")
+        title = f"{name} ({where})"
+        figures.append(Figure.of(SECTION, title, runs, _unit(name), bound, sense, note))
+    return figures
+
+
+def _unit(name: str) -> str:
+    if "memory" in name:
+        return "MB"
+    if "accuracy" in name:
+        return ""
+    return "images/s" if name.startswith("refreshing") else "s"
