@@ -24,6 +24,7 @@ from engine import Engine
 from engine.config import Config
 from engine.embedder import choose_embedder
 from engine.heads.classifier import Classifier
+from engine.heads.head import Dense
 from engine.refresh import SPAN
 from engine.reporting import SILENT
 from index.catalog import Catalog
@@ -34,6 +35,8 @@ SECTION = "heads"
 BACKBONE = "efficientnet_lite0"
 CATEGORIES = 100
 BATCH = 5_000
+# How labels are made even: on so many images, in so many rounds, each by so much.
+SAMPLE, ROUNDS, STEP = 20_000, 200, 0.005
 TRAIN_SECONDS = 60.0
 REFRESHED_PER_SECOND = 500_000.0
 DUPLICATES_SECONDS = 60.0
@@ -86,19 +89,32 @@ def run(settings: Settings) -> list[Figure]:
 
 
 def _fill(store: Path, source: Synthetic, size: int, settings: Settings) -> None:
-    """Make a catalog of made-up images, labelled by which of some anchors is nearest."""
+    """Make a catalog of made-up images, of which about as many have each label."""
     config = Config.at(store, backbone=BACKBONE, cache=settings.cache / "engine")
     identity = choose_embedder(config, None, SILENT).identity
     rng = np.random.default_rng(0)
-    anchors = source.unit[rng.choice(len(source.unit), CATEGORIES, replace=False)]
+    layer = _labelling(source, rng)
     store.mkdir()
     with Catalog.create(find_store(store).catalog, identity) as catalog:
         for start in range(0, size, BATCH):
             unit = source.draw(min(BATCH, size - start), rng)
             ids = catalog.images.store(made_up_batch(unit, source.length, start))
-            nearest = (unit @ anchors.T).argmax(axis=1).tolist()
-            labels = [f"category {number:02d}" for number in nearest]
+            labels = [f"category {number:02d}" for number in layer(unit).argmax(axis=1).tolist()]
             catalog.images.relabel(zip(ids, labels, strict=True))
+
+
+def _labelling(source: Synthetic, rng: np.random.Generator) -> Dense:
+    """Return what decides on labels: which of some anchors is nearest, made even.
+
+    By distance alone some would have a hundred times as many images as others.
+    """
+    anchors = source.unit[rng.choice(len(source.unit), CATEGORIES, replace=False)]
+    scores = source.draw(SAMPLE, rng) @ anchors.T
+    bias = np.zeros(CATEGORIES, np.float32)
+    for _ in range(ROUNDS):
+        counts = np.bincount((scores + bias).argmax(axis=1), minlength=CATEGORIES)
+        bias -= np.float32(STEP) * np.log((counts + 1) * CATEGORIES / SAMPLE).astype(np.float32)
+    return Dense(anchors, bias)
 
 
 def _train(measured: Measured, variables: Mapping[str, str]) -> None:

@@ -20,9 +20,10 @@ from index.schema import Embedding, Image, Prediction, Query
 IDS_PER_STATEMENT = 900
 # Rows turned into numbers at a time: more, and their bytes leave the processor's cache meanwhile.
 ROWS_AT_ONCE = 256
+# Rows copied at a time, for the same reason.
+FEW_ROWS = 64
 
 Span = tuple[int, int]
-NOTHING: tuple[tuple[()], ...] = ((), (), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,14 @@ class EmbeddingTable:
             With what is remembered of the built-in categories' answers.
         """
         first, last = span
+        table = _PackedTable(last - first + 1, self._dim, self._dtype)
         with self._database.reading() as connection:
             query = _span_query(visible)
-            rows = connection.execute(query, {"first": first, "last": last}).all()
-        ids, blobs, norms, built_in = zip(*rows, strict=True) if rows else NOTHING
-        return StoredEmbeddings(
-            np.array(ids, np.int64),
-            PackedVectors.of(blobs, self._dtype, self._dim, np.array(norms, np.float32)),
-            unpack_summary(built_in),
-        )
+            found = connection.execute(query, {"first": first, "last": last})
+            # The driver's own cursor: SQLAlchemy would make an object of every row.
+            while found.cursor and (rows := found.cursor.fetchmany(FEW_ROWS)):
+                table.add(*zip(*rows, strict=True))
+        return table.filled()
 
     def of(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
         """Return ids and embeddings of these images, gone ones included, in order of id."""
@@ -143,6 +143,39 @@ class _Table:
     def filled(self) -> tuple[Ids, Vectors]:
         there = slice(0, self._count)
         return self._ids[there], Vectors(self._unit[there], self._norm[there])
+
+
+class _PackedTable:
+    """Stored embeddings on their way into one array, which may turn out too large."""
+
+    def __init__(self, most: int, dim: int, dtype: np.dtype[Any]) -> None:
+        self._bytes = np.empty((most, dim * dtype.itemsize), np.uint8)
+        self._dtype = dtype
+        self._ids: list[int] = []
+        self._norms: list[float] = []
+        self._built_in: list[bytes | None] = []
+
+    def add(
+        self,
+        ids: Sequence[int],
+        blobs: Sequence[bytes],
+        norms: Sequence[float],
+        built_in: Sequence[bytes | None],
+    ) -> None:
+        place = slice(len(self._ids), len(self._ids) + len(ids))
+        self._bytes[place] = np.frombuffer(b"".join(blobs), np.uint8).reshape(len(ids), -1)
+        self._ids += ids
+        self._norms += norms
+        self._built_in += built_in
+
+    def filled(self) -> StoredEmbeddings:
+        stored = self._bytes[: len(self._ids)].view(self._dtype.newbyteorder("<"))
+        packed = PackedVectors(
+            stored.astype(self._dtype, copy=False), np.array(self._norms, np.float32)
+        )
+        return StoredEmbeddings(
+            np.array(self._ids, np.int64), packed, unpack_summary(self._built_in)
+        )
 
 
 @cache

@@ -7,9 +7,11 @@ from typing import Self
 
 # With more rows than this, large batches: a pass over so many is then enough to need few of them.
 MANY = 20_000
-LARGER_BATCH, LARGER_LR = 16, 8
+LARGER_BATCH = 8
+# A linear head takes far larger steps than one with hidden layers.
+LARGER_LR, LARGER_LR_HIDDEN = 15, 2
 # Rows seen in all, over and over where there are fewer; and the least number of passes.
-ROWS_SEEN = 1_200_000
+ROWS_SEEN = 600_000
 FEWEST_EPOCHS = 3
 
 
@@ -60,11 +62,12 @@ class TrainOptions:
         if rows <= MANY:
             return self
         epochs = min(self.epochs, max(FEWEST_EPOCHS, round(ROWS_SEEN / rows)))
+        larger = LARGER_LR_HIDDEN if self.hidden else LARGER_LR
         return replace(
             self,
             epochs=epochs,
             patience=epochs,
             batch=self.batch * LARGER_BATCH,
-            lr=self.lr * LARGER_LR,
+            lr=self.lr * larger,
             decay=True,
         )

@@ -205,6 +205,21 @@ def test_many_pictures_are_seen_less_often_and_more_of_them_at_once() -> None:
     assert many.decay
 
 
+def test_hidden_layers_take_smaller_steps_than_a_linear_head() -> None:
+    linear, hidden = (replace(QUICK, hidden=each).scaled(100_000) for each in ((), (16,)))
+    assert QUICK.lr < hidden.lr < linear.lr
+
+
+@pytest.mark.parametrize("hidden", [(), (32,)])
+def test_the_few_passes_over_many_pictures_are_enough(hidden: tuple[int, ...]) -> None:
+    counts = (MANY // 10 + 1,) * 10
+    rows, test = clouds(counts, 1, 0.3, 16), clouds((100,) * 10, 2, 0.3, 16)
+    few = fit_layers(rows, 10, replace(TrainOptions(), hidden=hidden).scaled(len(rows.labels)))
+    centres = np.eye(10, 16)
+    possible = np.linalg.norm(test.values[:, None] - centres, axis=2).argmin(1) == test.labels
+    assert (answers(few.layers, test.values) == test.labels).mean() > possible.mean() - 0.02
+
+
 def test_very_many_pictures_take_no_more_passes_than_were_asked_for() -> None:
     assert replace(QUICK, epochs=2).scaled(100_000).epochs == 2
 
