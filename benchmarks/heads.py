@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figures import AT_MOST, Figure
+from benchmarks.figures import AT_LEAST, AT_MOST, Figure
 from benchmarks.filled_store import made_up_batch
 from benchmarks.settings import CannotRunError, Settings
 from benchmarks.synthetic import Synthetic, synthetic
@@ -41,6 +41,9 @@ TRAIN_SECONDS = 60.0
 REFRESHED_PER_SECOND = 500_000.0
 DUPLICATES_SECONDS = 60.0
 SMALL, LARGE = "furniture", "labels"
+COMES = "refreshing, a new head of 5 (nearly every probability is new)"
+AGAIN = "refreshing, the same head of 5 again (nothing is new)"
+COMES_LARGE = f"refreshing, a new head of {CATEGORIES} (nearly every category is new)"
 
 
 @dataclass(slots=True)
@@ -129,21 +132,25 @@ def _train(measured: Measured, variables: Mapping[str, str]) -> None:
 
 
 def _refresh(measured: Measured, store: Path, size: int, settings: Settings) -> None:
-    """Let heads come and go: each time every probability is another."""
+    """Let heads come: a small one, the same once more, and a large one."""
     assert settings.data is not None
     with Engine.open(store, cache=settings.cache / "engine") as engine:
         engine.train(settings.data / "furniture" / "train", head=SMALL)
         for name in (SMALL, LARGE):
             engine.export_head(name, store.parent / name)
             engine.delete_head(name)
+        # The first change after so many leaves a journal that is long, and is folded in.
+        engine.delete_head(engine.import_head(store.parent / SMALL).name)
         for number in range(1, settings.runs + 1):
-            for name in (SMALL, LARGE):
-                count = len(engine.import_head(store.parent / name).categories)
-                engine.delete_head(name)
-                with measured.timed(f"refreshing, a head of {count}", size):
-                    engine.import_head(store.parent / name)
-                engine.delete_head(name)
-            _say(settings, number, measured, "refreshing, a head of 5")
+            with measured.timed(COMES, size):
+                engine.import_head(store.parent / SMALL)
+            with measured.timed(AGAIN, size):
+                engine.import_head(store.parent / SMALL)
+            engine.delete_head(SMALL)
+            with measured.timed(COMES_LARGE, size):
+                engine.import_head(store.parent / LARGE)
+            engine.delete_head(LARGE)
+            _say(settings, number, measured, COMES)
         engine.import_head(store.parent / SMALL)
 
 
@@ -201,12 +208,14 @@ def _say(settings: Settings, number: int, measured: Measured, name: str) -> None
 def _figures(measured: Measured, where: str) -> list[Figure]:
     bounds = {
         "training": (TRAIN_SECONDS, AT_MOST),
-        "refreshing, a head of 5": (REFRESHED_PER_SECOND, ">="),
+        COMES: (REFRESHED_PER_SECOND, AT_LEAST),
+        AGAIN: (REFRESHED_PER_SECOND, AT_LEAST),
         "duplicates": (DUPLICATES_SECONDS, AT_MOST),
     }
     notes = {
         "training": f"`engine train --from-labels`, {CATEGORIES} labels, the whole process",
         "duplicates": "`engine duplicates`, the whole process, the index built before",
+        COMES: "`import_head`: heads asked over all embeddings, what differs written, committed",
         "refreshing: reading alone": "parts: one thread each",
     }
     figures = []

@@ -15,10 +15,11 @@ from index.catalog import Catalog
 from index.embeddings import Span
 from index.records import Ids, Named
 
-# Reading holds Python's lock half of the time: more threads would wait for each other.
-WORKERS = 2
-# Ids read and worked on at a time: with 1280 numbers each about 5 MB.
-SPAN = 1024
+# One thread reads and asks while the caller's writes. SQLite's driver gives Python's lock away and
+# wants it back at every row: two threads that read took half as long again as one.
+WORKERS = 1
+# Ids read and worked on at a time: with 1280 numbers each about 10 MB.
+SPAN = 2048
 
 
 def adopt_heads(
@@ -61,7 +62,7 @@ def _predictions(catalog: Catalog, classifier: Classifier) -> Iterator[tuple[Ids
         # An older release did not remember what the built-in categories say: once is enough.
         return part.ids, classifier.best(part.packed.vectors)
 
-    # Each thread multiplies by itself: products so small are not worth sharing out, and sharing
-    # would wait for whichever core is reading.
+    # The thread multiplies by itself: products so small are not worth sharing out, and sharing
+    # would wait for the core that is writing.
     with threadpool_limits(1, user_api="blas"):
-        yield from ahead(work_out, embeddings.spans(SPAN), workers=WORKERS, window=2 * WORKERS)
+        yield from ahead(work_out, embeddings.spans(SPAN), workers=WORKERS, window=WORKERS + 1)
