@@ -49,6 +49,18 @@ def test_a_span_brings_vectors_norms_and_what_is_remembered(
     assert part.summary.log_probability.tolist() == [-2, -3, -4]
 
 
+@pytest.mark.parametrize("few", [1, 3, 10, 64])
+def test_a_span_copied_in_pieces_is_what_is_read_one_by_one(
+    catalog: Catalog, ids: list[int], monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("index.embeddings.FEW_ROWS", few)
+    part = catalog.embeddings.within((ids[0], ids[-1] + 5))
+    singly = [catalog.images.vectors_of([key])[1] for key in ids]
+    assert part.ids.tolist() == ids
+    assert part.packed.vectors.unit.tolist() == [each.unit[0].tolist() for each in singly]
+    assert part.packed.norm.tolist() == [each.norm[0] for each in singly]
+
+
 def test_gaps_between_ids_are_no_images(catalog: Catalog, ids: list[int]) -> None:
     catalog.images.delete(ids[1:9])
     parts = [catalog.embeddings.within(span) for span in catalog.embeddings.spans(3)]
