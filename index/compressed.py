@@ -11,6 +11,7 @@ What is built never changes, so the file can be mapped; images that were removed
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 from uuid import uuid4
@@ -37,6 +38,25 @@ SPARSE = 32
 CANDIDATES_PER_RESULT = 8
 # So many queries at a time: what is known of their lists and candidates takes memory.
 QUERIES_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How far a search looks.
+
+    Attributes
+    ----------
+    gap
+        How much less similar than the nearest list those that are looked into may be.
+    lists
+        How many of them at most.
+    candidates
+        How many positions have their first comparison checked.
+    """
+
+    gap: float
+    lists: int
+    candidates: int
 
 
 class CompressedVectors:
@@ -178,12 +198,13 @@ class CompressedVectors:
         depth = wanted * self.total / within.count
         gap = gap or self.tuning.gap(depth)
         # And fewer of those that are more alike than the nearest allowed ones compete with them.
-        fewer = self.tuning.candidates * sqrt(within.count / self.total)
+        fewer = self.tuning.candidates * sqrt(sqrt(within.count / self.total))
         extra = max(CANDIDATES_PER_RESULT * wanted, candidates or round(fewer))
+        reach = _Reach(gap, self._lists.most(depth), min(wanted + extra, within.count))
         for start in range(0, len(queries), QUERIES_AT_ONCE):
             some = slice(start, start + QUERIES_AT_ONCE)
             answer = scores[some, :wanted], places[some, :wanted]
-            self._look_deeper(rotated[some], within, gap, wanted + extra, answer)
+            self._look_deeper(rotated[some], within, reach, answer)
         return scores, places
 
     def lists_within(self, queries: Floats, gap: float) -> float:
@@ -202,34 +223,31 @@ class CompressedVectors:
         return self._lists.gaps_needed(projected, places)
 
     def _look_deeper(
-        self, rotated: Floats, within: Within, gap: float, asked: int, answer: tuple[Floats, Ids]
+        self, rotated: Floats, within: Within, reach: _Reach, answer: tuple[Floats, Ids]
     ) -> None:
         """Fill `answer`; where lists hold too few that are allowed, look into more of them."""
         scores, places = answer
-        asked = min(asked, within.count)
         short = np.arange(len(rotated))
         while len(short):
-            found = self._candidates(rotated[short], within, gap, asked)
+            found = self._candidates(rotated[short], within, reach)
             for row, candidates in zip(short, found, strict=True):
                 candidates = candidates[candidates >= 0]
                 self._choose(rotated[row], candidates, scores[row], places[row])
             short = short[places[short, -1] < 0]
-            if gap >= EVERYTHING:
+            if reach.gap >= EVERYTHING:
                 break
-            gap = min(2 * gap, EVERYTHING)
+            reach = replace(reach, gap=min(2 * reach.gap, EVERYTHING), lists=len(self._lists))
         for row in short:
             # A query without any direction: FAISS cannot scale its tables, and finds nothing.
             self._choose(rotated[row], np.flatnonzero(within.mask), scores[row], places[row])
 
-    def _candidates(
-        self, rotated: Floats, within: Within, gap: float, asked: int
-    ) -> Sequence[Ids] | Ids:
+    def _candidates(self, rotated: Floats, within: Within, reach: _Reach) -> Sequence[Ids] | Ids:
         """Return the positions worth a second comparison for each query, -1 for none."""
         projected = self._lists.project(rotated)
-        near = self._lists.near(projected, gap)
+        near = self._lists.near(projected, reach.gap, reach.lists)
         if within.by_list is not None:
             return [within.by_list.places_in(near.of(row)) for row in range(len(rotated))]
-        return self._lists.scan(projected, near, asked, within.selector)
+        return self._lists.scan(projected, near, reach.candidates, within.selector)
 
     def _choose(self, query: Floats, candidates: Ids, scores: Floats, places: Ids) -> None:
         """Write the nearest of the candidates into `scores` and `places`, best first."""

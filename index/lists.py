@@ -25,8 +25,11 @@ from index.threads import threads_for
 # FAISS's type stubs know nothing of what its Python layer adds.
 faiss: Any = _faiss
 
+MOST_LISTS = 1 << 31
 # FAISS's ways of scanning: for few queries one after the other, for many list by list.
 FEW_QUERIES, ONE_BY_ONE, LIST_BY_LIST = 4, 11, 13
+# A query unlike everything has hundreds of lists about equally near, and little to lose.
+LEAST_MOST, MOST_SHARE, MEASURED_DEPTH = 256, 4, 1000
 # A gap beyond every difference of two cosines.
 EVERYTHING = 4.0
 
@@ -94,10 +97,27 @@ class InvertedLists:
             projected: Floats = self._projection.apply(rotated)
         return projected
 
-    def near(self, projected: Floats, gap: float) -> Near:
-        """Return the lists whose centroids are at most `gap` less similar than the nearest."""
+    def most(self, depth: float) -> int:
+        """Return how many lists at most are worth looking into for the nearest `depth` images."""
+        return int(max(LEAST_MOST, len(self) // MOST_SHARE) * max(1.0, depth / MEASURED_DEPTH))
+
+    def near(self, projected: Floats, gap: float, most: int = MOST_LISTS) -> Near:
+        """Return the lists whose centroids are at most `gap` less similar than the nearest.
+
+        Parameters
+        ----------
+        projected
+            float32 `[n, scan_dim]`.
+        gap
+            A difference of two inner products.
+        most
+            The nearest so many are enough.
+        """
         scores = self._compare(projected)
         wanted = scores >= scores.max(axis=1, keepdims=True, initial=-np.inf) - gap
+        if most < len(self):
+            for row in np.flatnonzero(wanted.sum(axis=1) > most):
+                wanted[row] &= scores[row] >= np.partition(scores[row], -most)[-most]
         rows, lists = np.nonzero(wanted)
         counts = np.bincount(rows, minlength=len(projected))
         shape = (len(projected), int(counts.max(initial=1)))

@@ -28,8 +28,8 @@ TIE = 1e-6
 LEAST_GAP, ROUNDING = 0.001, 1e-6
 # This share of the nearest lies in the lists that are looked into; the codes lose some more.
 SHARES = (0.995, 0.996, 0.997, 0.998, 0.999, 1.0)
-# Among few that are allowed the short codes have no say: this share is enough.
-DEEP, DEEP_SHARE = 1000, 0.997
+# Of those that a filter allows neighbours lie farther apart, and the codes confuse fewer of them.
+DEEP_SHARE = 0.996
 
 Look = Callable[[Floats, int, float, int], Ids]
 ListsWithin = Callable[[float], float]
@@ -140,9 +140,7 @@ def tune(
     gaps = [(NEIGHBOURS, chosen.gap)]
     for depth in DEPTHS[1:]:
         if truth.depth > depth:
-            # The codes lose no more there, so the lists need not hold a larger share.
-            share = chosen.share if depth < DEEP else min(chosen.share, DEEP_SHARE)
-            deeper = _reaching(needed[:, :depth], share)
+            deeper = _reaching(needed[:, :depth], DEEP_SHARE)
             gaps.append((depth, max(deeper, gaps[-1][1])))
     return Tuning(round(chosen.recall, 4), chosen.candidates, tuple(gaps))
 

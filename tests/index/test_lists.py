@@ -68,6 +68,15 @@ def test_lists_are_near_whose_centroid_is_hardly_less_similar_than_the_nearest(
         np.testing.assert_allclose(found, scores[row, right], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("most", [1, 5, LISTS - 1, LISTS, 100])
+def test_no_more_lists_are_near_than_are_worth_it(
+    lists: InvertedLists, centroids: Floats, projected: Floats, most: int
+) -> None:
+    near = lists.near(projected, EVERYTHING, most)
+    order = np.argsort(-(projected @ centroids.T), axis=1)[:, :most]
+    assert [set(near.of(row)) for row in range(len(projected))] == [set(row) for row in order]
+
+
 def test_every_vector_lies_in_the_list_of_its_nearest_centroid(
     lists: InvertedLists, inner: Any, centroids: Floats, unit: Floats
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from index.lists import EVERYTHING
 from index.records import Floats, Ids
 from index.tuning import (
+    DEEP_SHARE,
     DEPTHS,
     EXTRA_CANDIDATES,
     FORGONE,
@@ -71,12 +72,12 @@ def test_the_least_gap_that_finds_enough_is_chosen() -> None:
     assert tuning.recall == 1.0
 
 
-def test_deeper_searches_look_into_lists_that_hold_as_large_a_share() -> None:
+def test_deeper_searches_look_into_lists_that_hold_nearly_all() -> None:
     tuning = _tuned(lambda k, gap, candidates: 1.0)
     assert [depth for depth, _ in tuning.gaps] == list(DEPTHS)
-    for depth, gap in tuning.gaps:
-        assert _lists_hold(SHARES[0], gap, depth)
-        assert not _lists_hold(SHARES[0], 0.99 * gap, depth)
+    for (depth, gap), share in zip(tuning.gaps, (SHARES[0], DEEP_SHARE, DEEP_SHARE), strict=True):
+        assert _lists_hold(share, gap, depth)
+        assert not _lists_hold(share, 0.99 * gap, depth)
 
 
 def test_deeper_searches_never_look_into_fewer_lists() -> None:
