@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Queue
+from threading import current_thread
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from index.catalog import Catalog
 from index.files import main_path
 from index.plan import Preference
 from index.settings import read_preference
+from index.vectors import VectorIndex
 
 MakeEngine = Callable[..., Engine]
 
@@ -97,6 +100,22 @@ def test_a_compressed_catalog_answers_as_an_exact_one(make_engine: MakeEngine, d
     for exact, compressed in zip(*hits, strict=True):
         assert {hit.path for hit in compressed} == {hit.path for hit in exact}
         assert compressed[0].score == pytest.approx(exact[0].score, abs=0.02)
+
+
+def test_whoever_searches_again_has_the_index_read_in_the_background_once(
+    make_engine: MakeEngine, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_engine(index="compressed").index([drawn])
+    engine = make_engine()
+    picture = next(drawn.rglob("*.jpg"))
+    read = Queue[str]()
+    monkeypatch.setattr(VectorIndex, "warm_up", lambda self: read.put(current_thread().name))
+    engine.search(picture)
+    assert read.empty(), "one search alone must not wait for what it does not look at"
+    engine.search(picture)
+    assert read.get(timeout=60) == "index"
+    engine.search(picture)
+    assert read.empty()
 
 
 def test_status_reads_a_compressed_index_to_the_last_byte(
