@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 
@@ -35,6 +35,7 @@ SECTION = "heads"
 BACKBONE = "efficientnet_lite0"
 CATEGORIES = 100
 BATCH = 5_000
+PEAK_EVERY = 0.05
 # How labels are made even: on so many images, in so many rounds, each by so much.
 SAMPLE, ROUNDS, STEP = 20_000, 200, 0.005
 TRAIN_SECONDS = 60.0
@@ -191,14 +192,38 @@ def _command(arguments: Sequence[str], variables: Mapping[str, str]) -> tuple[st
             [*console(), *arguments], env=dict(variables), stdout=subprocess.PIPE, stderr=errors
         )
         assert child.stdout is not None
-        answer = child.stdout.read().decode()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        with _peak_of(child.pid) as peak:
+            answer = child.stdout.read().decode()
+        child.wait()
         seconds = time.perf_counter() - started
         if child.returncode:
             errors.seek(0)
             raise RuntimeError(f"{arguments[0]} failed: {errors.read().decode()[-500:]}")
-    return answer, seconds, usage.ru_maxrss / 1024
+    return answer, seconds, peak[-1]
+
+
+@contextmanager
+def _peak_of(process: int) -> Iterator[list[float]]:
+    """Follow the most memory a process has held, in MB, until its output ends.
+
+    What `wait4` tells outlives exec: a child would report the size of this process, too.
+    """
+    peak, ended = [0.0], Event()
+
+    def look() -> None:
+        while not ended.wait(PEAK_EVERY):
+            with suppress(OSError, StopIteration):
+                lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+                line = next(line for line in lines if line.startswith("VmHWM:"))
+                peak.append(int(line.split()[1]) * 1024 / 1e6)
+
+    follower = Thread(target=look, daemon=True)
+    follower.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        follower.join()
 
 
 def _say(settings: Settings, number: int, measured: Measured, name: str) -> None:

@@ -22,7 +22,7 @@ faiss: Any = _faiss
 STEPS = 255
 PAGE = 4096
 # So many rows are unpacked at once: they stay in the processor's cache until they are multiplied.
-BLOCK = 128
+BLOCK = 256
 
 
 class Codes:
@@ -50,26 +50,41 @@ class Codes:
         """Bits a number."""
         return int(8 * self._stored.code_size // self._stored.d)
 
-    def cosines(self, query: Floats, places: Ids) -> Floats:
-        """Compare one rotated query `[dim]` with the vectors at these positions, float32 `[n]`."""
-        cosines = np.empty(len(places), np.float32)
-        query, start = self._scaled(query)
+    def cosines(self, queries: Floats, places: Ids) -> Floats:
+        """Compare each query with the vectors at its positions.
+
+        Parameters
+        ----------
+        queries
+            Rotated, float32 `[n, dim]`.
+        places
+            int64 `[n, m]`; what stands for a negative one means nothing.
+
+        Returns
+        -------
+        Floats
+            float32 `[n, m]`.
+        """
+        cosines = np.empty(places.shape, np.float32)
+        scaled, start = self._scaled(queries)
         codes = self._bytes()
-        for first in range(0, len(places), BLOCK):
-            block = slice(first, first + BLOCK)
-            cosines[block] = inner_products(self._rows(codes, places[block]), query)
-        cosines += start
-        cosines *= np.take(self._inverse, places)
+        for row, query in enumerate(scaled):
+            for first in range(0, places.shape[1], BLOCK):
+                block = slice(first, first + BLOCK)
+                rows = self._rows(codes, places[row, block])
+                cosines[row, block] = inner_products(rows, query)
+        cosines += start[:, None]
+        cosines *= np.take(self._inverse, places, mode="clip")
         return cosines
 
     def touch(self) -> None:
         """Read a number of every page, so that no comparison waits for the system to map it."""
         self._bytes().reshape(-1)[::PAGE].max(initial=0)
 
-    def _scaled(self, query: Floats) -> tuple[Floats, float]:
+    def _scaled(self, queries: Floats) -> tuple[Floats, Floats]:
         if self.bits != 8:
-            return query, 0.0
-        return self._step * query, float(self._first @ query)
+            return queries, np.zeros(len(queries), np.float32)
+        return self._step * queries, queries @ self._first
 
     def _rows(self, codes: npt.NDArray[np.uint8], places: Ids) -> Floats:
         """Return the codes at these positions as numbers, until the next call of this thread."""

@@ -10,7 +10,6 @@ What is built never changes, so the file can be mapped; images that were removed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
@@ -23,6 +22,7 @@ from index.codes import Codes
 from index.lists import EVERYTHING, InvertedLists
 from index.records import Floats, Ids
 from index.rotation import Rotation
+from index.threads import in_parts
 from index.tuning import Tuning
 from index.within import Within
 
@@ -189,11 +189,7 @@ class CompressedVectors:
         if not wanted:
             return scores, places
         rotated = self._rotate(queries)
-        if within.count <= FEW and gap is None:
-            allowed = np.flatnonzero(within.mask)
-            for row in range(len(queries)):
-                self._choose(rotated[row], allowed, scores[row, :wanted], places[row, :wanted])
-            return scores, places
+        few = np.flatnonzero(within.mask) if within.count <= FEW and gap is None else None
         # Of every image only some are allowed: the nearest of those lie as deep as this.
         depth = wanted * self.total / within.count
         gap = gap or self.tuning.gap(depth)
@@ -201,10 +197,15 @@ class CompressedVectors:
         fewer = self.tuning.candidates * sqrt(sqrt(within.count / self.total))
         extra = max(CANDIDATES_PER_RESULT * wanted, candidates or round(fewer))
         reach = _Reach(gap, self._lists.most(depth), min(wanted + extra, within.count))
-        for start in range(0, len(queries), QUERIES_AT_ONCE):
-            some = slice(start, start + QUERIES_AT_ONCE)
+
+        def look(some: slice) -> None:
             answer = scores[some, :wanted], places[some, :wanted]
+            if few is not None:
+                answer[0][:], answer[1][:] = self._best(rotated[some], few, wanted)
+                return
             self._look_deeper(rotated[some], within, reach, answer)
+
+        in_parts(look, len(queries), QUERIES_AT_ONCE)
         return scores, places
 
     def lists_within(self, queries: Floats, gap: float) -> float:
@@ -229,33 +230,58 @@ class CompressedVectors:
         scores, places = answer
         short = np.arange(len(rotated))
         while len(short):
-            found = self._candidates(rotated[short], within, reach)
-            for row, candidates in zip(short, found, strict=True):
-                candidates = candidates[candidates >= 0]
-                self._choose(rotated[row], candidates, scores[row], places[row])
+            self._look_once(rotated, within, reach, answer, short)
             short = short[places[short, -1] < 0]
             if reach.gap >= EVERYTHING:
                 break
             reach = replace(reach, gap=min(2 * reach.gap, EVERYTHING), lists=len(self._lists))
         for row in short:
-            # A query without any direction: FAISS cannot scale its tables, and finds nothing.
-            self._choose(rotated[row], np.flatnonzero(within.mask), scores[row], places[row])
+            # Without any direction: FAISS cannot scale such a query's tables, and finds nothing.
+            allowed = np.flatnonzero(within.mask)
+            scores[row], places[row] = self._best(rotated[row][None], allowed, scores.shape[1])
 
-    def _candidates(self, rotated: Floats, within: Within, reach: _Reach) -> Sequence[Ids] | Ids:
-        """Return the positions worth a second comparison for each query, -1 for none."""
-        projected = self._lists.project(rotated)
+    def _look_once(
+        self,
+        rotated: Floats,
+        within: Within,
+        reach: _Reach,
+        answer: tuple[Floats, Ids],
+        rows: Ids,
+    ) -> None:
+        """Fill these rows of `answer` with what the lists within reach hold."""
+        scores, places = answer
+        k = scores.shape[1]
+        queries = rotated[rows]
+        projected = self._lists.project(queries)
         near = self._lists.near(projected, reach.gap, reach.lists)
-        if within.by_list is not None:
-            return [within.by_list.places_in(near.of(row)) for row in range(len(rotated))]
-        return self._lists.scan(projected, near, reach.candidates, within.selector)
+        if within.by_list is None:
+            found = self._lists.scan(projected, near, reach.candidates, within.selector)
+            scores[rows], places[rows] = self._best(queries, found, k)
+            return
+        for number, row in enumerate(rows):
+            candidates = within.by_list.places_in(near.of(number))
+            scores[row], places[row] = self._best(queries[number][None], candidates, k)
 
-    def _choose(self, query: Floats, candidates: Ids, scores: Floats, places: Ids) -> None:
-        """Write the nearest of the candidates into `scores` and `places`, best first."""
-        cosines = self._codes.cosines(query, candidates)
-        count = min(len(scores), len(candidates))
-        best = np.argsort(-cosines, kind="stable")[:count]
-        scores[:count] = cosines[best]
-        places[:count] = candidates[best]
+    def _best(self, queries: Floats, candidates: Ids, k: int) -> tuple[Floats, Ids]:
+        """Return scores and positions `[n, k]` of the nearest candidates, best first.
+
+        Parameters
+        ----------
+        candidates
+            int64 `[n, m]`, or `[m]` for all queries; -1 for none.
+        """
+        candidates = np.broadcast_to(candidates, (len(queries), candidates.shape[-1]))
+        there = candidates >= 0
+        cosines = np.where(there, self._codes.cosines(queries, candidates), -np.inf)
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+        there = np.take_along_axis(there, best, axis=1)
+        scores = np.where(there, np.take_along_axis(cosines, best, axis=1), -1)
+        places = np.where(there, np.take_along_axis(candidates, best, axis=1), -1)
+        missing = ((0, 0), (0, k - best.shape[1]))
+        return (
+            np.pad(scores, missing, constant_values=-1).astype(np.float32),
+            np.pad(places, missing, constant_values=-1),
+        )
 
     def _places(self, ids: Ids) -> Ids:
         """Return the visible positions of images, in no particular order."""

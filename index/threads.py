@@ -1,14 +1,16 @@
-"""How many threads FAISS may use for a call."""
+"""How many threads a search may use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import faiss
 
 # Fewer queries than this at once are not worth waking a second thread for.
 QUERIES_PER_THREAD = 4
+# A search of many steps is shared out as a whole, where it is worth starting threads for.
+QUERIES_PER_PART = 32
 
 
 @contextmanager
@@ -20,3 +22,30 @@ def threads_for(queries: int) -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def in_parts(work: Callable[[slice], None], count: int, most: int) -> None:
+    """Call `work` for all of `count` queries, a slice at a time, in as many threads as is worth it.
+
+    Parameters
+    ----------
+    work
+        Lets go of Python's lock most of the time, as NumPy and FAISS do.
+    count
+        How many queries there are.
+    most
+        How many are in a slice at most.
+    """
+    threads = max(1, min(faiss.omp_get_max_threads(), count // QUERIES_PER_PART))
+    size = max(1, min(most, -(-count // threads)))
+    parts = [slice(start, start + size) for start in range(0, count, size)]
+    if threads == 1:
+        for part in parts:
+            work(part)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    # Each part takes one core; FAISS's own threads would only get into each other's way.
+    with ThreadPoolExecutor(threads, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
+        for _ in pool.map(work, parts):
+            pass

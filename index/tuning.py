@@ -29,7 +29,7 @@ LEAST_GAP, ROUNDING = 0.001, 1e-6
 # This share of the nearest lies in the lists that are looked into; the codes lose some more.
 SHARES = (0.995, 0.996, 0.997, 0.998, 0.999, 1.0)
 # Of those that a filter allows neighbours lie farther apart, and the codes confuse fewer of them.
-DEEP_SHARE = 0.996
+DEEP_SHARE = 0.997
 
 Look = Callable[[Floats, int, float, int], Ids]
 ListsWithin = Callable[[float], float]
