@@ -11,13 +11,15 @@ from typing import Any
 
 import faiss as _faiss
 import numpy as np
+import numpy.typing as npt
 
 from index.compressed import CompressedVectors
 from index.lists import EVERYTHING
 from index.plan import CODE_BITS, DIRECTIONS_PER_CODE, Plan
+from index.products import product_with
 from index.records import Floats, Ids
 from index.rotation import Rotation
-from index.tuning import DEPTHS, Truth, Tuning, tune
+from index.tuning import DEPTHS, NEIGHBOURS, Trial, Truth, Tuning, tune
 from index.within import Within
 
 # FAISS's type stubs know nothing of what its Python layer adds.
@@ -27,6 +29,10 @@ SAMPLE_PER_LIST = 25
 LEAST_SAMPLE = 20_000
 ROUNDS = 10
 QUERIES = 1000
+# Of what a filter allows more must be known than is looked for, so that ties are seen; among the
+# nearest so many nearly every query has that many.
+KNOWN = NEIGHBOURS + 2
+KNOWN_DEPTH = 2 * DEPTHS[-1]
 # Image ids of the sample are needed to leave a query out of its own results.
 Chunk = tuple[Ids, Floats]
 Progress = Callable[[int], None]
@@ -73,7 +79,7 @@ def build(
     built = CompressedVectors(
         inner, np.concatenate(ids), np.concatenate(inverse), _TRIAL, trained_on=done
     )
-    built.tuning = measure(built, queries, nearest.found)
+    built.tuning = measure(built, queries, nearest.found())
     return built
 
 
@@ -97,21 +103,54 @@ def extend(old: CompressedVectors, chunks: Iterable[Chunk]) -> CompressedVectors
 
 
 def measure(built: CompressedVectors, queries: Chunk, truth: Truth) -> Tuning:
-    """Return the cheapest way of looking whose recall reaches the target."""
+    """Return the cheapest way of looking whose recall reaches the target, filters on and off."""
     ids, unit = queries
     own = {int(image_id): place for place, image_id in enumerate(built.ids)} if len(ids) else {}
     places = np.array([own[int(image_id)] for image_id in ids], np.int64)
     everything = Within.of(np.ones(built.total, np.bool_))
 
-    def look(some: Floats, k: int, gap: float, candidates: int) -> Ids:
-        _, found = built.look(some, k + 1, everything, gap, candidates)
+    def look(gap: float, candidates: int) -> Ids:
+        _, found = built.look(unit, NEIGHBOURS + 1, everything, gap, candidates)
         # The query itself stands among its results; it must not count as found.
-        others = np.where(found == places[: len(some), None], -1, found)
+        others = np.where(found == places[:, None], -1, found)
         order = np.argsort(others < 0, axis=1, kind="stable")
-        return np.take_along_axis(others, order, axis=1)[:, :k]
+        return np.take_along_axis(others, order, axis=1)[:, :NEIGHBOURS]
 
     needed = built.gaps_needed(unit, truth.places)
-    return tune(look, lambda gap: built.lists_within(unit, gap), unit, truth, needed)
+    trials = [Trial(NEIGHBOURS, look, truth, needed[:, :NEIGHBOURS])]
+    rng = np.random.default_rng(0)
+    for depth in DEPTHS[1:]:
+        if truth.depth > depth:
+            allowed = rng.random(built.total) < NEIGHBOURS / depth
+            allowed[places] = False
+            trials += _filtered(built, unit, truth, allowed, depth, needed[:, :depth])
+    return tune(trials, lambda gap: built.lists_within(unit, gap))
+
+
+def _filtered(
+    built: CompressedVectors,
+    unit: Floats,
+    truth: Truth,
+    allowed: npt.NDArray[np.bool_],
+    depth: int,
+    needed: Floats,
+) -> list[Trial]:
+    """Return the trial that only the images allowed are searched for, if enough is known."""
+    known = allowed[truth.places]
+    rows = np.flatnonzero(known.sum(axis=1) >= KNOWN)
+    if not len(rows):
+        return []
+    first = np.argsort(~known[rows], axis=1, kind="stable")[:, :KNOWN]
+    nearest = Truth(
+        np.take_along_axis(truth.places[rows], first, axis=1),
+        np.take_along_axis(truth.scores[rows], first, axis=1),
+    )
+    within = built.within(np.asarray(built.ids[allowed], np.int64))
+
+    def look(gap: float, candidates: int) -> Ids:
+        return built.look(unit[rows], NEIGHBOURS, within, gap, candidates)[1]
+
+    return [Trial(depth, look, nearest, needed)]
 
 
 def inverse_lengths(inner: _faiss.IndexRefine, rotated: Floats) -> Floats:
@@ -128,23 +167,27 @@ class _Nearest:
 
     def __init__(self, ids: Ids, unit: Floats) -> None:
         self._ids = ids
-        self._unit = unit
-        self.found = Truth(np.zeros((len(ids), 0), np.int64), np.zeros((len(ids), 0), np.float32))
+        self._products = product_with(unit)
+        self._places = np.zeros((len(ids), 0), np.int64)
+        self._scores = np.zeros((len(ids), 0), np.float32)
 
     def see(self, ids: Ids, unit: Floats, start: int) -> None:
-        scores = self._unit @ unit.T
+        scores = self._products.apply(np.ascontiguousarray(unit)).T
         scores[self._ids[:, None] == ids] = -2
         places = np.broadcast_to(np.arange(start, start + len(ids)), scores.shape)
-        scores = np.concatenate([self.found.scores, scores], axis=1)
-        places = np.concatenate([self.found.places, places], axis=1)
-        depth = min(DEPTHS[-1] + 1, scores.shape[1])
-        best = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
-        best = np.take_along_axis(
-            best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1
-        )
-        self.found = Truth(
-            np.take_along_axis(places, best, axis=1), np.take_along_axis(scores, best, axis=1)
-        )
+        self._scores = np.concatenate([self._scores, scores], axis=1)
+        self._places = np.concatenate([self._places, places], axis=1)
+        if self._scores.shape[1] > KNOWN_DEPTH:
+            self._keep(np.argpartition(-self._scores, KNOWN_DEPTH - 1, axis=1)[:, :KNOWN_DEPTH])
+
+    def found(self) -> Truth:
+        """What was nearest, best first."""
+        self._keep(np.argsort(-self._scores, axis=1))
+        return Truth(self._places, self._scores)
+
+    def _keep(self, columns: Ids) -> None:
+        self._places = np.take_along_axis(self._places, columns, axis=1)
+        self._scores = np.take_along_axis(self._scores, columns, axis=1)
 
 
 def _trained(plan: Plan, rotated: Floats) -> _faiss.IndexRefine:

@@ -11,7 +11,6 @@ What is built never changes, so the file can be mapped; images that were removed
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import sqrt
 from typing import Any
 from uuid import uuid4
 
@@ -193,19 +192,18 @@ class CompressedVectors:
         # Of every image only some are allowed: the nearest of those lie as deep as this.
         depth = wanted * self.total / within.count
         gap = gap or self.tuning.gap(depth)
-        # And fewer of those that are more alike than the nearest allowed ones compete with them.
-        fewer = self.tuning.candidates * sqrt(sqrt(within.count / self.total))
-        extra = max(CANDIDATES_PER_RESULT * wanted, candidates or round(fewer))
+        candidates = candidates or self.tuning.candidates_among(within.count / self.total)
+        extra = max(CANDIDATES_PER_RESULT * wanted, candidates)
         reach = _Reach(gap, self._lists.most(depth), min(wanted + extra, within.count))
 
-        def look(some: slice) -> None:
+        for start in range(0, len(queries), QUERIES_AT_ONCE):
+            some = slice(start, start + QUERIES_AT_ONCE)
             answer = scores[some, :wanted], places[some, :wanted]
             if few is not None:
-                answer[0][:], answer[1][:] = self._best(rotated[some], few, wanted)
-                return
-            self._look_deeper(rotated[some], within, reach, answer)
-
-        in_parts(look, len(queries), QUERIES_AT_ONCE)
+                all_few = np.broadcast_to(few, (len(rotated[some]), len(few)))
+                answer[0][:], answer[1][:] = self._choose(rotated[some], all_few, wanted)
+            else:
+                self._look_deeper(rotated[some], within, reach, answer)
         return scores, places
 
     def lists_within(self, queries: Floats, gap: float) -> float:
@@ -238,7 +236,8 @@ class CompressedVectors:
         for row in short:
             # Without any direction: FAISS cannot scale such a query's tables, and finds nothing.
             allowed = np.flatnonzero(within.mask)
-            scores[row], places[row] = self._best(rotated[row][None], allowed, scores.shape[1])
+            best = self._best(rotated[row][None], allowed[None], scores.shape[1])
+            scores[row], places[row] = best[0][0], best[1][0]
 
     def _look_once(
         self,
@@ -250,17 +249,37 @@ class CompressedVectors:
     ) -> None:
         """Fill these rows of `answer` with what the lists within reach hold."""
         scores, places = answer
-        k = scores.shape[1]
         queries = rotated[rows]
         projected = self._lists.project(queries)
         near = self._lists.near(projected, reach.gap, reach.lists)
+        found: Ids | list[Ids]
         if within.by_list is None:
             found = self._lists.scan(projected, near, reach.candidates, within.selector)
-            scores[rows], places[rows] = self._best(queries, found, k)
-            return
-        for number, row in enumerate(rows):
-            candidates = within.by_list.places_in(near.of(number))
-            scores[row], places[row] = self._best(queries[number][None], candidates, k)
+        else:
+            found = [within.by_list.places_in(near.of(number)) for number in range(len(rows))]
+        scores[rows], places[rows] = self._choose(queries, found, scores.shape[1])
+
+    def _choose(self, queries: Floats, candidates: Ids | list[Ids], k: int) -> tuple[Floats, Ids]:
+        """Return scores and positions `[n, k]` of each query's nearest candidates, best first.
+
+        Parameters
+        ----------
+        candidates
+            int64 `[n, m]`, -1 for none, or as many as there are of each.
+        """
+        scores = np.empty((len(queries), k), np.float32)
+        places = np.empty((len(queries), k), np.int64)
+
+        def choose(part: slice) -> None:
+            if isinstance(candidates, np.ndarray):
+                scores[part], places[part] = self._best(queries[part], candidates[part], k)
+                return
+            for row in range(part.start, part.stop):
+                one = slice(row, row + 1)
+                scores[one], places[one] = self._best(queries[one], candidates[row][None], k)
+
+        in_parts(choose, len(queries))
+        return scores, places
 
     def _best(self, queries: Floats, candidates: Ids, k: int) -> tuple[Floats, Ids]:
         """Return scores and positions `[n, k]` of the nearest candidates, best first.
@@ -268,9 +287,8 @@ class CompressedVectors:
         Parameters
         ----------
         candidates
-            int64 `[n, m]`, or `[m]` for all queries; -1 for none.
+            int64 `[n, m]`, -1 for none.
         """
-        candidates = np.broadcast_to(candidates, (len(queries), candidates.shape[-1]))
         there = candidates >= 0
         cosines = np.where(there, self._codes.cosines(queries, candidates), -np.inf)
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]

@@ -18,7 +18,7 @@ from typing import Any
 import faiss as _faiss
 import numpy as np
 
-from index.products import inner_products
+from index.products import inner_products, product_with
 from index.records import Floats, Ids
 from index.threads import threads_for
 
@@ -26,8 +26,9 @@ from index.threads import threads_for
 faiss: Any = _faiss
 
 MOST_LISTS = 1 << 31
-# FAISS's ways of scanning: for few queries one after the other, for many list by list.
-FEW_QUERIES, ONE_BY_ONE, LIST_BY_LIST = 4, 11, 13
+# FAISS's ways of scanning: for few queries one after the other, for many list by list. The first
+# keeps the best in a heap: what a filter forbids is asked about only if it would come into it.
+FEW_QUERIES, ONE_BY_ONE, LIST_BY_LIST = 4, 10, 13
 # A query unlike everything has hundreds of lists about equally near, and little to lose.
 LEAST_MOST, MOST_SHARE, MEASURED_DEPTH = 256, 4, 1000
 # A gap beyond every difference of two cosines.
@@ -70,6 +71,7 @@ class InvertedLists:
         self._lists = faiss.downcast_index(projected.index)
         self._quantizer = faiss.downcast_index(self._lists.quantizer)
         self._list_of: Ids | None = None
+        self._all_centroids: Any | None = None
 
     def __len__(self) -> int:
         return int(self._lists.nlist)
@@ -163,10 +165,13 @@ class InvertedLists:
 
     def _compare(self, projected: Floats) -> Floats:
         """Return the inner products with all centroids, float32 `[n, lists]`."""
-        centroids = self._centroids()
         if len(projected) == 1:
-            return inner_products(centroids, projected[0])[None]
-        return np.asarray(projected @ centroids.T, np.float32)
+            return inner_products(self._centroids(), projected[0])[None]
+        if self._all_centroids is None:
+            self._all_centroids = product_with(self._centroids())
+        with threads_for(len(projected)):
+            scores: Floats = self._all_centroids.apply(projected)
+        return scores
 
     def _centroids(self) -> Floats:
         quantizer = self._quantizer

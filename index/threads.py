@@ -9,8 +9,8 @@ import faiss
 
 # Fewer queries than this at once are not worth waking a second thread for.
 QUERIES_PER_THREAD = 4
-# A search of many steps is shared out as a whole, where it is worth starting threads for.
-QUERIES_PER_PART = 32
+# Nor are fewer worth starting a thread for that works in Python.
+QUERIES_PER_PART = 16
 
 
 @contextmanager
@@ -24,8 +24,8 @@ def threads_for(queries: int) -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def in_parts(work: Callable[[slice], None], count: int, most: int) -> None:
-    """Call `work` for all of `count` queries, a slice at a time, in as many threads as is worth it.
+def in_parts(work: Callable[[slice], None], count: int) -> None:
+    """Call `work` for all of `count` queries, in as many threads as is worth it.
 
     Parameters
     ----------
@@ -33,19 +33,15 @@ def in_parts(work: Callable[[slice], None], count: int, most: int) -> None:
         Lets go of Python's lock most of the time, as NumPy and FAISS do.
     count
         How many queries there are.
-    most
-        How many are in a slice at most.
     """
     threads = max(1, min(faiss.omp_get_max_threads(), count // QUERIES_PER_PART))
-    size = max(1, min(most, -(-count // threads)))
-    parts = [slice(start, start + size) for start in range(0, count, size)]
     if threads == 1:
-        for part in parts:
-            work(part)
+        work(slice(0, count))
         return
     from concurrent.futures import ThreadPoolExecutor
 
+    bounds = [count * part // threads for part in range(threads + 1)]
     # Each part takes one core; FAISS's own threads would only get into each other's way.
     with ThreadPoolExecutor(threads, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
-        for _ in pool.map(work, parts):
+        for _ in pool.map(work, map(slice, bounds, bounds[1:])):
             pass

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import exp, log
+from math import exp, log, sqrt
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from index.records import Floats, Ids
 
 TARGET = 0.99
 # The sample is finite: what it shows must be a little better than what is promised.
-MARGIN = 0.004
+MARGIN = 0.003
 # Where the target is out of reach, this much less than the best is worth looking less far.
 FORGONE = 0.005
 NEIGHBOURS = 10
@@ -27,11 +27,9 @@ TIE = 1e-6
 # Smaller gaps are not worth telling apart; and this much do products differ by rounding.
 LEAST_GAP, ROUNDING = 0.001, 1e-6
 # This share of the nearest lies in the lists that are looked into; the codes lose some more.
-SHARES = (0.995, 0.996, 0.997, 0.998, 0.999, 1.0)
-# Of those that a filter allows neighbours lie farther apart, and the codes confuse fewer of them.
-DEEP_SHARE = 0.997
+SHARES = (0.992, 0.993, 0.994, 0.995, 0.996, 0.997, 0.998, 0.999, 1.0)
 
-Look = Callable[[Floats, int, float, int], Ids]
+Look = Callable[[float, int], Ids]
 ListsWithin = Callable[[float], float]
 
 
@@ -66,6 +64,13 @@ class Tuning:
                 break
         slope = log(above[1] / below[1]) / log(above[0] / below[0])
         return min(below[1] * exp(slope * log(depth / below[0])), EVERYTHING)
+
+    def candidates_among(self, share: float) -> int:
+        """Return how many more to compare where only this share of all images is allowed.
+
+        The nearest of these lie farther apart, and the codes confuse fewer of them.
+        """
+        return round(self.candidates * sqrt(sqrt(share)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,49 +112,68 @@ class Truth:
         return float(np.mean(shares)) if shares else 1.0
 
 
-def tune(
-    look: Look, lists_within: ListsWithin, queries: Floats, truth: Truth, needed: Floats
-) -> Tuning:
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Searches for the nearest of the images that a filter allows, or of all.
+
+    Attributes
+    ----------
+    depth
+        The nearest so many of all images hold the `NEIGHBOURS` that should be found.
+    look
+        `look(gap, candidates)` returns the positions that these searches find, int64
+        `[n, NEIGHBOURS]`; a query's own image never among them.
+    truth
+        What exact search finds, itself left out, too; more of it than is looked for, so that
+        ties are seen.
+    needed
+        The gap with which the list of each of the nearest `depth` is looked into, float32.
+    """
+
+    depth: int
+    look: Look
+    truth: Truth
+    needed: Floats
+
+
+def tune(trials: Sequence[Trial], lists_within: ListsWithin) -> Tuning:
     """Choose the cheapest way of looking that reaches the target.
 
     Parameters
     ----------
-    look
-        `look(queries, k, gap, candidates)` returns positions int64 `[n, k]`; a query's own
-        image never among them.
+    trials
+        The first one without a filter, the others deeper and deeper.
     lists_within
         How many lists a query looks into with a gap, on average.
-    queries
-        Unit vectors, float32 `[n, dim]`.
-    truth
-        What exact search finds for them, itself left out, too; deeper than is measured, so
-        that ties are seen.
-    needed
-        The gap with which the list of each of these is looked into, float32 `[n, depth]`.
     """
-    nearest = needed[:, :NEIGHBOURS]
+    first, *others = trials
+    chosen = _cheapest(_tried(first, EXTRA_CANDIDATES, lists_within))
+    tuning = Tuning(round(chosen.recall, 4), chosen.candidates, ((first.depth, chosen.gap),))
+    for trial in others:
+        candidates = tuning.candidates_among(NEIGHBOURS / trial.depth)
+        deeper = _cheapest(_tried(trial, (candidates,), lists_within)).gap
+        point = (trial.depth, max(deeper, tuning.gaps[-1][1]))
+        tuning = replace(tuning, gaps=(*tuning.gaps, point))
+    return tuning
+
+
+def _tried(trial: Trial, numbers: Sequence[int], lists_within: ListsWithin) -> list[_Tried]:
+    """Try each number of candidates with wider and wider gaps, until enough is found."""
     tried = []
-    for candidates in EXTRA_CANDIDATES:
+    for candidates in numbers:
         for share in SHARES:
-            gap = _reaching(nearest, share)
-            recall = truth.recall(look(queries, NEIGHBOURS, gap, candidates))
-            tried.append(_Tried(share, gap, lists_within(gap), candidates, recall))
+            gap = _reaching(trial.needed, share)
+            recall = trial.truth.recall(trial.look(gap, candidates))
+            tried.append(_Tried(gap, lists_within(gap), candidates, recall))
             if recall >= TARGET + MARGIN:
                 break
-    chosen = _cheapest(tried)
-    gaps = [(NEIGHBOURS, chosen.gap)]
-    for depth in DEPTHS[1:]:
-        if truth.depth > depth:
-            deeper = _reaching(needed[:, :depth], DEEP_SHARE)
-            gaps.append((depth, max(deeper, gaps[-1][1])))
-    return Tuning(round(chosen.recall, 4), chosen.candidates, tuple(gaps))
+    return tried
 
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
     """A way of looking, and what it found."""
 
-    share: float
     gap: float
     lists: float
     candidates: int

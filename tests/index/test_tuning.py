@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from index.lists import EVERYTHING
 from index.records import Floats, Ids
 from index.tuning import (
-    DEEP_SHARE,
     DEPTHS,
     EXTRA_CANDIDATES,
     FORGONE,
     LEAST_GAP,
+    NEIGHBOURS,
     SHARES,
     TARGET,
+    Trial,
     Truth,
     Tuning,
     tune,
@@ -42,72 +43,73 @@ def _needed(depth: int = DEPTH) -> Floats:
     return np.asarray(0.01 * rng.random((QUERIES, depth)) * (1 + np.arange(depth) / 10), np.float32)
 
 
-def _tuned(share: Share, depth: int = DEPTH, needed: Floats | None = None) -> Tuning:
-    """Tune by a look that finds `share(k, gap, candidates)` of the nearest, and else nothing."""
+def _trial(depth: int, share: Share, needed: Floats) -> Trial:
+    """Return searches that find `share(depth, gap, candidates)` of the nearest, else nothing."""
 
-    def look(queries: Floats, k: int, gap: float, candidates: int) -> Ids:
+    def look(gap: float, candidates: int) -> Ids:
         assert 0 < gap <= EVERYTHING
-        found = np.broadcast_to(np.arange(k, dtype=np.int64), (len(queries), k)).copy()
-        missed = round((1 - share(k, gap, candidates)) * found.size)
+        found = np.broadcast_to(np.arange(NEIGHBOURS, dtype=np.int64), (QUERIES, NEIGHBOURS)).copy()
+        missed = round((1 - share(depth, gap, candidates)) * found.size)
         found.reshape(-1)[:missed] = -1
         return found
 
-    needed = _needed(depth) if needed is None else needed
-    queries = np.zeros((QUERIES, 4), np.float32)
-    return tune(look, lambda gap: 1000 * gap, queries, _truth(depth), needed)
+    return Trial(depth, look, _truth(), needed[:, :depth])
+
+
+def _tuned(
+    share: Share, depths: Sequence[int] = DEPTHS[:1], needed: Floats | None = None
+) -> Tuning:
+    """Tune by searches at these depths."""
+    needed = _needed() if needed is None else needed
+    trials = [_trial(depth, share, needed) for depth in depths]
+    return tune(trials, lambda gap: 1000 * gap)
 
 
 def _enough(gap: float, needed: float) -> float:
     return 1.0 if gap >= needed else 0.5
 
 
-def _lists_hold(share: float, gap: float, depth: int) -> bool:
-    return bool((_needed()[:, :depth] <= gap).mean() >= share)
-
-
 def test_the_least_gap_that_finds_enough_is_chosen() -> None:
     enough = float(np.quantile(_needed()[:, :10], SHARES[2]))
-    tuning = _tuned(lambda k, gap, candidates: _enough(gap, enough))
+    tuning = _tuned(lambda depth, gap, candidates: _enough(gap, enough))
     assert enough <= tuning.gaps[0][1] <= np.quantile(_needed()[:, :10], SHARES[3])
     assert tuning.recall == 1.0
 
 
-def test_deeper_searches_look_into_lists_that_hold_nearly_all() -> None:
-    tuning = _tuned(lambda k, gap, candidates: 1.0)
+def test_at_each_depth_the_least_gap_that_finds_enough_there_is_chosen() -> None:
+    shares = dict(zip(DEPTHS, (SHARES[1], SHARES[4], SHARES[2]), strict=True))
+    enough = {d: float(np.quantile(_needed()[:, :d], share)) for d, share in shares.items()}
+    tuning = _tuned(lambda depth, gap, candidates: _enough(gap, enough[depth]), DEPTHS)
     assert [depth for depth, _ in tuning.gaps] == list(DEPTHS)
-    for (depth, gap), share in zip(tuning.gaps, (SHARES[0], DEEP_SHARE, DEEP_SHARE), strict=True):
-        assert _lists_hold(share, gap, depth)
-        assert not _lists_hold(share, 0.99 * gap, depth)
+    for depth, gap in tuning.gaps:
+        next_share = SHARES[SHARES.index(shares[depth]) + 1]
+        assert enough[depth] <= gap <= np.quantile(_needed()[:, :depth], next_share)
+
+
+def test_deeper_searches_compare_as_many_candidates_as_filters_leave_them() -> None:
+    seen: dict[int, set[int]] = {depth: set() for depth in DEPTHS}
+
+    def share(depth: int, gap: float, candidates: int) -> float:
+        seen[depth].add(candidates)
+        return 1.0
+
+    tuning = _tuned(share, DEPTHS)
+    for depth in DEPTHS[1:]:
+        assert seen[depth] == {tuning.candidates_among(NEIGHBOURS / depth)}
 
 
 def test_deeper_searches_never_look_into_fewer_lists() -> None:
     needed = _needed()
     needed[:, 10:] = 0
-    tuning = _tuned(lambda k, gap, candidates: 1.0, needed=needed)
+    tuning = _tuned(lambda depth, gap, candidates: 1.0, DEPTHS, needed)
     assert len({gap for _, gap in tuning.gaps}) == 1
-
-
-@pytest.mark.parametrize(
-    ("depth", "measured"), [(15, [10]), (100, [10]), (101, [10, 100]), (1001, [10, 100, 1000])]
-)
-def test_only_depths_that_the_catalog_goes_beyond_are_measured(
-    depth: int, measured: list[int]
-) -> None:
-    tuning = _tuned(lambda k, gap, candidates: 1.0, depth=depth)
-    assert [depth for depth, _ in tuning.gaps] == measured
 
 
 def test_where_nothing_could_be_measured_every_list_is_looked_into() -> None:
     truth = Truth(np.zeros((1, 0), np.int64), np.zeros((1, 0), np.float32))
     nothing = np.zeros((1, 0), np.float32)
-    tuning = tune(
-        lambda queries, k, gap, candidates: np.zeros((1, k), np.int64),
-        lambda gap: 1.0,
-        np.zeros((1, 4), np.float32),
-        truth,
-        nothing,
-    )
-    assert tuning.gaps == ((10, EVERYTHING),)
+    trial = Trial(10, lambda gap, candidates: np.zeros((1, 10), np.int64), truth, nothing)
+    assert tune([trial], lambda gap: 1.0).gaps == ((10, EVERYTHING),)
 
 
 @pytest.mark.parametrize(
@@ -126,20 +128,20 @@ def test_the_cheapest_number_of_candidates_is_chosen(needed: list[float], candid
     # Nearly all of what the shares differ by lies far apart.
     near[: int(SHARES[0] * QUERIES * DEPTH)] = 0.1
     drawn = np.random.default_rng(0).permutation(near).reshape(QUERIES, DEPTH)
-    tuning = _tuned(lambda k, gap, extra: _enough(gap, by_number[extra]), needed=drawn)
+    tuning = _tuned(lambda depth, gap, extra: _enough(gap, by_number[extra]), needed=drawn)
     assert tuning.candidates == candidates
     assert tuning.recall == 1.0
 
 
 def test_a_result_just_below_the_target_is_not_enough() -> None:
     enough = float(np.quantile(_needed()[:, :10], SHARES[-2]))
-    tuning = _tuned(lambda k, gap, candidates: 0.999 if gap >= enough else TARGET + 0.001)
+    tuning = _tuned(lambda depth, gap, candidates: 0.999 if gap >= enough else TARGET + 0.001)
     assert tuning.recall == 0.999
     assert tuning.gaps[0][1] >= enough
 
 
 def test_where_the_target_is_out_of_reach_it_looks_no_farther_than_helps() -> None:
-    tuning = _tuned(lambda k, gap, candidates: 0.9)
+    tuning = _tuned(lambda depth, gap, candidates: 0.9)
     assert tuning.recall == 0.9
     assert tuning.candidates == EXTRA_CANDIDATES[0]
     assert tuning.gaps[0][1] == pytest.approx(np.quantile(_needed()[:, :10], SHARES[0]), rel=0.01)
@@ -147,7 +149,7 @@ def test_where_the_target_is_out_of_reach_it_looks_no_farther_than_helps() -> No
 
 def test_where_the_target_is_out_of_reach_hardly_less_than_the_best_is_taken() -> None:
     best = dict(zip(EXTRA_CANDIDATES, (0.8, 0.8, 0.9 - 0.8 * FORGONE, 0.9, 0.9), strict=True))
-    tuning = _tuned(lambda k, gap, candidates: best[candidates])
+    tuning = _tuned(lambda depth, gap, candidates: best[candidates])
     assert tuning.candidates == 220
 
 
@@ -197,6 +199,15 @@ def test_the_deeper_the_search_the_wider_the_gap_up_to_everything(
 ) -> None:
     shallow, deep = (tuning.gap(depth) for depth in sorted((one, other)))
     assert LEAST_GAP <= shallow <= deep * (1 + 1e-12) <= EVERYTHING * (1 + 1e-12)
+
+
+@given(tuning=tunings(), one=st.floats(1e-6, 1), other=st.floats(1e-6, 1))
+def test_the_less_a_filter_allows_the_fewer_candidates_are_compared(
+    tuning: Tuning, one: float, other: float
+) -> None:
+    few, many = (tuning.candidates_among(share) for share in sorted((one, other)))
+    assert few <= many <= tuning.candidates
+    assert tuning.candidates_among(1) == tuning.candidates
 
 
 @given(tuning=tunings())
