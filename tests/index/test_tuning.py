@@ -73,7 +73,7 @@ def _enough(gap: float, needed: float) -> float:
 def test_the_least_gap_that_finds_enough_is_chosen() -> None:
     enough = float(np.quantile(_needed()[:, :10], SHARES[2]))
     tuning = _tuned(lambda depth, gap, candidates: _enough(gap, enough))
-    assert enough <= tuning.gaps[0][1] <= np.quantile(_needed()[:, :10], SHARES[3])
+    assert enough <= tuning.gaps[0][1] <= np.quantile(_needed()[:, :10], SHARES[6])
     assert tuning.recall == 1.0
 
 
@@ -83,7 +83,7 @@ def test_at_each_depth_the_least_gap_that_finds_enough_there_is_chosen() -> None
     tuning = _tuned(lambda depth, gap, candidates: _enough(gap, enough[depth]), DEPTHS)
     assert [depth for depth, _ in tuning.gaps] == list(DEPTHS)
     for depth, gap in tuning.gaps:
-        next_share = SHARES[SHARES.index(shares[depth]) + 1]
+        next_share = SHARES[SHARES.index(shares[depth]) + 2]
         most = np.quantile(_needed()[:, :depth], next_share)
         assert enough[depth] <= gap <= most + 2 * ROUNDING
 
