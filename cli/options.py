@@ -34,7 +34,7 @@ Backbone = Annotated[
     typer.Option(
         "--backbone",
         metavar="NAME",
-        help="auto, resnet50 or efficientnet_lite0. A catalog that exists keeps its own.",
+        help="auto, or a name that `engine backbones` lists. A catalog that exists keeps its own.",
         show_default="auto",
     ),
 ]
@@ -75,6 +75,24 @@ def parse_size(text: str) -> int:
     if match is None or float(match[1]) <= 0:
         raise UsageError(text, "this is no size", "Write for example 500M or 4G")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def parse_limit(text: str) -> int:
+    """Return the bytes of a size, 0 for `none`.
+
+    Raises
+    ------
+    UsageError
+        It is no size.
+    """
+    from engine.errors import UsageError
+
+    if text.strip().lower() == "none":
+        return 0
+    size = parse_size(text)
+    if not size:
+        raise UsageError(text, "this is no size", "Write for example 500M or 4G, or none")
+    return size
 
 
 def open_engine(store: Path | None, **settings: Any) -> Engine:

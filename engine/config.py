@@ -16,6 +16,16 @@ DTYPES = ("float16", "float32")
 MAX_MEGAPIXELS = 100.0
 
 
+def data_folder() -> Path:
+    """Return where fine-tuned backbones are kept: ENGINE_DATA, else the user's data folder."""
+    named = os.environ.get("ENGINE_DATA")
+    if named:
+        return Path(named).absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("image-engine", appauthor=False)
+
+
 def cache_folder() -> Path:
     """Return where weights and compiled models are kept: ENGINE_CACHE, else the user's cache."""
     named = os.environ.get("ENGINE_CACHE")
@@ -52,7 +62,7 @@ class Config:
         How a catalog's vectors are arranged: `auto` (by size, dim and memory) or `exact`; None for
         what was asked of it before.
     memory
-        Bytes that the index should fit into; None for what was asked of it before.
+        Bytes that the index should fit into, 0 for no limit; None for what was asked before.
     max_pixels
         Pictures with more pixels are skipped: a guard against decompression bombs.
     decoders
@@ -65,6 +75,7 @@ class Config:
 
     store: Store
     cache: Path = field(default_factory=cache_folder)
+    data: Path = field(default_factory=data_folder)
     backbone: str = "auto"
     runtime: str = "auto"
     compiled: bool = False
@@ -85,8 +96,8 @@ class Config:
             _one_of("precision", self.precision, PRECISIONS)
         if self.index is not None:
             _one_of("index", self.index, KINDS)
-        if self.memory is not None and self.memory < 1:
-            raise UsageError("memory", "it must be positive", "Write for example --memory 4G")
+        if self.memory is not None and self.memory < 0:
+            raise UsageError("memory", "it cannot be negative", "Write for example --memory 4G")
         if self.decoders < 1:
             raise UsageError(
                 "decoders", "there must be one at least", "Leave it out for the default"

@@ -182,10 +182,19 @@ class Catalog:
             replace_predictions(connection, names, parts)
 
     def prefer(self, kind: str | None, memory: int | None) -> None:
-        """Record what is asked of the index; None leaves what was asked before."""
+        """Record what is asked of the index; None leaves what was asked before.
+
+        Parameters
+        ----------
+        kind
+            `auto`, `exact` or `compressed`.
+        memory
+            Bytes that it should fit into, 0 for no limit any more.
+        """
         with self.database.reading() as connection:
             before = read_preference(connection)
-        wanted = Preference(kind or before.kind, memory or before.memory)
+        limit = before.memory if memory is None else memory or None
+        wanted = Preference(kind or before.kind, limit)
         if wanted != before:
             with self.database.writing() as connection:
                 write_preference(connection, wanted)

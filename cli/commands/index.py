@@ -15,7 +15,7 @@ from cli.options import (
     Runtime,
     Store,
     open_engine,
-    parse_size,
+    parse_limit,
 )
 
 EXAMPLES = """Examples:
@@ -66,7 +66,8 @@ def command(
         typer.Option(
             "--memory",
             metavar="SIZE",
-            help="What the index should fit into, such as 4G or 500M. The catalog remembers it.",
+            help="What the index should fit into, such as 4G or 500M; none lifts the limit. The "
+            "catalog remembers it.",
             show_default="no limit",
         ),
     ] = None,
@@ -87,7 +88,7 @@ def command(
         "max_megapixels": max_megapixels,
         "dtype": dtype,
         "index": index,
-        "memory": parse_size(memory) if memory else None,
+        "memory": parse_limit(memory) if memory else None,
     }
     with open_engine(store, **settings) as engine:
         report = engine.index(paths, label=label)

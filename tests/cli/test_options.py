@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.options import parse_size
+from cli.options import parse_limit, parse_size
 from engine import UsageError
 
 
@@ -60,3 +60,15 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 @given(number=st.integers(1, 2**40), unit=st.sampled_from(" KMGT"))
 def test_every_whole_number_of_a_unit_is_taken_exactly(number: int, unit: str) -> None:
     assert parse_size(f"{number}{unit}") == number * 1024 ** " KMGT".index(unit)
+
+
+@pytest.mark.parametrize("text", ["none", "None", " NONE "])
+def test_a_limit_can_be_none(text: str) -> None:
+    assert parse_limit(text) == 0
+
+
+def test_a_limit_is_a_size_otherwise() -> None:
+    assert parse_limit("4G") == parse_size("4G")
+    for wrong in ("0.0001K", "lots"):
+        with pytest.raises(UsageError, match="this is no size"):
+            parse_limit(wrong)

@@ -51,3 +51,14 @@ def test_a_compressed_catalog_finds_its_own_pictures_and_status_tells_people(
     told = quick("status", "--store", shop).stdout.decode()
     assert "IVF16, PQ256x4fs, SQ8" in told
     assert "% of the 10 nearest" in told
+
+
+def test_a_limit_on_memory_is_remembered_until_it_is_lifted(
+    quick: Run, shop: Path, drawn: Path
+) -> None:
+    kinds = []
+    for options in (["--memory", "100K"], [], ["--memory", "none"], []):
+        assert quick("index", drawn, "--store", shop, *options).returncode == 0
+        kinds.append(_status(quick, shop)["index"])
+    compressed = "IVF16, PQ256x4fs, SQ8"
+    assert kinds == [compressed, compressed, "exact float16", "exact float16"]

@@ -91,7 +91,7 @@ def test_without_a_catalog_the_remedy_is_to_index(
         ("index P --store S --memory lots", "lots: this is no size. Write for example 500M"),
         ("index P --store S --memory 0", "0: this is no size"),
         ("index P --store S --memory=-1G", "-1G: this is no size"),
-        ("index P --store S --memory 0.0001K", "memory: it must be positive"),
+        ("index P --store S --memory 0.0001K", "0.0001K: this is no size"),
         ("index P --store S --max-megapixels 0", "the limit must be positive"),
         ("export O/all.xls --store S", "Use .npy or .parquet"),
     ],

@@ -59,6 +59,8 @@ def test_the_catalog_remembers_what_was_asked(
     assert _asked(tmp_path / "store") == Preference("exact", 10**9)
     make_engine(index="auto", memory=5).index([drawn])
     assert _asked(tmp_path / "store") == Preference("auto", 5)
+    make_engine(memory=0).index([drawn])
+    assert _asked(tmp_path / "store") == Preference("auto", None)
 
 
 def test_status_tells_of_exact_search(make_engine: MakeEngine, drawn: Path) -> None:
@@ -151,9 +153,7 @@ def test_status_does_not_arrange_an_index(
     assert not list((tmp_path / "store").glob("index*"))
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"), [("index", "fast"), ("index", ""), ("memory", 0), ("memory", -1)]
-)
+@pytest.mark.parametrize(("setting", "value"), [("index", "fast"), ("index", ""), ("memory", -1)])
 def test_what_cannot_be_asked_is_refused(tmp_path: Path, setting: str, value: Any) -> None:
     with pytest.raises(UsageError) as caught:
         Config.at(tmp_path, **{setting: value})
