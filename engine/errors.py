@@ -21,7 +21,7 @@
     ├── HeadError                             a head cannot be used
     │   ├── HeadFormatError                   not a head file, or of a newer format
     │   └── HeadMismatchError                 trained on another backbone
-    └── TrainingError                         a data set no head can be trained on
+    └── TrainingError                         a training that cannot be done
 
 The upper classes live in `index/errors.py`, because `index` imports nothing of `engine`.
 """
@@ -109,4 +109,4 @@ class HeadMismatchError(HeadError):
 
 
 class TrainingError(EngineError):
-    """A data set on which no head can be trained."""
+    """A training that cannot be done: too few pictures, or a checkpoint of another run."""

@@ -106,10 +106,37 @@ class TrainSeconds:
 
 
 @dataclass(frozen=True, slots=True)
+class TriedTraining:
+    """A way of training, and how it did on pictures that were held out in turn.
+
+    `behind` is how much its log-loss is above the best one's, `uncertain` the standard error.
+    """
+
+    way: str
+    log_loss: float
+    accuracy: float
+    behind: float
+    uncertain: float
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Which ways of training were compared, and why one was chosen."""
+
+    reason: str
+    folds: int
+    images: int
+    tried: Sequence[TriedTraining]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrainReport:
     """What `Engine.train` made.
 
-    `embedded` is how many pictures had to be opened; `history` is one row per epoch.
+    `embedded` is how many pictures had to be opened; `history` is one row per epoch; `tuning` is
+    set where ways of training were compared first.
     """
 
     head: str
@@ -123,6 +150,65 @@ class TrainReport:
     seconds: TrainSeconds
     skipped: Sequence[Skipped]
     history: Sequence[Mapping[str, float]] = field(default_factory=list)
+    tuning: Tuning | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneReport:
+    """What `Engine.finetune` made: a backbone of its own fingerprint.
+
+    `validation_accuracy_before` is that of a linear layer on the untouched embeddings, on the
+    same held-out pictures; `interrupted` says that Ctrl-C ended the training early.
+    """
+
+    backbone: str
+    base: str
+    fingerprint: str
+    block: str
+    trained_parameters: int
+    categories: Sequence[str]
+    images: int
+    validation_images: int
+    validation_accuracy_before: float
+    validation_accuracy: float
+    epochs: int
+    best_epoch: int
+    interrupted: bool
+    seconds_embed: float
+    seconds_train: float
+    history: Sequence[Mapping[str, float]]
+    skipped: Sequence[Skipped]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedMethod:
+    """A way of learning: accuracy on test pictures, mean and standard deviation over splits.
+
+    `train_seconds` is the mean of a training; `embed_seconds` what embedding all pictures took
+    once, 0 where nothing is embedded; `history` that of the first split.
+    """
+
+    name: str
+    kind: str
+    accuracy: float
+    spread: float
+    accuracies: Sequence[float]
+    train_seconds: float
+    embed_seconds: float
+    trained_parameters: int
+    history: Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What `Engine.compare` measured; `rounds` is how many splits every method had."""
+
+    images: int
+    categories: Sequence[str]
+    rounds: int
+    methods: Sequence[ComparedMethod]
+    seconds: float
+    skipped: Sequence[Skipped]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +265,17 @@ class HeadInfo:
 
 @dataclass(frozen=True, slots=True)
 class BackboneInfo:
-    """A row of the table of backbones, and whether its weights are at hand."""
+    """A row of the table of backbones, and whether its weights are at hand.
+
+    `parameters`, `gflops` and `imagenet_top1` (percent) are what the publisher says.
+    """
 
     name: str
     dim: int
     input_size: int
+    parameters: int
+    gflops: float
+    imagenet_top1: float
     source: str
     weights: str
     sha256: str | None

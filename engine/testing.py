@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.backbones import Backbone, Packaged
+from engine.backbones import Backbone, Packaged, Published
 from engine.config import Config
 from engine.embedder import Embedder
 from engine.heads.classifier import BuiltIn
@@ -36,6 +36,7 @@ FAKE = Backbone(
     dim=48,
     preprocessing=Preprocessing(16, 16, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     weights=Packaged("engine.testing", "none", "0" * 64, 0),
+    published=Published(0, 0.0, 0.0),
 )
 CATEGORIES = tuple(f"thing {number}" for number in range(20))
 

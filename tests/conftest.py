@@ -26,9 +26,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in before:
         del os.environ[name]
     os.environ["ENGINE_CACHE"] = str(folder)
+    os.environ["ENGINE_DATA"] = str(tmp_path_factory.mktemp("data"))
     os.environ["ENGINE_BACKBONE"] = "efficientnet_lite0"
     yield folder
-    del os.environ["ENGINE_CACHE"], os.environ["ENGINE_BACKBONE"]
+    for name in ("ENGINE_CACHE", "ENGINE_DATA", "ENGINE_BACKBONE"):
+        del os.environ[name]
     os.environ.update(before)
 
 

@@ -58,9 +58,18 @@ def _list(json: bool) -> int:
         write_json(rows)
     else:
         write_table(
-            ("name", "dim", "input", "size", "weights"),
+            ("name", "dim", "input", "parameters", "GFLOPs", "ImageNet top-1", "size", "weights"),
             [
-                (row.name, row.dim, row.input_size, f"{row.size_mb:.0f} MB", row.weights)
+                (
+                    row.name,
+                    row.dim,
+                    row.input_size,
+                    f"{row.parameters / 1e6:.1f} M",
+                    f"{row.gflops:.2f}",
+                    f"{row.imagenet_top1:.1f} %",
+                    f"{row.size_mb:.0f} MB",
+                    row.weights,
+                )
                 for row in rows
             ],
         )
