@@ -38,7 +38,7 @@ def embedded(
     """Return the labels, file names and embeddings of a folder's pictures, by view."""
     files, _ = find_labelled(str(folder), ParentLabels())
     collector = Collector(None, embedder, keep=False)
-    found = collector.collect(str(folder), files, mirror=len(views) > 1, mirror_indexed=True)
+    found = collector.collect(str(folder), files, views=views)
     names = [Path(each.file.path).name for each in found.files]
     return [each.label for each in found.files], names, [found.vectors(view) for view in views]
 

@@ -15,12 +15,12 @@ from engine.images import content_hash, read_file
 from engine.indexing import looks_same
 from engine.labels import Labels
 from engine.pipeline import ahead
-from engine.preprocess import Pixels, mirrored
+from engine.preprocess import Pixels
 from engine.results import Skipped
+from engine.views import ORIGINAL, view_pixels
 from index.catalog import Catalog
 from index.records import FileState, Ids, Vectors
 
-ORIGINAL, MIRROR = "original", "mirror"
 BATCH = 32
 
 
@@ -131,27 +131,32 @@ class Collector:
         self._keep = keep
 
     def collect(
-        self, dataset: str, files: Sequence[LabelledFile], *, mirror: bool, mirror_indexed: bool
+        self,
+        dataset: str,
+        files: Sequence[LabelledFile],
+        *,
+        views: Sequence[str] = (ORIGINAL,),
+        open_indexed: bool = False,
     ) -> Collected:
         """Return the embeddings of files of a data set; what cannot be read is skipped.
 
         Parameters
         ----------
-        mirror
-            Mirrored copies are wanted, too.
-        mirror_indexed
+        views
+            Which views are wanted, by name.
+        open_indexed
             Also of pictures whose own embedding is in the catalog, which must be opened for it.
         """
         indexed = self._indexed(dataset, files)
         result = Collected()
         pending: list[tuple[int, str, Pixels]] = []
         opened = ahead(
-            lambda each: self._open(each, indexed, mirror, mirror_indexed),
+            lambda each: self._open(each, indexed, set(views), open_indexed),
             files,
             workers=self._embedder.config.decoders,
             window=2 * BATCH,
         )
-        for number, (each, (digest, views, wanted)) in enumerate(
+        for number, (each, (digest, at_hand, wanted)) in enumerate(
             zip(files, opened, strict=True), start=1
         ):
             if isinstance(wanted, ImageError):
@@ -159,7 +164,7 @@ class Collector:
                 continue
             result.files.append(each)
             result.hashes.append(digest)
-            result.views.append(views)
+            result.views.append(at_hand)
             result.embedded += bool(wanted)
             pending += [(len(result.views) - 1, view, pixels) for view, pixels in wanted.items()]
             if len(pending) >= BATCH:
@@ -190,27 +195,27 @@ class Collector:
         self,
         each: LabelledFile,
         indexed: dict[str, tuple[str, Vectors]],
-        mirror: bool,
-        mirror_indexed: bool,
+        wanted: set[str],
+        open_indexed: bool,
     ) -> tuple[str, dict[str, Vectors], dict[str, Pixels] | ImageError]:
         """Return a file's hash, the views at hand, and the pixels of those that are wanted."""
         path = each.file.path
-        if path in indexed and not (mirror and mirror_indexed):
+        if path in indexed and not (open_indexed and wanted - {ORIGINAL}):
             return indexed[path][0], {ORIGINAL: indexed[path][1]}, {}
         try:
             data = read_file(path)
             digest = content_hash(data)
             views, in_catalog = self._at_hand(digest)
-            wanted = {ORIGINAL} | ({MIRROR} if mirror else set())
-            if in_catalog and not mirror_indexed:
-                wanted.discard(MIRROR)
+            if in_catalog and not open_indexed:
+                wanted = {ORIGINAL}
             missing = sorted(wanted - set(views))
             if not missing:
                 return digest, {view: views[view] for view in wanted}, {}
-            pixels = self._embedder.pixels(data, path)
+            picture = self._embedder.picture(data, path).pixels
         except ImageError as error:
             return "", {}, error
-        made = {view: mirrored(pixels) if view == MIRROR else pixels for view in missing}
+        preprocessing = self._embedder.backbone.preprocessing
+        made = {view: view_pixels(picture, preprocessing, view, digest) for view in missing}
         return digest, {view: views[view] for view in wanted & set(views)}, made
 
     def _at_hand(self, digest: str) -> tuple[dict[str, Vectors], bool]:

@@ -35,7 +35,7 @@ def evaluate(
     """Measure classification and search on a data set; see `Engine.evaluate`."""
     files, skipped = find_labelled(dataset, label_rule(label) if label else None)
     collector = Collector(catalog, embedder, keep=False)
-    found = collector.collect(dataset, files, mirror=False, mirror_indexed=False)
+    found = collector.collect(dataset, files)
     if not found.files:
         raise UsageError(dataset, "none of its pictures can be read", "See the list of skips")
     vectors = found.vectors()

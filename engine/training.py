@@ -9,8 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.dataset import (
-    MIRROR,
-    ORIGINAL,
     Collector,
     category_folders,
     find_labelled,
@@ -21,9 +19,11 @@ from engine.errors import TrainingError
 from engine.heads.background import MOST_FROM_CATALOG
 from engine.heads.head import Head
 from engine.heads.options import TrainOptions
-from engine.heads.train import Examples, Origin, train_head
+from engine.heads.train import Examples, Origin, layer_rows, train_head
+from engine.heads.tune import describe, tune
 from engine.refresh import adopt_heads
-from engine.results import Skipped, TrainReport, TrainSeconds
+from engine.results import Skipped, TrainReport, TrainSeconds, TriedTraining, Tuning
+from engine.views import ORIGINAL, view_names
 from index.catalog import Catalog
 from index.records import Ids, Vectors
 
@@ -41,6 +41,8 @@ class Trainer:
         The catalog's backbone.
     heads
         The heads the catalog has.
+    tuned
+        Compare ways of training first, and take the best.
     """
 
     def __init__(
@@ -48,13 +50,22 @@ class Trainer:
         catalog: Catalog,
         embedder: Embedder,
         heads: Sequence[Head],
+        *,
+        tuned: bool = False,
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._heads = heads
+        self._tuned = tuned
 
     def from_folder(
-        self, name: str, dataset: str, options: TrainOptions, *, mirror_indexed: bool
+        self,
+        name: str,
+        dataset: str,
+        options: TrainOptions,
+        *,
+        drawn_views: int = 0,
+        mirror_indexed: bool = False,
     ) -> TrainReport:
         """Train on a folder with one folder per category.
 
@@ -68,8 +79,10 @@ class Trainer:
         started = time.monotonic()
         files, skipped = find_labelled(dataset)
         collector = Collector(self._catalog, self._embedder, keep=True)
-        found = collector.collect(dataset, files, mirror=True, mirror_indexed=mirror_indexed)
-        _require_enough(
+        names = view_names(drawn_views)
+        open_indexed = mirror_indexed or drawn_views > 0
+        found = collector.collect(dataset, files, views=names, open_indexed=open_indexed)
+        require_enough(
             dataset,
             {each.label for each in files} | category_folders(dataset),
             [each.label for each in found.files],
@@ -77,7 +90,7 @@ class Trainer:
         categories, labels = label_numbers([each.label for each in found.files])
         rows = [
             (picture, view)
-            for view in (ORIGINAL, MIRROR)
+            for view in names
             for picture, views in enumerate(found.views)
             if view in views
         ]
@@ -105,7 +118,7 @@ class Trainer:
         started = time.monotonic()
         labelled = [each for each in self._catalog.images.contents() if each.label]
         texts = [str(each.label) for each in labelled]
-        _require_enough("--from-labels", set(texts), texts)
+        require_enough("--from-labels", set(texts), texts)
         categories, labels = label_numbers(texts)
         ids, vectors = self._catalog.images.vectors_of([each.id for each in labelled])
         place = {each.id: row for row, each in enumerate(labelled)}
@@ -129,6 +142,9 @@ class Trainer:
     ) -> TrainReport:
         started = time.monotonic()
         origin = Origin(name, self._embedder.backbone.name, self._embedder.fingerprint)
+        tuning = None
+        if self._tuned:
+            tuning, options = self._tune(examples, options)
         background = self._background(examples.categories, hashes, options.seed)
         trained = train_head(
             origin,
@@ -155,6 +171,35 @@ class Trainer:
             seconds=TrainSeconds(embed_seconds, time.monotonic() - started),
             skipped=skipped,
             history=trained.history,
+            tuning=tuning,
+        )
+
+    def _tune(self, examples: Examples, options: TrainOptions) -> tuple[Tuning, TrainOptions]:
+        started = time.monotonic()
+        progress = self._embedder.reporter.progress
+        tuned = tune(
+            layer_rows(examples),
+            examples.picture,
+            np.flatnonzero(examples.original),
+            len(examples.categories),
+            options,
+            progress=lambda done, total: progress("tuning", done, total, "trainings"),
+        )
+        tried = [
+            TriedTraining(
+                describe(each.options),
+                each.log_loss,
+                each.accuracy,
+                each.behind,
+                each.uncertain,
+                each is tuned.chosen,
+            )
+            for each in tuned.tried
+        ]
+        seconds = time.monotonic() - started
+        return (
+            Tuning(tuned.reason, tuned.folds, tuned.pictures, tried, seconds),
+            tuned.chosen.options,
         )
 
     def _background(self, categories: Sequence[str], hashes: set[str], seed: int) -> Vectors:
@@ -176,7 +221,23 @@ class Trainer:
         return self._catalog.images.vectors_of(chosen.tolist())[1]
 
 
-def _require_enough(thing: str, wanted: set[str], labels: Sequence[str]) -> None:
+def require_enough(thing: str, wanted: set[str], labels: Sequence[str]) -> None:
+    """Insist on pictures of every category.
+
+    Parameters
+    ----------
+    thing
+        What to name in an error.
+    wanted
+        All categories there should be.
+    labels
+        The category of each usable picture.
+
+    Raises
+    ------
+    TrainingError
+        A category has too few.
+    """
     counts = Counter(labels)
     for name in sorted(wanted):
         if counts[name] < FEWEST:

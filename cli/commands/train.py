@@ -13,7 +13,9 @@ EXAMPLES = """Examples:
 
 engine train ./photos --head furniture
 
-engine train ./photos --head furniture --hidden 256 --dropout 0.5
+engine train ./photos --head furniture --tune
+
+engine train ./photos --head furniture --hidden 256,64 --activation gelu --dropout 0.5
 
 engine train --from-labels --head my-labels
 """
@@ -28,21 +30,66 @@ def command(
     from_labels: Annotated[
         bool, typer.Option("--from-labels", help="Learn the labels of the catalog's images.")
     ] = False,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="Compare ways of training by cross-validation first, in seconds, and take the "
+            "best. What is asked for by other options stays.",
+        ),
+    ] = False,
     hidden: Annotated[
-        int, typer.Option("--hidden", min=0, help="Width of a hidden layer; 0 for a linear head.")
-    ] = 0,
+        str,
+        typer.Option(
+            "--hidden", metavar="N,N,...", help="Widths of hidden layers; 0 for a linear head."
+        ),
+    ] = "0",
+    activation: Annotated[
+        str, typer.Option("--activation", help="With --hidden: relu, gelu, silu or tanh.")
+    ] = "relu",
     dropout: Annotated[
         float, typer.Option("--dropout", min=0.0, max=0.95, help="With --hidden: dropout.")
     ] = 0.3,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="At most so many passes.")] = 60,
+    patience: Annotated[
+        int, typer.Option("--patience", min=1, help="Stop after so many passes without progress.")
+    ] = 12,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Embeddings in one step.")] = 64,
+    optimizer: Annotated[str, typer.Option("--optimizer", help="adamw or sgd.")] = "adamw",
     learning_rate: Annotated[
-        float, typer.Option("--learning-rate", min=1e-6, max=1.0, help="Step size of AdamW.")
-    ] = 2e-3,
+        float | None,
+        typer.Option(
+            "--learning-rate",
+            min=1e-6,
+            max=1.0,
+            help="Size of a step.",
+            show_default="0.002 for adamw, 0.01 for sgd",
+        ),
+    ] = None,
+    weight_decay: Annotated[
+        float, typer.Option("--weight-decay", min=0.0, help="How fast weights shrink.")
+    ] = 0.05,
+    label_smoothing: Annotated[
+        float,
+        typer.Option(
+            "--label-smoothing", min=0.0, max=0.9, help="Share of certainty taken from labels."
+        ),
+    ] = 0.0,
     validation: Annotated[
         float,
         typer.Option("--validation", min=0.05, max=0.5, help="Share of pictures held out."),
     ] = 0.2,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed: the same head.")] = 0,
+    views: Annotated[
+        int,
+        typer.Option(
+            "--views",
+            min=0,
+            max=64,
+            help="Also learn from so many parts of each picture, drawn at random, with other "
+            "colours. Each is embedded once.",
+        ),
+    ] = 0,
     mirror_indexed: Annotated[
         bool,
         typer.Option(
@@ -82,10 +129,16 @@ def command(
         from engine.heads.options import TrainOptions
 
         options = TrainOptions(
-            hidden=(hidden,) if hidden else (),
+            hidden=_widths(hidden),
+            activation=activation,
             dropout=dropout,
+            optimizer=optimizer,
             epochs=epochs,
+            patience=patience,
+            batch=batch,
             lr=learning_rate,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
             validation=validation,
             seed=seed,
         )
@@ -94,11 +147,15 @@ def command(
             head=head,
             from_labels=from_labels,
             options=options,
+            tune=tune,
+            views=views,
             mirror_indexed=mirror_indexed,
         )
     if json:
         write_json(report)
     else:
+        if report.tuning is not None:
+            write(f"chosen {report.tuning.reason} ({report.tuning.seconds:.1f} s)\n")
         seconds = report.seconds
         write(
             f"head {report.head}: {', '.join(report.categories)}\n"
@@ -108,3 +165,16 @@ def command(
             f"on {report.validation_images} held-out images\n"
         )
     return tell_skips(report.skipped)
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    """Return the widths in `256,64`; none for `0` or nothing."""
+    from engine.errors import UsageError
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(
+            f"--hidden {text}", "these are no widths", "Write for example 256, or 256,64"
+        )
+    widths = tuple(map(int, parts))
+    return () if widths == (0,) else widths

@@ -3,6 +3,9 @@
 Tensors: `layers.<n>.weight`, `layers.<n>.bias`, `gate.weight`, `gate.bias`, all float32.
 Metadata: one entry `engine-head`, a JSON object with `format`, the facts of `Head`, and nothing
 that could run.
+
+Format 1 is a head with ReLU; format 2 one with another activation, which a release that knows
+format 1 alone would get wrong without a word. Whatever else is new is left out by older releases.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from safetensors.numpy import save as save_tensors
 
 from engine.errors import HeadFormatError
 from engine.heads.head import Dense, Head
+from engine.heads.numerics import ACTIVATIONS, RELU
 
-FORMAT = 1
+FORMAT = 2
 KEY = "engine-head"
 _FACTS = (
     "name",
@@ -41,7 +45,12 @@ def head_to_bytes(head: Head) -> bytes:
     for number, layer in enumerate(head.layers):
         tensors[f"layers.{number}.weight"] = layer.weight
         tensors[f"layers.{number}.bias"] = layer.bias
-    header = {"format": FORMAT} | {name: getattr(head, name) for name in _FACTS}
+    header: dict[str, Any] = {"format": 1 if head.activation == RELU else FORMAT}
+    header |= {name: getattr(head, name) for name in _FACTS}
+    if head.activation != RELU:
+        header["activation"] = head.activation
+    if head.history:
+        header["history"] = [dict(row) for row in head.history]
     contiguous = {key: np.ascontiguousarray(value, np.float32) for key, value in tensors.items()}
     return save_tensors(contiguous, metadata={KEY: json.dumps(header)})
 
@@ -104,10 +113,14 @@ def _head(header: dict[str, Any], tensors: dict[str, Any]) -> Head:
         accept=float(header["accept"]),
         created_at=str(header["created_at"]),
         metrics=dict(header["metrics"]),
+        activation=str(header.get("activation", RELU)),
+        history=tuple(dict(row) for row in header.get("history", ())),
     )
 
 
 def _checked(head: Head) -> Head:
+    if head.activation not in ACTIVATIONS:
+        raise ValueError(f"the activation {head.activation!r} is unknown")
     width = head.dim
     for layer in head.layers:
         _check_layer(layer, width)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.errors import HeadMismatchError
-from engine.heads.numerics import log_softmax, log_sum_exp
+from engine.heads.numerics import ACTIVATIONS, RELU, log_softmax, log_sum_exp
 from index.blobs import PackedVectors
 from index.records import Floats, Vectors
 
@@ -50,7 +50,8 @@ class Head:
     backbone, fingerprint
         Whose embeddings it was trained on.
     layers
-        Dense layers with ReLU between them; their input is the unit embedding times `scale`.
+        Dense layers with `activation` between them; their input is the unit embedding times
+        `scale`.
     scale
         See `layers`.
     temperature
@@ -65,6 +66,11 @@ class Head:
         What was measured when it was trained.
     created_at
         When, ISO 8601 in UTC.
+    activation
+        What stands between the layers, a name of `numerics.ACTIVATIONS`.
+    history
+        One row per epoch of the training that was measured: `epoch`, `lr`, `loss`, `accuracy`
+        and, where pictures were held out, `validation_loss` and `validation_accuracy`.
     """
 
     name: str
@@ -78,6 +84,8 @@ class Head:
     accept: float
     created_at: str
     metrics: Mapping[str, float] = field(default_factory=dict)
+    activation: str = RELU
+    history: Sequence[Mapping[str, float]] = ()
 
     @property
     def dim(self) -> int:
@@ -107,7 +115,7 @@ class Head:
         # Scaled afterwards, the embeddings need no copy.
         values = vectors.times(first.weight.T) * np.float32(self.scale) + first.bias
         for layer in others:
-            values = layer(np.maximum(values, 0))
+            values = layer(ACTIVATIONS[self.activation](values))
         return log_softmax(values / np.float32(self.temperature))
 
     def belonging(self, vectors: Vectors) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from index.records import Floats
@@ -26,3 +28,35 @@ def log_softmax(logits: Floats) -> Floats:
 def softmax(logits: Floats) -> Floats:
     """Return each row's softmax, float32 `[n, k]`."""
     return np.exp(log_softmax(logits))
+
+
+def relu(values: Floats) -> Floats:
+    """Return the rectified values (Nair & Hinton 2010)."""
+    return np.maximum(values, np.float32(0))
+
+
+def silu(values: Floats) -> Floats:
+    """Return each value times its sigmoid (Elfwing et al. 2018)."""
+    # The sigmoid by way of tanh overflows for no value.
+    return np.asarray(values * (0.5 * (1 + np.tanh(values / 2))), np.float32)
+
+
+def gelu(values: Floats) -> Floats:
+    """Return Gaussian error linear units in their form with tanh (Hendrycks & Gimpel 2016)."""
+    inner = np.float32(np.sqrt(2 / np.pi)) * (values + np.float32(0.044715) * values**3)
+    return np.asarray(0.5 * values * (1 + np.tanh(inner)), np.float32)
+
+
+def tanh(values: Floats) -> Floats:
+    """Return the hyperbolic tangents."""
+    return np.tanh(values)
+
+
+# What stands between a head's layers, by the name it has in options and files.
+ACTIVATIONS: Mapping[str, Callable[[Floats], Floats]] = {
+    "relu": relu,
+    "gelu": gelu,
+    "silu": silu,
+    "tanh": tanh,
+}
+RELU = "relu"

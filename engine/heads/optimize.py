@@ -1,14 +1,24 @@
-"""Adam, written out.
+"""Adam and gradient descent, written out.
 
 torch's own optimizers import its compiler when the first one is made, which takes longer than
-all of a head's training. The update itself is a few lines.
+all of a head's training. The updates themselves are a few lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
+
+
+class Optimizer(Protocol):
+    """What moves parameters against their gradients."""
+
+    lr: float
+
+    def step(self) -> None:
+        """Move every parameter against its gradient, and clear the gradients."""
 
 
 class AdamW:
@@ -52,4 +62,44 @@ class AdamW:
             second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
             spread = (second / scale2).sqrt_().add_(eps)
             parameter.addcdiv_(first, spread, value=-self.lr / scale1)
+            parameter.grad = None
+
+
+class SGD:
+    """Gradient descent with Nesterov's momentum and decoupled weight decay.
+
+    (Sutskever et al. 2013, in the form that torch has; Loshchilov & Hutter 2019 for the decay.)
+
+    Parameters
+    ----------
+    parameters, lr, weight_decay
+        As of `AdamW`.
+    momentum
+        Share of each step's direction that goes on into the next.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[torch.Tensor],
+        lr: float,
+        weight_decay: float = 0.0,
+        momentum: float = 0.9,
+    ) -> None:
+        self._parameters = parameters
+        self.lr = lr
+        self._decay = weight_decay
+        self._momentum = momentum
+        self._velocity = [torch.zeros_like(p) for p in parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter against its gradient, and clear the gradients."""
+        for parameter, velocity in zip(self._parameters, self._velocity, strict=True):
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            if parameter.ndim > 1:
+                parameter.mul_(1 - self.lr * self._decay)
+            velocity.mul_(self._momentum).add_(gradient)
+            parameter.add_(gradient.add(velocity, alpha=self._momentum), alpha=-self.lr)
             parameter.grad = None

@@ -109,6 +109,12 @@ def train_head(
         return _train(origin, examples, catalog, built_in, options, progress)
 
 
+def layer_rows(examples: Examples) -> Rows:
+    """Return what layers learn from: unit embeddings, their numbers about as large in any dim."""
+    scale = float(np.sqrt(examples.vectors.unit.shape[1]) / 4)
+    return Rows(examples.vectors.unit, examples.labels, scale=scale)
+
+
 def _train(
     origin: Origin,
     examples: Examples,
@@ -117,11 +123,11 @@ def _train(
     options: TrainOptions,
     progress: Callable[[int, int], None],
 ) -> Trained:
-    scale = float(np.sqrt(examples.vectors.unit.shape[1]) / 4)
     options = options.scaled(len(examples.labels))
     kept, held = _split(examples, options)
     outputs = len(examples.categories)
-    rows = Rows(examples.vectors.unit, examples.labels, scale=scale)
+    rows = layer_rows(examples)
+    scale = rows.scale
     trial = fit_layers(
         replace(rows, chosen=kept),
         outputs,
@@ -136,14 +142,16 @@ def _train(
     suspect = suspects(catalog, some.vectors, trial_gate, built_in)
     background = Vectors.concatenate([made_up, catalog[~suspect]])
     gate = _gate(some, background, built_in, start=trial_gate)
-    tested = _head(origin, examples, trial, trial_gate, scale)
-    temperature, accept, metrics = _measure(tested, examples, held, built_in)
-    return Trained(
-        _head(origin, examples, final, gate, scale, temperature, accept, metrics),
-        trial.history,
-        len(held),
-        int((~suspect).sum()),
+    tested = replace(
+        _head(origin, examples, trial, trial_gate, scale), activation=options.activation
     )
+    temperature, accept, metrics = _measure(tested, examples, held, built_in)
+    head = replace(
+        _head(origin, examples, final, gate, scale, temperature, accept, metrics),
+        activation=options.activation,
+        history=tuple(trial.history),
+    )
+    return Trained(head, trial.history, len(held), int((~suspect).sum()))
 
 
 def _split(examples: Examples, options: TrainOptions) -> tuple[Ids, Ids]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,6 @@ import pytest
 
 from engine import Engine, UsageError
 from engine.dataset import (
-    MIRROR,
-    ORIGINAL,
     Collected,
     Collector,
     find_labelled,
@@ -24,6 +22,7 @@ from engine.images import read_file
 from engine.labels import NoLabels, ParentLabels
 from engine.preprocess import mirrored
 from engine.testing import FakeEmbedder
+from engine.views import MIRROR, ORIGINAL, view_names
 from index.catalog import Catalog
 
 LONG_AGO = 1_600_000_000
@@ -64,14 +63,14 @@ def collect(
     dataset: Path,
     catalog: Catalog | None = None,
     *,
-    mirror: bool = True,
-    mirror_indexed: bool = False,
+    views: Sequence[str] = (ORIGINAL, MIRROR),
+    open_indexed: bool = False,
     keep: bool = True,
 ) -> Collected:
     files, _ = find_labelled(str(dataset))
     embedder = FakeEmbedder(engine.config)
     collector = Collector(catalog, embedder, keep=keep)
-    return collector.collect(str(dataset), files, mirror=mirror, mirror_indexed=mirror_indexed)
+    return collector.collect(str(dataset), files, views=views, open_indexed=open_indexed)
 
 
 def test_the_folder_below_the_data_set_is_the_label(pictures: Path) -> None:
@@ -138,7 +137,9 @@ def test_the_vectors_of_a_view_stand_in_order_of_the_files(
 
 
 def test_without_mirroring_there_is_the_picture_alone(fake_engine: Engine, pictures: Path) -> None:
-    assert all(set(v) == {ORIGINAL} for v in collect(fake_engine, pictures, mirror=False).views)
+    assert all(
+        set(v) == {ORIGINAL} for v in collect(fake_engine, pictures, views=(ORIGINAL,)).views
+    )
 
 
 def test_what_was_collected_once_is_not_embedded_again(
@@ -181,9 +182,23 @@ def test_pictures_in_the_catalog_are_mirrored_where_that_is_asked_for(
     fake_engine: Engine, old: Path, catalog: Catalog
 ) -> None:
     fake_engine.index([old])
-    found = collect(fake_engine, old, catalog, mirror_indexed=True)
+    found = collect(fake_engine, old, catalog, open_indexed=True)
     assert found.embedded == 12
     assert all(set(views) == {ORIGINAL, MIRROR} for views in found.views)
+
+
+def test_drawn_views_are_kept_and_not_drawn_again(
+    fake_engine: Engine, pictures: Path, catalog: Catalog
+) -> None:
+    first = collect(fake_engine, pictures, catalog, views=view_names(3))
+    assert all(set(views) == set(view_names(3)) for views in first.views)
+    more = collect(fake_engine, pictures, catalog, views=view_names(4))
+    assert more.embedded == 12
+    again = collect(fake_engine, pictures, catalog, views=view_names(4))
+    assert again.embedded == 0
+    for one, other in zip(more.views, again.views, strict=True):
+        for view in view_names(4):
+            np.testing.assert_allclose(one[view].unit, other[view].unit, atol=2e-3)
 
 
 def test_a_picture_that_changed_since_it_was_indexed_is_embedded_anew(

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from engine.errors import HeadFormatError
-from engine.heads.file import KEY, head_from_bytes, head_to_bytes
+from engine.heads.file import FORMAT, KEY, head_from_bytes, head_to_bytes
 from engine.heads.head import Dense, Head
 from index.records import Floats, Vectors
 
@@ -115,8 +115,8 @@ def test_safetensors_of_something_else_is_no_head() -> None:
 
 def test_a_newer_format_asks_for_a_newer_release(make_head: MakeHead) -> None:
     tensors, header = tensors_and_header(make_head())
-    error = refused(packed(tensors, header | {"format": 2}))
-    assert "format 2" in error.reason
+    error = refused(packed(tensors, header | {"format": FORMAT + 1}))
+    assert f"format {FORMAT + 1}" in error.reason
     assert "Upgrade" in error.remedy
 
 
@@ -216,3 +216,27 @@ def test_changed_bytes_give_a_refusal_or_a_head_that_fits(
     assert all(
         isinstance(layer, Dense) and layer.weight.dtype == np.float32 for layer in back.layers
     )
+
+
+def test_the_history_of_a_training_is_kept_with_the_head(make_head: MakeHead) -> None:
+    history = ({"epoch": 1.0, "loss": 0.5}, {"epoch": 2.0, "loss": 0.25})
+    head = replace(make_head(), history=history)
+    assert head_from_bytes(head_to_bytes(head), "a.head").history == history
+
+
+def test_a_head_with_relu_can_be_read_by_the_first_release(make_head: MakeHead) -> None:
+    assert tensors_and_header(make_head(hidden=(8,)))[1]["format"] == 1
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu", "tanh"])
+def test_a_head_with_another_activation_is_refused_by_releases_that_know_none(
+    make_head: MakeHead, activation: str
+) -> None:
+    head = replace(make_head(hidden=(8,)), activation=activation)
+    assert tensors_and_header(head)[1]["format"] == 2
+    assert head_from_bytes(head_to_bytes(head), "a.head").activation == activation
+
+
+def test_an_unknown_activation_is_no_head(make_head: MakeHead) -> None:
+    tensors, header = tensors_and_header(make_head(hidden=(8,)))
+    assert "activation" in refused(packed(tensors, header | {"activation": "step"})).reason

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine.heads.fit import Fitted, Rows, fit_layers, one_thread_for_small
 from engine.heads.head import Dense
+from engine.heads.numerics import ACTIVATIONS
 from engine.heads.options import MANY, TrainOptions
 from engine.heads.sampling import stratified_split
 from index.records import Floats, Ids
@@ -207,7 +208,7 @@ def test_many_pictures_are_seen_less_often_and_more_of_them_at_once() -> None:
 
 def test_hidden_layers_take_smaller_steps_than_a_linear_head() -> None:
     linear, hidden = (replace(QUICK, hidden=each).scaled(100_000) for each in ((), (16,)))
-    assert QUICK.lr < hidden.lr < linear.lr
+    assert QUICK.rate < hidden.rate < linear.rate
 
 
 @pytest.mark.parametrize("hidden", [(), (32,)])
@@ -235,3 +236,41 @@ def test_a_large_training_keeps_its_threads() -> None:
     torch.set_num_threads(2)
     with one_thread_for_small(100_000, 1280):
         assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_answers_are_those_of_the_layers_that_were_trained(activation: str) -> None:
+    rows = clouds((40, 40, 40), 1, 0.2)
+    options = replace(QUICK, hidden=(24, 12), activation=activation, epochs=25, dropout=0.0)
+    fitted = fit_layers(rows, 3, options, held_out=rows)
+    values = rows.values
+    for layer in fitted.layers[:-1]:
+        values = ACTIVATIONS[activation](layer(values))
+    accuracy = (fitted.layers[-1](values).argmax(axis=1) == rows.labels).mean()
+    assert accuracy == pytest.approx(fitted.history[fitted.epochs - 1]["validation_accuracy"])
+    assert accuracy > 0.9
+
+
+def test_gradient_descent_learns_as_well() -> None:
+    options = replace(QUICK, optimizer="sgd", lr=None, epochs=40)
+    fitted = fit_layers(clouds((40, 40, 40), 1, 0.2), 3, options)
+    test = clouds((50, 50, 50), 2, 0.2)
+    assert (answers(fitted.layers, test.values) == test.labels).mean() > 0.95
+
+
+def test_smoothed_labels_leave_answers_less_certain() -> None:
+    rows = clouds((40, 40, 40), 1, 0.1)
+    options = replace(QUICK, epochs=60)
+    sure, smooth = (
+        np.abs(fit_layers(rows, 3, replace(options, label_smoothing=share)).layers[0].weight).mean()
+        for share in (0.0, 0.2)
+    )
+    assert smooth < sure
+
+
+def test_the_history_tells_of_step_sizes_and_accuracy() -> None:
+    rows = clouds((40, 40, 40), 1, 0.2)
+    history = fit_layers(rows, 3, replace(QUICK, decay=True)).history
+    rates = [row["lr"] for row in history]
+    assert rates[0] == QUICK.rate and rates == sorted(rates, reverse=True)
+    assert 0 < history[0]["accuracy"] <= history[-1]["accuracy"] <= 1
