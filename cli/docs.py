@@ -33,6 +33,7 @@ Every command that answers takes `--json`. Colours appear on terminals only; `NO
 |---|---|
 | `ENGINE_STORE` | the store to use, unless `--store` names one |
 | `ENGINE_CACHE` | where weights and compiled models are kept |
+| `ENGINE_DATA` | where fine-tuned backbones are kept |
 | `ENGINE_BACKBONE` | the backbone of new catalogs, unless `--backbone` names one |
 | `ENGINE_WEIGHTS_MIRROR` | fetch weights from this address instead of their publisher's |
 | `ENGINE_CATALOG_URL` | keep the catalog in another database, as a SQLAlchemy URL |

@@ -22,19 +22,18 @@ from engine.results import (
     SearchReport,
     Skipped,
     Status,
-    TrainReport,
 )
 from engine.session import Session
 from engine.sources import ImageLike
+from engine.training_verbs import TrainingVerbs
 
 if TYPE_CHECKING:
     from engine.embedder import Embedder
-    from engine.heads.options import TrainOptions
 
 NEAR_DUPLICATE = 0.95
 
 
-class Engine(HeadVerbs):
+class Engine(TrainingVerbs, HeadVerbs):
     """Looks at pictures once, and then answers what they look like and what they are.
 
     Make one with `Engine.open`; it is a context manager. Opening costs nothing and makes
@@ -224,59 +223,6 @@ class Engine(HeadVerbs):
         names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
         answer = distribution(self._session.embedder().built_in, heads, head, vectors)
         return answer.ranked(names, k)
-
-    def train(
-        self,
-        dataset: str | Path | None = None,
-        *,
-        head: str,
-        from_labels: bool = False,
-        options: TrainOptions | None = None,
-        mirror_indexed: bool = False,
-    ) -> TrainReport:
-        """Teach the engine new categories.
-
-        Parameters
-        ----------
-        dataset
-            A folder with one folder of pictures per category.
-        head
-            What to call the result; a head of that name is replaced.
-        from_labels
-            Use the labels of the catalog's images instead of a folder.
-        options
-            How to train.
-        mirror_indexed
-            Open pictures that are in the catalog to learn from mirrored copies of them, too;
-            other pictures are mirrored anyway.
-
-        Raises
-        ------
-        UsageError
-            Neither or both of `dataset` and `from_labels`, or a reserved name.
-        TrainingError
-            Too few pictures.
-        """
-        from engine.dataset import require_folder
-        from engine.errors import UsageError
-        from engine.heads.options import TrainOptions
-        from engine.heads.registry import check_name
-        from engine.training import Trainer
-
-        check_name(head)
-        if (dataset is None) != from_labels:
-            raise UsageError(
-                "train", "it learns either from a folder or from labels", "Name one of the two"
-            )
-        if dataset is not None:
-            require_folder(str(dataset))
-        pictures = [str(dataset)] if dataset is not None else []
-        with self._session.writing(create=not from_labels, pictures=pictures) as catalog:
-            trainer = Trainer(catalog, self._session.embedder(), self._session.heads())
-            chosen = options or TrainOptions()
-            if dataset is None:
-                return trainer.from_labels(head, chosen)
-            return trainer.from_folder(head, str(dataset), chosen, mirror_indexed=mirror_indexed)
 
     def evaluate(
         self, dataset: str | Path, *, head: str | None = None, label: str | None = None

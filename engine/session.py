@@ -46,6 +46,11 @@ class Session:
         self._embedder_open: Embedder | None = None
         self._early: EarlyStart | None = None
 
+    @property
+    def reporter(self) -> Reporter:
+        """Who hears announcements and progress."""
+        return self._reporter
+
     def catalog(self) -> Catalog:
         """Return the catalog, which must exist."""
         if self._catalog_open is None:

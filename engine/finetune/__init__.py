@@ -1,0 +1,1 @@
+"""Training a backbone's last blocks on pictures. Everything below imports torch."""

@@ -1,0 +1,77 @@
+"""The state of a fine-tuning after its last pass, in one file that is replaced whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.errors import TrainingError
+from engine.finetune.loop import State
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, run: str, state: State) -> None:
+    """Write a state; what was there before stays until the new one is whole.
+
+    Parameters
+    ----------
+    run
+        What tells this run from every other: its pictures, options and weights.
+
+    Raises
+    ------
+    TrainingError
+        The file cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    content: dict[str, Any] = {each.name: getattr(state, each.name) for each in fields(state)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            torch.save({"format": FORMAT, "run": run, **content}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise TrainingError(
+            path, f"the checkpoint cannot be written ({error.strerror})", "Free some space"
+        ) from None
+
+
+def load_checkpoint(path: Path, run: str) -> State | None:
+    """Return the state that was saved, None where there is none.
+
+    Raises
+    ------
+    TrainingError
+        It belongs to another run, or cannot be read.
+    """
+    if not path.is_file():
+        return None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content.pop("format") != FORMAT:
+            raise ValueError("it was written by another release")
+        of = content.pop("run")
+        state = State(**content)
+    except Exception as error:  # torch and zipfile raise many kinds on a broken file
+        raise TrainingError(
+            path,
+            f"this checkpoint cannot be read ({type(error).__name__})",
+            "Leave --resume out to start anew",
+        ) from None
+    if of != run:
+        raise TrainingError(
+            path,
+            "this checkpoint is of other pictures, options or weights",
+            "Resume with what it was started with, or leave --resume out to start anew",
+        )
+    return state
