@@ -13,10 +13,12 @@ import typer
 from cli.commands import (
     backbones,
     classify,
+    compare,
     demo,
     duplicates,
     evaluate,
     export,
+    finetune,
     heads,
     index,
     remove,
@@ -46,7 +48,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (index, search, classify, train, evaluate, duplicates, status, remove, export, demo):
+COMMANDS = (
+    index,
+    search,
+    classify,
+    train,
+    finetune,
+    compare,
+    evaluate,
+    duplicates,
+    status,
+    remove,
+    export,
+    demo,
+)
+for module in COMMANDS:
     name = module.__name__.rpartition(".")[2]
     app.command(name, epilog=module.EXAMPLES)(module.command)
 app.add_typer(backbones.app, name="backbones")

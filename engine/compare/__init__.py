@@ -1,0 +1,1 @@
+"""Is transfer learning worth it? Networks from scratch against frozen and fine-tuned backbones."""
