@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from engine.errors import TrainingError
 from engine.heads.background import MOST_FROM_CATALOG
 from engine.heads.head import Head
 from engine.heads.options import TrainOptions
+from engine.heads.record import Record, versions
 from engine.heads.train import Examples, Origin, layer_rows, train_head
 from engine.heads.tune import describe, tune
 from engine.refresh import adopt_heads
@@ -28,6 +30,7 @@ from index.catalog import Catalog
 from index.records import Ids, Vectors
 
 FEWEST = 2
+FROM_LABELS = "labels of the catalog"
 
 
 class Trainer:
@@ -101,11 +104,13 @@ class Trainer:
             labels[picture],
             picture,
             np.array([view == ORIGINAL for _, view in rows]),
+            paths=tuple(each.file.path for each in found.files),
+            hashes=tuple(found.hashes),
+            views=names,
         )
         skips = [*skipped, *found.skipped]
         embed_seconds = time.monotonic() - started
-        hashes = set(found.hashes)
-        return self._fit(name, examples, options, hashes, embed_seconds, found.embedded, skips)
+        return self._fit(name, dataset, examples, options, embed_seconds, found.embedded, skips)
 
     def from_labels(self, name: str, options: TrainOptions) -> TrainReport:
         """Train on the labels that the catalog's images have; no picture is opened.
@@ -125,17 +130,23 @@ class Trainer:
         order = np.array([place[image_id] for image_id in ids.tolist()], np.int64)
         count = len(ids)
         examples = Examples(
-            categories, vectors, labels[order], np.arange(count), np.ones(count, np.bool_)
+            categories,
+            vectors,
+            labels[order],
+            np.arange(count),
+            np.ones(count, np.bool_),
+            paths=tuple(labelled[place].path for place in order),
+            hashes=tuple(labelled[place].content_hash for place in order),
+            views=(ORIGINAL,),
         )
-        hashes = {each.content_hash for each in labelled}
-        return self._fit(name, examples, options, hashes, time.monotonic() - started, 0, [])
+        return self._fit(name, FROM_LABELS, examples, options, time.monotonic() - started, 0, [])
 
     def _fit(
         self,
         name: str,
+        data: str,
         examples: Examples,
         options: TrainOptions,
-        hashes: set[str],
         embed_seconds: float,
         embedded: int,
         skipped: list[Skipped],
@@ -145,7 +156,7 @@ class Trainer:
         tuning = None
         if self._tuned:
             tuning, options = self._tune(examples, options)
-        background = self._background(examples.categories, hashes, options.seed)
+        background = self._background(examples.categories, set(examples.hashes), options.seed)
         trained = train_head(
             origin,
             examples,
@@ -157,8 +168,21 @@ class Trainer:
         self._embedder.reporter.progress(
             "training", len(trained.history), len(trained.history), "epochs"
         )
-        others = [head for head in self._heads if head.name != name]
-        adopt_heads(self._catalog, self._embedder, [*others, trained.head], put=trained.head)
+        seconds = TrainSeconds(embed_seconds, time.monotonic() - started)
+        settings = asdict(options) | {"tuned": tuning.reason if tuning else None}
+        head = trained.head
+        head = replace(
+            head,
+            record=replace(
+                head.record or Record(),
+                data=data,
+                settings=settings,
+                versions=versions(),
+                seconds=asdict(seconds),
+            ),
+        )
+        others = [each for each in self._heads if each.name != name]
+        adopt_heads(self._catalog, self._embedder, [*others, head], put=head)
         return TrainReport(
             head=name,
             categories=examples.categories,
@@ -168,7 +192,7 @@ class Trainer:
             validation_accuracy=trained.head.metrics["validation_accuracy"],
             temperature=trained.head.temperature,
             background=trained.background,
-            seconds=TrainSeconds(embed_seconds, time.monotonic() - started),
+            seconds=seconds,
             skipped=skipped,
             history=trained.history,
             tuning=tuning,

@@ -1,6 +1,7 @@
 """A head as one file: safetensors with a versioned JSON header, readable without torch.
 
 Tensors: `layers.<n>.weight`, `layers.<n>.bias`, `gate.weight`, `gate.bias`, all float32.
+How the head came to be is told by more tensors (`record_file.py`).
 Metadata: one entry `engine-head`, a JSON object with `format`, the facts of `Head`, and nothing
 that could run.
 
@@ -21,6 +22,7 @@ from safetensors.numpy import save as save_tensors
 from engine.errors import HeadFormatError
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import ACTIVATIONS, RELU
+from engine.heads.record_file import record_from, record_header, record_tensors
 
 FORMAT = 2
 KEY = "engine-head"
@@ -52,6 +54,9 @@ def head_to_bytes(head: Head) -> bytes:
     if head.history:
         header["history"] = [dict(row) for row in head.history]
     contiguous = {key: np.ascontiguousarray(value, np.float32) for key, value in tensors.items()}
+    if head.record is not None:
+        header["record"] = record_header(head.record)
+        contiguous |= record_tensors(head.record)
     return save_tensors(contiguous, metadata={KEY: json.dumps(header)})
 
 
@@ -101,6 +106,7 @@ def _head(header: dict[str, Any], tensors: dict[str, Any]) -> Head:
         Dense(tensors[f"layers.{number}.weight"], tensors[f"layers.{number}.bias"])
         for number in range(count)
     )
+    outputs = len(header["categories"])
     return Head(
         name=str(header["name"]),
         categories=tuple(map(str, header["categories"])),
@@ -115,6 +121,7 @@ def _head(header: dict[str, Any], tensors: dict[str, Any]) -> Head:
         metrics=dict(header["metrics"]),
         activation=str(header.get("activation", RELU)),
         history=tuple(dict(row) for row in header.get("history", ())),
+        record=record_from(header["record"], tensors, outputs) if "record" in header else None,
     )
 
 

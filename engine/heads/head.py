@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.errors import HeadMismatchError
 from engine.heads.numerics import ACTIVATIONS, RELU, log_softmax, log_sum_exp
+from engine.heads.record import Record
 from index.blobs import PackedVectors
 from index.records import Floats, Vectors
 
@@ -71,6 +72,8 @@ class Head:
     history
         One row per epoch of the training that was measured: `epoch`, `lr`, `loss`, `accuracy`
         and, where pictures were held out, `validation_loss` and `validation_accuracy`.
+    record
+        How it came to be; None in heads of older releases.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Head:
     metrics: Mapping[str, float] = field(default_factory=dict)
     activation: str = RELU
     history: Sequence[Mapping[str, float]] = ()
+    record: Record | None = None
 
     @property
     def dim(self) -> int:

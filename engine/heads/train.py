@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from engine.heads.background import background_logits, prototypes, suspects
 from engine.heads.calibrate import expected_calibration_error, fit_temperature
-from engine.heads.classifier import BuiltIn, belonging
+from engine.heads.classifier import BuiltIn, Classifier, belonging
 from engine.heads.fit import (
     Fitted,
     History,
@@ -23,6 +23,7 @@ from engine.heads.fit import (
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import log_sum_exp, softmax
 from engine.heads.options import TrainOptions
+from engine.heads.record import HeldOut, Learned, Record, held_out_record
 from engine.heads.sampling import balanced_sample, stratified_split
 from index.records import Floats, Ids, Vectors
 
@@ -52,6 +53,10 @@ class Examples:
         int64 `[n]`, which picture each row is a view of, counted from 0.
     original
         bool `[n]`, true where the row is the picture itself, exactly once per picture.
+    paths, hashes
+        Of each picture, in order of their numbers; none where they are not known.
+    views
+        Names of the views there may be.
     """
 
     categories: tuple[str, ...]
@@ -59,6 +64,9 @@ class Examples:
     labels: Ids
     picture: Ids
     original: npt.NDArray[np.bool_]
+    paths: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
 
     @property
     def pictures(self) -> int:
@@ -145,11 +153,14 @@ def _train(
     tested = replace(
         _head(origin, examples, trial, trial_gate, scale), activation=options.activation
     )
-    temperature, accept, metrics = _measure(tested, examples, held, built_in)
+    measured = _measure(tested, examples, held, built_in)
+    taken = _taken(gate, prototypes(some.vectors, built_in, options.seed + 1), built_in)
+    metrics = measured.metrics | {"taken_from_built_in": taken}
     head = replace(
-        _head(origin, examples, final, gate, scale, temperature, accept, metrics),
+        _head(origin, examples, final, gate, scale, measured.temperature, measured.accept, metrics),
         activation=options.activation,
         history=tuple(trial.history),
+        record=Record(held_out=measured.held_out, learned=_learned(examples)),
     )
     return Trained(head, trial.history, len(held), int((~suspect).sum()))
 
@@ -218,27 +229,53 @@ def _head(
     )
 
 
-def _measure(
-    head: Head, examples: Examples, held: Ids, built_in: BuiltIn
-) -> tuple[float, float, dict[str, float]]:
-    """Return temperature, acceptance and metrics from pictures the head has not seen."""
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What pictures that the head has not seen are good for."""
+
+    temperature: float
+    accept: float
+    metrics: dict[str, float]
+    held_out: HeldOut | None = None
+
+
+def _measure(head: Head, examples: Examples, held: Ids, built_in: BuiltIn) -> _Measured:
     vectors, labels = examples.vectors[held], examples.labels[held]
     metrics = {"images": float(examples.pictures), "validation_images": float(len(labels))}
     if not len(labels):
-        return 1.0, MOST_ASKED, metrics | {"validation_accuracy": float("nan")}
+        return _Measured(1.0, MOST_ASKED, metrics | {"validation_accuracy": float("nan")})
     logits: Floats = head.log_probabilities(vectors)
     temperature = fit_temperature(logits, labels)
     share = belonging(head, built_in, vectors)
     accept = min(MOST_ASKED, float(np.quantile(share, REJECTED)))
-    return (
-        temperature,
-        accept,
-        metrics
-        | {
-            "validation_accuracy": float((logits.argmax(axis=1) == labels).mean()),
-            "calibration_error_before": expected_calibration_error(np.exp(logits), labels),
-            "calibration_error": expected_calibration_error(
-                softmax(logits / np.float32(temperature)), labels
-            ),
-        },
+    paths = [examples.paths[place] for place in examples.picture[held]] if examples.paths else []
+    among_all = Classifier(built_in, [head]).joint(vectors).probability.argmax(axis=1)
+    metrics |= {
+        "validation_accuracy": float((logits.argmax(axis=1) == labels).mean()),
+        "joint_accuracy": float((among_all - len(built_in.categories) == labels).mean()),
+        "calibration_error_before": expected_calibration_error(np.exp(logits), labels),
+        "calibration_error": expected_calibration_error(
+            softmax(logits / np.float32(temperature)), labels
+        ),
+    }
+    held_out = held_out_record(
+        examples.categories, logits, temperature, share < accept, labels, paths
     )
+    return _Measured(temperature, accept, metrics, held_out)
+
+
+def _taken(gate: Dense, others: Vectors, built_in: BuiltIn) -> float:
+    """Return the share of stand-ins for built-in categories that would fall to the head.
+
+    They are not those that the gate was trained on.
+    """
+    taken = log_sum_exp(gate(others.raw)) > built_in.logits(others).max(axis=1)
+    return float(taken.mean())
+
+
+def _learned(examples: Examples) -> Learned | None:
+    if not examples.hashes:
+        return None
+    labels = np.empty(examples.pictures, np.int64)
+    labels[examples.picture] = examples.labels
+    return Learned.of(examples.hashes, labels, examples.views)
