@@ -23,9 +23,10 @@ from engine.finetune.loop import Loop, Split, State
 from engine.finetune.network import Network
 from engine.finetune.options import FinetuneOptions
 from engine.finetune.pictures import Pictures
-from engine.heads.fit import Rows, fit_layers
+from engine.heads.fit import fit_layers
 from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
+from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
 from engine.reporting import Reporter
 from engine.results import FinetuneReport

@@ -151,6 +151,7 @@ class TrainReport:
     skipped: Sequence[Skipped]
     history: Sequence[Mapping[str, float]] = field(default_factory=list)
     tuning: Tuning | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,10 @@ from index.catalog import Catalog
 from index.records import Ids, Vectors
 
 FEWEST = 2
+DIVERGED = (
+    "the loss was no number any more, so training stopped and kept the best layers until then; "
+    "a smaller --learning-rate helps"
+)
 FROM_LABELS = "labels of the catalog"
 
 
@@ -196,6 +200,7 @@ class Trainer:
             skipped=skipped,
             history=trained.history,
             tuning=tuning,
+            notes=[DIVERGED] if trained.diverged else [],
         )
 
     def _tune(self, examples: Examples, options: TrainOptions) -> tuple[Tuning, TrainOptions]:

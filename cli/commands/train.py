@@ -55,7 +55,9 @@ def command(
         int, typer.Option("--patience", min=1, help="Stop after so many passes without progress.")
     ] = 12,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Embeddings in one step.")] = 64,
-    optimizer: Annotated[str, typer.Option("--optimizer", help="adamw or sgd.")] = "adamw",
+    optimizer: Annotated[
+        str, typer.Option("--optimizer", help="adamw, sgd, or lbfgs for linear heads.")
+    ] = "adamw",
     learning_rate: Annotated[
         float | None,
         typer.Option(
@@ -110,7 +112,7 @@ def command(
     The pictures are embedded once and remembered. Pictures that are in the catalog are not opened
     at all. Afterwards the whole catalog is classified anew, from its stored embeddings.
     """
-    from cli.render import tell_skips, write, write_json
+    from cli.render import say, tell_skips, write, write_json
     from engine.errors import UsageError
 
     if (dataset is None) != from_labels:
@@ -154,6 +156,8 @@ def command(
     if json:
         write_json(report)
     else:
+        for note in report.notes:
+            say(note)
         if report.tuning is not None:
             write(f"chosen {report.tuning.reason} ({report.tuning.seconds:.1f} s)\n")
         seconds = report.seconds

@@ -23,9 +23,10 @@ from engine.finetune.loop import Loop, Split
 from engine.finetune.network import Network
 from engine.finetune.options import FinetuneOptions
 from engine.finetune.pictures import Pictures
-from engine.heads.fit import Rows, fit_layers, one_thread_for_small
+from engine.heads.fit import fit_layers, one_thread_for_small
 from engine.heads.numerics import log_softmax
 from engine.heads.options import TrainOptions
+from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
 from engine.images import decode, read_file
 from engine.pipeline import ahead

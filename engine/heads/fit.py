@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
 from torch import nn
 
+from engine.errors import TrainingError
+from engine.heads.convex import minimal_layer
 from engine.heads.head import Dense
 from engine.heads.optimize import SGD, AdamW, Optimizer
-from engine.heads.options import ADAMW, TrainOptions
-from index.records import Floats, Ids
+from engine.heads.options import ADAMW, LBFGS, TrainOptions
+from engine.heads.rows import Rows, class_weights
 
 History = list[dict[str, float]]
 
@@ -28,49 +28,22 @@ MODULES: Mapping[str, Callable[[], nn.Module]] = {
 }
 # Rows asked at a time for a validation.
 BLOCK = 4096
-GATE_ITERATIONS = 80
 # Values in all rows together below which one thread is fastest.
 SMALL = 1 << 25
-# The mean length that embeddings are scaled to for the gate's training, whatever the backbone.
-GATE_LENGTH = 15.0
-# Weight of the squared weights against the cross-entropies.
-GATE_DECAY = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows to train on, without a copy of them.
-
-    Attributes
-    ----------
-    values
-        float32 `[n, dim]`.
-    labels
-        int64 `[n]`.
-    chosen
-        int64 `[m]`, which of them to take; None for all.
-    scale
-        Multiplies the values.
-    """
-
-    values: Floats
-    labels: Ids
-    chosen: Ids | None = None
-    scale: float = 1.0
-
-    @property
-    def places(self) -> Ids:
-        """Which rows are taken, int64 `[m]`."""
-        return np.arange(len(self.labels)) if self.chosen is None else self.chosen
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a fit came to. `epochs` is after how many the best layers stood."""
+    """What a fit came to.
+
+    `epochs` is after how many the best layers stood; `diverged` says that the loss was no number
+    any more after that.
+    """
 
     layers: tuple[Dense, ...]
     epochs: int
     history: History
+    diverged: bool = False
 
 
 def fit_layers(
@@ -94,47 +67,35 @@ def fit_layers(
         Stop early by the loss on these, and keep the best epoch's layers.
     epochs
         Train for exactly this many instead.
+
+    Raises
+    ------
+    TrainingError
+        The loss is no number in the very first epoch. In a later one training stops, and the
+        best layers so far are kept.
     """
-    places = torch.from_numpy(rows.places)
+    if options.optimizer == LBFGS:
+        return _fit_to_minimum(rows, outputs, options, held_out, progress)
     generator = torch.Generator().manual_seed(options.seed)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(options.seed)
         net = _network(rows.values.shape[1], outputs, options)
         loss_of = nn.CrossEntropyLoss(
-            weight=_class_weights(rows.labels[rows.places], outputs),
+            weight=torch.from_numpy(class_weights(rows.labels[rows.places], outputs)),
             label_smoothing=options.label_smoothing,
         )
-        values, labels = torch.from_numpy(rows.values), torch.from_numpy(rows.labels)
         optimizer = _optimizer(net, options)
         history: History = []
-        best = (float("inf"), 0, _layers(net))
+        best: tuple[float, int, tuple[Dense, ...]] = (float("inf"), 0, ())
         total = epochs or options.epochs
         for epoch in range(1, total + 1):
-            net.train()
-            sum_of_losses, right, lr = 0.0, 0, optimizer.lr
-            order = places[torch.randperm(len(places), generator=generator)]
-            parts = torch.split(order, options.batch)
-            for number, part in enumerate(parts):
-                if options.decay:
-                    optimizer.lr = options.rate * (1 - (epoch - 1 + number / len(parts)) / total)
-                # Three times as fast as values[part], and scaled without a second copy.
-                inputs = values.index_select(0, part).mul_(rows.scale)
-                logits = net(inputs)
-                loss = loss_of(logits, labels[part])
-                torch.autograd.backward(loss)
-                optimizer.step()
-                sum_of_losses += loss.item() * len(part)
-                right += int((logits.argmax(1) == labels[part]).sum())
-            row = {
-                "epoch": float(epoch),
-                "lr": lr,
-                "loss": sum_of_losses / len(places),
-                "accuracy": right / len(places),
-            }
+            row = _pass(net, loss_of, optimizer, rows, options, (epoch, total), generator)
             row |= _validate(net, held_out) if held_out is not None else {}
+            score = row.get("validation_loss", -epoch)
+            if not np.isfinite([row["loss"], score]).all() or not _finite(net):
+                return _stopped(best, history, options)
             history.append(row)
             progress(epoch, total)
-            score = row.get("validation_loss", -epoch)
             if score < best[0] or held_out is None:
                 best = (score, epoch, _layers(net))
             elif epoch - best[1] >= options.patience:
@@ -142,62 +103,86 @@ def fit_layers(
     return Fitted(best[2], best[1], history)
 
 
-def fit_gate(
-    positives: Rows,
-    outputs: int,
-    background: Floats,
-    frozen: tuple[Floats, Floats],
-    start: Dense | None = None,
-) -> Dense:
-    """Train rows that stand beside frozen ones in a single softmax.
-
-    The loss is convex and small, so it is minimised to the end by L-BFGS; Adam, stopped after as
-    long, had not arrived and took ten times as many pictures from the built-in categories. The
-    frozen rows enter only as the logarithm of their summed exponentials, worked out once, so a
-    step costs no more than the new rows.
-
-    Parameters
-    ----------
-    positives
-        Embeddings with their lengths, of the new categories.
-    outputs
-        How many new categories there are.
-    background
-        Embeddings with their lengths, of everything else, float32 `[m, dim]`.
-    frozen
-        Log-sum-exp of the frozen logits of `positives` `[n]` and `background` `[m]`.
-    start
-        A gate trained on nearly the same, to start from.
-    """
-    mean_length = float(np.linalg.norm(positives.values, axis=1).mean())
-    scale = np.float32(GATE_LENGTH / max(mean_length, 1e-6))
-    inside, outside = (torch.from_numpy(part * scale) for part in (positives.values, background))
-    labels = torch.from_numpy(positives.labels)
-    rest_inside, rest_outside = (torch.from_numpy(part) for part in frozen)
-    weights = _class_weights(positives.labels, outputs)[labels]
-
-    def loss_of(point: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        flat = torch.from_numpy(point.astype(np.float32)).requires_grad_()
-        weight, bias = flat[outputs:].reshape(outputs, -1), flat[:outputs]
-        new = inside @ weight.T + bias
-        right = new.gather(1, labels[:, None])[:, 0]
-        everything = torch.logaddexp(new.logsumexp(1), rest_inside)
-        wrongly_taken = (outside @ weight.T + bias).logsumexp(1) - rest_outside
-        loss = (weights * (everything - right)).mean()
-        loss = loss + nn.functional.softplus(wrongly_taken).mean()
-        loss = loss + GATE_DECAY * weight.square().sum()
+def _pass(
+    net: nn.Sequential,
+    loss_of: nn.CrossEntropyLoss,
+    optimizer: Optimizer,
+    rows: Rows,
+    options: TrainOptions,
+    epoch: tuple[int, int],
+    generator: torch.Generator,
+) -> dict[str, float]:
+    """Learn from every row once; return the row of the history. `epoch` is which of how many."""
+    net.train()
+    number, total = epoch
+    values, labels = torch.from_numpy(rows.values), torch.from_numpy(rows.labels)
+    places = torch.from_numpy(rows.places)
+    sum_of_losses, right, lr = 0.0, 0, optimizer.lr
+    order = places[torch.randperm(len(places), generator=generator)]
+    parts = torch.split(order, options.batch)
+    for place, part in enumerate(parts):
+        if options.decay:
+            optimizer.lr = options.rate * (1 - (number - 1 + place / len(parts)) / total)
+        # Three times as fast as values[part], and scaled without a second copy.
+        inputs = values.index_select(0, part).mul_(rows.scale)
+        logits = net(inputs)
+        loss = loss_of(logits, labels[part])
         torch.autograd.backward(loss)
-        assert flat.grad is not None
-        return float(loss.detach()), flat.grad.numpy().astype(np.float64)
+        optimizer.step()
+        sum_of_losses += loss.item() * len(part)
+        right += int((logits.argmax(1) == labels[part]).sum())
+    return {
+        "epoch": float(number),
+        "lr": lr,
+        "loss": sum_of_losses / len(places),
+        "accuracy": right / len(places),
+    }
 
-    first = np.zeros(outputs * (inside.shape[1] + 1))
-    if start is not None:
-        first = np.concatenate([start.bias, (start.weight / scale).ravel()]).astype(np.float64)
-    found = minimize(
-        loss_of, first, jac=True, method="L-BFGS-B", options={"maxiter": GATE_ITERATIONS}
-    )
-    point = found.x.astype(np.float32)
-    return Dense(point[outputs:].reshape(outputs, -1) * scale, point[:outputs])
+
+def _finite(net: nn.Sequential) -> bool:
+    return all(bool(torch.isfinite(parameter).all()) for parameter in net.parameters())
+
+
+def _stopped(
+    best: tuple[float, int, tuple[Dense, ...]], history: History, options: TrainOptions
+) -> Fitted:
+    """Return the best so far where the loss is no number any more."""
+    if not best[2]:
+        raise TrainingError(
+            f"learning rate {options.rate:g}",
+            "the loss is no number after one pass",
+            "Take a smaller one, or leave it out",
+        )
+    return Fitted(best[2], best[1], history, diverged=True)
+
+
+def _fit_to_minimum(
+    rows: Rows,
+    outputs: int,
+    options: TrainOptions,
+    held_out: Rows | None,
+    progress: Callable[[int, int], None],
+) -> Fitted:
+    """Train a linear layer until nothing improves; what is held out is only asked about."""
+    places = rows.places
+    chosen = rows.values if rows.chosen is None else rows.values[places]
+    history: History = []
+
+    def after(layer: Dense, loss: float, accuracy: float) -> None:
+        row = {"epoch": len(history) + 1.0, "loss": loss, "accuracy": accuracy}
+        if held_out is not None:
+            values = held_out.values[held_out.places] * np.float32(held_out.scale)
+            row |= _validation(
+                torch.from_numpy(layer(values)),
+                torch.from_numpy(held_out.labels[held_out.places]),
+            )
+        history.append(row)
+        progress(len(history), options.epochs)
+
+    labels = rows.labels[places]
+    weights = class_weights(labels, outputs)
+    layer = minimal_layer(chosen, labels, rows.scale, weights, options, after)
+    return Fitted((layer,), max(1, len(history)), history)
 
 
 @contextmanager
@@ -234,19 +219,16 @@ def _layers(net: nn.Sequential) -> tuple[Dense, ...]:
     )
 
 
-def _class_weights(labels: Ids, outputs: int) -> torch.Tensor:
-    counts = np.bincount(labels, minlength=outputs)
-    weights = len(labels) / (outputs * np.maximum(counts, 1))
-    return torch.from_numpy(weights.astype(np.float32))
-
-
 @torch.no_grad()
 def _validate(net: nn.Sequential, held_out: Rows) -> dict[str, float]:
     net.eval()
     places = torch.from_numpy(held_out.places)
     values = torch.from_numpy(held_out.values)
     logits = torch.cat([net(values[part] * held_out.scale) for part in torch.split(places, BLOCK)])
-    labels = torch.from_numpy(held_out.labels)[places]
+    return _validation(logits, torch.from_numpy(held_out.labels)[places])
+
+
+def _validation(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     return {
         "validation_loss": float(nn.functional.cross_entropy(logits, labels)),
         "validation_accuracy": float((logits.argmax(1) == labels).float().mean()),

@@ -15,8 +15,8 @@ LARGER_BATCH = 8
 # A linear head takes far larger steps than one with hidden layers.
 LARGER_LR, LARGER_LR_HIDDEN = 15, 2
 # What steps the layers, and how far where nothing else is said.
-ADAMW, SGD = "adamw", "sgd"
-OPTIMIZERS = {ADAMW: 2e-3, SGD: 1e-2}
+ADAMW, SGD, LBFGS = "adamw", "sgd", "lbfgs"
+OPTIMIZERS = {ADAMW: 2e-3, SGD: 1e-2, LBFGS: 1.0}
 # Rows seen in all, over and over where there are fewer; and the least number of passes.
 ROWS_SEEN = 600_000
 FEWEST_EPOCHS = 3
@@ -46,7 +46,8 @@ class TrainOptions:
     dropout
         Share of values dropped before each layer after the first.
     optimizer
-        `adamw`, or `sgd` with Nesterov's momentum.
+        `adamw`, `sgd` with Nesterov's momentum, or `lbfgs`: a linear head's exact minimum, for
+        which `batch`, `patience`, `lr` and `decay` mean nothing.
     epochs
         At most this many passes over the pictures.
     patience
@@ -56,7 +57,8 @@ class TrainOptions:
     lr
         Size of a step; None for the optimizer's own (`OPTIMIZERS`).
     weight_decay
-        Share of `lr` by which weights shrink in each step.
+        Share of `lr` by which weights shrink in each step; for `lbfgs` how much half of their
+        squared length weighs against the sum of all pictures' losses.
     label_smoothing
         Share of the certainty that is taken from a picture's label and spread over all
         categories (Szegedy et al. 2016).
@@ -98,6 +100,12 @@ class TrainOptions:
         require_ranges(self, _RANGES)
         if not all(width >= 1 for width in self.hidden):
             raise UsageError(f"hidden {self.hidden}", "a layer needs a width", "Use 1 or more")
+        if self.hidden and self.optimizer == LBFGS:
+            raise UsageError(
+                f"optimizer {LBFGS}",
+                "it is for linear heads, and there are hidden layers",
+                f"Leave out the hidden layers, or take {ADAMW} or {SGD}",
+            )
 
     @property
     def rate(self) -> float:
@@ -111,7 +119,7 @@ class TrainOptions:
         themselves. The passes are few and their number is settled beforehand, so that the steps
         can shrink towards the end, where they would otherwise circle around the minimum.
         """
-        if rows <= MANY:
+        if rows <= MANY or self.optimizer == LBFGS:
             return self
         epochs = min(self.epochs, max(FEWEST_EPOCHS, round(ROWS_SEEN / rows)))
         larger = LARGER_LR_HIDDEN if self.hidden else LARGER_LR

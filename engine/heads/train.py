@@ -12,18 +12,13 @@ import numpy.typing as npt
 from engine.heads.background import background_logits, prototypes, suspects
 from engine.heads.calibrate import expected_calibration_error, fit_temperature
 from engine.heads.classifier import BuiltIn, Classifier, belonging
-from engine.heads.fit import (
-    Fitted,
-    History,
-    Rows,
-    fit_gate,
-    fit_layers,
-    one_thread_for_small,
-)
+from engine.heads.convex import fit_gate
+from engine.heads.fit import Fitted, History, fit_layers, one_thread_for_small
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import log_sum_exp, softmax
 from engine.heads.options import TrainOptions
 from engine.heads.record import HeldOut, Learned, Record, held_out_record
+from engine.heads.rows import Rows
 from engine.heads.sampling import balanced_sample, stratified_split
 from index.records import Floats, Ids, Vectors
 
@@ -76,12 +71,13 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A head, and how it came to be."""
+    """A head, and how it came to be; `diverged` says that training had to stop early."""
 
     head: Head
     history: History
     validation_images: int
     background: int
+    diverged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +158,8 @@ def _train(
         history=tuple(trial.history),
         record=Record(held_out=measured.held_out, learned=_learned(examples)),
     )
-    return Trained(head, trial.history, len(held), int((~suspect).sum()))
+    diverged = trial.diverged or final.diverged
+    return Trained(head, trial.history, len(held), int((~suspect).sum()), diverged)
 
 
 def _split(examples: Examples, options: TrainOptions) -> tuple[Ids, Ids]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.heads.fit import Fitted, Rows, fit_layers, one_thread_for_small
+from engine.errors import TrainingError
+from engine.heads.fit import Fitted, fit_layers, one_thread_for_small
 from engine.heads.head import Dense
 from engine.heads.numerics import ACTIVATIONS
 from engine.heads.options import MANY, TrainOptions
+from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
 from index.records import Floats, Ids
 
@@ -274,3 +277,70 @@ def test_the_history_tells_of_step_sizes_and_accuracy() -> None:
     rates = [row["lr"] for row in history]
     assert rates[0] == QUICK.rate and rates == sorted(rates, reverse=True)
     assert 0 < history[0]["accuracy"] <= history[-1]["accuracy"] <= 1
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from engine.heads import fit as module
+
+    rows, held = clouds((20, 20, 20), 0, 0.2), clouds((7, 7, 6), 1, 0.2)
+    one_pass = module._pass
+
+    def poisoned(net: torch.nn.Sequential, *rest: Any) -> dict[str, float]:
+        row = one_pass(net, *rest)
+        if row["epoch"] == 4:
+            with torch.no_grad():
+                net[0].weight.fill_(float("nan"))
+        return row
+
+    options = TrainOptions(epochs=10, patience=10)
+    expected = fit_layers(rows, 3, options, held_out=held, epochs=3)
+    monkeypatch.setattr(module, "_pass", poisoned)
+    found = fit_layers(rows, 3, options, held_out=held)
+
+    assert (found.diverged, found.epochs, len(found.history)) == (True, 3, 3)
+    assert np.array_equal(found.layers[0].weight, expected.layers[0].weight)
+
+
+def test_a_loss_that_is_no_number_from_the_start_is_an_error_with_a_remedy() -> None:
+    options = TrainOptions(epochs=5)
+    with pytest.raises(TrainingError, match="no number after one pass"):
+        fit_layers(replace(clouds((20, 20, 20), 0, 0.2), scale=1e39), 3, options)
+
+
+@pytest.mark.parametrize("weight_decay", [0.1, 1.0, 10.0])
+def test_lbfgs_finds_the_minimum_that_scikit_learn_finds(weight_decay: float) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [50, 30, 10])
+    values = (rng.normal(size=(90, 6)) + labels[:, None] * 0.5).astype(np.float32)
+    options = TrainOptions(optimizer="lbfgs", weight_decay=weight_decay, epochs=500)
+
+    (layer,) = fit_layers(Rows(values, labels), 3, options).layers
+
+    oracle = LogisticRegression(
+        C=1 / weight_decay, class_weight="balanced", tol=1e-8, max_iter=5000
+    ).fit(values, labels)
+    centred = layer.weight - layer.weight.mean(axis=0)
+    assert np.allclose(centred, oracle.coef_ - oracle.coef_.mean(axis=0), atol=5e-3)
+
+
+def test_lbfgs_tells_of_every_iteration_and_of_held_out_pictures() -> None:
+    options = TrainOptions(optimizer="lbfgs", weight_decay=1.0)
+    found = fit_layers(clouds((20, 20, 20), 0, 0.2), 3, options, held_out=clouds((7, 7, 6), 1, 0.2))
+
+    assert [row["epoch"] for row in found.history] == list(range(1, found.epochs + 1))
+    assert found.history[-1]["loss"] < found.history[0]["loss"]
+    assert found.history[-1]["validation_accuracy"] > 0.9
+
+
+def test_lbfgs_learns_from_chosen_rows_alone() -> None:
+    rows, options = clouds((20, 20, 20), 0, 0.2), TrainOptions(optimizer="lbfgs", weight_decay=1.0)
+    some = np.arange(0, 60, 2)
+    alone = Rows(rows.values[some], rows.labels[some], scale=rows.scale)
+
+    chosen = fit_layers(replace(rows, chosen=some), 3, options).layers[0]
+
+    assert np.array_equal(chosen.weight, fit_layers(alone, 3, options).layers[0].weight)

@@ -11,8 +11,9 @@ import scipy.special
 import torch
 from scipy.optimize import minimize
 
-from engine.heads.fit import GATE_DECAY, GATE_LENGTH, Rows, fit_gate
+from engine.heads.convex import GATE_DECAY, GATE_LENGTH, fit_gate
 from engine.heads.head import Dense
+from engine.heads.rows import Rows
 from index.records import Floats
 
 DIM, NEW, OLD = 6, 2, 5

@@ -26,6 +26,7 @@ from engine.heads.options import OPTIMIZERS, TrainOptions
         ({"validation": 1.0}, "0.9"),
         ({"seed": -1}, "0"),
         ({"hidden": (64, 0)}, "1 or more"),
+        ({"optimizer": "lbfgs", "hidden": (64,)}, "Leave out the hidden layers"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from engine.heads.classifier import BuiltIn, Classifier
+from engine.heads.convex import fit_gate
 from engine.heads.file import head_to_bytes
-from engine.heads.fit import Rows, fit_gate
 from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
+from engine.heads.rows import Rows
 from engine.heads.train import Examples, Origin, Trained, train_head
 from index.records import Vectors
 

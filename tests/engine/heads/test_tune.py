@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from engine.heads.fit import Rows
 from engine.heads.options import TrainOptions
+from engine.heads.rows import Rows
 from engine.heads.tune import CANDIDATES, Tuned, tune
 
 QUICK = TrainOptions(epochs=40, patience=8, lr=0.02)
