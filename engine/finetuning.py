@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.architectures import load, load_state
 from engine.backbones import Backbone
+from engine.categories import require_enough
 from engine.config import INT8, Config
 from engine.dataset import Collector, category_folders, find_labelled, label_numbers
 from engine.embedder import Embedder, choose_embedder
@@ -30,7 +31,6 @@ from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
 from engine.reporting import Reporter
 from engine.results import FinetuneReport
-from engine.training import require_enough
 from engine.tuned import TunedBackbones, check_new_name
 from engine.weights import WeightsCache, WeightsFile
 from index.records import Floats, Ids

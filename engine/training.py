@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
 
+from engine.categories import require_enough
 from engine.dataset import (
+    Collected,
     Collector,
     category_folders,
     find_labelled,
     label_numbers,
 )
 from engine.embedder import Embedder
-from engine.errors import TrainingError
+from engine.extending import extended
 from engine.heads.background import MOST_FROM_CATALOG
 from engine.heads.head import Head
 from engine.heads.options import TrainOptions
 from engine.heads.record import Record, versions
+from engine.heads.registry import find_head
 from engine.heads.train import Examples, Origin, layer_rows, train_head
 from engine.heads.tune import describe, tune
 from engine.refresh import adopt_heads
@@ -29,11 +31,11 @@ from engine.views import ORIGINAL, view_names
 from index.catalog import Catalog
 from index.records import Ids, Vectors
 
-FEWEST = 2
 DIVERGED = (
     "the loss was no number any more, so training stopped and kept the best layers until then; "
     "a smaller --learning-rate helps"
 )
+LOST = "{lost} of the pictures learned before are not in this store any more, and were left out"
 FROM_LABELS = "labels of the catalog"
 
 
@@ -50,6 +52,8 @@ class Trainer:
         The heads the catalog has.
     tuned
         Compare ways of training first, and take the best.
+    extend
+        Keep what the head of that name has learned, and add to it.
     """
 
     def __init__(
@@ -59,11 +63,13 @@ class Trainer:
         heads: Sequence[Head],
         *,
         tuned: bool = False,
+        extend: bool = False,
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._heads = heads
         self._tuned = tuned
+        self._extend = extend
 
     def from_folder(
         self,
@@ -94,24 +100,7 @@ class Trainer:
             {each.label for each in files} | category_folders(dataset),
             [each.label for each in found.files],
         )
-        categories, labels = label_numbers([each.label for each in found.files])
-        rows = [
-            (picture, view)
-            for view in names
-            for picture, views in enumerate(found.views)
-            if view in views
-        ]
-        picture = np.array([place for place, _ in rows], np.int64)
-        examples = Examples(
-            categories,
-            Vectors.concatenate([found.views[place][view] for place, view in rows]),
-            labels[picture],
-            picture,
-            np.array([view == ORIGINAL for _, view in rows]),
-            paths=tuple(each.file.path for each in found.files),
-            hashes=tuple(found.hashes),
-            views=names,
-        )
+        examples = _examples(found, names)
         skips = [*skipped, *found.skipped]
         embed_seconds = time.monotonic() - started
         return self._fit(name, dataset, examples, options, embed_seconds, found.embedded, skips)
@@ -156,6 +145,11 @@ class Trainer:
         skipped: list[Skipped],
     ) -> TrainReport:
         started = time.monotonic()
+        notes = []
+        if self._extend:
+            examples, lost = extended(examples, find_head(self._heads, name), self._catalog)
+            require_enough(name, set(examples.categories), _texts(examples))
+            notes += [LOST.format(lost=lost)] if lost else []
         origin = Origin(name, self._embedder.backbone.name, self._embedder.fingerprint)
         tuning = None
         if self._tuned:
@@ -200,7 +194,7 @@ class Trainer:
             skipped=skipped,
             history=trained.history,
             tuning=tuning,
-            notes=[DIVERGED] if trained.diverged else [],
+            notes=[*notes, DIVERGED] if trained.diverged else notes,
         )
 
     def _tune(self, examples: Examples, options: TrainOptions) -> tuple[Tuning, TrainOptions]:
@@ -250,34 +244,28 @@ class Trainer:
         return self._catalog.images.vectors_of(chosen.tolist())[1]
 
 
-def require_enough(thing: str, wanted: set[str], labels: Sequence[str]) -> None:
-    """Insist on pictures of every category.
+def _examples(found: Collected, names: Sequence[str]) -> Examples:
+    """Return what was collected, one view after the other."""
+    categories, labels = label_numbers([each.label for each in found.files])
+    rows = [
+        (picture, view)
+        for view in names
+        for picture, views in enumerate(found.views)
+        if view in views
+    ]
+    picture = np.array([place for place, _ in rows], np.int64)
+    return Examples(
+        categories,
+        Vectors.concatenate([found.views[place][view] for place, view in rows]),
+        labels[picture],
+        picture,
+        np.array([view == ORIGINAL for _, view in rows]),
+        paths=tuple(each.file.path for each in found.files),
+        hashes=tuple(found.hashes),
+        views=tuple(names),
+    )
 
-    Parameters
-    ----------
-    thing
-        What to name in an error.
-    wanted
-        All categories there should be.
-    labels
-        The category of each usable picture.
 
-    Raises
-    ------
-    TrainingError
-        A category has too few.
-    """
-    counts = Counter(labels)
-    for name in sorted(wanted):
-        if counts[name] < FEWEST:
-            raise TrainingError(
-                thing,
-                f"the category {name!r} has {counts[name]} usable pictures",
-                f"Give each category at least {FEWEST}, better twenty or more",
-            )
-    if not wanted:
-        raise TrainingError(
-            thing,
-            "no image in the catalog has a label",
-            "Give labels with `engine index PATH --label parent`",
-        )
+def _texts(examples: Examples) -> list[str]:
+    """Return the category of each picture by name."""
+    return [examples.categories[label] for label in examples.picture_labels]

@@ -26,6 +26,7 @@ class TrainingVerbs:
         head: str,
         from_labels: bool = False,
         options: TrainOptions | None = None,
+        extend: bool = False,
         tune: bool = False,
         views: int = 0,
         mirror_indexed: bool = False,
@@ -38,6 +39,9 @@ class TrainingVerbs:
             A folder with one folder of pictures per category.
         head
             What to call the result; a head of that name is replaced.
+        extend
+            Add to what the head of that name has learned, instead. Its old pictures are not
+            needed: their embeddings are in the store.
         from_labels
             Use the labels of the catalog's images instead of a folder.
         options
@@ -57,13 +61,15 @@ class TrainingVerbs:
         ------
         UsageError
             Neither or both of `dataset` and `from_labels`, or a reserved name.
+        UnknownHeadError
+            There is no head to extend.
         TrainingError
             Too few pictures.
         """
         from engine.dataset import require_folder
         from engine.errors import UsageError
         from engine.heads.options import TrainOptions
-        from engine.heads.registry import check_name
+        from engine.heads.registry import check_name, find_head
         from engine.training import Trainer
 
         check_name(head)
@@ -75,7 +81,10 @@ class TrainingVerbs:
             require_folder(str(dataset))
         pictures = [str(dataset)] if dataset is not None else []
         with self._session.writing(create=not from_labels, pictures=pictures) as catalog:
-            trainer = Trainer(catalog, self._session.embedder(), self._session.heads(), tuned=tune)
+            heads = self._session.heads()
+            if extend:
+                find_head(heads, head)
+            trainer = Trainer(catalog, self._session.embedder(), heads, tuned=tune, extend=extend)
             chosen = options or TrainOptions()
             if dataset is None:
                 return trainer.from_labels(head, chosen)

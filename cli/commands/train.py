@@ -17,6 +17,8 @@ engine train ./photos --head furniture --tune
 
 engine train ./photos --head furniture --hidden 256,64 --activation gelu --dropout 0.5
 
+engine train ./more --head furniture --extend
+
 engine train --from-labels --head my-labels
 """
 
@@ -29,6 +31,13 @@ def command(
     ] = None,
     from_labels: Annotated[
         bool, typer.Option("--from-labels", help="Learn the labels of the catalog's images.")
+    ] = False,
+    extend: Annotated[
+        bool,
+        typer.Option(
+            "--extend",
+            help="Add to what the head of that name has learned. Its old pictures are not needed.",
+        ),
     ] = False,
     tune: Annotated[
         bool,
@@ -149,6 +158,7 @@ def command(
             head=head,
             from_labels=from_labels,
             options=options,
+            extend=extend,
             tune=tune,
             views=views,
             mirror_indexed=mirror_indexed,

@@ -15,6 +15,7 @@ from statistics import mean, stdev
 import numpy as np
 
 from engine.backbones import Packaged
+from engine.categories import require_enough
 from engine.compare.scratch import SIDE, Learned, ScratchOptions, train_scratch
 from engine.config import Config
 from engine.dataset import Collected, Collector, LabelledFile, find_labelled, label_numbers
@@ -33,7 +34,6 @@ from engine.pipeline import ahead
 from engine.preprocess import Pixels, Preprocessing
 from engine.reporting import Reporter
 from engine.results import ComparedMethod, Comparison
-from engine.training import require_enough
 from engine.tuned import TunedBackbones
 from engine.views import MIRROR, ORIGINAL
 from engine.weights import WeightsCache

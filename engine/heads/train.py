@@ -68,6 +68,13 @@ class Examples:
         """How many pictures there are."""
         return int(self.original.sum())
 
+    @property
+    def picture_labels(self) -> Ids:
+        """The category of each picture, int64 `[pictures]`."""
+        labels = np.empty(self.pictures, np.int64)
+        labels[self.picture] = self.labels
+        return labels
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -273,6 +280,4 @@ def _taken(gate: Dense, others: Vectors, built_in: BuiltIn) -> float:
 def _learned(examples: Examples) -> Learned | None:
     if not examples.hashes:
         return None
-    labels = np.empty(examples.pictures, np.int64)
-    labels[examples.picture] = examples.labels
-    return Learned.of(examples.hashes, labels, examples.views)
+    return Learned.of(examples.hashes, examples.picture_labels, examples.views)
