@@ -18,7 +18,7 @@ from engine.categories import require_enough
 from engine.config import INT8, Config
 from engine.dataset import Collector, category_folders, find_labelled, label_numbers
 from engine.embedder import Embedder, choose_embedder
-from engine.errors import UsageError
+from engine.errors import TrainingError, UsageError
 from engine.finetune.checkpoint import load_checkpoint, save_checkpoint
 from engine.finetune.loop import Loop, Split, State
 from engine.finetune.network import Network
@@ -30,7 +30,7 @@ from engine.heads.options import TrainOptions
 from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
 from engine.reporting import Reporter
-from engine.results import FinetuneReport
+from engine.results import DIVERGED, FinetuneReport
 from engine.tuned import TunedBackbones, check_new_name
 from engine.weights import WeightsCache, WeightsFile
 from index.records import Floats, Ids
@@ -104,8 +104,9 @@ class FineTuner:
         check_new_name(name)
         started = time.monotonic()
         files, skipped = find_labelled(dataset)
-        found = Collector(None, self._embedder, keep=False).collect(dataset, files)
         names = {each.label for each in files} | category_folders(dataset)
+        require_enough(dataset, names, [each.label for each in files])
+        found = Collector(None, self._embedder, keep=False).collect(dataset, files)
         require_enough(dataset, names, [each.label for each in found.files])
         categories, labels = label_numbers([each.label for each in found.files])
         material = Material(
@@ -116,7 +117,7 @@ class FineTuner:
         )
         split = Split(*stratified_split(labels.tolist(), options.validation, options.seed))
         embedded = time.monotonic()
-        network, state, stopped = self._train(name, material, split, options, resume)
+        network, state, stopped, notes = self._train(name, material, split, options, resume)
         row = self._keep(name, network, state, material, options, dataset)
         self._tuned.checkpoint(name).unlink(missing_ok=True)
         best = state.history[state.best_epoch]
@@ -138,6 +139,7 @@ class FineTuner:
             seconds_train=time.monotonic() - embedded,
             history=state.history,
             skipped=[*skipped, *found.skipped],
+            notes=notes,
         )
 
     def _train(
@@ -147,8 +149,8 @@ class FineTuner:
         split: Split,
         options: FinetuneOptions,
         resume: bool,
-    ) -> tuple[Network, State, bool]:
-        """Return the network as it was best, the last state, and whether Ctrl-C ended it."""
+    ) -> tuple[Network, State, bool, list[str]]:
+        """Return the network as it was best, the last state, whether Ctrl-C ended it, and notes."""
         reporter, checkpoint = self._embedder.reporter, self._tuned.checkpoint(name)
         run = self._identity(material, options)
         before = load_checkpoint(checkpoint, run) if resume else None
@@ -169,8 +171,14 @@ class FineTuner:
             if not state.epoch:
                 raise
             stopped = True
+        if loop.diverged and not state.epoch:
+            raise TrainingError(
+                f"learning rate {options.lr:g}",
+                "the loss is no number after one pass",
+                "Take a smaller --learning-rate",
+            )
         network.load_trained(state.best)
-        return network, state, stopped
+        return network, state, stopped, [DIVERGED] if loop.diverged else []
 
     def _network(self, material: Material, split: Split, options: FinetuneOptions) -> Network:
         """Return the network with a layer on top that knows the untouched embeddings."""

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+# A note on trainings.
+DIVERGED = (
+    "the loss was no number any more, so training stopped and kept the best layers until then; "
+    "a smaller --learning-rate helps"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -179,6 +185,7 @@ class FinetuneReport:
     seconds_train: float
     history: Sequence[Mapping[str, float]]
     skipped: Sequence[Skipped]
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,15 +26,11 @@ from engine.heads.registry import find_head
 from engine.heads.train import Examples, Origin, layer_rows, train_head
 from engine.heads.tune import describe, tune
 from engine.refresh import adopt_heads
-from engine.results import Skipped, TrainReport, TrainSeconds, TriedTraining, Tuning
+from engine.results import DIVERGED, Skipped, TrainReport, TrainSeconds, TriedTraining, Tuning
 from engine.views import ORIGINAL, view_names
 from index.catalog import Catalog
 from index.records import Ids, Vectors
 
-DIVERGED = (
-    "the loss was no number any more, so training stopped and kept the best layers until then; "
-    "a smaller --learning-rate helps"
-)
 LOST = "{lost} of the pictures learned before are not in this store any more, and were left out"
 FROM_LABELS = "labels of the catalog"
 
@@ -91,15 +87,14 @@ class Trainer:
         """
         started = time.monotonic()
         files, skipped = find_labelled(dataset)
+        wanted = {each.label for each in files} | category_folders(dataset)
+        # Before anything is embedded, and once it is known what can be read.
+        require_enough(dataset, wanted, [each.label for each in files])
         collector = Collector(self._catalog, self._embedder, keep=True)
         names = view_names(drawn_views)
         open_indexed = mirror_indexed or drawn_views > 0
         found = collector.collect(dataset, files, views=names, open_indexed=open_indexed)
-        require_enough(
-            dataset,
-            {each.label for each in files} | category_folders(dataset),
-            [each.label for each in found.files],
-        )
+        require_enough(dataset, wanted, [each.label for each in found.files])
         examples = _examples(found, names)
         skips = [*skipped, *found.skipped]
         embed_seconds = time.monotonic() - started

@@ -90,7 +90,7 @@ def command(
     goes on from it, to the same result as without the interruption. Ctrl-C keeps the best so far.
     A new catalog takes the result with --backbone NAME; those that exist keep their own.
     """
-    from cli.render import tell_skips, write, write_json
+    from cli.render import say, tell_skips, write, write_json
 
     with open_engine(None, backbone=backbone, max_megapixels=max_megapixels) as engine:
         from engine.finetune.options import FinetuneOptions
@@ -112,6 +112,8 @@ def command(
     if json:
         write_json(report)
     else:
+        for note in report.notes:
+            say(note)
         write(
             f"backbone {report.backbone}: {report.base}, trained from {report.block} on "
             f"({report.trained_parameters / 1e6:.1f} M parameters, {report.epochs} epochs, "

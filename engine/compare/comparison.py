@@ -18,7 +18,14 @@ from engine.backbones import Packaged
 from engine.categories import require_enough
 from engine.compare.scratch import SIDE, Learned, ScratchOptions, train_scratch
 from engine.config import Config
-from engine.dataset import Collected, Collector, LabelledFile, find_labelled, label_numbers
+from engine.dataset import (
+    Collected,
+    Collector,
+    LabelledFile,
+    category_folders,
+    find_labelled,
+    label_numbers,
+)
 from engine.embedder import Embedder, choose_embedder
 from engine.finetune.loop import Loop, Split
 from engine.finetune.network import Network
@@ -109,6 +116,11 @@ def compare(
     started = time.monotonic()
     files, skipped = find_labelled(dataset)
     names = options.backbones or _at_hand(config)
+    require_enough(
+        dataset,
+        {each.label for each in files} | category_folders(dataset),
+        [each.label for each in files],
+    )
     methods, kept, labels, categories = _frozen(dataset, files, names, config, reporter)
     if options.block is not None:
         methods.append(_finetuned(kept[0], options.block, labels, config, reporter))

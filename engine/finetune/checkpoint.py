@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -31,10 +32,13 @@ def save_checkpoint(path: Path, run: str, state: State) -> None:
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     content: dict[str, Any] = {each.name: getattr(state, each.name) for each in fields(state)}
+    # torch tells of a full disk in words of its own; writing bytes tells the reason.
+    whole = io.BytesIO()
+    torch.save({"format": FORMAT, "run": run, **content}, whole)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            torch.save({"format": FORMAT, "run": run, **content}, file)
+            file.write(whole.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -42,7 +46,9 @@ def save_checkpoint(path: Path, run: str, state: State) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise TrainingError(
-            path, f"the checkpoint cannot be written ({error.strerror})", "Free some space"
+            path,
+            f"the checkpoint cannot be written ({error.strerror})",
+            "Free some space; with --resume it goes on after the last pass that was kept",
         ) from None
 
 

@@ -97,6 +97,8 @@ class Loop:
             torch.from_numpy(weight.astype(np.float32)), label_smoothing=options.label_smoothing
         )
         self._kept: torch.Tensor | None = None
+        # Whether the passes ended because the loss was no number any more.
+        self.diverged = False
 
     def start(self) -> State:
         """Return the state before the first pass: what the untouched backbone knows."""
@@ -112,13 +114,19 @@ class Loop:
         self._schedule.load_state_dict(state.optimizer["schedule"])
 
     def passes(self, state: State, progress: Progress) -> Iterator[State]:
-        """Take the passes that are left, and yield the state after each."""
+        """Take the passes that are left, and yield the state after each.
+
+        They end early where the loss is no number any more: nothing better would come.
+        """
         while state.epoch < self._options.epochs:
             epoch = state.epoch + 1
             started = time.monotonic()
             lr = self._optimizer.param_groups[0]["lr"]
             row = {"epoch": float(epoch), "lr": float(lr)} | self._learn(epoch, progress)
             row |= self.validate() | {"seconds": time.monotonic() - started}
+            if not np.isfinite([row["loss"], row["validation_loss"]]).all():
+                self.diverged = True
+                return
             state = self._state(epoch, [*state.history, row], state)
             yield state
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 Refused = Callable[..., str]
+# A head that was trained on the embeddings of no backbone there is.
+GOLDEN = Path(__file__).parents[1] / "engine" / "heads" / "golden_head_v1.safetensors"
 
 
 @pytest.fixture
@@ -141,16 +144,54 @@ def test_a_file_that_is_no_weights_file_is_refused(refused: Refused, tmp_path: P
     refused("backbones import resnet50 O/w.pth", 1)
 
 
-def test_a_category_with_one_picture_is_not_trained(refused: Refused, tmp_path: Path) -> None:
-    import shutil
-
-    for category, count in (("one", 1), ("two", 2)):
+def test_a_category_without_a_readable_picture_is_not_trained(
+    refused: Refused, tmp_path: Path
+) -> None:
+    for category, count in (("one", 2), ("two", 2)):
         (tmp_path / "set" / category).mkdir(parents=True)
         for number in range(count):
             shutil.copy2(
                 tmp_path / "shop" / "index.faiss", tmp_path / "set" / category / f"{number}.jpg"
             )
     assert "has 0 usable pictures" in refused("train O/set --head x --store S", 1)
+
+
+VERBS = ("train O/set --head x --store S", "finetune O/set --from block6 --name x", "compare O/set")
+
+
+@pytest.mark.parametrize("line", VERBS, ids=lambda line: line.split()[0])
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        ({"bed": 1, "sofa": 2}, "the category 'bed' has 1 usable pictures"),
+        ({"bed": 0, "sofa": 2}, "the category 'bed' has 0 usable pictures"),
+        ({"bed": 2, "Bed": 2}, "the categories 'Bed' and 'bed' differ in case alone"),
+    ],
+    ids=["one picture", "an empty category", "case"],
+)
+def test_categories_that_cannot_be_learned_are_refused_before_anything_is_embedded(
+    folders: dict[str, int], said: str, line: str, refused: Refused, drawn: Path, tmp_path: Path
+) -> None:
+    found = sorted(drawn.rglob("*.jpg"))
+    for category, count in folders.items():
+        (tmp_path / "set" / category).mkdir(parents=True)
+        for picture in found[:count]:
+            shutil.copy2(picture, tmp_path / "set" / category)
+    assert said in refused(line, 1)
+
+
+@pytest.mark.parametrize("line", VERBS, ids=lambda line: line.split()[0])
+def test_a_folder_of_no_pictures_is_refused(line: str, refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "set" / "bed").mkdir(parents=True)
+    (tmp_path / "set" / "bed" / "notes.txt").write_text("no picture")
+    assert "no picture in it has a label" in refused(line, 2)
+
+
+def test_a_head_of_another_backbone_is_refused(refused: Refused, tmp_path: Path) -> None:
+    shutil.copy2(GOLDEN, tmp_path / "other.safetensors")
+    said = refused("heads import O/other.safetensors --store S", 1)
+    assert "this head was trained on embeddings of" in said
+    assert "Train it again on this catalog's backbone" in said
 
 
 @pytest.mark.parametrize(

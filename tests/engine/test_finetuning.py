@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from engine import Engine, UsageError
 from engine.architectures import load_state
 from engine.backbones import Tuned, backbone_named
 from engine.errors import TrainingError
+from engine.finetune.loop import Loop
 from engine.finetune.options import FinetuneOptions
 from engine.finetune.pictures import Draw
 from engine.reporting import Reporter
@@ -279,3 +282,58 @@ def test_quantized_weights_cannot_be_trained(tmp_path: Path, pictures: Path, dat
 def test_options_out_of_their_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="out of range"):
         FinetuneOptions("block6", **wrong)
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_best_pass(
+    tmp_path: Path, pictures: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = finetuned(tmp_path, pictures, replace(QUICK, epochs=3), name="three")
+    learn = Loop._learn
+
+    def poisoned(loop: Loop, epoch: int, progress: Any) -> dict[str, float]:
+        row = learn(loop, epoch, progress)
+        if epoch == 2:
+            with torch.no_grad():
+                loop._network.top.weight.fill_(float("nan"))
+        return row
+
+    monkeypatch.setattr(Loop, "_learn", poisoned)
+    report = finetuned(tmp_path, pictures, QUICK)
+
+    assert report.epochs == 1
+    assert "the loss was no number any more" in report.notes[0]
+    assert report.history[1]["loss"] == kept.history[1]["loss"]
+    assert all(np.isfinite(tensor).all() for tensor in weights(data).values())
+
+
+def test_a_loss_that_is_no_number_from_the_start_keeps_nothing_and_says_what_helps(
+    tmp_path: Path, pictures: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Loop, "_learn", lambda *_: {"loss": float("nan"), "accuracy": 0.0})
+    with pytest.raises(TrainingError, match="no number after one pass") as caught:
+        finetuned(tmp_path, pictures)
+    assert "--learning-rate" in caught.value.remedy
+    with pytest.raises(UsageError):
+        TunedBackbones(data).named("mine")
+
+
+def test_a_disk_that_is_full_at_a_checkpoint_loses_no_earlier_pass(
+    tmp_path: Path, pictures: Path, data: Path
+) -> None:
+    whole = finetuned(tmp_path, pictures, name="whole")
+    saved = _checkpoint_after(tmp_path, pictures, QUICK, data)
+    checkpoint = TunedBackbones(data).checkpoint("mine")
+    shutil.copy(saved, checkpoint)
+    before = checkpoint.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(TrainingError, match="the checkpoint cannot be written") as caught:
+            finetuned(tmp_path, pictures, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert "--resume" in caught.value.remedy
+    assert checkpoint.read_bytes() == before
+    assert not list(checkpoint.parent.glob("*.tmp"))
+    assert finetuned(tmp_path, pictures, resume=True).fingerprint == whole.fingerprint

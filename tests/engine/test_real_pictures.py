@@ -6,6 +6,7 @@ Every picture is embedded once for all tests: `Remembering` keeps what the backb
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -137,3 +138,29 @@ def test_beds_and_sofas_alone_can_be_learned(
         before = imagenet_right(engine, real_pictures / "imagenet300", BUILT_IN)
         after = imagenet_right(engine, real_pictures / "imagenet300", None)
         assert after >= before - 0.01
+
+
+@pytest.mark.parametrize("catalog", CATALOGS)
+def test_a_bed_alone_can_be_added_to_the_thousand(
+    new_engine: NewEngine, bed_and_sofa: Path, real_pictures: Path, tmp_path: Path, catalog: str
+) -> None:
+    shutil.copytree(bed_and_sofa / "train" / "bed", tmp_path / "alone" / "bed")
+    shutil.copytree(bed_and_sofa / "test" / "bed", tmp_path / "test" / "bed")
+    with new_engine(catalog) as engine:
+        engine.train(tmp_path / "alone", head="bed")
+        assert engine.evaluate(tmp_path / "test", head="all").accuracy >= 0.9
+        before = imagenet_right(engine, real_pictures / "imagenet300", BUILT_IN)
+        after = imagenet_right(engine, real_pictures / "imagenet300", None)
+        assert after >= before - 0.01
+
+
+def test_a_category_added_later_leaves_the_earlier_ones_as_they_were(
+    new_engine: NewEngine, bed_and_sofa: Path, tmp_path: Path
+) -> None:
+    for kind in ("bed", "sofa"):
+        shutil.copytree(bed_and_sofa / "train" / kind, tmp_path / kind / kind)
+    with new_engine(CATALOGS[0]) as engine:
+        engine.train(tmp_path / "bed", head="shop")
+        engine.train(tmp_path / "sofa", head="shop", extend=True)
+        assert engine.evaluate(bed_and_sofa / "test", head="shop").accuracy >= 0.96
+        assert engine.evaluate(bed_and_sofa / "test", head="all").accuracy >= 0.94
