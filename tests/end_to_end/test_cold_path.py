@@ -75,6 +75,31 @@ def test_classify_imports_nothing_that_learns(
     assert not modules & (LEARNING | {"openvino_telemetry"})
 
 
+NO_TORCH = """
+import sys
+for name in ("torch", "torchvision", "timm", "sklearn", "scipy"):
+    sys.modules[name] = None
+"""
+
+
+def test_a_head_is_imported_and_asked_on_a_machine_without_torch(
+    engine: Run, trained: Path, drawn: Path, tmp_path: Path
+) -> None:
+    file, store = tmp_path / "furniture.safetensors", tmp_path / "store"
+    picture = drawn / "bed" / "bed-0001.jpg"
+    for line in (
+        ("heads", "export", "furniture", file, "--store", trained),
+        ("index", drawn, "--store", store),
+    ):
+        assert engine(*line).returncode == 0
+    done = engine("heads", "import", file, "--store", store, first=NO_TORCH)
+    assert done.returncode == 0, done.stderr
+    asked = ("classify", picture, "--head", "furniture", "--json", "--store", store)
+    done = engine(*asked, first=NO_TORCH)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["predictions"][0]["category"] == "bed"
+
+
 @pytest.fixture(scope="module")
 def in_int8(ready: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in int8; not to be changed."""

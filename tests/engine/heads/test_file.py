@@ -21,8 +21,12 @@ from engine.heads.head import Dense, Head
 from index.records import Floats, Vectors
 
 MakeHead = Callable[..., Head]
-GOLDEN = Path(__file__).with_name("golden_head_v1.safetensors")
 # Made by head_to_bytes in release 0.1.0, with a hidden layer of 4 on embeddings of dim 6.
+GOLDEN = Path(__file__).with_name("golden_head_v1.safetensors")
+# The same with two hidden layers, GELU between them, a history, and how it came to be.
+GOLDEN_2 = Path(__file__).with_name("golden_head_v2.safetensors")
+GOLDEN_2_OWN = np.array([[0.359916, 0.220655, 0.419429], [0.780554, 0.133221, 0.086225]])
+GOLDEN_2_BELONGING = np.array([3.076382, 3.971995])
 GOLDEN_INPUT = np.array([[1, 2, 0, -1, 0.5, 3], [0, 0, 4, 1, -2, 0.25]], np.float32)
 GOLDEN_OWN = np.array([[0.325745, 0.397828, 0.276427], [0.089484, 0.510112, 0.400404]], np.float32)
 GOLDEN_BELONGING = np.array([5.494286, 2.853597], np.float32)
@@ -94,6 +98,29 @@ def test_a_head_file_of_the_first_release_still_gives_the_same_answers() -> None
     vectors = Vectors.of(GOLDEN_INPUT)
     np.testing.assert_allclose(np.exp(head.log_probabilities(vectors)), GOLDEN_OWN, atol=1e-5)
     np.testing.assert_allclose(head.belonging(vectors), GOLDEN_BELONGING, atol=1e-4)
+
+
+def test_a_head_file_of_format_2_still_loads_whole() -> None:
+    head = head_from_bytes(GOLDEN_2.read_bytes(), GOLDEN_2.name)
+    record = head.record
+    assert record is not None and record.held_out is not None and record.learned is not None
+    assert (head.activation, len(head.layers), len(head.history)) == ("gelu", 3, 2)
+    assert (record.data, record.settings["hidden"]) == ("/photos", [5, 4])
+    assert record.held_out.answers.tolist() == [1, 1, 1, 1, 0, -1]
+    assert [each.path[8:] for each in record.held_out.mistakes] == [
+        "2.jpg",
+        "3.jpg",
+        "4.jpg",
+        "0.jpg",
+    ]
+    assert record.learned.hexadecimal() == ["ab" * 32, "01" * 32, "ff" * 32]
+
+
+def test_a_head_file_of_format_2_still_gives_the_same_answers() -> None:
+    head = head_from_bytes(GOLDEN_2.read_bytes(), GOLDEN_2.name)
+    vectors = Vectors.of(GOLDEN_INPUT)
+    np.testing.assert_allclose(np.exp(head.log_probabilities(vectors)), GOLDEN_2_OWN, atol=1e-5)
+    np.testing.assert_allclose(head.belonging(vectors), GOLDEN_2_BELONGING, atol=1e-4)
 
 
 @pytest.mark.parametrize(
