@@ -40,6 +40,9 @@ th { color: var(--soft); font-weight: 500; } td.hit { font-weight: 700; }
 .facts th { white-space: nowrap; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; margin: .8rem 0; }
 .plots img { max-width: 100%; background: #fff; border-radius: .6rem; }
+.beside .text { padding-bottom: .7rem; }
+@media (min-width: 40rem) { .beside { grid-column: span 2; display: grid;
+  grid-template-columns: 45% 1fr; align-items: start; } }
 .guess { display: grid; grid-template-columns: 1fr auto; margin-top: .35rem; }
 .guess .bar { grid-column: 1 / 3; background: var(--edge); height: .45rem; }
 .right { font-weight: 700; } .guess .bar i { background: var(--soft); }
@@ -157,10 +160,11 @@ def _section(section: Section) -> str:
 
 def _card(card: Card) -> str:
     lines = "".join(f"<span>{_text(line)}</span>" for line in card.lines)
+    kind = "card wrong" if card.wrong else "card"
+    # A picture with guesses has its bars beside it, and none below.
+    kind, bar = (f"{kind} beside", "") if card.guesses else (kind, _bar(card.share))
     return (
-        f'<div class="card{" wrong" if card.wrong else ""}">'
-        f'<a href="{escape(_link(card.path))}">{_picture(card.path)}</a>'
-        f"{_bar(card.share)}"
+        f'<div class="{kind}"><a href="{escape(_link(card.path))}">{_picture(card.path)}</a>{bar}'
         f'<div class="text"><b>{_text(card.title)}</b>{lines}'
         f"{''.join(map(_guess, card.guesses))}</div></div>"
     )

@@ -41,8 +41,8 @@ def summary(report: HeadReport) -> str:
     accuracy = report.metrics.get("validation_accuracy", NAN)
     if accuracy == accuracy:
         held = int(report.metrics.get("validation_images", report.held_out))
-        of = f" of {count(held, 'picture')} that were held out" if held else ""
-        text += f" It names {percent(accuracy)}{of} rightly."
+        of = f"Of {count(held, 'held-out picture')}" if held else "Of held-out pictures"
+        text += f" {of} it names {percent(accuracy)} rightly."
     if report.missing:
         text += f" Not in this report: {'; '.join(report.missing)}."
         text += " Training the head again writes down what can be known."
@@ -66,7 +66,7 @@ def _learning(report: HeadReport) -> list[Section]:
     text = (
         "Each epoch is a pass over the pictures learned from. Where the loss on validation "
         "pictures, which are not learned from, rises while that of training falls, the head "
-        "begins to learn its pictures by heart; the layers of the lowest are kept."
+        "begins to learn its pictures by heart."
     )
     return [Section("How it learned", text, plots=drawn)]
 
@@ -108,7 +108,7 @@ def _certainty(report: HeadReport) -> list[Section]:
         "it the head is too sure of itself, above it too modest. A larger point stands for more "
         f"pictures. The temperature, {report.temperature:.2f}, divides the logits; the expected "
         f"calibration error was {percent(errors[0])} without it and is {percent(errors[1])} "
-        "with it."
+        "with it. The points leave out pictures that were taken for unknown, the errors do not."
     )
     drawn = [plots.reliability(before, after, errors)]
     return [Section("How much its probabilities are worth", text, plots=drawn)]
@@ -187,7 +187,7 @@ def _card(report: HeadReport) -> Section:
         "backbone": report.backbone,
         "fingerprint of the backbone": report.fingerprint,
         "temperature": f"{report.temperature:.3f}",
-        **{f"setting: {name}": _setting(value) for name, value in report.settings.items()},
+        **{f"setting: {name}": _setting(name, value) for name, value in report.settings.items()},
         **{f"seconds: {name}": f"{value:.1f}" for name, value in report.seconds.items()},
         **{f"version: {name}": value for name, value in report.versions.items()},
     }
@@ -195,9 +195,9 @@ def _card(report: HeadReport) -> Section:
     return Section("How it was made", table=table, layout=FACTS)
 
 
-def _setting(value: object) -> str:
+def _setting(name: str, value: object) -> str:
     if value is None:
-        return "by default"
+        return "no" if name == "tuned" else "by default"
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return str(value)
