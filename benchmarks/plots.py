@@ -1,6 +1,6 @@
 """Plots for the report: colours that colour-blind readers tell apart, and a second cue in print.
 
-The palette is that of `cli/plots.py`. In a bar chart hatching, in a line chart markers and dashes
+The palette is that of `cli/palette.py`. In a bar chart hatching, in a line chart markers and dashes
 say the same as the colour.
 """
 
@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from cli.plots import BLUE, LINES, ORANGE
+from cli.palette import BLUE, LINES, ORANGE
 
 DPI = 160
 WIDTH = 7.0

@@ -59,17 +59,18 @@ def verdict(comparison: Comparison) -> str:
         return "That cannot be said: it takes a frozen backbone and a network from scratch."
     points = 100 * (frozen.accuracy - scratch.accuracy)
     spread = 100 * math.hypot(frozen.spread, scratch.spread)
-    pair = f"{frozen.name} against {scratch.name}"
+    than = f"than {scratch.name}"
     if abs(points) <= spread:
         found = (
-            f"In accuracy it makes no clear difference: {pair}, {points:+.1f} points of 100, "
-            f"which is within the spread of {spread:.1f}"
+            f"It makes no clear difference in accuracy: {frozen.name} is {points:+.1f} points from "
+            f"{scratch.name}, within the spread of {spread:.1f},"
         )
     elif points > 0:
-        found = f"Yes: {pair} is right on {points:.1f} more of 100 pictures"
+        found = f"Yes: {frozen.name} is right on {points:.1f} more of 100 pictures {than},"
     else:
-        found = f"No: {pair} is right on {-points:.1f} fewer of 100 pictures"
-    return f"{found}, with {_time(frozen, scratch)}, embedding included."
+        found = f"No: {frozen.name} is right on {-points:.1f} fewer of 100 pictures {than},"
+    chance = " (one split, so that chance is not ruled out)" if comparison.rounds == 1 else ""
+    return f"{found} with {_time(frozen, scratch)}, embedding included{chance}."
 
 
 def method_row(method: ComparedMethod) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
-"""Plots for pages: colours that colour-blind readers tell apart, and a second cue in print.
+"""Plots for pages: colours of `cli/palette.py`, and a second cue in print.
 
-The palette is that of Okabe and Ito, "Color Universal Design" (2008),
-https://jfly.uni-koeln.de/color/. Markers and dashes, hatching, and numbers in cells say the same as
-the colour. A plot is an SVG whose text stays text: the reader's own fonts draw it, which know
-more scripts than Matplotlib's. Its background is white, on dark pages too.
+Markers and dashes, hatching, and numbers in cells say the same as the colour. A plot is an SVG
+whose text stays text: the reader's own fonts draw it, which know more scripts than Matplotlib's.
+Its background is white, on dark pages too.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.page import Plot
+from cli.palette import FILLS, LINES
 from cli.render import percent, shown
 
 if TYPE_CHECKING:
@@ -24,27 +24,10 @@ if TYPE_CHECKING:
 
     from engine.results import CalibrationBin
 
-BLUE, ORANGE, GREEN, RED, SKY, PURPLE = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#56B4E9",
-    "#CC79A7",
-)
-LINES = (
-    (BLUE, "o", "-"),
-    (RED, "s", "--"),
-    (GREEN, "^", "-."),
-    (ORANGE, "D", ":"),
-    (PURPLE, "v", "-"),
-    (SKY, "P", "--"),
-)
-FILLS = ((BLUE, ""), (GREEN, "\\\\\\"), (ORANGE, "///"), (PURPLE, "xx"), (SKY, "--"))
 WIDTH, HEIGHT = 4.8, 3.2
 # So many categories can be named along an axis, and so many have room for numbers in their cells.
 MOST_NAMED, MOST_NUMBERED = 60, 25
-LONGEST_NAME = 24
+LONGEST_NAME, LONGEST_BAR_NAME = 24, 40
 MOST_MARKERS = 12
 # Where an axis is logarithmic, a bar must have some length.
 LEAST_LOG = 1e-3
@@ -206,7 +189,7 @@ def bars(title: str, unit: str, rows: Sequence[Bar], *, log: bool = False) -> Pl
     drawn = axes.barh(
         range(len(rows)),
         lengths,
-        xerr=[row.spread if math.isfinite(row.spread) else 0.0 for row in rows],
+        xerr=[row.spread for row in rows] if any(row.spread > 0 for row in rows) else None,
         color=[fills[row.kind][0] for row in rows],
         edgecolor="black",
         linewidth=0.6,
@@ -218,7 +201,9 @@ def bars(title: str, unit: str, rows: Sequence[Bar], *, log: bool = False) -> Pl
     if log:
         axes.set_xscale("log")
     axes.margins(x=0.15)
-    axes.set_yticks(range(len(rows)), [_name(row.name) for row in rows], parse_math=False)
+    axes.set_yticks(
+        range(len(rows)), [_name(row.name, LONGEST_BAR_NAME) for row in rows], parse_math=False
+    )
     axes.invert_yaxis()
     axes.set_xlabel(unit)
     if len(kinds) > 1:
@@ -232,6 +217,8 @@ def bars(title: str, unit: str, rows: Sequence[Bar], *, log: bool = False) -> Pl
 
 
 def _curve(title: str, what: str, lines: Mapping[str, Sequence[tuple[float, float]]]) -> Plot:
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _canvas(title, WIDTH, HEIGHT)
     for (name, points), (colour, marker, dashes) in zip(lines.items(), LINES, strict=False):
         across, up = zip(*points, strict=True)
@@ -241,6 +228,7 @@ def _curve(title: str, what: str, lines: Mapping[str, Sequence[tuple[float, floa
             label=name,
         )  # fmt: skip
     axes.set(xlabel="epoch", ylabel=what.lower())
+    axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
     axes.grid(linewidth=0.4, alpha=0.6)
     axes.legend(frameon=False, fontsize=9)
     last = ", ".join(f"{name} {points[-1][1]:.3g}" for name, points in lines.items())
@@ -271,9 +259,9 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _name(text: str) -> str:
+def _name(text: str, longest: int = LONGEST_NAME) -> str:
     text = shown(text)
-    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _canvas(title: str, width: float, height: float) -> tuple[Figure, Axes]:
