@@ -42,7 +42,7 @@ def summary(report: HeadReport) -> str:
     if accuracy == accuracy:
         held = int(report.metrics.get("validation_images", report.held_out))
         of = f"Of {count(held, 'held-out picture')}" if held else "Of held-out pictures"
-        text += f" {of} it names {percent(accuracy)} rightly."
+        text += f" {of} its likeliest category is right for {percent(accuracy)}."
     if report.missing:
         text += f" Not in this report: {'; '.join(report.missing)}."
         text += " Training the head again writes down what can be known."
@@ -118,7 +118,8 @@ def _limits(report: HeadReport) -> Section:
     rejected = ""
     if report.held_out:
         share = percent(report.unknown / report.held_out)
-        rejected = f" Of the held-out pictures {report.unknown} were rejected so ({share})."
+        held = count(report.held_out, "held-out picture")
+        rejected = f" Rejected so: {report.unknown} of {held} ({share})."
     text = (
         "A picture is unknown to this head when less than "
         f"{percent(report.accept)} of the probability, shared out among the built-in thousand "

@@ -78,10 +78,13 @@ def _write(report: HeadReport) -> None:
         )
     write_table(("category", "learned", "held out", "precision", "recall"), rows)
     metrics = report.metrics
-    write(
-        f"accuracy {percent(metrics.get('validation_accuracy'))}, "
-        f"{report.unknown} of {report.held_out} held-out images unknown, "
-        f"calibration error {percent(metrics.get('calibration_error'))}\n"
-    )
+    if report.held_out:
+        write(
+            f"accuracy {percent(metrics.get('validation_accuracy'))}, "
+            f"{report.unknown} of {report.held_out} held-out images unknown, "
+            f"calibration error {percent(metrics.get('calibration_error'))}\n"
+        )
+    else:
+        write(f"accuracy {percent(metrics.get('validation_accuracy'))}\n")
     for missing in report.missing:
         write(f"not known: {missing}\n")

@@ -121,7 +121,7 @@ def test_the_threshold_and_what_it_rejects_are_explained(
 ) -> None:
     page = read(replace(report, accept=0.125, held_out=10, unknown=3), tmp_path)
     assert "less than 12.5 % of the probability" in page.text
-    assert "3 were rejected so (30.0 %)" in page.text
+    assert "Rejected so: 3 of 10 held-out pictures (30.0 %)" in page.text
 
 
 def test_what_may_be_forgotten_is_told(report: HeadReport, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_the_summary_counts_and_measures(report: HeadReport) -> None:
     told = summary(replace(report, metrics=metrics, missing=[]))
     assert told == (
         "3 categories learned from 1,200 pictures. "
-        "Of 240 held-out pictures it names 92.5 % rightly."
+        "Of 240 held-out pictures its likeliest category is right for 92.5 %."
     )
 
 
