@@ -1,8 +1,7 @@
 """Plots for the report: colours that colour-blind readers tell apart, and a second cue in print.
 
-The palette is that of Okabe and Ito, "Color Universal Design" (2008),
-https://jfly.uni-koeln.de/color/. In a bar chart hatching, in a line chart markers and dashes say
-the same as the colour.
+The palette is that of `cli/palette.py`. In a bar chart hatching, in a line chart markers and dashes
+say the same as the colour.
 """
 
 from __future__ import annotations
@@ -19,22 +18,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-BLUE, ORANGE, GREEN, RED, SKY, PURPLE = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#56B4E9",
-    "#CC79A7",
-)
-LINES = (
-    (BLUE, "o", "-"),
-    (RED, "s", "--"),
-    (GREEN, "^", "-."),
-    (ORANGE, "D", ":"),
-    (PURPLE, "v", "-"),
-    (SKY, "P", "--"),
-)
+from cli.palette import BLUE, LINES, ORANGE
+
 DPI = 160
 WIDTH = 7.0
 

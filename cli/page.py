@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
-from cli.render import shown
+from cli.render import percent, shown
 from engine.errors import EngineError, ImageError
 from engine.images import decode, read_file
 
@@ -35,7 +36,41 @@ p, pre { color: var(--soft); margin: .3rem 0 .8rem; } pre { overflow-x: auto; }
 .wrong b { color: var(--bad); } .wrong .bar i { background: var(--bad); }
 table { border-collapse: collapse; } td, th { padding: .25rem .7rem; text-align: right; }
 th { color: var(--soft); font-weight: 500; } td.hit { font-weight: 700; }
+.facts td, .facts th { text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+.facts th { white-space: nowrap; }
+.plots { display: flex; flex-wrap: wrap; gap: 1rem; margin: .8rem 0; }
+.plots img { max-width: 100%; background: #fff; border-radius: .6rem; }
+.beside .text { padding-bottom: .7rem; }
+@media (min-width: 40rem) { .beside { grid-column: span 2; display: grid;
+  grid-template-columns: 45% 1fr; align-items: start; } }
+.guess { display: grid; grid-template-columns: 1fr auto; margin-top: .35rem; }
+.guess .bar { grid-column: 1 / 3; background: var(--edge); height: .45rem; }
+.right { font-weight: 700; } .guess .bar i { background: var(--soft); }
+.right .bar i { background: var(--good); }
+@media print { .card, .plots img, tr { break-inside: avoid; }
+  .bar, .bar i { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
 """
+
+
+# How a table is laid out: the diagonal in bold, numbers, or text beside its names.
+DIAGONAL, NUMBERS, FACTS = "diagonal", "numbers", "facts"
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A drawing that is part of the page: its SVG, and the same in words for who cannot see it."""
+
+    svg: bytes
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One of a card's bars: a category, its probability, and whether it is the right one."""
+
+    name: str
+    share: float
+    right: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +89,8 @@ class Card:
         Length of the bar, 0 to 1.
     wrong
         Draw it in the colour of mistakes.
+    guesses
+        Bars with their names below the text.
     """
 
     path: str
@@ -61,17 +98,23 @@ class Card:
     lines: Sequence[str] = ()
     share: float = 0.0
     wrong: bool = False
+    guesses: Sequence[Guess] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with pictures, a table, or both."""
+    """A heading with plots, pictures, a table, or all of them.
+
+    `layout` is that of the table: `DIAGONAL`, `NUMBERS` or `FACTS`.
+    """
 
     title: str
     text: str = ""
     command: str = ""
     cards: Sequence[Card] = ()
     table: Sequence[Sequence[str]] = ()
+    layout: str = DIAGONAL
+    plots: Sequence[Plot] = ()
 
 
 def write_page(file: Path, title: str, text: str, sections: Sequence[Section]) -> None:
@@ -106,36 +149,59 @@ def _section(section: Section) -> str:
         parts.append(f"<p>{_text(section.text)}</p>")
     if section.command:
         parts.append(f"<pre>{_text(section.command)}</pre>")
+    if section.plots:
+        parts.append(f'<div class="plots">{"".join(map(_plot, section.plots))}</div>')
     if section.cards:
         parts.append(f'<div class="cards">{"".join(map(_card, section.cards))}</div>')
     if section.table:
-        parts.append(_table(section.table))
+        parts.append(_table(section.table, section.layout))
     return "\n".join(parts) + "\n"
 
 
 def _card(card: Card) -> str:
     lines = "".join(f"<span>{_text(line)}</span>" for line in card.lines)
-    width = 100 * min(max(card.share, 0.0), 1.0)
+    kind = "card wrong" if card.wrong else "card"
+    # A picture with guesses has its bars beside it, and none below.
+    kind, bar = (f"{kind} beside", "") if card.guesses else (kind, _bar(card.share))
     return (
-        f'<div class="card{" wrong" if card.wrong else ""}">'
-        f'<a href="{escape(_link(card.path))}">{_picture(card.path)}</a>'
-        f'<div class="bar"><i style="width:{width:.0f}%"></i></div>'
-        f'<div class="text"><b>{_text(card.title)}</b>{lines}</div></div>'
+        f'<div class="{kind}"><a href="{escape(_link(card.path))}">{_picture(card.path)}</a>{bar}'
+        f'<div class="text"><b>{_text(card.title)}</b>{lines}'
+        f"{''.join(map(_guess, card.guesses))}</div></div>"
     )
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def _guess(guess: Guess) -> str:
+    # The mark says the same as the colour, to those who do not see it.
+    name = f"{guess.name} ✓" if guess.right else guess.name
+    return (
+        f'<div class="guess{" right" if guess.right else ""}"><div>{_text(name)}</div>'
+        f"<div>{percent(guess.share, 0)}</div>{_bar(guess.share)}</div>"
+    )
+
+
+def _bar(share: float) -> str:
+    width = 100 * min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
+    return f'<div class="bar"><i style="width:{width:.0f}%"></i></div>'
+
+
+def _plot(plot: Plot) -> str:
+    encoded = base64.b64encode(plot.svg).decode("ascii")
+    return f'<img alt="{_text(plot.alt)}" src="data:image/svg+xml;base64,{encoded}">'
+
+
+def _table(rows: Sequence[Sequence[str]], layout: str) -> str:
+    bold = layout == DIAGONAL
     head = "".join(f"<th>{_text(cell)}</th>" for cell in rows[0])
     body = "".join(
         f"<tr><th>{_text(row[0])}</th>"
         + "".join(
-            f"<td{' class=hit' if place == number else ''}>{_text(cell)}</td>"
+            f"<td{' class=hit' if bold and place == number else ''}>{_text(cell)}</td>"
             for place, cell in enumerate(row[1:])
         )
         + "</tr>"
         for number, row in enumerate(rows[1:])
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f'<table class="{layout}"><tr>{head}</tr>{body}</table>'
 
 
 def _picture(path: str) -> str:

@@ -83,6 +83,13 @@ def shown(text: str) -> str:
     return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def percent(share: float | None, digits: int = 1) -> str:
+    """Return a share as people write it, a dash where there is none."""
+    if share is None or not math.isfinite(share):
+        return "-"
+    return f"{100 * share:.{digits}f} %"
+
+
 def say(text: str) -> None:
     """Print a line of conversation on stderr."""
     print(shown(text), file=sys.stderr, flush=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.results import HeadInfo
+from engine.results import HeadInfo, HeadReport
 from engine.session import Session
 
 
 class HeadVerbs:
-    """Listing, exporting, importing and deleting the heads of one store."""
+    """Listing, reporting on, exporting, importing and deleting the heads of one store."""
 
     _session: Session
 
@@ -31,6 +31,22 @@ class HeadVerbs:
 
         self._session.config.store.require()
         return head_info(find_head(self._session.heads(), name))
+
+    def report(self, name: str) -> HeadReport:
+        """Return all that a head holds about how it came to be and how good it is.
+
+        Neither the pictures nor the backbone are needed for it.
+
+        Raises
+        ------
+        UnknownHeadError
+            There is no such head.
+        """
+        from engine.head_report import head_report
+        from engine.heads.registry import find_head
+
+        self._session.config.store.require()
+        return head_report(find_head(self._session.heads(), name))
 
     def export_head(self, name: str, file: str | Path) -> HeadInfo:
         """Write a head to a file.

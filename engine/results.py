@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 # A note on trainings.
 DIVERGED = (
@@ -269,6 +270,69 @@ class HeadInfo:
     validation_accuracy: float
     created_at: str
     backbone: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Answers whose confidence is `low` to `high`: how sure they were, how often they were right.
+
+    `confidence` and `accuracy` are means over `images`, NaN where there are none.
+    """
+
+    low: float
+    high: float
+    images: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutPicture:
+    """A picture that was held out, what it shows, and what the head made of it, best first."""
+
+    path: str
+    label: str
+    predictions: Sequence[Prediction]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadReport:
+    """What `Engine.report` knows about a head: how it came to be, and how good it is.
+
+    Everything measured was measured on pictures that were held out, `held_out` of them, `unknown`
+    of which the head took for none of its own. `confusion[i][j]` counts those that show category
+    `i` and were taken for category `j`; the last column is `unknown`. Precision is NaN where a
+    category was never the answer, recall where none of its pictures was held out. The bins of
+    `calibration_before` are without the temperature, those of `calibration_after` with it; both
+    are of the pictures that were not taken for unknown. `learned` counts the pictures that each
+    category was learned from, `metrics` are those of the training, `settings` its options.
+    `missing` says what the head holds no record of, and why.
+    """
+
+    head: str
+    categories: Sequence[str]
+    backbone: str
+    fingerprint: str
+    created_at: str
+    data: str
+    layers: Sequence[int]
+    accept: float
+    temperature: float
+    metrics: Mapping[str, float]
+    history: Sequence[Mapping[str, float]]
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    seconds: Mapping[str, float]
+    learned: Mapping[str, int]
+    held_out: int
+    unknown: int
+    per_category: Mapping[str, CategoryScore]
+    confusion: Sequence[Sequence[int]]
+    calibration_before: Sequence[CalibrationBin]
+    calibration_after: Sequence[CalibrationBin]
+    mistakes: Sequence[HeldOutPicture]
+    shown: Sequence[HeldOutPicture]
+    missing: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

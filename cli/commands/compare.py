@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import Json, MaxMegapixels, open_engine
+
+if TYPE_CHECKING:
+    from engine.results import Comparison
 
 EXAMPLES = """Examples:
 
 engine compare ./photos
 
 engine compare ./photos --budget 5m --finetune-from block6
+
+engine compare ./photos --html compared.html
 
 engine compare ./photos --backbones efficientnet_lite0,resnet50 --repeats 5 --json
 """
@@ -62,6 +67,14 @@ def command(
         int, typer.Option("--scratch-epochs", min=1, help="Passes of the networks from scratch.")
     ] = 20,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed: the same splits.")] = 0,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Also write a page with plots (needs `pip install 'image-engine[report]'`).",
+        ),
+    ] = None,
     max_megapixels: MaxMegapixels = 100.0,
     json: Json = False,
 ) -> int:
@@ -70,8 +83,11 @@ def command(
     All learn from the same pictures and are tested on the same others, several times. Nothing is
     written to any store.
     """
-    from cli.render import tell_skips, write, write_json, write_table
+    if html is not None:
+        from cli.plots import require_matplotlib
 
+        # Minutes of learning would be lost if that came out at the end.
+        require_matplotlib("--html")
     with open_engine(None, max_megapixels=max_megapixels) as engine:
         from engine.compare.comparison import CompareOptions
 
@@ -85,27 +101,25 @@ def command(
             seed=seed,
         )
         comparison = engine.compare(dataset, options=options)
+    return _answer(comparison, html, json)
+
+
+def _answer(comparison: Comparison, html: Path | None, json: bool) -> int:
+    from cli.compare_page import HEADINGS, method_row, write_compare_page
+    from cli.render import say, tell_skips, write, write_json, write_table
+
     if json:
         write_json(comparison)
-        return tell_skips(comparison.skipped)
-    write_table(
-        ("method", "accuracy", "spread", "training", "embedding", "trained"),
-        [
-            (
-                method.name,
-                f"{100 * method.accuracy:.1f} %",
-                f"{100 * method.spread:.1f}",
-                f"{method.train_seconds:.1f} s",
-                f"{method.embed_seconds:.1f} s" if method.embed_seconds else "",
-                f"{method.trained_parameters / 1e6:.3f} M",
-            )
-            for method in comparison.methods
-        ],
-    )
-    write(
-        f"{comparison.images} images of {len(comparison.categories)} categories, "
-        f"{comparison.rounds} splits, {comparison.seconds:.0f} s\n"
-    )
+    else:
+        write_table(HEADINGS, map(method_row, comparison.methods))
+        write(
+            f"{comparison.images} images of {len(comparison.categories)} categories, "
+            f"{comparison.rounds} splits, {comparison.seconds:.0f} s\n"
+        )
+    if html is not None:
+        # Last, so that a page that cannot be written costs nothing but itself.
+        write_compare_page(comparison, html)
+        say(f"wrote {html}")
     return tell_skips(comparison.skipped)
 
 

@@ -14,8 +14,15 @@ from engine import Engine
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 HEAVY = {"torch", "torchvision", "timm", "faiss", "openvino", "sqlalchemy", "sklearn", "scipy"}
 LEARNING = {"torch", "torchvision", "timm", "sklearn", "scipy"}
-# What only a fetch, a conversion, a progress bar or a writer needs.
-ELSEWHERE = {"urllib.request", "http.client", "openvino.tools.ovc", "rich", "filelock"}
+# What only a fetch, a conversion, a progress bar, a writer or a plot needs.
+ELSEWHERE = {
+    "urllib.request",
+    "http.client",
+    "openvino.tools.ovc",
+    "rich",
+    "filelock",
+    "matplotlib",
+}
 REPORT = """
 import atexit, json, os, sys
 modules = lambda: sorted(name for name, module in sys.modules.items() if module)
@@ -127,6 +134,13 @@ def test_classify_without_a_store_needs_neither_database_nor_index(
 
 def test_status_starts_no_backbone(imported: Callable[..., set[str]], trained: Path) -> None:
     assert not imported("status", "--store", trained) & (LEARNING | {"openvino"})
+
+
+def test_a_report_without_a_page_draws_nothing_and_starts_no_backbone(
+    imported: Callable[..., set[str]], trained: Path
+) -> None:
+    modules = imported("report", "furniture", "--store", trained)
+    assert not modules & (LEARNING | {"openvino", "matplotlib"})
 
 
 def test_nothing_is_ever_sent_about_the_user(

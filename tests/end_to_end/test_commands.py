@@ -71,6 +71,27 @@ SHAPES: dict[str, Any] = {
         "precision_at_10": float,
         "map": float,
     },
+    "report furniture --store S": {
+        "head": str,
+        "categories": [str],
+        "accept": float,
+        "temperature": float,
+        "metrics": dict,
+        "settings": dict,
+        "learned": {"bed": int},
+        "held_out": int,
+        "unknown": int,
+        "per_category": {"bed": {"images": int, "precision": float, "recall": float}},
+        "confusion": [[int]],
+        "shown": [
+            {
+                "path": str,
+                "label": str,
+                "predictions": [{"category": str, "probability": float, "source": str}],
+            }
+        ],
+        "missing": [str],
+    },
     "duplicates --min-score 0.5 --store S": [{"kind": str, "score": float, "paths": [str]}],
     "status --store S": {
         "store": str,
@@ -216,3 +237,28 @@ def test_a_store_is_found_from_a_folder_below_it(
     monkeypatch.chdir(tmp_path / "deep" / "er")
     done = quick("status", "--json")
     assert json.loads(done.stdout)["store"] == str(tmp_path / ".engine")
+
+
+def test_a_head_is_reported_in_a_table_and_on_a_page(
+    quick: Run, shop: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    done = quick("report", "furniture", "--html", page, "--store", shop)
+    assert done.returncode == 0
+    assert done.stderr.decode() == f"wrote {page}\n"
+    heading, *rows, last = done.stdout.decode().splitlines()
+    assert heading.split() == ["category", "learned", "held", "out", "precision", "recall"]
+    assert [row.split()[:2] for row in rows] == [
+        [name, "12"] for name in ("bed", "chair", "lamp", "sofa", "table")
+    ]
+    assert last.startswith("accuracy ")
+    assert "The head furniture" in page.read_text(encoding="utf-8")
+
+
+def test_a_comparison_is_also_written_as_a_page(quick: Run, drawn: Path, tmp_path: Path) -> None:
+    page = tmp_path / "compared.html"
+    few = ("--repeats", "1", "--scratch-epochs", "1", "--backbones", "efficientnet_lite0")
+    done = quick("compare", drawn, *few, "--html", page)
+    assert done.returncode == 0
+    assert done.stderr.decode().endswith(f"wrote {page}\n")
+    assert "Is transfer learning worth it for me?" in page.read_text(encoding="utf-8")
