@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cli import plots
 from cli.page import NUMBERS, Plot, Section, write_page
-from engine.results import ComparedMethod, Comparison
+from engine.learning import ComparedMethod, Comparison
 
 HEADINGS = ("method", "accuracy", "spread", "training", "embedding", "trained")
 

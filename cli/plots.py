@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from engine.results import CalibrationBin
+    from engine.learning import CalibrationBin
 
 WIDTH, HEIGHT = 4.8, 3.2
 # So many categories can be named along an axis, and so many have room for numbers in their cells.

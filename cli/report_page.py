@@ -8,7 +8,7 @@ from pathlib import Path
 from cli import plots
 from cli.page import FACTS, NUMBERS, Card, Guess, Section, write_page
 from cli.render import percent
-from engine.results import HeadReport, HeldOutPicture
+from engine.learning import HeadReport, HeldOutPicture
 
 NAN = float("nan")
 
@@ -125,20 +125,22 @@ def _limits(report: HeadReport) -> Section:
         f"{percent(report.accept)} of the probability, shared out among the built-in thousand "
         f"categories and its own, falls to its own together.{rejected}"
     )
-    joint, taken = (
-        report.metrics.get(name, NAN) for name in ("joint_accuracy", "taken_from_built_in")
-    )
+    metrics = report.metrics
     rows = [
         ["what is not forgotten", "share"],
         [
             "held-out pictures whose category wins against the built-in thousand, too",
-            percent(joint),
+            percent(metrics.get("joint_accuracy", NAN)),
         ],
         [
             "stand-ins for built-in categories, not trained on, that fall to the head",
-            percent(taken),
+            percent(metrics.get("taken_from_built_in", NAN)),
         ],
     ]
+    if "taken_from_catalog" in metrics:
+        images = count(int(metrics["sure_of_catalog"]), "image")
+        what = f"{images} of the catalog that built-in categories are sure of: fall to the head"
+        rows.append([what, percent(metrics["taken_from_catalog"])])
     return Section("What it leaves to others", text, table=rows, layout=NUMBERS)
 
 

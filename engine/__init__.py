@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.engine import Engine
     from engine.errors import EngineError, ImageError, UsageError
     from engine.heads.options import TrainOptions
+    from engine.learning import TrainReport
     from engine.reporting import Reporter
     from engine.results import (
         Classification,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
         SearchReport,
         Skipped,
         Status,
-        TrainReport,
     )
 
 __version__ = "0.1.0"

@@ -29,8 +29,8 @@ from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
 from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
+from engine.learning import DIVERGED, FinetuneReport
 from engine.reporting import Reporter
-from engine.results import DIVERGED, FinetuneReport
 from engine.tuned import TunedBackbones, check_new_name
 from engine.weights import WeightsCache, WeightsFile
 from index.records import Floats, Ids

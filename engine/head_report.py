@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from engine.heads.head import Head, layer_sizes
 from engine.heads.record import UNKNOWN, HeldOut, Record, ShownPicture
-from engine.results import CalibrationBin, CategoryScore, HeadReport, HeldOutPicture, Prediction
+from engine.learning import CalibrationBin, HeadReport, HeldOutPicture
+from engine.results import CategoryScore, Prediction
 from index.records import Floats, Ids
 
 BINS = 10

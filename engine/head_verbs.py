@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.results import HeadInfo, HeadReport
+from engine.learning import HeadReport
+from engine.results import HeadInfo
 from engine.session import Session
 
 

@@ -25,8 +25,9 @@ from engine.heads.record import Record, versions
 from engine.heads.registry import find_head
 from engine.heads.train import Examples, Origin, layer_rows, train_head
 from engine.heads.tune import describe, tune
+from engine.learning import DIVERGED, TrainReport, TrainSeconds, TriedTraining, Tuning
 from engine.refresh import adopt_heads
-from engine.results import DIVERGED, Skipped, TrainReport, TrainSeconds, TriedTraining, Tuning
+from engine.results import Skipped
 from engine.views import ORIGINAL, view_names
 from index.catalog import Catalog
 from index.records import Ids, Vectors

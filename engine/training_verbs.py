@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.results import Comparison, FinetuneReport, TrainReport
+from engine.learning import Comparison, FinetuneReport, TrainReport
 from engine.session import Session
 
 if TYPE_CHECKING:

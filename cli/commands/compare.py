@@ -11,7 +11,7 @@ import typer
 from cli.options import Json, MaxMegapixels, open_engine
 
 if TYPE_CHECKING:
-    from engine.results import Comparison
+    from engine.learning import Comparison
 
 EXAMPLES = """Examples:
 

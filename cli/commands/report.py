@@ -10,7 +10,7 @@ import typer
 from cli.options import Json, Store, open_engine
 
 if TYPE_CHECKING:
-    from engine.results import HeadReport
+    from engine.learning import HeadReport
 
 EXAMPLES = """Examples:
 

@@ -37,10 +37,10 @@ from engine.heads.options import TrainOptions
 from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
 from engine.images import decode, read_file
+from engine.learning import ComparedMethod, Comparison
 from engine.pipeline import ahead
 from engine.preprocess import Pixels, Preprocessing
 from engine.reporting import Reporter
-from engine.results import ComparedMethod, Comparison
 from engine.tuned import TunedBackbones
 from engine.views import MIRROR, ORIGINAL
 from engine.weights import WeightsCache

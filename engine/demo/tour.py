@@ -10,8 +10,9 @@ from pathlib import Path
 from engine.demo.catalog import CATEGORIES, draw_catalog
 from engine.engine import Engine
 from engine.errors import EngineError
+from engine.learning import TrainReport
 from engine.reporting import Reporter
-from engine.results import Classification, Evaluation, IndexReport, SearchReport, TrainReport
+from engine.results import Classification, Evaluation, IndexReport, SearchReport
 
 BACKBONE = "efficientnet_lite0"
 HEAD = "furniture"

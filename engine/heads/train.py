@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from engine.heads.background import background_logits, prototypes, suspects
 from engine.heads.calibrate import expected_calibration_error, fit_temperature
-from engine.heads.classifier import BuiltIn, Classifier, belonging
+from engine.heads.classifier import CONVINCING, BuiltIn, Classifier, belonging
 from engine.heads.convex import fit_gate
 from engine.heads.fit import Fitted, History, fit_layers, one_thread_for_small
 from engine.heads.head import Dense, Head
@@ -157,14 +157,15 @@ def _train(
         _head(origin, examples, trial, trial_gate, scale), activation=options.activation
     )
     measured = _measure(tested, examples, held, built_in)
-    taken = _taken(gate, prototypes(some.vectors, built_in, options.seed + 1), built_in)
-    metrics = measured.metrics | {"taken_from_built_in": taken}
+    facts = measured.temperature, measured.accept, measured.metrics
     head = replace(
-        _head(origin, examples, final, gate, scale, measured.temperature, measured.accept, metrics),
+        _head(origin, examples, final, gate, scale, *facts),
         activation=options.activation,
         history=tuple(trial.history),
         record=Record(held_out=measured.held_out, learned=_learned(examples)),
     )
+    others = prototypes(some.vectors, built_in, options.seed + 1)
+    head = replace(head, metrics={**head.metrics, **_forgetting(head, others, catalog, built_in)})
     diverged = trial.diverged or final.diverged
     return Trained(head, trial.history, len(held), int((~suspect).sum()), diverged)
 
@@ -268,13 +269,25 @@ def _measure(head: Head, examples: Examples, held: Ids, built_in: BuiltIn) -> _M
     return _Measured(temperature, accept, metrics, held_out)
 
 
-def _taken(gate: Dense, others: Vectors, built_in: BuiltIn) -> float:
-    """Return the share of stand-ins for built-in categories that would fall to the head.
+def _forgetting(
+    head: Head, stand_ins: Vectors, catalog: Vectors, built_in: BuiltIn
+) -> dict[str, float]:
+    """Return what the built-in categories lose of what they are sure of.
 
-    They are not those that the gate was trained on.
+    Stand-ins are made up like those that the gate was trained on, but are not the same. What
+    falls to the head of the catalog may rightly do so: nobody has said what these images show.
     """
-    taken = log_sum_exp(gate(others.raw)) > built_in.logits(others).max(axis=1)
-    return float(taken.mean())
+    found: dict[str, float] = {}
+    for name, vectors in (("built_in", stand_ins), ("catalog", catalog)):
+        logits = built_in.logits(vectors)
+        sure = softmax(logits).max(axis=1) >= CONVINCING
+        if sure.any():
+            taken = head.joint_logits(vectors[sure]).max(axis=1) > logits[sure].max(axis=1)
+            found |= {
+                f"sure_of_{name}": float(sure.sum()),
+                f"taken_from_{name}": float(taken.mean()),
+            }
+    return found
 
 
 def _learned(examples: Examples) -> Learned | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.compare_page import verdict, write_compare_page
-from engine.results import ComparedMethod, Comparison
+from engine.learning import ComparedMethod, Comparison
 
 ROW = {"epoch": 1.0, "loss": 0.5, "accuracy": 0.7, "validation_loss": 0.6}
 FROZEN = ComparedMethod(

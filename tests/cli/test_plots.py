@@ -13,7 +13,7 @@ import pytest
 from cli import plots
 from cli.page import Plot
 from engine.errors import EngineError
-from engine.results import CalibrationBin
+from engine.learning import CalibrationBin
 
 NAN = float("nan")
 REPOSITORY = Path(__file__).resolve().parents[2]

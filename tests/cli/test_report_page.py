@@ -13,7 +13,8 @@ import pytest
 from cli.report_page import summary, write_report_page
 from engine import Engine
 from engine.errors import EngineError
-from engine.results import HeadReport, HeldOutPicture, Prediction
+from engine.learning import HeadReport, HeldOutPicture
+from engine.results import Prediction
 
 NASTY = "<script>alert('x')</script> & \"more\""
 NAN = float("nan")
@@ -203,3 +204,13 @@ def test_a_page_that_cannot_be_written_is_an_error(report: HeadReport, tmp_path:
     (tmp_path / "page.html").mkdir()
     with pytest.raises(EngineError, match="the page cannot be written"):
         write_report_page(report, tmp_path / "page.html")
+
+
+def test_what_the_catalog_loses_to_the_head_is_told_where_there_is_one(
+    report: HeadReport, tmp_path: Path
+) -> None:
+    metrics = {**report.metrics, "sure_of_catalog": 40.0, "taken_from_catalog": 0.075}
+    with_catalog = read(replace(report, metrics=metrics), tmp_path).text
+    gone = {name: value for name, value in metrics.items() if "catalog" not in name}
+    assert "40 images of the catalog" in with_catalog and "7.5 %" in with_catalog
+    assert "of the catalog" not in read(replace(report, metrics=gone), tmp_path).text

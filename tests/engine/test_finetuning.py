@@ -22,8 +22,8 @@ from engine.errors import TrainingError
 from engine.finetune.loop import Loop
 from engine.finetune.options import FinetuneOptions
 from engine.finetune.pictures import Draw
+from engine.learning import FinetuneReport
 from engine.reporting import Reporter
-from engine.results import FinetuneReport
 from engine.tuned import TunedBackbones
 from engine.weights import WeightsCache
 

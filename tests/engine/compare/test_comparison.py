@@ -12,7 +12,7 @@ from engine import Engine, UsageError
 from engine.compare.comparison import CompareOptions, _at_hand, _inner
 from engine.config import Config
 from engine.finetune.loop import Split
-from engine.results import Comparison
+from engine.learning import Comparison
 
 QUICK = CompareOptions(repeats=2, test=0.25, backbones=("efficientnet_lite0",), scratch_epochs=2)
 

@@ -206,3 +206,22 @@ def test_very_many_pictures_give_the_same_head_again(
     one, other = (train_head(ORIGIN, so_many, others, small_built_in, OPTIONS) for _ in range(2))
     dated = replace(other.head, created_at=one.head.created_at)
     assert head_to_bytes(dated) == head_to_bytes(one.head)
+
+
+def test_what_falls_to_the_head_of_what_others_are_sure_of_is_measured(
+    trained: Trained, small_built_in: BuiltIn, others: Vectors
+) -> None:
+    answers = Classifier(small_built_in, []).joint(others)
+    sure = answers.probability.max(axis=1) >= 0.15
+    joint = Classifier(small_built_in, [trained.head]).joint(others[sure]).best()
+
+    metrics = trained.head.metrics
+    assert metrics["sure_of_catalog"] == sure.sum()
+    assert metrics["taken_from_catalog"] == pytest.approx((joint.choice >= 7).mean())
+    assert 0 <= metrics["taken_from_built_in"] < 0.2
+
+
+def test_without_a_catalog_nothing_is_said_of_it(small_built_in: BuiltIn) -> None:
+    trained = train_head(ORIGIN, examples(), Vectors.empty(DIM), small_built_in, OPTIONS)
+    assert "taken_from_catalog" not in trained.head.metrics
+    assert "taken_from_built_in" in trained.head.metrics
