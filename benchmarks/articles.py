@@ -1,9 +1,10 @@
 """What five published projects did by hand, redone with one command each, beside their results.
 
-    python -m benchmarks.articles [--data DIR]
+    python -m benchmarks.articles [--data DIR] [--only NAME]
 
 Their pictures are not at hand, so the method is redone on others: furniture photographs in place
-of the shop's, and of flowers and foods; Caltech's categories in place of 102 flowers.
+of the shop's, and of flowers and foods; Caltech's categories in place of 102 flowers. Plots for
+docs/transfer-learning.md are written to docs/images/.
 """
 
 from __future__ import annotations
@@ -25,12 +26,19 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.plots import line_chart
 from benchmarks.settings import find_data
 from benchmarks.tools import console
 
 BACKBONE = "efficientnet_lite0"
 DRAWS = 5
 CALTECH_DRAWS, CALTECH_TRAIN = 3, 10
+FURNITURE = ("bed", "chair", "sofa", "swivelchair", "table")
+# Pictures of each kind, and the share of them that is only asked about.
+SIZES = ((25, 0.6), (50, 0.6), (100, 0.6), (150, 0.4))
+# Folder, categories, pictures of each to learn from and to test on, seed.
+Draw = tuple[Path, Sequence[str], int, int, int]
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +56,15 @@ def main(arguments: Sequence[str]) -> int:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=None)
-    data = find_data(parser.parse_args(arguments).data)
+    parser.add_argument("--only", choices=[each.__name__ for each in MEASURES], default=None)
+    chosen = parser.parse_args(arguments)
+    data = find_data(chosen.data)
     if data is None:
         print("needs photographs; benchmarks/README.md says which", file=sys.stderr)
         return 1
     print("| project | its result | ours: how | ours | bound |\n|---|---|---|---|---|")
-    for measure in (furniture_shop, many_categories, scratch_or_frozen, head_then_blocks):
-        for row in measure(data):
+    for measure in MEASURES:
+        for row in measure(data) if chosen.only in (None, measure.__name__) else ():
             cells = (row.project, row.theirs, row.method, row.ours, row.bound)
             print(f"| {' | '.join(cells)} |", flush=True)
     return 0
@@ -62,16 +72,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def furniture_shop(data: Path) -> Iterator[Row]:
     """Bed against sofa, 100 pictures of each to learn from and 60 to test on, in five draws."""
-    accuracies, seconds = [], []
-    for seed in range(DRAWS):
-        with drawn(data / "furniture", ("bed", "sofa"), 100, 60, seed) as (train, test):
-            started = time.monotonic()
-            store = train.parent / "store"
-            run(store, "train", str(train), "--head", "shop", "--tune", "--views", "8",
-                "--seed", str(seed))  # fmt: skip
-            seconds.append(time.monotonic() - started)
-            answer = run(store, "evaluate", str(test), "--head", "shop")
-            accuracies.append(float(answer["accuracy"]))
+    draws = [(data / "furniture", ("bed", "sofa"), 100, 60, seed) for seed in range(DRAWS)]
+    accuracies, seconds = heads_on(draws, "--tune", "--views", "8")
     yield Row(
         "furniture shop: ResNet50 frozen, dense layers, bed against sofa",
         "97 % of 200 pictures, 30 s",
@@ -85,16 +87,9 @@ def furniture_shop(data: Path) -> Iterator[Row]:
 def many_categories(data: Path) -> Iterator[Row]:
     """30 categories of Caltech, 10 pictures of each to learn from and 10 to test on."""
     folders = sorted(folder.name for folder in (data / "catalog").iterdir() if folder.is_dir())
-    accuracies, seconds = [], []
-    for seed in range(CALTECH_DRAWS):
-        count = CALTECH_TRAIN
-        with drawn(data / "catalog", folders, count, count, seed) as (train, test):
-            started = time.monotonic()
-            store = train.parent / "store"
-            run(store, "train", str(train), "--head", "many", "--views", "4", "--seed", str(seed))
-            seconds.append(time.monotonic() - started)
-            answer = run(store, "evaluate", str(test), "--head", "many")
-            accuracies.append(float(answer["accuracy"]))
+    count = CALTECH_TRAIN
+    draws = [(data / "catalog", folders, count, count, seed) for seed in range(CALTECH_DRAWS)]
+    accuracies, seconds = heads_on(draws, "--views", "4")
     yield Row(
         "102 flowers: DenseNet121 frozen, a hidden layer, augmented",
         "91.4 %, 62 minutes",
@@ -102,6 +97,21 @@ def many_categories(data: Path) -> Iterator[Row]:
         f"{percent(mean(accuracies))} ({spread(accuracies)}), {mean(seconds):.1f} s",
         "94.5 %",
     )
+
+
+def heads_on(draws: Sequence[Draw], *options: str) -> tuple[list[float], list[float]]:
+    """Return how often the head of each draw is right, and the seconds of its whole training."""
+    accuracies, seconds = [], []
+    for draw in draws:
+        seed = draw[-1]
+        with drawn(*draw) as (train, test):
+            started = time.monotonic()
+            store = train.parent / "store"
+            run(store, "train", str(train), "--head", "mine", "--seed", str(seed), *options)
+            seconds.append(time.monotonic() - started)
+            answer = run(store, "evaluate", str(test), "--head", "mine")
+            accuracies.append(float(answer["accuracy"]))
+    return accuracies, seconds
 
 
 def scratch_or_frozen(data: Path) -> Iterator[Row]:
@@ -140,6 +150,39 @@ def scratch_or_frozen(data: Path) -> Iterator[Row]:
         )
 
 
+def few_or_many(data: Path) -> Iterator[Row]:
+    """The same comparison with few pictures of each category, and with more."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for count, test in SIZES:
+        with drawn(data / "furniture", FURNITURE, count, 0, 0) as (folder, _):
+            answer = run(
+                None, "compare", str(folder), "--backbones", BACKBONE, "--repeats", "2",
+                "--test", str(test),
+            )  # fmt: skip
+        learned = round(count * (1 - test))
+        for method in answer["methods"]:
+            name = str(method["name"])
+            points.setdefault(name, []).append((learned, 100 * float(method["accuracy"])))
+    labels = ("pictures of each category to learn from", "accuracy on other pictures, %")
+    line_chart(
+        IMAGES / "transfer-few-or-many.png",
+        "Five kinds of furniture: frozen backbone or a network from scratch",
+        labels,
+        points,
+        log="x",
+    )
+    frozen = next(series for name, series in points.items() if name.startswith("frozen"))
+    others = [series for name, series in points.items() if not name.startswith("frozen")]
+    for place, (learned, accuracy) in enumerate(frozen):
+        best = max(series[place][1] for series in others)
+        yield Row(
+            "dogs and faces, with fewer pictures or more",
+            "",
+            f"`engine compare`, {learned:.0f} pictures of each kind",
+            f"frozen {accuracy:.1f} %, scratch {best:.1f} %: {accuracy - best:.0f} points more",
+        )
+
+
 def head_then_blocks(data: Path) -> Iterator[Row]:
     """Bed against sofa, the backbone's last blocks trained, too."""
     accuracies, seconds = [], []
@@ -150,7 +193,7 @@ def head_then_blocks(data: Path) -> Iterator[Row]:
                 "--epochs", "6", "--backbone", BACKBONE, "--seed", str(seed))  # fmt: skip
             store = train.parent / "store"
             tuned = ("--head", "shop", "--backbone", "articles")
-            run(store, "train", str(train), *tuned)
+            run(store, "train", str(train), *tuned, "--tune", "--views", "8")
             seconds.append(time.monotonic() - started)
             answer = run(store, "evaluate", str(test), *tuned)
             accuracies.append(float(answer["accuracy"]))
@@ -211,6 +254,8 @@ def spread(accuracies: Sequence[float]) -> str:
     """Return the least and the most of several draws."""
     return f"{percent(min(accuracies))} to {percent(max(accuracies))}"
 
+
+MEASURES = (furniture_shop, many_categories, scratch_or_frozen, few_or_many, head_then_blocks)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

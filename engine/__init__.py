@@ -17,11 +17,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.compare.options import CompareOptions
     from engine.config import Config
     from engine.engine import Engine
     from engine.errors import EngineError, ImageError, UsageError
+    from engine.finetune.options import FinetuneOptions
     from engine.heads.options import TrainOptions
-    from engine.learning import TrainReport
+    from engine.learning import Comparison, FinetuneReport, HeadReport, TrainReport
     from engine.reporting import Reporter
     from engine.results import (
         Classification,
@@ -41,13 +43,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Classification",
+    "CompareOptions",
+    "Comparison",
     "Config",
     "DuplicateGroup",
     "Engine",
     "EngineError",
     "Evaluation",
     "ExportReport",
+    "FinetuneOptions",
+    "FinetuneReport",
     "HeadInfo",
+    "HeadReport",
     "Hit",
     "ImageError",
     "IndexReport",
@@ -63,13 +70,19 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "CompareOptions": "engine.compare.options",
+    "Comparison": "engine.learning",
     "Config": "engine.config",
     "Engine": "engine.engine",
     "EngineError": "engine.errors",
     "ImageError": "engine.errors",
     "UsageError": "engine.errors",
     "Reporter": "engine.reporting",
+    "FinetuneOptions": "engine.finetune.options",
+    "FinetuneReport": "engine.learning",
+    "HeadReport": "engine.learning",
     "TrainOptions": "engine.heads.options",
+    "TrainReport": "engine.learning",
 }
 
 

@@ -9,7 +9,7 @@ from engine.learning import Comparison, FinetuneReport, TrainReport
 from engine.session import Session
 
 if TYPE_CHECKING:
-    from engine.compare.comparison import CompareOptions
+    from engine.compare.options import CompareOptions
     from engine.finetune.options import FinetuneOptions
     from engine.heads.options import TrainOptions
 
@@ -149,7 +149,8 @@ class TrainingVerbs:
         TrainingError
             A category has too few pictures.
         """
-        from engine.compare.comparison import CompareOptions, compare
+        from engine.compare.comparison import compare
+        from engine.compare.options import CompareOptions
         from engine.dataset import require_folder
 
         require_folder(str(dataset))

@@ -89,7 +89,7 @@ def command(
         # Minutes of learning would be lost if that came out at the end.
         require_matplotlib("--html")
     with open_engine(None, max_megapixels=max_megapixels) as engine:
-        from engine.compare.comparison import CompareOptions
+        from engine.compare.options import CompareOptions
 
         options = CompareOptions(
             repeats=repeats,

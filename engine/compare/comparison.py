@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.backbones import Packaged
 from engine.categories import require_enough
+from engine.compare.options import CompareOptions
 from engine.compare.scratch import SIDE, Learned, ScratchOptions, train_scratch
 from engine.config import Config
 from engine.dataset import (
@@ -33,7 +34,7 @@ from engine.finetune.options import FinetuneOptions
 from engine.finetune.pictures import Pictures
 from engine.heads.fit import fit_layers, one_thread_for_small
 from engine.heads.numerics import log_softmax
-from engine.heads.options import TrainOptions
+from engine.heads.options import LBFGS, TrainOptions
 from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
 from engine.images import decode, read_file
@@ -49,37 +50,6 @@ from index.records import Floats, Ids
 SMALL = Preprocessing(SIDE, SIDE, "bilinear", (0.5,) * 3, (0.5,) * 3)
 # Held out of what is learned from, to stop in time.
 INNER = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class CompareOptions:
-    """What is compared, and for how long.
-
-    Attributes
-    ----------
-    repeats
-        Rounds, each with another split.
-    test
-        Share of the pictures of each category that is only asked about.
-    budget
-        Seconds, about; None for as long as it takes.
-    backbones
-        Names; none for all whose weights are on this machine.
-    block
-        Fine-tune the first of them from this block on, too; None to leave that out.
-    scratch_epochs
-        Passes of the networks from scratch.
-    seed
-        The same seed and pictures give the same splits.
-    """
-
-    repeats: int = 3
-    test: float = 0.25
-    budget: float | None = None
-    backbones: tuple[str, ...] = ()
-    block: str | None = None
-    scratch_epochs: int = 20
-    seed: int = 0
 
 
 @dataclass(slots=True)
@@ -193,7 +163,8 @@ def _head_learner(
         began = time.monotonic()
         inner = _inner(labels, split, seed)
         both = [np.concatenate([part, part + count]) for part in (inner.kept, split.kept)]
-        outputs, options = int(labels.max()) + 1, TrainOptions(seed=seed)
+        outputs = int(labels.max()) + 1
+        options = TrainOptions(seed=seed, optimizer=LBFGS, weight_decay=1.0)
         with one_thread_for_small(*values.shape):
             trial = fit_layers(
                 replace(rows, chosen=both[0]),

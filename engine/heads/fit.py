@@ -166,16 +166,15 @@ def _fit_to_minimum(
     """Train a linear layer until nothing improves; what is held out is only asked about."""
     places = rows.places
     chosen = rows.values if rows.chosen is None else rows.values[places]
+    asked, wanted = _asked(held_out) if held_out is not None else (None, None)
     history: History = []
 
     def after(layer: Dense, loss: float, accuracy: float) -> None:
         row = {"epoch": len(history) + 1.0, "loss": loss, "accuracy": accuracy}
-        if held_out is not None:
-            values = held_out.values[held_out.places] * np.float32(held_out.scale)
-            row |= _validation(
-                torch.from_numpy(layer(values)),
-                torch.from_numpy(held_out.labels[held_out.places]),
-            )
+        if asked is not None and wanted is not None:
+            # By torch: NumPy's threads would spin on the cores that the next step needs.
+            weight, bias = torch.from_numpy(layer.weight), torch.from_numpy(layer.bias)
+            row |= _validation(asked @ weight.T + bias, wanted)
         history.append(row)
         progress(len(history), options.epochs)
 
@@ -195,6 +194,13 @@ def one_thread_for_small(rows: int, dim: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _asked(held_out: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the inputs and labels of what is held out."""
+    places = held_out.places
+    values = torch.from_numpy(held_out.values[places]).mul_(held_out.scale)
+    return values, torch.from_numpy(held_out.labels[places])
 
 
 def _network(inputs: int, outputs: int, options: TrainOptions) -> nn.Sequential:

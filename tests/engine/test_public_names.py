@@ -14,13 +14,18 @@ import engine
 
 NAMES = [
     "Classification",
+    "CompareOptions",
+    "Comparison",
     "Config",
     "DuplicateGroup",
     "Engine",
     "EngineError",
     "Evaluation",
     "ExportReport",
+    "FinetuneOptions",
+    "FinetuneReport",
     "HeadInfo",
+    "HeadReport",
     "Hit",
     "ImageError",
     "IndexReport",

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from engine import Engine, UsageError
-from engine.compare.comparison import CompareOptions, _at_hand, _inner
+from engine.compare.comparison import _at_hand, _inner
+from engine.compare.options import CompareOptions
 from engine.config import Config
 from engine.finetune.loop import Split
 from engine.learning import Comparison
