@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,15 @@ from index.catalog import Catalog
 from index.records import Vectors
 
 Views = dict[str, Vectors]
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """A picture that was learned before; its path is empty where it is not known."""
+
+    content: str
+    label: str
+    path: str
 
 
 def extended(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples, int]:
@@ -38,13 +47,15 @@ def extended(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples
             "Train it once on all its pictures; then it can be extended",
         )
     new = set(examples.hashes)
+    contents = learned.hexadecimal()
+    paths = learned.paths or [""] * len(contents)
     old = [
-        (content, head.categories[label])
-        for content, label in zip(learned.hexadecimal(), learned.labels.tolist(), strict=True)
+        _Old(content, head.categories[label], path)
+        for content, label, path in zip(contents, learned.labels.tolist(), paths, strict=True)
         if content not in new
     ]
-    found = _embeddings([content for content, _ in old], learned, catalog)
-    there = [(content, label) for content, label in old if ORIGINAL in found[content]]
+    found = _embeddings([each.content for each in old], learned, catalog)
+    there = [each for each in old if ORIGINAL in found[each.content]]
     if old and not there:
         raise TrainingError(
             head.name,
@@ -78,21 +89,21 @@ def _embeddings(hashes: Sequence[str], learned: Learned, catalog: Catalog) -> di
 
 def _joined(
     examples: Examples,
-    there: Sequence[tuple[str, str]],
+    there: Sequence[_Old],
     found: dict[str, Views],
     views: tuple[str, ...],
 ) -> Examples:
     texts = [examples.categories[label] for label in examples.picture_labels]
-    categories, labels = label_numbers([*texts, *(label for _, label in there)])
+    categories, labels = label_numbers([*texts, *(each.label for each in there)])
     first = examples.pictures
     rows = [
         (first + place, view)
-        for place, (content, _) in enumerate(there)
+        for place, each in enumerate(there)
         for view in views
-        if view in found[content]
+        if view in found[each.content]
     ]
     picture = np.array([place for place, _ in rows], np.int64)
-    parts = [found[there[place - first][0]][view] for place, view in rows]
+    parts = [found[there[place - first].content][view] for place, view in rows]
     every = np.concatenate([examples.picture, picture])
     return replace(
         examples,
@@ -103,8 +114,7 @@ def _joined(
         original=np.concatenate(
             [examples.original, np.array([view == ORIGINAL for _, view in rows], np.bool_)]
         ),
-        # Where the old ones are, nobody knows any more.
-        paths=(*examples.paths, *(f"(learned before) {content[:12]}" for content, _ in there)),
-        hashes=(*examples.hashes, *(content for content, _ in there)),
+        paths=(*examples.paths, *(each.path for each in there)),
+        hashes=(*examples.hashes, *(each.content for each in there)),
         views=views,
     )

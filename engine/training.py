@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -99,7 +100,8 @@ class Trainer:
         examples = _examples(found, names)
         skips = [*skipped, *found.skipped]
         embed_seconds = time.monotonic() - started
-        return self._fit(name, dataset, examples, options, embed_seconds, found.embedded, skips)
+        where = os.path.abspath(dataset)
+        return self._fit(name, where, examples, options, embed_seconds, found.embedded, skips)
 
     def from_labels(self, name: str, options: TrainOptions) -> TrainReport:
         """Train on the labels that the catalog's images have; no picture is opened.
@@ -143,7 +145,9 @@ class Trainer:
         started = time.monotonic()
         notes = []
         if self._extend:
-            examples, lost = extended(examples, find_head(self._heads, name), self._catalog)
+            before = find_head(self._heads, name)
+            examples, lost = extended(examples, before, self._catalog)
+            data = f"{before.record.data}, then {data}" if before.record else data
             require_enough(name, set(examples.categories), _texts(examples))
             notes += [LOST.format(lost=lost)] if lost else []
         origin = Origin(name, self._embedder.backbone.name, self._embedder.fingerprint)
@@ -163,7 +167,10 @@ class Trainer:
             "training", len(trained.history), len(trained.history), "epochs"
         )
         seconds = TrainSeconds(embed_seconds, time.monotonic() - started)
-        settings = asdict(options) | {"tuned": tuning.reason if tuning else None}
+        settings = asdict(options) | {
+            "views": list(examples.views),
+            "tuned": tuning.reason if tuning else None,
+        }
         head = trained.head
         head = replace(
             head,

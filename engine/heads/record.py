@@ -22,6 +22,8 @@ from index.records import Floats, Ids
 MISTAKES, SHOWN, TOP = 24, 6, 5
 UNKNOWN = -1
 HASH_BYTES = 32
+# Of more pictures no places are kept: a head is read whole whenever something is classified.
+MOST_PATHS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,28 @@ class Learned:
         int64 `[n]`, numbers of categories.
     views
         Names of the views that were learned from.
+    paths
+        Where each picture was; none where there were very many.
     """
 
     hashes: np.ndarray[tuple[int, int], np.dtype[np.uint8]]
     labels: Ids
     views: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, hashes: Sequence[str], labels: Ids, views: Sequence[str] = ()) -> Learned:
+    def of(
+        cls,
+        hashes: Sequence[str],
+        labels: Ids,
+        views: Sequence[str] = (),
+        paths: Sequence[str] = (),
+    ) -> Learned:
         """Return it from hexadecimal hashes."""
         joined = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8)
-        return cls(joined.reshape(-1, HASH_BYTES), np.asarray(labels, np.int64), tuple(views))
+        kept = tuple(paths) if len(paths) <= MOST_PATHS else ()
+        numbers = np.asarray(labels, np.int64)
+        return cls(joined.reshape(-1, HASH_BYTES), numbers, tuple(views), kept)
 
     def hexadecimal(self) -> list[str]:
         """Return the hashes as the catalog writes them."""
@@ -145,7 +158,8 @@ def held_out_record(
     rejected
         bool `[n]`, what is too unlike what was learned.
     paths
-        Of the same pictures; none where they are not known.
+        Of the same pictures; none, or an empty one, where they are not known: such pictures
+        count, but are not told in full.
     """
     probability = softmax(log_probability / np.float32(temperature))
     answers = np.where(rejected, UNKNOWN, probability.argmax(axis=1)).astype(np.int64)
@@ -156,16 +170,19 @@ def held_out_record(
         top = tuple((categories[one], float(probability[place, one])) for one in order)
         return ShownPicture(paths[place], categories[int(labels[place])], top)
 
-    wrong = np.flatnonzero((probability.argmax(axis=1) != labels) & ~rejected)
+    known = np.array([bool(path) for path in paths] or [False] * len(labels))
+    wrong = np.flatnonzero((probability.argmax(axis=1) != labels) & ~rejected & known)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
-    evenly = np.unique(np.linspace(0, len(labels) - 1, SHOWN).round().astype(np.int64))
+    there = np.flatnonzero(known)
+    steps = np.linspace(0, len(there) - 1, min(SHOWN, len(there)))
+    evenly = there[steps.round().astype(np.int64)]
     return HeldOut(
         labels,
         answers,
         confidence.astype(np.float32),
         np.exp(log_probability).max(axis=1).astype(np.float32),
-        tuple(map(shown, wrong.tolist())) if paths else (),
-        tuple(map(shown, evenly.tolist())) if paths else (),
+        tuple(map(shown, wrong.tolist())),
+        tuple(map(shown, evenly.tolist())),
     )
 
 

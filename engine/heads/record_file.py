@@ -47,6 +47,7 @@ def record_header(record: Record) -> dict[str, Any]:
         "mistakes": [asdict(each) for each in held.mistakes] if held else [],
         "shown": [asdict(each) for each in held.shown] if held else [],
         "views": list(learned.views) if learned else [],
+        "paths": list(learned.paths) if learned else [],
     }
 
 
@@ -73,7 +74,10 @@ def record_from(header: Mapping[str, Any], tensors: Mapping[str, Any], outputs: 
         if hashes.shape != (len(labels), HASH_BYTES) or hashes.dtype != np.uint8:
             raise ValueError("what was learned from does not fit")
         _check({"labels": labels}, outputs)
-        learned = Learned(hashes, labels, tuple(map(str, header["views"])))
+        paths = tuple(map(str, header.get("paths", ())))
+        if len(paths) not in (0, len(labels)):
+            raise ValueError("what was learned from does not fit")
+        learned = Learned(hashes, labels, tuple(map(str, header["views"])), paths)
     return Record(
         data=str(header["data"]),
         settings=dict(header["settings"]),

@@ -293,4 +293,5 @@ def _forgetting(
 def _learned(examples: Examples) -> Learned | None:
     if not examples.hashes:
         return None
-    return Learned.of(examples.hashes, examples.picture_labels, examples.views)
+    labels = examples.picture_labels
+    return Learned.of(examples.hashes, labels, examples.views, examples.paths)

@@ -159,3 +159,18 @@ def test_a_category_that_differs_from_a_known_one_in_case_alone_is_refused(
     (later / "lamp").rename(later / "Bed")
     with pytest.raises(TrainingError, match="'Bed' and 'bed' differ in case alone"):
         fake_engine.train(later, head="rooms", options=EXACT, extend=True)
+
+
+def test_the_report_of_an_extended_head_still_shows_its_first_pictures(
+    parts: tuple[Path, Path], fake_engine: Engine
+) -> None:
+    first, later = parts
+    fake_engine.train(first, head="rooms", options=EXACT)
+    fake_engine.train(later, head="rooms", options=EXACT, extend=True)
+
+    report = fake_engine.report("rooms")
+
+    assert report.data == f"{first}, then {later}"
+    shown = {Path(each.path) for each in report.shown}
+    assert {path.parent.name for path in shown} == {"bed", "chair", "lamp"}
+    assert all(path.is_file() for path in shown)

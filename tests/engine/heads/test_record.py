@@ -12,6 +12,7 @@ from engine.heads.head import Head
 from engine.heads.numerics import log_softmax
 from engine.heads.record import TOP, UNKNOWN, Learned, Record, held_out_record, versions
 
+PATHS = ("/photos/0.jpg", "/photos/a\n😀.jpg", "/photos/\udcff.jpg")
 HASHES = ["ab" * 32, "0" * 64, "f0" * 32]
 
 
@@ -27,7 +28,7 @@ def record() -> Record:
         rng.integers(0, 3, 40),
         [f"/photos/{n}.jpg" for n in range(40)],
     )
-    learned = Learned.of(HASHES, np.array([0, 1, 2]), ("original", "mirror"))
+    learned = Learned.of(HASHES, np.array([0, 1, 2]), ("original", "mirror"), PATHS)
     return Record("/photos", {"lr": 0.1}, versions(), {"fit": 1.0}, held, learned)
 
 
@@ -46,6 +47,7 @@ def test_a_record_comes_back_from_the_file_as_it_was(
         assert np.array_equal(getattr(read.held_out, name), getattr(record.held_out, name))
     assert read.learned is not None
     assert read.learned.hexadecimal() == HASHES
+    assert read.learned.paths == PATHS
 
 
 def test_the_surest_mistakes_come_first_and_name_at_most_five_categories(record: Record) -> None:
@@ -76,3 +78,20 @@ def test_a_record_that_does_not_fit_its_head_is_refused(
 
     with pytest.raises(HeadFormatError, match="category that is not there"):
         head_from_bytes(head_to_bytes(head), "x")
+
+
+def test_pictures_whose_place_is_not_known_count_but_are_not_shown() -> None:
+    log_p = log_softmax(np.array([[0, 5], [0, 5], [5, 0]], np.float32))
+    right = np.array([False, False, False])
+
+    held = held_out_record(("a", "b"), log_p, 1.0, right, np.array([0, 0, 0]), ["", "x.jpg", ""])
+
+    assert held.answers.tolist() == [1, 1, 0]
+    assert [each.path for each in (*held.mistakes, *held.shown)] == ["x.jpg", "x.jpg"]
+    none = held_out_record(("a", "b"), log_p, 1.0, right, np.array([0, 0, 0]), [])
+    assert (none.mistakes, none.shown) == ((), ())
+
+
+def test_the_places_of_very_many_pictures_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.heads.record.MOST_PATHS", 2)
+    assert Learned.of(HASHES, np.array([0, 1, 2]), (), PATHS).paths == ()
