@@ -19,7 +19,7 @@ from engine.config import INT8, Config
 from engine.dataset import Collector, category_folders, find_labelled, label_numbers
 from engine.embedder import Embedder, choose_embedder
 from engine.errors import TrainingError, UsageError
-from engine.finetune.checkpoint import load_checkpoint, save_checkpoint
+from engine.finetune.checkpoint import load_checkpoint, require_writable, save_checkpoint
 from engine.finetune.loop import Loop, Split, State
 from engine.finetune.network import Network
 from engine.finetune.options import FinetuneOptions
@@ -155,6 +155,7 @@ class FineTuner:
         run = self._identity(material, options)
         before = load_checkpoint(checkpoint, run) if resume else None
         network = self._network(material, split, options)
+        require_writable(checkpoint)
         loop = Loop(network, material.pictures, split, options)
         state = before or loop.start()
         if before is not None:

@@ -17,6 +17,17 @@ from engine.finetune.loop import State
 FORMAT = 1
 
 
+def require_writable(path: Path) -> None:
+    """Insist that a checkpoint can be written, before a pass is spent on it.
+
+    Raises
+    ------
+    TrainingError
+        It cannot.
+    """
+    _replace(path, None)
+
+
 def save_checkpoint(path: Path, run: str, state: State) -> None:
     """Write a state; what was there before stays until the new one is whole.
 
@@ -30,25 +41,34 @@ def save_checkpoint(path: Path, run: str, state: State) -> None:
     TrainingError
         The file cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     content: dict[str, Any] = {each.name: getattr(state, each.name) for each in fields(state)}
     # torch tells of a full disk in words of its own; writing bytes tells the reason.
     whole = io.BytesIO()
     torch.save({"format": FORMAT, "run": run, **content}, whole)
+    _replace(path, whole.getbuffer())
+
+
+def _replace(path: Path, content: memoryview | None) -> None:
+    """Write a checkpoint in the place of the one before; without content only try to."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(whole.getbuffer())
+            file.write(content or b"")
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if content is not None:
+            temporary.replace(path)
+        else:
+            temporary.unlink()
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise TrainingError(
             path,
             f"the checkpoint cannot be written ({error.strerror})",
-            "Free some space; with --resume it goes on after the last pass that was kept",
+            "Make room or give permission there; with --resume it goes on after the last pass "
+            "that was kept",
         ) from None
 
 

@@ -337,3 +337,12 @@ def test_a_disk_that_is_full_at_a_checkpoint_loses_no_earlier_pass(
     assert checkpoint.read_bytes() == before
     assert not list(checkpoint.parent.glob("*.tmp"))
     assert finetuned(tmp_path, pictures, resume=True).fingerprint == whole.fingerprint
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_first_pass(
+    tmp_path: Path, pictures: Path, data: Path
+) -> None:
+    data.write_text("a file where the folder would be")
+    with pytest.raises(TrainingError, match="the checkpoint cannot be written"):
+        # Sooner than any picture of the training.
+        finetuned(tmp_path, pictures, reporter=Interrupting(0))
