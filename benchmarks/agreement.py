@@ -14,12 +14,12 @@ from benchmarks.pictures import staged
 from benchmarks.retrieval import nearest
 from benchmarks.settings import CannotRunError, Settings
 from engine import Engine
-from engine.backbones import backbone_named
+from engine.backbones.table import backbone_named
+from engine.backbones.weights import WeightsCache
 from engine.config import Config
-from engine.embedder import choose_embedder
+from engine.embedding.embedder import choose_embedder
 from engine.errors import EngineError
-from engine.reporting import SILENT
-from engine.weights import WeightsCache
+from engine.progress import SILENT
 from index.records import Floats
 
 SECTION = "agreement"
@@ -74,7 +74,7 @@ def _with_torch(files: Sequence[Path], settings: Settings) -> Floats:
     """Return the embeddings of torch without any of the engine's runtimes, float32 `[n, dim]`."""
     import torch
 
-    from engine.architectures import load
+    from engine.backbones.networks import load
 
     backbone = backbone_named(BACKBONE)
     weights = WeightsCache(settings.cache / "engine").find(backbone)

@@ -19,14 +19,14 @@ from unittest.mock import patch
 import numpy as np
 
 from engine import Config
-from engine.dataset import ORIGINAL, Collector, find_labelled, label_numbers
-from engine.embedder import Embedder, choose_embedder
+from engine.embedding.embedder import Embedder, choose_embedder
 from engine.heads import background
 from engine.heads.classifier import Classifier
 from engine.heads.options import TrainOptions
-from engine.heads.train import Examples, Origin, train_head
-from engine.labels import ParentLabels
-from engine.reporting import SILENT
+from engine.ingest.labels import ParentLabels
+from engine.learning.dataset import ORIGINAL, Collector, find_labelled, label_numbers
+from engine.learning.train_head import Examples, Origin, train_head
+from engine.progress import SILENT
 from index.records import Vectors
 
 Patch = Callable[[], AbstractContextManager[object]]
@@ -76,7 +76,7 @@ def main(pictures: Path) -> None:
         (
             "the same without leaving suspects out",
             both,
-            lambda: patch("engine.heads.train.suspects", no_suspects),
+            lambda: patch("engine.learning.train_head.suspects", no_suspects),
         ),
         (
             "prototypes around the plain mean of the training pictures",

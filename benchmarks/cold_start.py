@@ -65,8 +65,8 @@ def _measured(
 
 
 def _script(photo: Path, filled: FilledStore, backbone: str, settings: Settings) -> list[str]:
-    from engine.backbones import backbone_named
-    from engine.weights import WeightsCache
+    from engine.backbones.table import backbone_named
+    from engine.backbones.weights import WeightsCache
 
     weights = WeightsCache(settings.cache / "engine").find(backbone_named(backbone))
     assert weights is not None

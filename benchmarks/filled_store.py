@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.synthetic import Synthetic
 from engine import Engine
-from index.catalog import Catalog
-from index.images import Batch
+from index.catalog.catalog import Catalog
+from index.catalog.images import Batch
 from index.records import FileState, Floats, ImageFacts, Named, Vectors
 from index.store import find_store
 

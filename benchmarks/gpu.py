@@ -49,7 +49,7 @@ def run(settings: Settings, device: str = "cuda") -> list[Figure]:
 
 
 def _backbone(name: str, settings: Settings, device: str) -> list[Figure]:
-    from engine.backbones import backbone_named
+    from engine.backbones.table import backbone_named
     from engine.runtimes.pytorch import TorchRuntime
 
     backbone, weights = backbone_named(name), _weights(name, settings)
@@ -80,8 +80,8 @@ def _backbone(name: str, settings: Settings, device: str) -> list[Figure]:
 
 
 def _weights(name: str, settings: Settings) -> Path:
-    from engine.backbones import backbone_named
-    from engine.weights import WeightsCache
+    from engine.backbones.table import backbone_named
+    from engine.backbones.weights import WeightsCache
 
     if name == "resnet50":
         return settings.cache / "torch" / "hub" / "checkpoints" / NAMES[0]
@@ -96,7 +96,7 @@ def _operations(backbone: Any, weights: Path) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from engine.architectures import load
+    from engine.backbones.networks import load
 
     crop = backbone.preprocessing.crop
     with FlopCounterMode(display=False) as counter, torch.inference_mode():

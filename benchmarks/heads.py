@@ -22,12 +22,12 @@ from benchmarks.tools import console
 from benchmarks.weights import environment
 from engine import Engine
 from engine.config import Config
-from engine.embedder import choose_embedder
+from engine.embedding.embedder import choose_embedder
 from engine.heads.classifier import Classifier
 from engine.heads.head import Dense
-from engine.refresh import SPAN
-from engine.reporting import SILENT
-from index.catalog import Catalog
+from engine.ingest.reclassify import SPAN
+from engine.progress import SILENT
+from index.catalog.catalog import Catalog
 from index.records import Ids, Named
 from index.store import find_store
 

@@ -16,14 +16,14 @@ import numpy as np
 
 from benchmarks.settings import find_data
 from engine import Engine
-from engine.dataset import Collector, find_labelled, label_numbers
-from engine.embedder import choose_embedder
+from engine.embedding.embedder import choose_embedder
 from engine.heads.fit import fit_layers, one_thread_for_small
 from engine.heads.options import TrainOptions
-from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
-from engine.reporting import SILENT
-from engine.views import ORIGINAL, view_names
+from engine.heads.training_rows import Rows
+from engine.learning.dataset import Collector, find_labelled, label_numbers
+from engine.pictures.augment import ORIGINAL, view_names
+from engine.progress import SILENT
 from index.records import Floats, Ids
 
 BACKBONE = "efficientnet_lite0"

@@ -1,7 +1,7 @@
 """Plots for the report: colours that colour-blind readers tell apart, and a second cue in print.
 
-The palette is that of `cli/palette.py`. In a bar chart hatching, in a line chart markers and dashes
-say the same as the colour.
+The palette is that of `cli/pages/palette.py`. In a bar chart hatching, in a line chart
+markers and dashes say the same as the colour.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from cli.palette import BLUE, LINES, ORANGE
+from cli.pages.palette import BLUE, LINES, ORANGE
 
 DPI = 160
 WIDTH = 7.0

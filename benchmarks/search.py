@@ -16,11 +16,11 @@ from benchmarks.figures import AT_MOST, Figure
 from benchmarks.filled_store import made_up_batch
 from benchmarks.settings import Settings
 from benchmarks.synthetic import BLOCK, Synthetic, synthetic
-from index.catalog import Catalog
-from index.files import main_path
+from index.catalog.catalog import Catalog
 from index.records import CatalogIdentity, Floats, Ids
 from index.sync import OpenedIndex, open_index, save_index
-from index.vectors import Hits, VectorIndex
+from index.vectors.files import main_path
+from index.vectors.index import Hits, VectorIndex
 
 Answer = TypeVar("Answer")
 SECTION = "search"

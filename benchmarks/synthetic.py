@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks.settings import CACHE, Settings, find_data
 from engine.config import Config
-from engine.embedder import Embedder, choose_embedder
-from engine.reporting import SILENT
+from engine.embedding.embedder import Embedder, choose_embedder
+from engine.progress import SILENT
 from index.records import Floats
 
 VIEWS = 8

@@ -45,7 +45,7 @@ def provide_resnet50(settings: Settings) -> None:
 
 
 def _save_random(path: Path) -> None:
-    from engine.vision import import_torchvision
+    from engine.backbones.torchvision_import import import_torchvision
 
     import_torchvision()
     import torch

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cli.render import shown
-from engine.reporting import Reporter
+from engine.progress import Reporter
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

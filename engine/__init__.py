@@ -17,14 +17,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.compare.options import CompareOptions
     from engine.config import Config
     from engine.engine import Engine
     from engine.errors import EngineError, ImageError, UsageError
-    from engine.finetune.options import FinetuneOptions
     from engine.heads.options import TrainOptions
-    from engine.learning import Comparison, FinetuneReport, HeadReport, TrainReport
-    from engine.reporting import Reporter
+    from engine.learning.compare.options import CompareOptions
+    from engine.learning.finetune.options import FinetuneOptions
+    from engine.learning.results import Comparison, FinetuneReport, HeadReport, TrainReport
+    from engine.progress import Reporter
     from engine.results import (
         Classification,
         DuplicateGroup,
@@ -70,19 +70,19 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "CompareOptions": "engine.compare.options",
-    "Comparison": "engine.learning",
+    "CompareOptions": "engine.learning.compare.options",
+    "Comparison": "engine.learning.results",
     "Config": "engine.config",
     "Engine": "engine.engine",
     "EngineError": "engine.errors",
     "ImageError": "engine.errors",
     "UsageError": "engine.errors",
-    "Reporter": "engine.reporting",
-    "FinetuneOptions": "engine.finetune.options",
-    "FinetuneReport": "engine.learning",
-    "HeadReport": "engine.learning",
+    "Reporter": "engine.progress",
+    "FinetuneOptions": "engine.learning.finetune.options",
+    "FinetuneReport": "engine.learning.results",
+    "HeadReport": "engine.learning.results",
     "TrainOptions": "engine.heads.options",
-    "TrainReport": "engine.learning",
+    "TrainReport": "engine.learning.results",
 }
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from engine.config import Config
 from engine.head_verbs import HeadVerbs
-from engine.reporting import SILENT, Reporter
+from engine.pictures.sources import ImageLike
+from engine.progress import SILENT, Reporter
 from engine.results import (
     Classification,
     DuplicateGroup,
@@ -24,11 +25,10 @@ from engine.results import (
     Status,
 )
 from engine.session import Session
-from engine.sources import ImageLike
 from engine.training_verbs import TrainingVerbs
 
 if TYPE_CHECKING:
-    from engine.embedder import Embedder
+    from engine.embedding.embedder import Embedder
 
 NEAR_DUPLICATE = 0.95
 
@@ -93,10 +93,10 @@ class Engine(TrainingVerbs, HeadVerbs):
             None of the paths exists, the store is locked, the disk is full, ...; what was
             committed before stays.
         """
-        from engine.find import require_one
         from engine.heads.classifier import Classifier
-        from engine.indexing import Indexer
-        from engine.labels import label_rule
+        from engine.ingest.indexer import Indexer
+        from engine.ingest.labels import label_rule
+        from engine.pictures.walk import require_one
 
         started = time.monotonic()
         rule = label_rule(label)
@@ -172,8 +172,8 @@ class Engine(TrainingVerbs, HeadVerbs):
             There is no catalog.
         """
         self._session.warm_up()
-        from engine.queries import embed_sources
-        from engine.searching import Query, search
+        from engine.search.queries import embed_sources
+        from engine.search.search import Query, search
 
         query = Query(k, min_score, category, same_category, tuple(where))
         catalog = self._session.catalog()
@@ -216,7 +216,7 @@ class Engine(TrainingVerbs, HeadVerbs):
         """
         self._session.warm_up()
         from engine.heads.registry import check_known, distribution
-        from engine.queries import embed_sources
+        from engine.search.queries import embed_sources
 
         heads = self._session.heads()
         check_known(heads, head)
@@ -245,7 +245,7 @@ class Engine(TrainingVerbs, HeadVerbs):
             There is no such folder, or nothing in it has a label.
         """
         from engine.heads.registry import check_known
-        from engine.measuring import evaluate
+        from engine.learning.evaluate import evaluate
 
         heads = self._session.heads()
         check_known(heads, head)
@@ -260,7 +260,7 @@ class Engine(TrainingVerbs, HeadVerbs):
         StoreNotFoundError
             There is no catalog.
         """
-        from engine.duplicates import find_duplicates
+        from engine.search.duplicates import find_duplicates
 
         catalog = self._session.catalog()
         return find_duplicates(catalog, self._session.index(catalog).vectors, min_score)
@@ -285,7 +285,7 @@ class Engine(TrainingVerbs, HeadVerbs):
         StoreNotFoundError
             There is no catalog.
         """
-        from engine.removal import remove
+        from engine.ingest.remove import remove
 
         with self._session.writing(create=False) as catalog:
             report = remove(catalog, [str(path) for path in paths])

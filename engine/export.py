@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.errors import EngineError, UsageError
 from engine.results import ExportReport
-from index.catalog import Catalog
+from index.catalog.catalog import Catalog
 from index.records import Floats, ImageRow
 
 COLUMNS = ("path", "label", "category", "probability", "width", "height", "format", "content_hash")

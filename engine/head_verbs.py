@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.learning import HeadReport
+from engine.learning.results import HeadReport
 from engine.results import HeadInfo
 from engine.session import Session
 
@@ -43,8 +43,8 @@ class HeadVerbs:
         UnknownHeadError
             There is no such head.
         """
-        from engine.head_report import head_report
         from engine.heads.registry import find_head
+        from engine.learning.report import head_report
 
         self._session.config.store.require()
         return head_report(find_head(self._session.heads(), name))
@@ -75,7 +75,7 @@ class HeadVerbs:
             It was trained on another backbone.
         """
         from engine.heads.registry import head_info, read_head
-        from engine.refresh import adopt_heads
+        from engine.ingest.reclassify import adopt_heads
 
         head = read_head(Path(file), name)
         with self._session.writing(create=False) as catalog:
@@ -93,7 +93,7 @@ class HeadVerbs:
             There is no such head.
         """
         from engine.heads.registry import find_head, head_info
-        from engine.refresh import adopt_heads
+        from engine.ingest.reclassify import adopt_heads
 
         with self._session.writing(create=False) as catalog:
             head = find_head(self._session.heads(), name)

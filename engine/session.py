@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from engine.config import INT8, Config
-from engine.reporting import Reporter
+from engine.progress import Reporter
 
 if TYPE_CHECKING:
-    from engine.early import EarlyStart
-    from engine.embedder import Embedder
+    from engine.embedding.embedder import Embedder
+    from engine.embedding.warmup import EarlyStart
     from engine.heads.head import Head
-    from index.catalog import Catalog
+    from index.catalog.catalog import Catalog
     from index.sync import OpenedIndex
 
 # A search that saves the index it has caught up holds the lock for a moment; a writer waits.
@@ -56,7 +56,7 @@ class Session:
         if self._catalog_open is None:
             self.config.store.require()
             # Imported after that: what works without a store works without SQLAlchemy.
-            from index.catalog import Catalog
+            from index.catalog.catalog import Catalog
 
             self._catalog_open = Catalog.open(self.config.store.catalog)
         return self._catalog_open
@@ -76,14 +76,14 @@ class Session:
         For verbs that embed a picture: meanwhile they import and open the rest.
         """
         if self._embedder_given is None and self._embedder_open is None:
-            from engine.early import start_early
+            from engine.embedding.warmup import start_early
 
             self._early = start_early(self.config)
 
     def embedder(self) -> Embedder:
         """Return the catalog's backbone, or the one chosen for a catalog to come."""
         if self._embedder_open is None:
-            from engine.embedder import choose_embedder
+            from engine.embedding.embedder import choose_embedder
 
             catalog = self.catalog_or_none()
             identity = catalog.identity if catalog else None
@@ -108,7 +108,7 @@ class Session:
         pictures
             Folders of pictures, or pictures, for which a new store is made.
         """
-        from index.catalog import Catalog
+        from index.catalog.catalog import Catalog
         from index.lock import writer_lock
 
         store = self.config.store
@@ -130,7 +130,7 @@ class Session:
         """Return the backbone, and what a new catalog must keep of it."""
         quantize = self.config.precision == INT8 and self._embedder_given is None
         if quantize and self.catalog_or_none() is None:
-            from engine.calibration import quantized_embedder
+            from engine.embedding.int8_calibration import quantized_embedder
 
             return quantized_embedder(self.config, pictures, self._reporter)
         return self.embedder(), None

@@ -9,11 +9,11 @@ from engine.config import Config
 from engine.heads.head import Head
 from engine.heads.registry import head_info
 from engine.results import Status
-from index.catalog import Catalog
-from index.files import check_main, main_path, read_main_stamp, read_stamp
+from index.catalog.catalog import Catalog
 from index.lock import current_writer
 from index.store import Store
 from index.sync import OpenedIndex, peek_index
+from index.vectors.files import check_main, main_path, read_main_stamp, read_stamp
 
 
 def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:

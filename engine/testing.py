@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.backbones import Backbone, Packaged, Published
+from engine.backbones.table import Backbone, Packaged, Published
 from engine.config import Config
-from engine.embedder import Embedder
+from engine.embedding.embedder import Embedder
 from engine.heads.classifier import BuiltIn
 from engine.heads.head import Dense
-from engine.preprocess import Pixels, Preprocessing
-from engine.reporting import SILENT, Reporter
-from engine.runtimes.converted import Converted
+from engine.pictures.preprocess import Pixels, Preprocessing
+from engine.progress import SILENT, Reporter
+from engine.runtimes.openvino_export import Converted
 from index.records import Floats
 
 FAKE = Backbone(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.learning import Comparison, FinetuneReport, TrainReport
+from engine.learning.results import Comparison, FinetuneReport, TrainReport
 from engine.session import Session
 
 if TYPE_CHECKING:
-    from engine.compare.options import CompareOptions
-    from engine.finetune.options import FinetuneOptions
     from engine.heads.options import TrainOptions
+    from engine.learning.compare.options import CompareOptions
+    from engine.learning.finetune.options import FinetuneOptions
 
 
 class TrainingVerbs:
@@ -66,11 +66,11 @@ class TrainingVerbs:
         TrainingError
             Too few pictures.
         """
-        from engine.dataset import require_folder
         from engine.errors import UsageError
         from engine.heads.options import TrainOptions
         from engine.heads.registry import check_name, find_head
-        from engine.training import Trainer
+        from engine.learning.dataset import require_folder
+        from engine.learning.train import Trainer
 
         check_name(head)
         if (dataset is None) != from_labels:
@@ -125,8 +125,8 @@ class TrainingVerbs:
         WeightsError
             The backbone's weights cannot be had.
         """
-        from engine.dataset import require_folder
-        from engine.finetuning import FineTuner
+        from engine.learning.dataset import require_folder
+        from engine.learning.finetune.finetuner import FineTuner
 
         require_folder(str(dataset))
         tuner = FineTuner.of(self._session.config, self._session.reporter)
@@ -149,9 +149,9 @@ class TrainingVerbs:
         TrainingError
             A category has too few pictures.
         """
-        from engine.compare.comparison import compare
-        from engine.compare.options import CompareOptions
-        from engine.dataset import require_folder
+        from engine.learning.compare.comparison import compare
+        from engine.learning.compare.options import CompareOptions
+        from engine.learning.dataset import require_folder
 
         require_folder(str(dataset))
         config, reporter = self._session.config, self._session.reporter

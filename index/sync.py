@@ -14,9 +14,14 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from index.building import build, extend, sample_size
-from index.catalog import Catalog
-from index.files import (
+from index.catalog.catalog import Catalog
+from index.catalog.schema import Image, Removal
+from index.catalog.settings import read_catalog_id, read_generation, read_preference
+from index.catalog.visible import chunks, count_visible, sample, stored_rows
+from index.records import CatalogIdentity
+from index.vectors.build import build, extend, sample_size
+from index.vectors.choose import EXACT_NUMBERS, Plan, Preference, choose_plan
+from index.vectors.files import (
     main_path,
     put,
     read_main,
@@ -28,13 +33,8 @@ from index.files import (
     write_main,
     write_small,
 )
-from index.plan import EXACT_NUMBERS, Plan, Preference, choose_plan
-from index.records import CatalogIdentity
-from index.schema import Image, Removal
-from index.settings import read_catalog_id, read_generation, read_preference
-from index.stamps import MainStamp, Stamp
-from index.vectors import VectorIndex
-from index.visible import chunks, count_visible, sample, stored_rows
+from index.vectors.index import VectorIndex
+from index.vectors.stamps import MainStamp, Stamp
 
 # So many new images, or this share of all, are compared whole before they are arranged, too.
 FRESH = 4096

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.catalog import draw_catalog
 from engine import Config, Engine
-from engine.demo.catalog import draw_catalog
 from engine.testing import FakeEmbedder
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -55,9 +55,9 @@ class EnginePeer(Peer):
 def _make_int8(store: Path, job: Job) -> None:
     """Make an empty catalog in int8: for its network the few pictures of the warm-up won't do."""
     from engine import Config
-    from engine.calibration import quantized_embedder
-    from engine.reporting import SILENT
-    from index.catalog import Catalog
+    from engine.embedding.int8_calibration import quantized_embedder
+    from engine.progress import SILENT
+    from index.catalog.catalog import Catalog
 
     config = Config.at(store, **job.options)
     embedder, network = quantized_embedder(config, [job.folder], SILENT)

@@ -14,7 +14,7 @@ class ImagededupPeer(Peer):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        from engine.vision import import_torchvision
+        from engine.backbones.torchvision_import import import_torchvision
 
         import_torchvision()
         from importlib.metadata import version

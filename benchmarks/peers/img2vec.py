@@ -15,7 +15,7 @@ class Img2VecPeer(Peer):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        from engine.vision import import_torchvision
+        from engine.backbones.torchvision_import import import_torchvision
 
         import_torchvision()
         from importlib.metadata import version

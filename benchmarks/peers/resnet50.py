@@ -15,7 +15,7 @@ def trunk_and_transform() -> tuple[nn.Module, Callable[[Any], Any]]:
     The weights come from `TORCH_HOME`, where the benchmarks have put a file with the name that
     torchvision looks for.
     """
-    from engine.vision import import_torchvision
+    from engine.backbones.torchvision_import import import_torchvision
 
     import_torchvision()
     from torch import nn

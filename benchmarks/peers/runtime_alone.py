@@ -15,9 +15,9 @@ class RuntimePeer(Peer):
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         from engine import Config, EngineError, __version__
-        from engine.calibration import quantized_embedder
-        from engine.embedder import choose_embedder
-        from engine.reporting import SILENT
+        from engine.embedding.embedder import choose_embedder
+        from engine.embedding.int8_calibration import quantized_embedder
+        from engine.progress import SILENT
 
         self.version = __version__
         try:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from engine.vision import import_torchvision
+from engine.backbones.torchvision_import import import_torchvision
 
 NEAREST = 10
 

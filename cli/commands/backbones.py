@@ -51,7 +51,7 @@ def list_command(json: Json = False) -> int:
 
 def _list(json: bool) -> int:
     from cli.render import write_json, write_table
-    from engine.backbone_admin import backbone_infos
+    from engine.backbones.manage import backbone_infos
 
     rows = backbone_infos()
     if json:
@@ -99,7 +99,7 @@ def pull(
     A broken connection is taken up again; a file with another hash is thrown away.
     """
     from cli.progress import ConsoleReporter
-    from engine.backbone_admin import pull_backbone
+    from engine.backbones.manage import pull_backbone
 
     return _kept(pull_backbone(name, ConsoleReporter(), url=url, sha256=sha256), json)
 
@@ -112,7 +112,7 @@ def import_command(
 ) -> int:
     """Take a backbone's weights from a file, for machines that are never online."""
     from cli.progress import ConsoleReporter
-    from engine.backbone_admin import import_backbone
+    from engine.backbones.manage import import_backbone
 
     return _kept(import_backbone(name, file, ConsoleReporter()), json)
 

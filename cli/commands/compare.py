@@ -11,7 +11,7 @@ import typer
 from cli.options import Json, MaxMegapixels, open_engine
 
 if TYPE_CHECKING:
-    from engine.learning import Comparison
+    from engine.learning.results import Comparison
 
 EXAMPLES = """Examples:
 
@@ -84,12 +84,12 @@ def command(
     written to any store.
     """
     if html is not None:
-        from cli.plots import require_matplotlib
+        from cli.pages.plots import require_matplotlib
 
         # Minutes of learning would be lost if that came out at the end.
         require_matplotlib("--html")
     with open_engine(None, max_megapixels=max_megapixels) as engine:
-        from engine.compare.options import CompareOptions
+        from engine.learning.compare.options import CompareOptions
 
         options = CompareOptions(
             repeats=repeats,
@@ -105,7 +105,7 @@ def command(
 
 
 def _answer(comparison: Comparison, html: Path | None, json: bool) -> int:
-    from cli.compare_page import HEADINGS, method_row, write_compare_page
+    from cli.pages.compare import HEADINGS, method_row, write_compare_page
     from cli.render import say, tell_skips, write, write_json, write_table
 
     if json:

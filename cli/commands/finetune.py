@@ -93,7 +93,7 @@ def command(
     from cli.render import say, tell_skips, write, write_json
 
     with open_engine(None, backbone=backbone, max_megapixels=max_megapixels) as engine:
-        from engine.finetune.options import FinetuneOptions
+        from engine.learning.finetune.options import FinetuneOptions
 
         options = FinetuneOptions(
             block=block,

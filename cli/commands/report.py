@@ -10,7 +10,7 @@ import typer
 from cli.options import Json, Store, open_engine
 
 if TYPE_CHECKING:
-    from engine.learning import HeadReport
+    from engine.learning.results import HeadReport
 
 EXAMPLES = """Examples:
 
@@ -44,13 +44,13 @@ def command(
     from cli.render import say, write_json
 
     if html is not None:
-        from cli.plots import require_matplotlib
+        from cli.pages.plots import require_matplotlib
 
         require_matplotlib("--html")
     with open_engine(store) as engine:
         report = engine.report(head)
     if html is not None:
-        from cli.report_page import write_report_page
+        from cli.pages.report import write_report_page
 
         write_report_page(report, html)
         say(f"wrote {html}")

@@ -97,7 +97,7 @@ def command(
             skipped=skipped,
         )
     if html is not None:
-        from cli.gallery import write_search_page
+        from cli.pages.gallery import write_search_page
 
         write_search_page(report, html)
         say(f"wrote {html}")

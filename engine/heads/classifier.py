@@ -14,7 +14,7 @@ from safetensors import safe_open
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import log_softmax, log_sum_exp, softmax
 from engine.results import Classification, Prediction
-from index.blobs import PackedVectors
+from index.catalog.vector_codec import PackedVectors
 from index.records import Floats, Ids, Named, Summary, Vectors
 
 BUILT_IN = "imagenet"

@@ -10,7 +10,7 @@ import numpy as np
 from engine.errors import HeadMismatchError
 from engine.heads.numerics import ACTIVATIONS, RELU, log_softmax, log_sum_exp
 from engine.heads.record import Record
-from index.blobs import PackedVectors
+from index.catalog.vector_codec import PackedVectors
 from index.records import Floats, Vectors
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from engine.errors import UsageError
 from engine.heads.numerics import ACTIVATIONS, RELU
-from engine.ranges import require_ranges
+from engine.options import require_ranges
 
 # With more rows than this, large batches: a pass over so many is then enough to need few of them.
 MANY = 20_000

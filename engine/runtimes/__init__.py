@@ -6,10 +6,10 @@ import platform
 import sys
 from typing import Protocol
 
-from engine.backbones import Backbone
-from engine.preprocess import Pixels
-from engine.runtimes.converted import Converted
-from engine.runtimes.processor import has_cuda
+from engine.backbones.table import Backbone
+from engine.pictures.preprocess import Pixels
+from engine.runtimes.hardware import has_cuda
+from engine.runtimes.openvino_export import Converted
 from index.records import Floats
 
 
@@ -20,7 +20,7 @@ class Runtime(Protocol):
 
     1. an embedding does not depend on what else is in the batch, nor on the batch's size;
     2. every runtime gives the same embedding: cosine >= 0.999 in fp32 and >= 0.997 in bf16, for
-       every picture. In bf16 that takes weights rounded with care (`engine/rounding.py`).
+       every picture. In bf16 that takes weights rounded with care (`bf16_rounding.py`).
     """
 
     @property

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.preprocess import Pixels
-from engine.runtimes.processor import has_bf16
+from engine.pictures.preprocess import Pixels
+from engine.runtimes.hardware import has_bf16
 from index.records import Floats
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.architectures import Frozen, load
-from engine.backbones import Backbone
-from engine.preprocess import Pixels
-from engine.runtimes.folding import fold_batch_norms, to_bfloat16
-from engine.runtimes.lanes import Lane, open_lane
+from engine.backbones.networks import Frozen, load
+from engine.backbones.table import Backbone
+from engine.pictures.preprocess import Pixels
+from engine.runtimes.cuda_transfer import Lane, open_lane
+from engine.runtimes.fold_batchnorm import fold_batch_norms, to_bfloat16
 from index.records import Floats
 
 BATCH = 64

@@ -18,9 +18,9 @@ import pytest
 
 from cli.main import exit_code
 from engine import Config, Engine
-from engine.backbones import backbone_named
-from engine.runtimes.converted import convert
-from engine.weights import WeightsCache
+from engine.backbones.table import backbone_named
+from engine.backbones.weights import WeightsCache
+from engine.runtimes.openvino_export import convert
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 Answer = Callable[[BaseHTTPRequestHandler], None]

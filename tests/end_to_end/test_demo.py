@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.demo.tour import draw_pictures
-from engine.reporting import SILENT
+from demo.tour import draw_pictures
+from engine.progress import SILENT
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 PARTS = {"catalog": (4, 0), "train": (6, 1), "test": (2, 2)}
@@ -20,8 +20,8 @@ import socket
 def refuse(self, address):
     raise OSError("the demo needs no network")
 socket.socket.connect = refuse
-import engine.demo.tour
-engine.demo.tour.PARTS = {PARTS}
+import demo.tour
+demo.tour.PARTS = {PARTS}
 """
 
 
@@ -37,7 +37,7 @@ def demo(
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw fewer pictures."""
-    monkeypatch.setattr("engine.demo.tour.PARTS", PARTS)
+    monkeypatch.setattr("demo.tour.PARTS", PARTS)
 
 
 def test_it_runs_offline(demo: tuple[Path, subprocess.CompletedProcess[bytes]]) -> None:
@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(
 def test_another_seed_draws_other_pictures_and_the_first_seed_the_first_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.demo.tour.PARTS", {"test": (1, 0)})
+    monkeypatch.setattr("demo.tour.PARTS", {"test": (1, 0)})
 
     def picture(seed: int) -> bytes:
         return draw_pictures(tmp_path, seed, SILENT).first("test", "bed").read_bytes()

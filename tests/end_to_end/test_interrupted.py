@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from engine import Engine
-from index.images import Batch, ImageTable
+from index.catalog.images import Batch, ImageTable
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 PATIENCE = 60.0
@@ -53,7 +53,7 @@ def interrupted(ready: Path, many: Path, tmp_path_factory: pytest.TempPathFactor
     store = tmp_path_factory.mktemp("interrupted") / "store"
     slow = """
 import time
-from engine.batch_writer import BatchWriter
+from engine.ingest.batch_writer import BatchWriter
 from functools import partial
 embed = BatchWriter._embed
 def slowly(self):

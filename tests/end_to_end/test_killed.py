@@ -17,8 +17,8 @@ from engine import Config, Engine
 from engine.heads.classifier import Classifier
 from engine.heads.file import head_from_bytes
 from engine.testing import FakeEmbedder
-from index.catalog import Catalog
-from index.vectors import VectorIndex
+from index.catalog.catalog import Catalog
+from index.vectors.index import VectorIndex
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,8 +28,9 @@ WORKSHOP = """
 import json, os, signal, sys, time
 from engine import Config, Engine
 from engine.testing import FakeEmbedder, FakeRuntime
-import engine.batch_writer as writer
-import engine.indexing, engine.training, engine.heads.registry, index.catalog, index.sync
+import engine.ingest.batch_writer as writer
+import engine.ingest.indexer, engine.learning.train, engine.heads.registry
+import index.catalog.catalog, index.sync
 
 embed = writer.BatchWriter._embed
 

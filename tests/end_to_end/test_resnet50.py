@@ -37,7 +37,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     def make(seed: int) -> Path:
         import torch
 
-        from engine.vision import import_torchvision
+        from engine.backbones.torchvision_import import import_torchvision
 
         import_torchvision()
         from torchvision.models import get_model
@@ -161,7 +161,7 @@ def test_a_catalog_refuses_other_weights_of_the_same_backbone(
 def pull(quick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `backbones pull resnet50` with a cache of the test's own, and no pauses."""
     monkeypatch.setenv("ENGINE_CACHE", str(tmp_path))
-    monkeypatch.setattr("engine.download.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("engine.pictures.download.time.sleep", lambda seconds: None)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
         return quick("backbones", "pull", "resnet50", *arguments)

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.backbones import backbone_named
-from engine.images import decode
-from engine.preprocess import Pixels
-from engine.runtimes.converted import Converted, convert
-from engine.vision import import_torchvision
-from engine.weights import WeightsCache, WeightsFile
+from engine.backbones.table import backbone_named
+from engine.backbones.torchvision_import import import_torchvision
+from engine.backbones.weights import WeightsCache, WeightsFile
+from engine.pictures.decode import decode
+from engine.pictures.preprocess import Pixels
+from engine.runtimes.openvino_export import Converted, convert
 from index.records import Floats
 
 NOBODY = 65534
@@ -213,4 +213,4 @@ def closed_port() -> str:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once."""
-    monkeypatch.setattr("engine.download.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("engine.pictures.download.time.sleep", lambda seconds: None)

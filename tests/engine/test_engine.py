@@ -18,7 +18,7 @@ from engine.errors import (
     UnknownHeadError,
 )
 from engine.testing import CATEGORIES, FakeEmbedder
-from index.catalog import Catalog
+from index.catalog.catalog import Catalog
 from index.lock import writer_lock
 from index.sync import OpenedIndex, open_index
 

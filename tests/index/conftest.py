@@ -13,11 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index.building import build
-from index.catalog import Catalog
-from index.compressed import CompressedVectors
-from index.images import Batch
-from index.plan import Plan
+from index.catalog.catalog import Catalog
+from index.catalog.images import Batch
 from index.records import (
     CatalogIdentity,
     FileState,
@@ -28,7 +25,10 @@ from index.records import (
     Vectors,
 )
 from index.sync import OpenedIndex, open_index, save_index
-from index.vectors import VectorIndex
+from index.vectors.build import build
+from index.vectors.choose import Plan
+from index.vectors.index import VectorIndex
+from index.vectors.ivf import CompressedVectors
 
 DIM = 8
 NOBODY = 65534
@@ -99,7 +99,7 @@ def _arranged(
     plan = Plan(lists, scan_dim or unit.shape[1] + unit.shape[1] % 2, refine)
     parts = np.array_split(np.arange(len(ids)), 3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("index.building.QUERIES", queries)
+        patch.setattr("index.vectors.build.QUERIES", queries)
         return build(plan, (ids[order], unit[order]), [(ids[part], unit[part]) for part in parts])
 
 
@@ -253,7 +253,7 @@ def large_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.MonkeyPatch.context() as patch,
         Catalog.create(folder / "catalog.sqlite", _identity(dim=16, dtype="float16")) as made,
     ):
-        patch.setattr("index.building.QUERIES", 20)
+        patch.setattr("index.vectors.build.QUERIES", 20)
         made.images.store(_batch([f"/{n}" for n in range(120)], embeddings=_likenesses(120, 16)))
         made.prefer("compressed", None)
         assert save_index(open_index(made, folder / "index.faiss"), made, folder / "index.faiss")
@@ -270,7 +270,7 @@ def check_large() -> Callable[[Catalog, OpenedIndex], None]:
         assert (opened.count, opened.generation) == (len(ids), catalog.generation())
         with pytest.MonkeyPatch.context() as patch:
             for few in (1000, 0):
-                patch.setattr("index.compressed.FEW", few)
+                patch.setattr("index.vectors.ivf.FEW", few)
                 hits = opened.vectors.search(vectors.unit, len(ids) + 1)
                 assert np.sort(hits.ids)[:, 1:].tolist() == [ids.tolist()] * len(ids)
                 own = hits.scores[hits.ids == ids[:, None]]

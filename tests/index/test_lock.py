@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from index.catalog import Catalog
+from index.catalog.catalog import Catalog
 from index.errors import StoreError, StoreLockedError
 from index.lock import current_writer, writer_lock
 

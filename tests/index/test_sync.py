@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.catalog import Catalog
-from index.files import read_stamp
-from index.images import Batch
+from index.catalog.catalog import Catalog
+from index.catalog.images import Batch
 from index.records import FileState
 from index.sync import OpenedIndex, open_index, save_index, settle_index
+from index.vectors.files import read_stamp
 
 MakeBatch = Callable[..., Batch]
 NewCatalog = Callable[..., AbstractContextManager[Catalog]]

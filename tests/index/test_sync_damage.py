@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.catalog import Catalog
-from index.files import read_stamp
-from index.images import Batch
+from index.catalog.catalog import Catalog
+from index.catalog.images import Batch
 from index.sync import OpenedIndex, open_index, save_index
+from index.vectors.files import read_stamp
 
 MakeBatch = Callable[..., Batch]
 NewCatalog = Callable[..., AbstractContextManager[Catalog]]
@@ -148,7 +148,7 @@ def test_a_write_that_fails_at_any_point_leaves_the_old_file(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from index.catalog import Catalog
+from index.catalog.catalog import Catalog
 from index.sync import open_index, save_index
 os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
 with Catalog.open(Path(sys.argv[1])) as catalog:

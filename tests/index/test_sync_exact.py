@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.catalog import Catalog
-from index.files import main_path, read_stamp
-from index.images import Batch
+from index.catalog.catalog import Catalog
+from index.catalog.images import Batch
 from index.records import CatalogIdentity
-from index.stamps import Stamp
 from index.sync import OpenedIndex, open_index, save_index, settle_index
+from index.vectors.files import main_path, read_stamp
+from index.vectors.stamps import Stamp
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -133,7 +133,7 @@ def test_from_arranged_to_exact_and_on(
 SETTLED = """
 import sys
 from pathlib import Path
-from index.catalog import Catalog
+from index.catalog.catalog import Catalog
 from index.sync import settle_index
 
 def peak():

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from index.catalog import Catalog
-from index.files import main_path, read_main_stamp, read_small
-from index.images import Batch
+from index.catalog.catalog import Catalog
+from index.catalog.images import Batch
 from index.records import Floats
 from index.sync import OpenedIndex, open_index, save_index
+from index.vectors.files import main_path, read_main_stamp, read_small
 
 MakeBatch = Callable[..., Batch]
 Likenesses = Callable[..., Floats]
@@ -23,7 +23,7 @@ Check = Callable[[Catalog, OpenedIndex], None]
 @pytest.fixture(autouse=True)
 def few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure by few queries, lest every test takes long."""
-    monkeypatch.setattr("index.building.QUERIES", 20)
+    monkeypatch.setattr("index.vectors.build.QUERIES", 20)
 
 
 def _key(opened: OpenedIndex | None) -> str:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.catalog import Catalog
-from index.files import main_path, read_main_stamp
+from index.catalog.catalog import Catalog
 from index.sync import OpenedIndex, open_index, save_index
+from index.vectors.files import main_path, read_main_stamp
 
 Check = Callable[[Catalog, OpenedIndex], None]
 Work = Callable[[str, Path, int], int]
@@ -36,7 +36,7 @@ steps = st.lists(
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Arrange few new images, too, and measure by few queries."""
-    monkeypatch.setattr("index.building.QUERIES", 20)
+    monkeypatch.setattr("index.vectors.build.QUERIES", 20)
     monkeypatch.setattr("index.sync.FRESH", 8)
     monkeypatch.setattr("index.sync.MOST_CHANGED", 0.4)
 
@@ -84,11 +84,11 @@ def test_after_any_changes_a_large_index_holds_what_the_catalog_shows(
 WORKSHOP = """
 import json, os, signal, sys
 from pathlib import Path
-import index.building, index.sync
-from index.catalog import Catalog
+import index.vectors.build, index.sync
+from index.catalog.catalog import Catalog
 from index.sync import open_index, save_index
 
-index.building.QUERIES = 20
+index.vectors.build.QUERIES = 20
 index.sync.FRESH = 5
 
 def fsync(handle):

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.backbones import backbone_named
+from engine.backbones.table import backbone_named
 from engine.heads.classifier import BuiltIn
 from engine.heads.head import Dense, Head
-from engine.preprocess import Pixels
+from engine.pictures.preprocess import Pixels
 from engine.runtimes import open_runtime
-from engine.runtimes.converted import Converted
+from engine.runtimes.openvino_export import Converted
 from index.records import Vectors
 
 DIM = 12

@@ -1,0 +1,1 @@
+"""Beds, chairs, lamps, sofas and tables, each built from a seed."""

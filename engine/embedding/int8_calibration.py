@@ -1,0 +1,124 @@
+"""A new catalog in int8: its backbone is quantized with pictures of its own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from engine.config import FP32, INT8, Config
+from engine.embedding.embedder import Embedder, choose_embedder
+from engine.errors import ImageError, UsageError
+from engine.pictures.decode import read_file
+from engine.pictures.preprocess import Pixels
+from engine.pictures.walk import find_images
+from engine.progress import Reporter
+from engine.runtimes.int8_archive import fingerprint_of, pack, unpacked
+from engine.runtimes.precision import refuse_torch
+
+# More change nothing that can be measured, and fewer than the least tell too little about what
+# the network computes: with 300 of them 96 % of the ten nearest pictures stay, with 20 92 %.
+MOST, FEWEST = 300, 20
+
+
+def quantized_embedder(
+    config: Config, paths: Sequence[str], reporter: Reporter
+) -> tuple[Embedder, bytes]:
+    """Quantize the backbone for a catalog to come.
+
+    Parameters
+    ----------
+    paths
+        Folders of pictures, or pictures: what the catalog will be about.
+
+    Returns
+    -------
+    The embedder, and the network that the catalog must keep.
+
+    Raises
+    ------
+    UsageError
+        PyTorch was asked for, or there are too few pictures.
+    EngineError
+        NNCF is not installed.
+    """
+    from engine.runtimes.int8_quantize import import_nncf
+
+    refuse_torch(config)
+    import_nncf()
+    base = choose_embedder(replace(config, precision=FP32), None, reporter)
+    pictures = calibration_pictures(base, paths)
+    reporter.announce(
+        f"quantizing {base.backbone.name} with {len(pictures)} of the pictures (once for this "
+        "catalog)"
+    )
+    file = _quantized(base, pictures)
+    fingerprint = fingerprint_of(file)
+    embedder = Embedder(
+        config,
+        base.backbone,
+        fingerprint,
+        lambda: unpacked(base.backbone, fingerprint, config.cache, lambda: file),
+        INT8,
+        reporter,
+    )
+    return embedder, file
+
+
+def calibration_pictures(embedder: Embedder, paths: Sequence[str]) -> list[Pixels]:
+    """Return the backbone's inputs for pictures spread over all that there are.
+
+    Raises
+    ------
+    UsageError
+        Too few can be read.
+    """
+    files = [file.path for file in find_images(paths).files]
+    candidates = _spread(files)
+    found: list[Pixels] = []
+    with ThreadPoolExecutor(embedder.config.decoders, thread_name_prefix="decode") as pool:
+        # What cannot be read is made up for by others, and reported when it is indexed.
+        while len(found) < MOST and (some := list(islice(candidates, MOST - len(found)))):
+            opened = pool.map(lambda path: _pixels(embedder, path), some)
+            found += [pixels for pixels in opened if pixels is not None]
+    if len(found) < FEWEST:
+        raise UsageError(
+            "--precision int8",
+            f"it needs {FEWEST} pictures at least to measure what the network computes of them, "
+            f"and {len(found)} can be read",
+            "Name a folder with more of them, or take --precision bf16",
+        )
+    return found
+
+
+def _spread(files: Sequence[str]) -> Iterator[str]:
+    """Yield all files: `MOST` that are evenly spread, then the others."""
+    count = min(MOST, len(files))
+    picked = [row * len(files) // count for row in range(count)]
+    yield from (files[row] for row in picked)
+    left = set(range(len(files))).difference(picked)
+    yield from (files[row] for row in sorted(left))
+
+
+def _pixels(embedder: Embedder, path: str) -> Pixels | None:
+    try:
+        return embedder.pixels(read_file(path), path)
+    except ImageError:
+        return None
+
+
+def _quantized(base: Embedder, pictures: Sequence[Pixels]) -> bytes:
+    from engine.runtimes.int8_quantize import save_quantized
+
+    def heard(seen: int) -> None:
+        base.reporter.progress("quantizing", min(seen, len(pictures)), len(pictures), "images")
+
+    with tempfile.TemporaryDirectory(prefix="engine-") as temporary:
+        folder = Path(temporary)
+        save_quantized(base.converted.model, pictures, folder / "model.xml", heard)
+        shutil.copy2(base.converted.classifier, folder)
+        return pack(folder, base.backbone.name, base.fingerprint)

@@ -1,0 +1,88 @@
+"""The backbone loaded while a command still imports and opens the rest: two waits at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
+
+from engine.config import Config
+from engine.embedding.embedder import Embedder, choose_embedder
+from engine.errors import EngineError
+from engine.progress import Reporter
+from engine.runtimes import runs_on_torch
+from engine.runtimes.openvino import import_openvino
+from index.catalog.peek import glance
+from index.records import CatalogIdentity
+
+
+class NotReadyError(Exception):
+    """Something must first be fetched, converted or told: that is not for the background."""
+
+
+class EarlyStart:
+    """A backbone on its way, chosen by a glance at the catalog.
+
+    Parameters
+    ----------
+    identity
+        What was seen in the catalog.
+    embedder
+        The backbone that belongs to it.
+    """
+
+    def __init__(self, identity: CatalogIdentity, embedder: Embedder) -> None:
+        self._identity = identity
+        self._embedder = embedder
+        pool = ThreadPoolExecutor(1, thread_name_prefix="backbone")
+        self._started = pool.submit(embedder.start)
+        pool.shutdown(wait=False)
+
+    def embedder(self, identity: CatalogIdentity | None) -> Embedder | None:
+        """Wait for the backbone and return it, None where it is not the one or was not at hand.
+
+        Parameters
+        ----------
+        identity
+            What the catalog says now that it is open.
+
+        Raises
+        ------
+        EngineError
+            What went wrong while it was loaded.
+        """
+        if identity != self._identity:
+            return None
+        try:
+            self._started.result()
+        except NotReadyError:
+            return None
+        return self._embedder
+
+
+def start_early(config: Config) -> EarlyStart | None:
+    """Begin to load the backbone of the catalog that there is; None where that is not to be told.
+
+    Compiled code does the loading and leaves the interpreter to others. Importing would not, so
+    all modules are imported here, before the thread begins.
+    """
+    identity = glance(config.store.catalog)
+    if identity is None or runs_on_torch(config.runtime):
+        return None
+    try:
+        embedder = choose_embedder(config, identity, _Hushed(), _refuse)
+    except (EngineError, NotReadyError):
+        # It comes up again when the catalog is open, and is told there.
+        return None
+    import_openvino()
+    return EarlyStart(identity, embedder)
+
+
+class _Hushed(Reporter):
+    """Lets nothing begin that would have to be announced."""
+
+    def announce(self, text: str) -> NoReturn:
+        raise NotReadyError(text)
+
+
+def _refuse() -> bytes:
+    raise NotReadyError("the network is still in the catalog alone")

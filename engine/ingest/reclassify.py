@@ -1,0 +1,68 @@
+"""Bringing every image's prediction up to date when the catalog's heads change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from threadpoolctl import threadpool_limits
+
+from engine.embedding.embedder import Embedder
+from engine.heads.classifier import Classifier
+from engine.heads.file import head_to_bytes
+from engine.heads.head import Head
+from engine.pictures.prefetch import ahead
+from index.catalog.catalog import Catalog
+from index.catalog.embeddings import Span
+from index.records import Ids, Named
+
+# One thread reads and asks while the caller's writes. SQLite's driver gives Python's lock away and
+# wants it back at every row: two threads that read took half as long again as one.
+WORKERS = 1
+# Ids read and worked on at a time: with 1280 numbers each about 10 MB.
+SPAN = 2048
+
+
+def adopt_heads(
+    catalog: Catalog,
+    embedder: Embedder,
+    heads: Sequence[Head],
+    *,
+    put: Head | None = None,
+    delete: str | None = None,
+) -> None:
+    """Change the catalog's heads and, in the same transaction, every image's prediction.
+
+    The predictions come from stored embeddings; no picture is opened, and only a few spans of
+    embeddings are held at a time. What the built-in categories say of an image is remembered
+    beside its prediction, so only the heads are asked.
+
+    Parameters
+    ----------
+    heads
+        All heads there will be afterwards.
+    put, delete
+        The head to store, or the name of the one to forget.
+    """
+    classifier = Classifier(embedder.built_in, heads)
+    catalog.change_heads(
+        put=(put.name, head_to_bytes(put)) if put else None,
+        delete=delete,
+        names=classifier.names,
+        parts=_predictions(catalog, classifier),
+    )
+
+
+def _predictions(catalog: Catalog, classifier: Classifier) -> Iterator[tuple[Ids, Named]]:
+    embeddings = catalog.embeddings
+
+    def work_out(span: Span) -> tuple[Ids, Named]:
+        part = embeddings.within(span)
+        if part.summary.complete:
+            return part.ids, classifier.settle(part.packed, part.summary)
+        # An older release did not remember what the built-in categories say: once is enough.
+        return part.ids, classifier.best(part.packed.vectors)
+
+    # The thread multiplies by itself: products so small are not worth sharing out, and sharing
+    # would wait for the core that is writing.
+    with threadpool_limits(1, user_api="blas"):
+        yield from ahead(work_out, embeddings.spans(SPAN), workers=WORKERS, window=WORKERS + 1)

@@ -1,0 +1,120 @@
+"""What a head learned from before, found again: so that it can learn more without the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.errors import TrainingError
+from engine.heads.head import Head
+from engine.heads.record import Learned
+from engine.learning.dataset import label_numbers
+from engine.learning.train_head import Examples
+from engine.pictures.augment import ORIGINAL
+from index.catalog.catalog import Catalog
+from index.records import Vectors
+
+Views = dict[str, Vectors]
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """A picture that was learned before; its path is empty where it is not known."""
+
+    content: str
+    label: str
+    path: str
+
+
+def extended(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples, int]:
+    """Return examples with those that a head learned from, and how many of these are lost.
+
+    Their embeddings are looked for by content, among the pictures that were trained on before
+    and among the catalog's images. A picture that is there anew has its new category.
+
+    Raises
+    ------
+    TrainingError
+        The head does not know what it learned from, or nothing of it is left.
+    """
+    learned = head.record.learned if head.record else None
+    if learned is None:
+        raise TrainingError(
+            head.name,
+            "it was made by a release that did not note what it learned from",
+            "Train it once on all its pictures; then it can be extended",
+        )
+    new = set(examples.hashes)
+    contents = learned.hexadecimal()
+    paths = learned.paths or [""] * len(contents)
+    old = [
+        _Old(content, head.categories[label], path)
+        for content, label, path in zip(contents, learned.labels.tolist(), paths, strict=True)
+        if content not in new
+    ]
+    found = _embeddings([each.content for each in old], learned, catalog)
+    there = [each for each in old if ORIGINAL in found[each.content]]
+    if old and not there:
+        raise TrainingError(
+            head.name,
+            f"none of the {len(old)} embeddings that it learned from is in this store",
+            "Extend it in the store where it was trained, or train it on all its pictures",
+        )
+    views = tuple(dict.fromkeys((*examples.views, *learned.views)))
+    return _joined(examples, there, found, views), len(old) - len(there)
+
+
+def _embeddings(hashes: Sequence[str], learned: Learned, catalog: Catalog) -> dict[str, Views]:
+    """Return the embeddings at hand of each content, by view."""
+    found: dict[str, Views] = {content: {} for content in hashes}
+    wanted = set(learned.views)
+    for (content, view), vectors in catalog.views.get(hashes).items():
+        if view in wanted:
+            found[content][view] = vectors
+    missing = {content for content, views in found.items() if ORIGINAL not in views}
+    images = {
+        each.content_hash: each.id
+        for each in catalog.images.contents()
+        if each.content_hash in missing
+    }
+    ids, vectors = catalog.images.vectors_of(list(images.values()))
+    row = {image_id: number for number, image_id in enumerate(ids.tolist())}
+    for content, image_id in images.items():
+        place = row[image_id]
+        found[content][ORIGINAL] = vectors[place : place + 1]
+    return found
+
+
+def _joined(
+    examples: Examples,
+    there: Sequence[_Old],
+    found: dict[str, Views],
+    views: tuple[str, ...],
+) -> Examples:
+    texts = [examples.categories[label] for label in examples.picture_labels]
+    categories, labels = label_numbers([*texts, *(each.label for each in there)])
+    first = examples.pictures
+    rows = [
+        (first + place, view)
+        for place, each in enumerate(there)
+        for view in views
+        if view in found[each.content]
+    ]
+    picture = np.array([place for place, _ in rows], np.int64)
+    parts = [found[there[place - first].content][view] for place, view in rows]
+    every = np.concatenate([examples.picture, picture])
+    return replace(
+        examples,
+        categories=categories,
+        vectors=Vectors.concatenate([examples.vectors, *parts]),
+        labels=labels[every],
+        picture=every,
+        original=np.concatenate(
+            [examples.original, np.array([view == ORIGINAL for _, view in rows], np.bool_)]
+        ),
+        paths=(*examples.paths, *(each.path for each in there)),
+        hashes=(*examples.hashes, *(each.content for each in there)),
+        views=views,
+    )

@@ -1,0 +1,117 @@
+"""Labelled pictures on their way into a training: decoded ahead, prepared or augmented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from engine.backbones.torchvision_import import import_torchvision
+from engine.pictures.decode import decode, read_file
+from engine.pictures.prefetch import ahead
+from engine.pictures.preprocess import Preprocessing
+from index.records import Ids
+
+# Of a picture's area the least that is shown, and how colours may change.
+LEAST_AREA, COLOURS = 0.5, 0.2
+# A picture is decoded at this many times the pixels it is shown with, at least.
+ENOUGH = 2
+# Distinct seeds for each picture of each pass.
+PRIME = 1_000_003
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Pictures of known categories, which were seen to be readable.
+
+    Attributes
+    ----------
+    paths
+        The files.
+    labels
+        int64 `[n]`, numbers of categories.
+    preprocessing
+        The backbone's.
+    max_pixels
+        Pictures with more are refused.
+    decoders
+        Threads that decode.
+    """
+
+    paths: Sequence[str]
+    labels: Ids
+    preprocessing: Preprocessing
+    max_pixels: int
+    decoders: int
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def batches(
+        self, order: Ids, size: int, draw: Draw | None = None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield pixels uint8 `[n, crop, crop, 3]` and labels int64 `[n]`, in this order.
+
+        Parameters
+        ----------
+        draw
+            Shows another view of each picture; None for the picture as it is embedded.
+        """
+        parts = [order[start : start + size] for start in range(0, len(order), size)]
+        opened = ahead(self._open, order.tolist(), workers=self.decoders, window=2 * size)
+        for part in parts:
+            rows = [
+                self.preprocessing.pixels(next(opened))
+                if draw is None
+                else draw(next(opened), number)
+                for number in part.tolist()
+            ]
+            yield torch.from_numpy(np.stack(rows)), torch.from_numpy(self.labels[part])
+
+    def _open(self, number: int) -> Image.Image:
+        path = self.paths[number]
+        enough = ENOUGH * self.preprocessing.resize
+        return decode(read_file(path), path, self.max_pixels, enough).pixels
+
+
+class Draw:
+    """Views of pictures, drawn anew in each pass, always the same for the same seed and pass.
+
+    Parameters
+    ----------
+    preprocessing
+        How large views are.
+    seed, epoch
+        What they depend on, beside the picture's number.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, seed: int, epoch: int) -> None:
+        import_torchvision()
+        from torchvision.transforms import InterpolationMode, v2
+
+        crop = preprocessing.crop
+        self._seed = seed * PRIME + epoch
+        self._transform: Callable[[Image.Image], Image.Image] = v2.Compose(
+            [
+                v2.RandomResizedCrop(
+                    (crop, crop),
+                    scale=(LEAST_AREA, 1.0),
+                    interpolation=InterpolationMode(preprocessing.interpolation),
+                    antialias=True,
+                ),
+                v2.RandomHorizontalFlip(),
+                v2.ColorJitter(COLOURS, COLOURS, COLOURS),
+            ]
+        )
+
+    def __call__(
+        self, image: Image.Image, number: int
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        """Return a view of the picture of this number, uint8 `[crop, crop, 3]`."""
+        # torchvision draws from torch's global generator.
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(self._seed * PRIME + number)
+            return np.array(self._transform(image), np.uint8)

@@ -1,0 +1,259 @@
+"""The catalog: one database, its tables, and the backbone it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from sqlalchemy import func, select, text
+
+from index.catalog.database import Database
+from index.catalog.embeddings import EmbeddingTable
+from index.catalog.heads import HeadTable, ViewTable, delete_head, put_head
+from index.catalog.images import ImageTable
+from index.catalog.int8_networks import put_network, read_network
+from index.catalog.predictions import PredictionTable, replace_predictions
+from index.catalog.schema import Embedding, Head, Image, Prediction, View
+from index.catalog.settings import (
+    read_generation,
+    read_identity,
+    read_preference,
+    write_identity,
+    write_preference,
+)
+from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
+from index.records import CatalogCounts, CatalogIdentity, Ids, Named
+from index.vectors.choose import Preference
+
+
+class Catalog:
+    """The only truth about what was indexed.
+
+    Invariants, kept by every verb and checked by `problems`:
+
+    1. an image has exactly one embedding, committed in the same transaction;
+    2. every embedding was made by the backbone named in the settings;
+    3. a verb's changes are all there or none is.
+
+    Parameters
+    ----------
+    database
+        Where it is kept.
+    identity
+        Whose embeddings it holds.
+    """
+
+    def __init__(self, database: Database, identity: CatalogIdentity) -> None:
+        self.database = database
+        self.identity = identity
+        self.images = ImageTable(database, identity.dtype, identity.dim)
+        self.embeddings = EmbeddingTable(database, np.dtype(identity.dtype), identity.dim)
+        self.views = ViewTable(database, identity.dtype)
+        self.heads = HeadTable(database)
+        self.predictions = PredictionTable(database)
+
+    @classmethod
+    def open(cls, url: str | Path) -> Catalog:
+        """Open a catalog that exists.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is none.
+        CatalogDamagedError
+            The file is not a catalog.
+        """
+        if isinstance(url, Path) and not url.exists():
+            raise StoreNotFoundError(
+                url, "there is no catalog here", "Make one with `engine index FOLDER`"
+            )
+        with _closed_on_error(Database(url)) as database:
+            database.migrate()
+            with database.reading() as connection:
+                identity = read_identity(connection)
+            if identity is None:
+                raise StoreNotFoundError(
+                    url, "the catalog is empty", "Fill it with `engine index FOLDER`"
+                )
+        return cls(database, identity)
+
+    @classmethod
+    def create(
+        cls, url: str | Path, identity: CatalogIdentity, *, network: bytes | None = None
+    ) -> Catalog:
+        """Open a catalog, made on the spot where there is none.
+
+        Parameters
+        ----------
+        network
+            The backbone, where it was quantized for this catalog: stored with its identity, in
+            one transaction, because without it no embedding could ever be compared.
+
+        Raises
+        ------
+        BackboneMismatchError
+            It exists and belongs to another backbone.
+        """
+        with _closed_on_error(Database(url)) as database:
+            database.migrate()
+            with database.writing() as connection:
+                existing = read_identity(connection)
+                if existing is None:
+                    write_identity(connection, identity)
+                    if network is not None:
+                        put_network(connection, identity.fingerprint, network)
+            catalog = cls(database, existing or identity)
+            catalog.require(identity.backbone, identity.fingerprint)
+        return catalog
+
+    def require(self, backbone: str, fingerprint: str) -> None:
+        """Refuse to work with another backbone than the catalog's own.
+
+        Raises
+        ------
+        BackboneMismatchError
+            The names or the fingerprints differ.
+        """
+        own = self.identity
+        if fingerprint == own.fingerprint:
+            return
+        reason = (
+            f"the catalog was made with {own.backbone}, not {backbone}"
+            if backbone != own.backbone
+            else f"the weights of {backbone} at hand ({fingerprint[:12]}) are not those the "
+            f"catalog was made with ({own.fingerprint[:12]})"
+        )
+        raise BackboneMismatchError(
+            self.database.name,
+            reason,
+            "Embeddings of two backbones cannot be compared: index into another store with "
+            "--store, or bring the first weights back with `engine backbones import`",
+        )
+
+    def network(self) -> bytes:
+        """Return the backbone that was quantized for this catalog.
+
+        Raises
+        ------
+        CatalogDamagedError
+            There is none.
+        """
+        with self.database.reading() as connection:
+            file = read_network(connection, self.identity.fingerprint)
+        if file is None:
+            raise CatalogDamagedError(
+                self.database.name,
+                "the network that its embeddings were made with is missing",
+                "Put back a copy of the catalog, or index into another store with --store",
+            )
+        return file
+
+    def change_heads(
+        self,
+        *,
+        put: tuple[str, bytes] | None,
+        delete: str | None,
+        names: Sequence[tuple[str, str]],
+        parts: Iterable[tuple[Ids, Named]],
+    ) -> None:
+        """Store or forget a head and, in the same transaction, exchange all predictions.
+
+        Parameters
+        ----------
+        put
+            Name and file of a head to store.
+        delete
+            Name of a head to forget.
+        names
+            All categories there are from now on, as `(source, name)`.
+        parts
+            Every image and what it is from now on, some at a time; taken while the transaction
+            is open, so that no more than one part is held.
+        """
+        with self.database.writing() as connection:
+            if put is not None:
+                put_head(connection, *put)
+            if delete is not None:
+                delete_head(connection, delete)
+            replace_predictions(connection, names, parts)
+
+    def prefer(self, kind: str | None, memory: int | None) -> None:
+        """Record what is asked of the index; None leaves what was asked before.
+
+        Parameters
+        ----------
+        kind
+            `auto`, `exact` or `compressed`.
+        memory
+            Bytes that it should fit into, 0 for no limit any more.
+        """
+        with self.database.reading() as connection:
+            before = read_preference(connection)
+        limit = before.memory if memory is None else memory or None
+        wanted = Preference(kind or before.kind, limit)
+        if wanted != before:
+            with self.database.writing() as connection:
+                write_preference(connection, wanted)
+
+    def generation(self) -> int:
+        """Return the number of the last change to the visible embeddings."""
+        with self.database.reading() as connection:
+            return read_generation(connection)
+
+    def counts(self) -> CatalogCounts:
+        """Return how much there is of everything."""
+        visible = Image.missing_since.is_(None)
+        queries = (
+            select(func.count()).select_from(Image).where(visible),
+            select(func.count()).select_from(Image).where(~visible),
+            select(func.count()).select_from(Embedding),
+            select(func.count()).select_from(Image).where(visible, Image.label.is_not(None)),
+            select(func.count()).select_from(Prediction),
+            select(func.count()).select_from(View),
+            select(func.count()).select_from(Head),
+        )
+        with self.database.reading() as connection:
+            return CatalogCounts(*(connection.execute(query).scalar_one() for query in queries))
+
+    def problems(self) -> list[str]:
+        """Check the invariants and, on SQLite, every page of the file; return what is wrong."""
+        found: list[str] = []
+        pairs = select(func.count()).select_from(Image).outerjoin(Embedding)
+        with self.database.reading() as connection:
+            lonely = connection.execute(pairs.where(Embedding.image_id.is_(None))).scalar_one()
+            if lonely:
+                found.append(f"{lonely} images have no embedding")
+            if self.database.dialect == "sqlite":
+                answers = connection.execute(text("PRAGMA quick_check")).scalars()
+                found += [answer for answer in answers if answer != "ok"]
+                broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+                found += [f"{len(broken)} rows point nowhere"] if broken else []
+        return found
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def _closed_on_error(database: Database) -> Iterator[Database]:
+    try:
+        yield database
+    except BaseException:
+        database.close()
+        raise

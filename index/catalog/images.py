@@ -1,0 +1,332 @@
+"""The tables `images` and `embeddings`: what the engine remembers of each picture file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from index.catalog.database import Database
+from index.catalog.embeddings import EmbeddingTable
+from index.catalog.filters import Filter
+from index.catalog.path_prefix import below, is_below
+from index.catalog.predictions import write_predictions
+from index.catalog.schema import Category, Embedding, Image, Prediction, Query, Removal
+from index.catalog.settings import next_generation
+from index.catalog.vector_codec import pack
+from index.records import (
+    Content,
+    FileState,
+    Ids,
+    ImageFacts,
+    ImageRow,
+    KnownImage,
+    Named,
+    Vectors,
+)
+
+# A statement names at most this many ids; SQLite's oldest limit on variables is 999.
+IDS_PER_STATEMENT = 900
+# More roots than this are left to Python: SQLite takes expressions at most 1,000 deep.
+ROOTS_PER_STATEMENT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures to be committed together: facts, embeddings and predictions in the same order.
+
+    `ids` holds the row each picture already has, None for a new one.
+    """
+
+    ids: Sequence[int | None]
+    facts: Sequence[ImageFacts]
+    vectors: Vectors
+    named: Named
+
+
+class ImageTable:
+    """Verbs over the images of one catalog.
+
+    Parameters
+    ----------
+    database
+        Where they are.
+    dtype
+        How vectors are stored: `float16` or `float32`.
+    dim
+        Length of a vector.
+    """
+
+    def __init__(self, database: Database, dtype: str, dim: int) -> None:
+        self._database = database
+        self._dtype = np.dtype(dtype)
+        self._embeddings = EmbeddingTable(database, self._dtype, dim)
+
+    def known(self, roots: Iterable[str]) -> dict[str, KnownImage]:
+        """Return every image at or below one of `roots`, gone ones included, by path."""
+        roots = frozenset(roots)
+        query = _known_query()
+        if len(roots) <= ROOTS_PER_STATEMENT:
+            query = query.where(or_(false(), *map(below, roots)))
+        with self._database.reading() as connection:
+            found = map(_known, connection.execute(query))
+            return {image.path: image for image in found if is_below(image.path, roots)}
+
+    def with_content(self, content_hash: str) -> list[KnownImage]:
+        """Return the images whose file has this content, oldest first."""
+        query = _known_query().where(Image.content_hash == content_hash).order_by(Image.id)
+        with self._database.reading() as connection:
+            return [_known(row) for row in connection.execute(query)]
+
+    def content_hashes(self) -> Iterator[str]:
+        """Yield the content hash of every image, gone ones included, in no order."""
+        query = select(Image.content_hash).execution_options(yield_per=10_000)
+        with self._database.reading() as connection:
+            yield from connection.execute(query).scalars()
+
+    def as_stored(self, vectors: Vectors) -> Vectors:
+        """Return embeddings as they will be read back, rounded to the numbers that are stored."""
+        return Vectors(vectors.unit.astype(self._dtype).astype(np.float32), vectors.norm)
+
+    def store(self, batch: Batch) -> list[int]:
+        """Commit pictures with their embeddings and predictions; return their ids.
+
+        Raises
+        ------
+        DiskFullError
+            There was no room; nothing of the batch was kept.
+        """
+        with self._database.writing() as connection:
+            generation = next_generation(connection)
+            ids = _write_facts(connection, batch, generation)
+            for part in _parts(ids):
+                connection.execute(delete(Embedding).where(Embedding.image_id.in_(part)))
+            blobs = pack(batch.vectors.unit, self._dtype)
+            rows = [
+                {"image_id": image_id, "vector": blob, "norm": float(norm)}
+                for image_id, blob, norm in zip(ids, blobs, batch.vectors.norm, strict=True)
+            ]
+            if rows:
+                connection.execute(insert(Embedding), rows)
+            write_predictions(connection, np.array(ids, np.int64), batch.named)
+        return ids
+
+    def restat(self, changes: Iterable[tuple[int, FileState, int]]) -> None:
+        """Record new sizes, times and paths of images whose content is the same; show them again.
+
+        `changes` are `(id, file, scanned_ns)`; a path that differs from the recorded one moves
+        the image, and its embedding with it.
+        """
+        rows: list[dict[str, Any]] = [
+            {
+                "row": image_id,
+                "new_path": file.path,
+                "new_size": file.size,
+                "new_mtime_ns": file.mtime_ns,
+                "new_scanned_ns": scanned_ns,
+            }
+            for image_id, file, scanned_ns in changes
+        ]
+        if not rows:
+            return
+        with self._database.writing() as connection:
+            self._reveal(connection, [row["row"] for row in rows])
+            statement = (
+                update(Image)
+                .where(Image.id == bindparam("row"))
+                .values(
+                    path=bindparam("new_path"),
+                    size=bindparam("new_size"),
+                    mtime_ns=bindparam("new_mtime_ns"),
+                    scanned_ns=bindparam("new_scanned_ns"),
+                )
+                .execution_options(synchronize_session=None)
+            )
+            connection.execute(statement, rows)
+
+    def reveal(self, ids: Sequence[int]) -> None:
+        """Show again images that were gone."""
+        if ids:
+            with self._database.writing() as connection:
+                self._reveal(connection, ids)
+
+    def hide(self, ids: Sequence[int]) -> None:
+        """Mark images as gone. Their embeddings stay, for the day the files come back."""
+        if not ids:
+            return
+        with self._database.writing() as connection:
+            values = {
+                "missing_since": datetime.now(UTC),
+                "generation": next_generation(connection),
+            }
+            for part in _parts(ids):
+                connection.execute(update(Image).where(Image.id.in_(part)).values(values))
+
+    def relabel(self, labels: Iterable[tuple[int, str | None]]) -> None:
+        """Set the label of images, given as `(id, label)`."""
+        rows = [{"row": image_id, "new": label} for image_id, label in labels]
+        if rows:
+            statement = (
+                update(Image).where(Image.id == bindparam("row")).values(label=bindparam("new"))
+            )
+            with self._database.writing() as connection:
+                connection.execute(statement, rows)
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Forget images altogether, embeddings and predictions included."""
+        if not ids:
+            return
+        with self._database.writing() as connection:
+            generation = next_generation(connection)
+            for part in _parts(ids):
+                connection.execute(delete(Prediction).where(Prediction.image_id.in_(part)))
+                connection.execute(delete(Embedding).where(Embedding.image_id.in_(part)))
+                gone = connection.execute(
+                    delete(Image).where(Image.id.in_(part)).returning(Image.id)
+                ).scalars()
+                removals = [{"image_id": each, "generation": generation} for each in gone]
+                if removals:
+                    connection.execute(insert(Removal), removals)
+
+    def matching(self, condition: Filter) -> Ids:
+        """Return the ids of visible images that meet `condition`, ascending, int64 `[n]`."""
+        query = _with_prediction(select(Image.id)).where(condition.sql()).order_by(Image.id)
+        with self._database.reading() as connection:
+            return np.fromiter(connection.execute(query).scalars(), np.int64)
+
+    def rows(self, ids: Sequence[int]) -> dict[int, ImageRow]:
+        """Return what a reader sees of these images; unknown ids are left out."""
+        columns = _with_prediction(
+            select(
+                Image.id,
+                Image.path,
+                Image.content_hash,
+                Image.width,
+                Image.height,
+                Image.format,
+                Image.label,
+                Category.name,
+                Prediction.probability,
+                Image.indexed_at,
+            )
+        )
+        found: dict[int, ImageRow] = {}
+        with self._database.reading() as connection:
+            for part in _parts(ids):
+                for row in connection.execute(columns.where(Image.id.in_(part))):
+                    found[row.id] = ImageRow(*row)
+        return found
+
+    def contents(self) -> list[Content]:
+        """Return what every visible image holds, in order of id."""
+        query = (
+            select(Image.id, Image.path, Image.content_hash, Image.label)
+            .where(Image.missing_since.is_(None))
+            .order_by(Image.id)
+        )
+        with self._database.reading() as connection:
+            return [Content(*row) for row in connection.execute(query)]
+
+    def copies(self) -> list[Content]:
+        """Return the visible images whose content another of them has, too, in order of id."""
+        visible = Image.missing_since.is_(None)
+        twice = select(Image.content_hash).where(visible).group_by(Image.content_hash)
+        query = (
+            select(Image.id, Image.path, Image.content_hash, Image.label)
+            .where(visible, Image.content_hash.in_(twice.having(func.count() > 1)))
+            .order_by(Image.id)
+        )
+        with self._database.reading() as connection:
+            return [Content(*row) for row in connection.execute(query)]
+
+    def vectors(self, *, gone_too: bool = False) -> tuple[Ids, Vectors]:
+        """Return ids and embeddings of all visible images, in order of id."""
+        return self._embeddings.all(gone_too=gone_too)
+
+    def vectors_of(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
+        """Return ids and embeddings of these images, gone ones included, in order of id."""
+        return self._embeddings.of(ids)
+
+    def _reveal(self, connection: Connection, ids: Sequence[int]) -> None:
+        for part in _parts(ids):
+            hidden = and_(Image.id.in_(part), Image.missing_since.is_not(None))
+            if connection.execute(select(func.count()).where(hidden)).scalar_one():
+                values = {"missing_since": None, "generation": next_generation(connection)}
+                connection.execute(update(Image).where(hidden).values(values))
+
+
+def _known_query() -> Query:
+    return select(
+        Image.id,
+        Image.path,
+        Image.size,
+        Image.mtime_ns,
+        Image.scanned_ns,
+        Image.content_hash,
+        Image.label,
+        Image.missing_since.is_not(None),
+    )
+
+
+def _known(row: Any) -> KnownImage:
+    return KnownImage(*row)
+
+
+def _with_prediction(query: Query) -> Query:
+    convincing = and_(Prediction.image_id == Image.id, Prediction.unknown.is_(False))
+    return (
+        query.select_from(Image)
+        .outerjoin(Prediction, convincing)
+        .outerjoin(Category, Category.id == Prediction.category_id)
+    )
+
+
+def _write_facts(connection: Connection, batch: Batch, generation: int) -> list[int]:
+    """Update the rows that exist, insert the others, and return all ids in the batch's order."""
+    rows = [_columns(facts, generation) for facts in batch.facts]
+    new = [row for image_id, row in zip(batch.ids, rows, strict=True) if image_id is None]
+    for image_id, row in zip(batch.ids, rows, strict=True):
+        if image_id is not None:
+            connection.execute(update(Image).where(Image.id == image_id).values(row))
+    if not new:
+        return [image_id for image_id in batch.ids if image_id is not None]
+    statement = insert(Image).returning(Image.id, sort_by_parameter_order=True)
+    made = iter(connection.execute(statement, new).scalars().all())
+    return [next(made) if image_id is None else image_id for image_id in batch.ids]
+
+
+def _columns(facts: ImageFacts, generation: int) -> dict[str, Any]:
+    return {
+        "path": facts.file.path,
+        "size": facts.file.size,
+        "mtime_ns": facts.file.mtime_ns,
+        "scanned_ns": facts.scanned_ns,
+        "content_hash": facts.content_hash,
+        "width": facts.width,
+        "height": facts.height,
+        "format": facts.format,
+        "label": facts.label,
+        "indexed_at": datetime.now(UTC),
+        "missing_since": None,
+        "generation": generation,
+    }
+
+
+def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), IDS_PER_STATEMENT):
+        yield ids[start : start + IDS_PER_STATEMENT]

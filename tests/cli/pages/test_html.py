@@ -1,0 +1,160 @@
+"""The page of `search --html`: one file, safe, complete in itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+import pytest
+from PIL import Image
+
+from cli.pages.gallery import write_search_page
+from engine import Engine
+from engine.errors import EngineError
+from engine.results import Hit, SearchReport
+
+CHROMIUM = "/usr/bin/chromium"
+NASTY = "a <b>&\"x\" 'y'.jpg"
+EMPTY = {"meta", "img", "br", "link", "hr", "input"}
+Attributes = list[tuple[str, str | None]]
+
+
+class Reader(HTMLParser):
+    """Notes what is on a page, and that every element is closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.pictures: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: Attributes) -> None:
+        """Note an element."""
+        self.tags.append(tag)
+        values = dict(attrs)
+        self.links += [values["href"] or ""] if "href" in values else []
+        self.pictures += [values["src"] or ""] if "src" in values else []
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that it closes what was opened last."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text."""
+        self.text += data
+
+
+@pytest.fixture
+def report(fake_engine: Engine, pictures: Path) -> SearchReport:
+    """What was found for a picture with a nasty name, in folders with nasty labels."""
+    (pictures / "bed").rename(pictures / "<i>bed & more")
+    first = min((pictures / "<i>bed & more").iterdir())
+    shutil.copy2(first, first.with_name(NASTY))
+    fake_engine.index([pictures], label="parent")
+    return fake_engine.search(first.with_name(NASTY), k=5)
+
+
+@pytest.fixture
+def page(report: SearchReport, tmp_path: Path) -> Path:
+    """The page of `report`."""
+    write_search_page(report, tmp_path / "found.html")
+    return tmp_path / "found.html"
+
+
+@pytest.fixture
+def read(page: Path) -> Reader:
+    """What is on the page."""
+    return Reader(page.read_text(encoding="utf-8"))
+
+
+def test_every_element_is_closed(read: Reader, page: Path) -> None:
+    assert read.open == []
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_nothing_is_run_and_nothing_is_fetched(read: Reader, page: Path) -> None:
+    assert not {"script", "link", "iframe", "object"} & set(read.tags)
+    assert all(source.startswith("data:image/jpeg;base64,") for source in read.pictures)
+    assert "http" not in page.read_text(encoding="utf-8")
+
+
+def test_names_are_text_whatever_they_look_like(read: Reader) -> None:
+    assert NASTY in read.text
+    assert "<i>bed & more" in read.text
+    assert not {"b>", "i>"} & set(read.tags)
+
+
+def test_thumbnails_are_pictures_of_a_modest_size(read: Reader) -> None:
+    assert len(read.pictures) == 6
+    for source in read.pictures:
+        data = base64.b64decode(source.partition(",")[2])
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            assert max(image.size) <= 440
+
+
+def test_links_lead_to_the_files(read: Reader, report: SearchReport) -> None:
+    paths = [os.fsdecode(unquote_to_bytes(link.removeprefix("file://"))) for link in read.links]
+    assert paths[1:] == [hit.path for hit in report]
+    assert all(os.path.isfile(path) for path in paths)
+
+
+def test_scores_are_there(read: Reader, report: SearchReport) -> None:
+    assert all(f"{hit.rank}.  {hit.score:.3f}" in read.text for hit in report)
+
+
+def test_a_picture_that_has_gone_is_said_to_be_gone(tmp_path: Path) -> None:
+    hit = Hit(1, 0.5, str(tmp_path / "gone.jpg"), None, None)
+    write_search_page(SearchReport("q", ["q"], [hit]), tmp_path / "found.html")
+    page = Reader((tmp_path / "found.html").read_text(encoding="utf-8"))
+    assert "there is no such file" in page.text
+
+
+def test_a_name_that_is_no_utf8_still_makes_a_page(pictures: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(pictures) + b"/caf\xe9.jpg")
+    try:
+        shutil.copy2(next(pictures.rglob("*.jpg")), odd)
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    report = SearchReport(odd, [odd], [Hit(1, 1.0, odd, None, None)])
+    write_search_page(report, tmp_path / "found.html")
+    page = Reader((tmp_path / "found.html").read_text(encoding="utf-8"))
+    assert page.links == [f"file://{pictures}/caf%E9.jpg"] * 2
+    assert r"caf\udce9.jpg" in page.text
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing_behind(
+    report: SearchReport, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").mkdir()
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(EngineError, match="the page cannot be written"):
+        write_search_page(report, tmp_path / "taken")
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.skipif(not os.path.exists(CHROMIUM), reason=f"there is no browser at {CHROMIUM}")
+def test_a_real_browser_opens_it(page: Path, tmp_path: Path) -> None:
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+        "--disable-background-networking --disable-component-update --disable-sync"
+    )
+    command = [CHROMIUM, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    done = subprocess.run([*command, page.as_uri()], capture_output=True, timeout=90)
+    seen = Reader(done.stdout.decode())
+    assert "Pictures that look alike" in seen.text
+    assert NASTY in seen.text
+    assert len(seen.pictures) == 6
+    assert "script" not in seen.tags

@@ -1,0 +1,185 @@
+"""Writing pictures: the backbone works behind, a bounded way, and nothing gets lost between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.config import Config
+from engine.heads.classifier import Classifier
+from engine.ingest.batch_writer import UNDER_WAY, BatchWriter
+from engine.pictures.preprocess import Pixels
+from engine.testing import FAKE, FakeEmbedder
+from index.catalog.catalog import Catalog
+from index.catalog.images import Batch, ImageTable
+from index.records import FileState, ImageFacts, Vectors
+
+PATIENCE = 30.0
+
+
+class Gated(FakeEmbedder):
+    """A backbone that waits at a gate before each batch, and may refuse one."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.gate = threading.Semaphore(1000)
+        self.begun = 0
+        self.refused: int | None = None
+
+    @property
+    def batch(self) -> int:
+        """Four pictures at once."""
+        return 4
+
+    def embed(self, inputs: object) -> Vectors:
+        """Wait, then embed."""
+        self.begun += 1
+        number = self.begun
+        assert self.gate.acquire(timeout=PATIENCE)
+        if number == self.refused:
+            raise MemoryError("no room for a batch")
+        return super().embed(inputs)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def embedder(tmp_path: Path) -> Gated:
+    """A backbone whose gate is open."""
+    return Gated(Config.at(tmp_path / "store", commit_seconds=3600.0))
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, embedder: Gated) -> Iterator[Catalog]:
+    """An empty catalog of that backbone."""
+    with Catalog.create(tmp_path / "catalog.sqlite", embedder.identity) as made:
+        yield made
+
+
+@pytest.fixture
+def stored() -> list[str]:
+    """The content hashes that were told to be committed."""
+    return []
+
+
+@pytest.fixture
+def writer(catalog: Catalog, embedder: Gated, stored: list[str]) -> Iterator[BatchWriter]:
+    """A writer that commits when it is flushed."""
+    made = BatchWriter(catalog, embedder, lambda: Classifier(embedder.built_in, []), stored.extend)
+    yield made
+    embedder.gate.release(1000)
+    made.close()
+
+
+def picture(number: int) -> tuple[None, ImageFacts, Pixels]:
+    """Return what the writer takes of a picture that no other number gives."""
+    facts = ImageFacts(FileState(f"/{number:03}", 1, 1), 1, f"{number:064x}", 9, 9, "BMP", None)
+    return None, facts, np.full((16, 16, 3), number, np.uint8)
+
+
+def paths(catalog: Catalog) -> list[str]:
+    ids, _ = catalog.images.vectors()
+    return [row.path for row in catalog.images.rows(ids.tolist()).values()]
+
+
+def test_pictures_are_committed_in_the_order_they_came(
+    writer: BatchWriter, catalog: Catalog
+) -> None:
+    for number in range(30):
+        writer.add(*picture(number))
+    writer.flush()
+    assert paths(catalog) == [f"/{number:03}" for number in range(30)]
+    assert writer.embedded == 30
+
+
+def test_a_commit_holds_only_so_many_pictures_however_fast_they_come(
+    writer: BatchWriter, stored: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.ingest.batch_writer.MOST_AT_ONCE", 8)
+    for number in range(40):
+        writer.add(*picture(number))
+        assert len(writer._ready) < 8
+    # The others wait for more: two batches to be embedded, one to be committed.
+    assert len(stored) >= 40 - (UNDER_WAY + 1) * 4
+    writer.flush()
+    assert len(stored) == 40
+
+
+def test_each_picture_gets_its_own_embedding(
+    writer: BatchWriter, catalog: Catalog, embedder: Gated
+) -> None:
+    for number in range(30):
+        writer.add(*picture(number))
+    writer.flush()
+    _, vectors = catalog.images.vectors()
+    wanted = FakeEmbedder.embed(embedder, [picture(number)[2] for number in range(30)])
+    assert np.allclose(vectors.raw, wanted.raw, rtol=1e-2)
+    assert vectors.unit.shape == (30, FAKE.dim)
+
+
+def test_no_more_batches_than_agreed_are_under_way(writer: BatchWriter, embedder: Gated) -> None:
+    embedder.gate = threading.Semaphore(0)
+    for number in range(4 * UNDER_WAY + 3):
+        writer.add(*picture(number))
+    more = threading.Thread(target=writer.add, args=picture(100))
+    more.start()
+    more.join(0.2)
+    assert more.is_alive()  # a batch too many: it waits for the first
+    assert embedder.begun == 1
+    embedder.gate.release(1000)
+    more.join(PATIENCE)
+    assert not more.is_alive()
+
+
+def test_the_backbone_works_on_while_the_catalog_is_written(
+    writer: BatchWriter, embedder: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, two = ImageTable.store, threading.Event()
+
+    def slow(self: ImageTable, batch: Batch) -> list[int]:
+        embedder.gate.release(1000)  # the second batch is embedded only from here on
+        assert two.wait(PATIENCE)
+        return store(self, batch)
+
+    monkeypatch.setattr(ImageTable, "store", slow)
+    embedder.gate = threading.Semaphore(1)
+    for number in range(8):
+        writer.add(*picture(number))
+    # The first may have been taken over already.
+    *first, second = writer._under_way
+    second[1].add_done_callback(lambda future: two.set())
+    for _ in first:
+        writer._take()
+    writer._commit()
+    assert two.is_set()
+
+
+def test_an_error_of_the_backbone_comes_out_where_pictures_are_handed_in(
+    writer: BatchWriter, embedder: Gated
+) -> None:
+    embedder.refused = 2
+    with pytest.raises(MemoryError, match="no room for a batch"):
+        for number in range(100):
+            writer.add(*picture(number))
+
+
+def test_what_was_embedded_before_an_error_is_kept_by_a_flush(
+    writer: BatchWriter, embedder: Gated, catalog: Catalog
+) -> None:
+    embedder.refused = 3
+    with pytest.raises(MemoryError):
+        for number in range(100):
+            writer.add(*picture(number))
+    with pytest.raises(MemoryError):
+        writer.flush()
+    assert paths(catalog) == [f"/{number:03}" for number in range(8)]
+
+
+def test_what_was_committed_is_told(writer: BatchWriter, stored: list[str]) -> None:
+    for number in range(6):
+        writer.add(*picture(number))
+    assert stored == []
+    writer.flush()
+    assert stored == [f"{number:064x}" for number in range(6)]

@@ -1,0 +1,80 @@
+"""Known contents: asked one by one or from memory, the answers are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import Engine
+from engine.config import Config
+from engine.ingest.known_hashes import FEW, Contents
+from engine.testing import FakeEmbedder
+from index.catalog.catalog import Catalog
+from index.catalog.images import Batch, ImageTable
+from index.catalog.predictions import Named
+from index.records import FileState, ImageFacts, Vectors
+
+
+def digest(number: int) -> str:
+    return f"{number:04x}" * 16
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """A catalog that holds the contents 0 to 4, of which 4 is gone."""
+    identity = FakeEmbedder(Config.at(tmp_path / "store")).identity
+    with Catalog.create(tmp_path / "catalog.sqlite", identity) as made:
+        hide = store(made, range(5))[-1]
+        made.images.hide([hide])
+        yield made
+
+
+def store(catalog: Catalog, numbers: range) -> list[int]:
+    facts = [ImageFacts(FileState(f"/{n}", 1, 1), 1, digest(n), 9, 9, "BMP", None) for n in numbers]
+    count = len(facts)
+    vectors = Vectors(np.ones((count, 48), np.float32), np.ones(count, np.float32))
+    zeros = np.zeros(count, np.int64)
+    named = Named([("imagenet", "a")], zeros, zeros.astype(np.float32), zeros.astype(bool))
+    return catalog.images.store(Batch([None] * count, facts, vectors, named))
+
+
+@pytest.mark.parametrize("files", [1, FEW, FEW + 1, 10_000])
+def test_a_content_is_known_whether_its_image_is_there_or_gone(
+    catalog: Catalog, files: int
+) -> None:
+    contents = Contents(catalog)
+    contents.expect(files)
+    assert [digest(number) in contents for number in (0, 4, 5)] == [True, True, False]
+
+
+@pytest.mark.parametrize("files", [1, 10_000])
+def test_a_content_is_known_as_soon_as_it_is_committed(catalog: Catalog, files: int) -> None:
+    contents = Contents(catalog)
+    contents.expect(files)
+    store(catalog, range(7, 8))
+    contents.add([digest(7)])
+    assert digest(7) in contents
+
+
+def test_for_many_files_the_catalog_is_asked_once(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = Contents(catalog)
+    contents.expect(10_000)
+    monkeypatch.delattr(ImageTable, "with_content")
+    assert sum(digest(number) in contents for number in range(1000)) == 5
+
+
+def test_of_many_moved_pictures_none_is_embedded_again(fake_engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for number in range(FEW + 10):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "old" / f"{number}.bmp")
+    fake_engine.index([tmp_path / "old"])
+    (tmp_path / "old").rename(tmp_path / "new")
+    (tmp_path / "old").mkdir()
+    report = fake_engine.index([tmp_path / "new"])
+    assert (report.moved, report.added, report.embedded) == (FEW + 10, 0, 0)

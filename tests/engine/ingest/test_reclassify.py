@@ -1,0 +1,170 @@
+"""Predictions after a change of heads are those that a fresh look at everything would give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import update
+
+from engine import Config, Engine, TrainOptions
+from engine.heads.classifier import BuiltIn, Classifier
+from engine.heads.file import head_from_bytes
+from engine.ingest.reclassify import adopt_heads
+from engine.testing import FakeEmbedder
+from index.catalog.catalog import Catalog
+from index.catalog.schema import Prediction
+from index.records import Summary, Vectors
+
+QUICK = TrainOptions(epochs=4)
+
+
+@pytest.fixture
+def labelled(fake_engine: Engine, pictures: Path) -> Engine:
+    """A catalog of twelve labelled pictures."""
+    fake_engine.index([pictures], label="parent")
+    return fake_engine
+
+
+@pytest.fixture
+def catalog(labelled: Engine) -> Iterator[Catalog]:
+    """The catalog of `labelled`."""
+    with Catalog.open(labelled.config.store.catalog) as opened:
+        yield opened
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of how many pictures at a time the built-in categories were asked."""
+    counts: list[int] = []
+    summary = BuiltIn.summary
+
+    def noted(self: BuiltIn, vectors: Vectors) -> Summary:
+        counts.append(len(vectors))
+        return summary(self, vectors)
+
+    monkeypatch.setattr(BuiltIn, "summary", noted)
+    return counts
+
+
+def assert_as_if_looked_at_afresh(catalog: Catalog, config: Config) -> None:
+    heads = [head_from_bytes(row.file, row.name) for row in catalog.heads.all()]
+    ids, vectors = catalog.images.vectors(gone_too=True)
+    wanted = Classifier(FakeEmbedder(config).built_in, heads).joint(vectors).best()
+    said = catalog.predictions.of(ids.tolist())
+    rows = [said[key] for key in ids.tolist()]
+    names = [wanted.names[choice] for choice in wanted.choice.tolist()]
+    assert [(row.source, row.category) for row in rows] == names
+    np.testing.assert_allclose([row.probability for row in rows], wanted.probability, atol=1e-5)
+    assert [row.unknown for row in rows] == wanted.unknown.tolist()
+
+
+def forget(catalog: Catalog, ids: list[int]) -> None:
+    """Make images look as an older release left them."""
+    with catalog.database.writing() as connection:
+        connection.execute(
+            update(Prediction).where(Prediction.image_id.in_(ids)).values(built_in=None)
+        )
+
+
+def remembered(catalog: Catalog) -> bool:
+    return all(
+        catalog.embeddings.within(span).summary.complete for span in catalog.embeddings.spans()
+    )
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_head_learned_from_labels(
+    labelled: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("engine.ingest.reclassify.SPAN", size)
+    labelled.train(head="mine", from_labels=True, options=QUICK)
+    assert_as_if_looked_at_afresh(catalog, labelled.config)
+
+
+def test_two_heads_and_one_of_them_deleted(labelled: Engine, catalog: Catalog) -> None:
+    labelled.train(head="one", from_labels=True, options=QUICK)
+    labelled.train(head="two", from_labels=True, options=TrainOptions(epochs=4, hidden=(8,)))
+    assert_as_if_looked_at_afresh(catalog, labelled.config)
+    labelled.delete_head("one")
+    assert_as_if_looked_at_afresh(catalog, labelled.config)
+
+
+def test_gone_images_are_classified_too(labelled: Engine, catalog: Catalog) -> None:
+    ids = catalog.images.vectors()[0].tolist()
+    catalog.images.hide(ids[::4])
+    labelled.train(head="mine", from_labels=True, options=QUICK)
+    assert_as_if_looked_at_afresh(catalog, labelled.config)
+
+
+@pytest.mark.parametrize("forgotten", [slice(0, 1), slice(4, 9), slice(0, None)])
+def test_images_of_an_older_release_are_worked_out_and_then_remembered(
+    labelled: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, forgotten: slice
+) -> None:
+    monkeypatch.setattr("engine.ingest.reclassify.SPAN", 4)
+    forget(catalog, catalog.images.vectors()[0].tolist()[forgotten])
+    assert not remembered(catalog)
+    labelled.train(head="mine", from_labels=True, options=QUICK)
+    assert_as_if_looked_at_afresh(catalog, labelled.config)
+    assert remembered(catalog)
+
+
+def test_the_built_in_categories_are_asked_once_for_a_picture(
+    fake_engine: Engine, pictures: Path, asked: list[int]
+) -> None:
+    fake_engine.index([pictures], label="parent")
+    assert sum(asked) == 12
+    fake_engine.train(head="mine", from_labels=True, options=QUICK)
+    fake_engine.delete_head("mine")
+    assert sum(asked) == 12
+
+
+def test_a_catalog_that_has_become_empty_forgets_a_head(labelled: Engine, catalog: Catalog) -> None:
+    labelled.train(head="mine", from_labels=True, options=QUICK)
+    catalog.images.delete(catalog.images.vectors()[0].tolist())
+    labelled.delete_head("mine")
+    assert labelled.heads() == []
+
+
+def test_a_reader_sees_all_predictions_before_or_all_after(
+    labelled: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled.train(head="mine", from_labels=True, options=QUICK)
+    ids = catalog.images.vectors()[0].tolist()
+    before = catalog.predictions.of(ids)
+    seen = []
+    settle = Classifier.settle
+
+    def watched(self: Classifier, vectors: Vectors, summary: Summary) -> object:
+        seen.append(catalog.predictions.of(ids))
+        return settle(self, vectors, summary)
+
+    monkeypatch.setattr(Classifier, "settle", watched)
+    monkeypatch.setattr("engine.ingest.reclassify.SPAN", 4)
+    labelled.delete_head("mine")
+    assert seen == [before] * 3
+    assert catalog.predictions.of(ids) != before
+
+
+def test_a_refresh_that_breaks_off_leaves_everything_as_it_was(
+    labelled: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled.train(head="mine", from_labels=True, options=QUICK)
+    ids = catalog.images.vectors()[0].tolist()
+    before = catalog.predictions.of(ids)
+    monkeypatch.setattr("engine.ingest.reclassify.SPAN", 4)
+    calls = iter([True, True, False])
+    settle = Classifier.settle
+
+    def fails_at_last(self: Classifier, vectors: Vectors, summary: Summary) -> object:
+        if not next(calls):
+            raise RuntimeError("no more")
+        return settle(self, vectors, summary)
+
+    monkeypatch.setattr(Classifier, "settle", fails_at_last)
+    with pytest.raises(RuntimeError, match="no more"):
+        adopt_heads(catalog, FakeEmbedder(labelled.config), [], delete="mine")
+    assert catalog.predictions.of(ids) == before
+    assert [row.name for row in catalog.heads.all()] == ["mine"]

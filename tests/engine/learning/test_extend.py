@@ -1,0 +1,176 @@
+"""Heads that learn more later, from embeddings that are there already."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import Engine, TrainOptions
+from engine.errors import TrainingError, UnknownHeadError
+from engine.heads.file import head_from_bytes
+from engine.heads.head import Head
+from index.catalog.catalog import Catalog
+
+EXACT = TrainOptions(optimizer="lbfgs", weight_decay=1.0, epochs=500, validation=0.25)
+
+
+@pytest.fixture
+def parts(pictures: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Two folders: bed and chair, and lamp alone."""
+    later = tmp_path / "later"
+    later.mkdir()
+    shutil.move(pictures / "lamp", later / "lamp")
+    return pictures, later
+
+
+def head_of(engine: Engine, name: str) -> Head:
+    with Catalog.open(engine.config.store.catalog) as catalog:
+        (row,) = (each for each in catalog.heads.all() if each.name == name)
+    return head_from_bytes(row.file, name)
+
+
+def test_a_category_is_added_though_the_old_pictures_are_gone(
+    parts: tuple[Path, Path], fake_engine: Engine
+) -> None:
+    first, later = parts
+    fake_engine.train(first, head="rooms", options=EXACT)
+    shutil.rmtree(first)
+
+    report = fake_engine.train(later, head="rooms", options=EXACT, extend=True)
+
+    assert report.categories == ("bed", "chair", "lamp")
+    assert (report.images, report.embedded, report.notes) == (12, 4, [])
+
+
+def test_a_head_extended_is_the_head_trained_on_everything_at_once(
+    parts: tuple[Path, Path], fake_engine: Engine, tmp_path: Path
+) -> None:
+    first, later = parts
+    fake_engine.train(first, head="rooms", options=EXACT)
+    fake_engine.train(later, head="rooms", options=EXACT, extend=True)
+    everything = tmp_path / "everything"
+    shutil.copytree(first, everything)
+    shutil.copytree(later, everything, dirs_exist_ok=True)
+    fake_engine.train(everything, head="all-rooms", options=EXACT)
+
+    one, other = head_of(fake_engine, "rooms"), head_of(fake_engine, "all-rooms")
+    (mine,), (theirs,) = one.layers, other.layers
+    assert np.allclose(mine.weight, theirs.weight, atol=1e-3 * np.abs(theirs.weight).max())
+    # The gate stops a little before its minimum, and rows stand in another order.
+    assert np.corrcoef(one.gate.weight.ravel(), other.gate.weight.ravel())[0, 1] > 0.98
+
+
+def test_a_head_can_be_extended_again_and_again(
+    parts: tuple[Path, Path], fake_engine: Engine, tmp_path: Path
+) -> None:
+    first, later = parts
+    (tmp_path / "second").mkdir()
+    shutil.move(first / "chair", tmp_path / "second" / "chair")
+    fake_engine.train(first, head="rooms", options=EXACT)
+    fake_engine.train(tmp_path / "second", head="rooms", options=EXACT, extend=True)
+
+    report = fake_engine.train(later, head="rooms", options=EXACT, extend=True)
+
+    assert (report.categories, report.images) == (("bed", "chair", "lamp"), 12)
+
+
+def test_more_pictures_of_a_known_category_join_the_old_ones(
+    parts: tuple[Path, Path], fake_engine: Engine
+) -> None:
+    first, later = parts
+    fake_engine.train(first, head="rooms", options=EXACT)
+    (later / "lamp").rename(later / "bed")
+
+    report = fake_engine.train(later, head="rooms", options=EXACT, extend=True)
+
+    assert (report.categories, report.images) == (("bed", "chair"), 12)
+
+
+def test_a_picture_given_again_under_another_name_changes_its_category(
+    parts: tuple[Path, Path], fake_engine: Engine
+) -> None:
+    first, later = parts
+    fake_engine.train(first, head="rooms", options=EXACT)
+    shutil.rmtree(later / "lamp")
+    (later / "stool").mkdir()
+    for picture in sorted((first / "chair").iterdir())[:2]:
+        shutil.copy2(picture, later / "stool")
+
+    report = fake_engine.train(later, head="rooms", options=EXACT, extend=True)
+    learned = head_of(fake_engine, "rooms").record
+    assert learned is not None and learned.learned is not None
+
+    assert report.images == 8
+    assert np.bincount(learned.learned.labels).tolist() == [4, 2, 2]
+
+
+def test_images_of_the_catalog_are_found_again_there(
+    pictures: Path, fake_engine: Engine, tmp_path: Path
+) -> None:
+    fake_engine.index([pictures], label="parent")
+    fake_engine.train(head="rooms", from_labels=True, options=EXACT)
+    more = tmp_path / "more" / "stool"
+    more.mkdir(parents=True)
+    for number, picture in enumerate(sorted((pictures / "chair").iterdir())[:2]):
+        (more / f"{number}.jpg").write_bytes(picture.read_bytes() + b"\0")
+
+    report = fake_engine.train(more.parent, head="rooms", options=EXACT, extend=True)
+
+    assert report.categories == ("bed", "chair", "lamp", "stool")
+    assert report.images == 14
+
+
+def test_a_head_whose_embeddings_are_elsewhere_cannot_be_extended(
+    parts: tuple[Path, Path], fake_engine: Engine, tmp_path: Path
+) -> None:
+    from engine.testing import FakeEmbedder
+
+    first, later = parts
+    fake_engine.train(first, head="rooms", options=EXACT)
+    fake_engine.export_head("rooms", tmp_path / "rooms.safetensors")
+    config = type(fake_engine.config).at(tmp_path / "other")
+    with Engine(config, embedder=FakeEmbedder(config)) as other:
+        other.index([later])
+        other.import_head(tmp_path / "rooms.safetensors")
+
+        with pytest.raises(TrainingError, match="none of the 8 embeddings") as caught:
+            other.train(later, head="rooms", options=EXACT, extend=True)
+
+        assert "in the store where it was trained" in caught.value.remedy
+        assert other.head("rooms").categories == ("bed", "chair")
+
+
+def test_a_head_that_is_not_there_cannot_be_extended(
+    parts: tuple[Path, Path], fake_engine: Engine
+) -> None:
+    fake_engine.train(parts[0], head="rooms", options=EXACT)
+    with pytest.raises(UnknownHeadError):
+        fake_engine.train(parts[1], head="shop", options=EXACT, extend=True)
+
+
+def test_a_category_that_differs_from_a_known_one_in_case_alone_is_refused(
+    parts: tuple[Path, Path], fake_engine: Engine
+) -> None:
+    first, later = parts
+    fake_engine.train(first, head="rooms", options=EXACT)
+    (later / "lamp").rename(later / "Bed")
+    with pytest.raises(TrainingError, match="'Bed' and 'bed' differ in case alone"):
+        fake_engine.train(later, head="rooms", options=EXACT, extend=True)
+
+
+def test_the_report_of_an_extended_head_still_shows_its_first_pictures(
+    parts: tuple[Path, Path], fake_engine: Engine
+) -> None:
+    first, later = parts
+    fake_engine.train(first, head="rooms", options=EXACT)
+    fake_engine.train(later, head="rooms", options=EXACT, extend=True)
+
+    report = fake_engine.report("rooms")
+
+    assert report.data == f"{first}, then {later}"
+    shown = {Path(each.path) for each in report.shown}
+    assert {path.parent.name for path in shown} == {"bed", "chair", "lamp"}
+    assert all(path.is_file() for path in shown)

@@ -1,0 +1,232 @@
+"""The runtimes give one embedding: whichever runs, whatever the batch, however often."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.backbones.networks import load
+from engine.backbones.table import backbone_named
+from engine.backbones.weights import WeightsFile
+from engine.errors import EngineError, WeightsCorruptError
+from engine.heads.classifier import BuiltIn
+from engine.pictures.preprocess import Pixels
+from engine.runtimes import Runtime, open_runtime
+from engine.runtimes.openvino_export import Converted, convert
+from index.records import Floats
+
+LITE0 = backbone_named("efficientnet_lite0")
+Cosines = Callable[[Floats, Floats], Floats]
+
+
+@pytest.fixture(scope="module")
+def openvino(converted: Converted) -> Runtime:
+    return open_runtime("openvino", LITE0, converted, "fp32")
+
+
+@pytest.fixture(scope="module")
+def embedded(openvino: Runtime, renders: Pixels) -> Floats:
+    """All renders by OpenVINO in fp32."""
+    return openvino.embed(renders)
+
+
+@pytest.fixture(scope="module")
+def reference(weights: WeightsFile, renders: Pixels) -> Floats:
+    """All renders by torch in fp32, as the library builds the network."""
+    with torch.inference_mode():
+        answer: Floats = load(LITE0, weights.path).module(torch.from_numpy(renders)).numpy()
+    return answer
+
+
+@pytest.fixture
+def copy(tmp_path: Path, own_cache: Path, converted: Converted) -> Path:
+    """A cache of the test's own with the converted model, not compiled yet."""
+    shutil.copytree(
+        own_cache / "models", tmp_path / "models", ignore=shutil.ignore_patterns("compiled", "bf16")
+    )
+    return tmp_path
+
+
+def test_openvino_gives_the_embeddings_of_torch(
+    embedded: Floats, reference: Floats, cosines: Cosines
+) -> None:
+    assert cosines(embedded, reference).min() >= 0.9999
+    assert np.allclose(
+        np.linalg.norm(embedded, axis=1), np.linalg.norm(reference, axis=1), rtol=1e-3
+    )
+
+
+def test_different_pictures_have_different_embeddings(embedded: Floats) -> None:
+    unit = embedded / np.linalg.norm(embedded, axis=1, keepdims=True)
+    assert (unit @ unit.T - np.eye(len(unit))).max() < 0.999
+
+
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_the_size_of_a_batch_changes_nothing(
+    openvino: Runtime, renders: Pixels, embedded: Floats, batch: int
+) -> None:
+    rows = np.arange(64) % len(renders)
+    parts = [openvino.embed(renders[rows[at : at + batch]]) for at in range(0, 64, batch)]
+    assert np.array_equal(np.concatenate(parts), embedded[rows])
+
+
+def test_what_else_is_in_the_batch_changes_nothing(
+    openvino: Runtime, renders: Pixels, embedded: Floats
+) -> None:
+    assert np.array_equal(openvino.embed(renders[::-1]), embedded[::-1])
+
+
+def test_an_embedding_is_the_same_after_a_restart(
+    converted: Converted, renders: Pixels, embedded: Floats
+) -> None:
+    again = open_runtime("openvino", LITE0, converted, "fp32")
+    assert np.array_equal(again.embed(renders[:8]), embedded[:8])
+
+
+@pytest.mark.parametrize(
+    ("kind", "precision", "name"),
+    [("openvino", "fp32", "openvino fp32"), ("openvino", "bf16", "openvino bf16")],
+)
+def test_a_runtime_says_what_it_is(
+    converted: Converted, kind: str, precision: str, name: str
+) -> None:
+    assert open_runtime(kind, LITE0, converted, precision).name == name
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(
+    copy: Path, weights: WeightsFile, renders: Pixels, embedded: Floats
+) -> None:
+    found = convert(LITE0, weights, copy, lambda text: None)
+    found.compiled.touch()  # a file where the folder would be
+    runtime = open_runtime("openvino", LITE0, found, "fp32")
+    assert np.array_equal(runtime.embed(renders[:2]), embedded[:2])
+
+
+def test_a_backbone_is_converted_once(copy: Path, weights: WeightsFile) -> None:
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
+    announced: list[str] = []
+    convert(LITE0, weights, copy, announced.append)
+    assert announced == []
+    assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["model.xml", "model.bin", "classifier.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut off"])
+def test_a_damaged_model_is_made_again(
+    copy: Path, weights: WeightsFile, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
+) -> None:
+    fingerprint = LITE0.fingerprint(weights.sha256)
+    folder = copy / "models" / f"{LITE0.name}-{fingerprint[:16]}"
+    good = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    if damage == "missing":
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(b"" if damage == "empty" else good[name][:-1000])
+
+    def write(backbone: Any, weights: Path, target: Converted) -> None:
+        for each, data in good.items():
+            (target.folder / each).write_bytes(data)
+
+    monkeypatch.setattr("engine.runtimes.openvino_export._write", write)
+    announced: list[str] = []
+    convert(LITE0, weights, copy, announced.append)
+    assert len(announced) == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == good
+    assert [path.name for path in (copy / "models").iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_a_compiled_model_that_is_damaged_is_compiled_again(
+    copy: Path, weights: WeightsFile, renders: Pixels, embedded: Floats
+) -> None:
+    found = convert(LITE0, weights, copy, lambda text: None)
+    open_runtime("openvino", LITE0, found, "fp32")
+    blobs = list(found.compiled.glob("*.blob"))
+    assert blobs
+    for blob in blobs:
+        blob.write_bytes(blob.read_bytes()[:1000])
+    runtime = open_runtime("openvino", LITE0, found, "fp32")
+    assert np.array_equal(runtime.embed(renders[:2]), embedded[:2])
+
+
+def test_weights_that_changed_since_they_came_are_refused(
+    tmp_path: Path, weights: WeightsFile
+) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(weights.path.read_bytes() + b"!")
+    with pytest.raises(WeightsCorruptError, match="its hash has changed"):
+        convert(LITE0, WeightsFile(path, weights.sha256, "test"), tmp_path, lambda text: None)
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_cache_that_cannot_be_made_is_an_error_with_advice(
+    tmp_path: Path, weights: WeightsFile
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineError, match="ENGINE_CACHE"):
+        convert(LITE0, weights, tmp_path / "file", lambda text: None)
+
+
+def test_the_built_in_categories_come_with_the_model(
+    converted: Converted, embedded: Floats
+) -> None:
+    built_in = BuiltIn.read(converted.classifier)
+    assert len(set(built_in.categories)) >= 995  # ImageNet has two cranes, two maillots, ...
+    assert built_in.layer(embedded[:2]).shape == (2, 1000)
+
+
+ALONE = """
+import json, socket, sys
+tried = []
+def refuse(*arguments, **options):
+    tried.append(str(arguments))
+    raise OSError("no network here")
+socket.socket.__init__ = socket.getaddrinfo = socket.create_connection = refuse
+import numpy as np
+from engine import Config
+from engine.embedding.embedder import choose_embedder
+from engine.progress import SILENT
+embedder = choose_embedder(Config.at("store", backbone="efficientnet_lite0"), None, SILENT)
+norm = float(embedder.embed([np.zeros((224, 224, 3), np.uint8)]).norm[0])
+print(json.dumps({
+    "tried": tried,
+    "norm": norm,
+    "openvino": "openvino" in sys.modules,
+    "telemetry": sys.modules.get("openvino_telemetry") is not None,
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a process reports that converts and embeds without a network."""
+    folder = tmp_path_factory.mktemp("alone")
+    environment = os.environ | {
+        "ENGINE_CACHE": str(folder),
+        "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return facts
+
+
+def test_embedding_needs_no_network(alone: dict[str, Any]) -> None:
+    assert alone["norm"] > 1
+    assert alone["tried"] == []
+
+
+def test_telemetry_is_never_imported(alone: dict[str, Any]) -> None:
+    assert alone["openvino"]
+    assert not alone["telemetry"]

@@ -1,0 +1,137 @@
+"""The tables, and the columns that need care on their way in and out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, create_mock_engine, delete, insert, inspect, select
+
+from index.catalog.catalog import Catalog
+from index.catalog.database import Database
+from index.catalog.images import Batch
+from index.catalog.migrations import MIGRATIONS
+from index.catalog.schema import Base, Head, decode_path, encode_path
+
+MakeBatch = Callable[..., Batch]
+names = st.binary(min_size=1, max_size=60).filter(lambda name: b"\0" not in name)
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1)
+zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+def _described(database: Any) -> dict[str, Any]:
+    inspector = inspect(database)
+    return {
+        table: (
+            {
+                column["name"]: (str(column["type"]), column["nullable"], column["primary_key"])
+                for column in inspector.get_columns(table)
+            },
+            sorted(
+                (index["name"], index["column_names"], index["unique"])
+                for index in inspector.get_indexes(table)
+            ),
+            sorted(unique["column_names"] for unique in inspector.get_unique_constraints(table)),
+            sorted(
+                (key["constrained_columns"], key["referred_table"], key["options"])
+                for key in inspector.get_foreign_keys(table)
+            ),
+        )
+        for table in inspector.get_table_names()
+    }
+
+
+def test_migrated_tables_are_the_declared_ones(catalog: Catalog) -> None:
+    declared = create_engine("sqlite://")
+    Base.metadata.create_all(declared)
+    with catalog.database.reading() as connection:
+        assert _described(connection) == _described(declared)
+    declared.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "postgresql+psycopg://"])
+def test_the_migrations_and_the_declaration_are_spelled_alike(url: str) -> None:
+    def spelled(create: Callable[[Any], object]) -> list[str]:
+        statements: list[str] = []
+        engine = create_mock_engine(
+            url, lambda sql, *_, **__: statements.append(str(sql.compile(dialect=engine.dialect)))
+        )
+        create(engine)
+        return sorted(_with_added_columns(statements))
+
+    migrated = spelled(lambda engine: [apply(engine) for apply in MIGRATIONS])
+    assert len(migrated) >= len(Base.metadata.tables)
+    assert migrated == spelled(lambda engine: Base.metadata.create_all(engine, checkfirst=False))
+
+
+def _with_added_columns(statements: list[str]) -> list[str]:
+    """Put columns that were added to a table later where its declaration has them: at the end."""
+    made = [each for each in statements if not each.startswith("ALTER TABLE")]
+    for each in statements:
+        if added := re.fullmatch(r"ALTER TABLE (\w+) ADD COLUMN (.+)", each):
+            (place,) = [n for n, made_so in enumerate(made) if f"TABLE {added[1]} (" in made_so]
+            made[place] = made[place].replace("\tPRIMARY", f"\t{added[2]}, \n\tPRIMARY", 1)
+    return made
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=names)
+@example(b"line\nbreak")
+@example("sofa \N{COUCH AND LAMP}.jpg".encode())
+@example(rb"back\slash")
+@example(b"100%_real")
+@example(b"latin1-caf\xe9.jpg")
+@example(b"\xed\xa0\x80 half a surrogate pair")
+@example(b"fsbytes:%2Ftrap")
+def test_a_path_of_any_bytes_comes_back_as_it_was(
+    shared_catalog: Catalog, make_batch: MakeBatch, name: bytes
+) -> None:
+    path = os.fsdecode(b"/" + name)
+    [key] = shared_catalog.images.store(make_batch([path]))
+    try:
+        assert shared_catalog.images.rows([key])[key].path == path
+        assert list(shared_catalog.images.known([path])) == [path]
+        assert list(shared_catalog.images.known(["/"])) == [path]
+    finally:
+        shared_catalog.images.delete([key])
+
+
+@settings(max_examples=200, deadline=None)
+@given(name=names)
+def test_a_path_is_stored_as_text_that_a_database_takes(name: bytes) -> None:
+    path = os.fsdecode(b"/" + name)
+    stored = encode_path(path)
+    assert stored.encode("utf-8")
+    assert decode_path(stored) == path
+
+
+@settings(max_examples=50, deadline=None)
+@given(name=texts)
+def test_a_path_of_valid_text_is_readable_in_the_table(name: str) -> None:
+    assert encode_path("/" + name) == "/" + name
+
+
+def _stored_moment(database: Database, moment: datetime) -> datetime:
+    with database.writing() as connection:
+        connection.execute(delete(Head))
+        connection.execute(insert(Head).values(name="head", created_at=moment, file=b""))
+    with database.reading() as connection:
+        return connection.execute(select(Head.created_at)).scalar_one()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    moment=st.datetimes(
+        datetime(1970, 1, 2), datetime(9999, 12, 30), timezones=zones | st.just(UTC)
+    )
+)
+def test_a_moment_comes_back_the_same_and_in_utc(shared_catalog: Catalog, moment: datetime) -> None:
+    found = _stored_moment(shared_catalog.database, moment)
+    assert found == moment
+    assert found.tzinfo == UTC

@@ -1,0 +1,143 @@
+"""Which arrangement a catalog gets, by size, dim and memory."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.errors import CatalogError
+from index.vectors.choose import (
+    EXACT,
+    EXACT_NUMBERS,
+    LEAST_LISTS,
+    MOST_LISTS,
+    REFINEMENTS,
+    Plan,
+    Preference,
+    choose_plan,
+)
+
+MILLION = 1_000_000
+FINENESS = [refine for refine, _ in REFINEMENTS]
+
+counts = st.integers(0, 10**9)
+dims = st.integers(1, 4096)
+dtypes = st.sampled_from(["float16", "float32"])
+memories = st.integers(1, 2**44)
+
+
+def _compressed(count: int, dim: int = 1280, memory: int | None = None) -> Plan:
+    return choose_plan(count, dim, "float16", Preference("compressed", memory))
+
+
+@pytest.mark.parametrize("dim", [8, 1280, 2048])
+def test_a_catalog_is_compared_whole_while_that_is_fast(dim: int) -> None:
+    most = EXACT_NUMBERS // dim
+    assert choose_plan(most, dim, "float16", Preference()).is_exact
+    assert not choose_plan(most + 1, dim, "float16", Preference()).is_exact
+
+
+def test_twenty_thousand_images_of_dim_1280_are_compared_whole_and_thirty_thousand_are_not() -> (
+    None
+):
+    plans = [choose_plan(count, 1280, "float16", Preference()) for count in (20_000, 30_000)]
+    assert [plan.is_exact for plan in plans] == [True, False]
+
+
+@given(count=counts, dim=dims, dtype=dtypes, memory=st.none() | memories)
+def test_whoever_asks_for_exact_search_gets_it(
+    count: int, dim: int, dtype: str, memory: int | None
+) -> None:
+    assert choose_plan(count, dim, dtype, Preference("exact", memory)) == EXACT
+
+
+@given(count=counts, dim=dims, dtype=dtypes, memory=st.none() | memories)
+def test_whoever_asks_for_compression_gets_it(
+    count: int, dim: int, dtype: str, memory: int | None
+) -> None:
+    assert not choose_plan(count, dim, dtype, Preference("compressed", memory)).is_exact
+
+
+def test_a_small_catalog_is_compressed_where_it_would_not_fit_whole() -> None:
+    whole = 10_000 * EXACT.bytes_per_vector(1280, "float16")
+    at, below = (
+        choose_plan(10_000, 1280, "float16", Preference("auto", int(whole) - less))
+        for less in (0, 1)
+    )
+    assert at.is_exact
+    assert below.refine == "SQ8"
+
+
+def test_float32_takes_more_room_than_float16() -> None:
+    memory = Preference("auto", 10_000 * 1280 * 3)
+    assert choose_plan(10_000, 1280, "float16", memory).is_exact
+    assert not choose_plan(10_000, 1280, "float32", memory).is_exact
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "refine"),
+    [(None, "SQ8"), (4, "SQ8"), (1.5, "SQ8"), (1.4, "SQ6"), (1.0, "SQ4"), (0.8, "SQ4")],
+)
+def test_a_million_images_are_kept_as_finely_as_memory_allows(
+    gigabytes: float | None, refine: str
+) -> None:
+    memory = None if gigabytes is None else int(gigabytes * 1e9)
+    assert _compressed(MILLION, memory=memory).refine == refine
+
+
+def test_where_nothing_fits_the_smallest_is_taken() -> None:
+    assert _compressed(MILLION, memory=1).refine == FINENESS[-1]
+
+
+@pytest.mark.parametrize(("dim", "size"), [(1280, 1428), (2048, 2196)])
+def test_what_a_compressed_vector_takes(dim: int, size: int) -> None:
+    assert _compressed(MILLION, dim).bytes_per_vector(dim, "float16") == size
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("float16", 2568), ("float32", 5128)])
+def test_what_an_exact_vector_takes(dtype: str, size: int) -> None:
+    assert EXACT.bytes_per_vector(1280, dtype) == size
+
+
+@given(count=counts, dim=dims, dtype=dtypes, memory=memories)
+def test_a_plan_fits_the_memory_or_is_the_smallest_there_is(
+    count: int, dim: int, dtype: str, memory: int
+) -> None:
+    plan = choose_plan(count, dim, dtype, Preference("auto", memory))
+    fits = count * plan.bytes_per_vector(dim, dtype) <= memory
+    assert fits or plan.refine == FINENESS[-1]
+
+
+@given(count=counts, dim=dims, one=memories, other=memories)
+def test_more_memory_never_makes_it_coarser(count: int, dim: int, one: int, other: int) -> None:
+    scarce, ample = (_compressed(count, dim, memory) for memory in sorted((one, other)))
+    assert FINENESS.index(ample.refine) <= FINENESS.index(scarce.refine)
+
+
+@given(one=counts, other=counts, dim=dims, memory=memories)
+def test_more_images_never_make_it_finer(one: int, other: int, dim: int, memory: int) -> None:
+    few, many = (_compressed(count, dim, memory) for count in sorted((one, other)))
+    assert FINENESS.index(few.refine) <= FINENESS.index(many.refine)
+
+
+@given(one=counts, other=counts)
+def test_the_lists_grow_with_the_count_within_bounds(one: int, other: int) -> None:
+    few, many = (_compressed(count).lists for count in sorted((one, other)))
+    assert LEAST_LISTS <= few <= many <= MOST_LISTS
+
+
+def test_a_million_images_lie_in_lists_of_some_five_hundred() -> None:
+    assert _compressed(MILLION).lists == 2048
+
+
+@given(count=counts, dim=dims)
+def test_no_more_directions_are_scanned_than_there_are_in_pairs(count: int, dim: int) -> None:
+    scan_dim = _compressed(count, dim).scan_dim
+    assert 1 <= scan_dim <= dim + 1
+    assert scan_dim % 2 == 0
+
+
+def test_a_kind_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(CatalogError, match="Use one of auto, exact, compressed"):
+        Preference("fast")

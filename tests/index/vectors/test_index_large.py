@@ -1,0 +1,168 @@
+"""An index of arranged vectors, and of new ones beside them, answers as a single one would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.records import Floats, Ids, Vectors
+from index.vectors.index import BLOCK, VectorIndex
+from index.vectors.ivf import CompressedVectors
+
+DIM = 8
+COUNT = 400
+# How far a score of arranged vectors of this low dim may lie from the cosine.
+NEAR = 0.1
+
+
+def _units(count: int, seed: int) -> Floats:
+    drawn = np.random.default_rng(seed).normal(size=(count, DIM))
+    return Vectors.of(drawn.astype(np.float32)).unit
+
+
+@pytest.fixture(scope="module")
+def arranged(arrange: Callable[..., CompressedVectors]) -> CompressedVectors:
+    """Vectors under the ids 0, 10, 20, ..., arranged; not to be changed."""
+    ids = 10 * np.arange(COUNT, dtype=np.int64)
+    return arrange(ids, _units(COUNT, 0))
+
+
+@pytest.fixture(params=[1000, 0], ids=["one by one", "through the lists"])
+def large(
+    arranged: CompressedVectors, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> VectorIndex:
+    """An index of them, searched as few are searched and as very many are."""
+    monkeypatch.setattr("index.vectors.ivf.FEW", request.param)
+    return VectorIndex.empty(DIM, "float32", _own(arranged))
+
+
+def _own(main: CompressedVectors) -> CompressedVectors:
+    return CompressedVectors(main.inner, main.ids, main.inverse, main.tuning, main.trained_on)
+
+
+def _found(index: VectorIndex, allowed: Ids | None = None) -> dict[int, float]:
+    """Return all that is found from a direction, with its score, each insisted on to be once."""
+    hits = index.search(np.eye(DIM, dtype=np.float32)[:1], len(index) + 1, allowed)
+    there = hits.ids[0][hits.ids[0] >= 0].tolist()
+    assert len(set(there)) == len(there)
+    assert np.all(np.diff(hits.scores[0]) <= 0)
+    return dict(zip(there, hits.scores[0].tolist(), strict=False))
+
+
+def _check_found(found: dict[int, float], truth: dict[int, Floats]) -> None:
+    assert sorted(found) == sorted(truth)
+    for key, vector in truth.items():
+        assert found[key] == pytest.approx(float(vector[0]), abs=NEAR)
+
+
+def _truth() -> dict[int, Floats]:
+    return dict(zip(range(0, 10 * COUNT, 10), _units(COUNT, 0), strict=True))
+
+
+def test_arranged_and_new_images_are_found_together(large: VectorIndex) -> None:
+    ids, new = np.array([7, 10 * COUNT], np.int64), _units(2, 5)
+    large.add(ids, new)
+    assert (len(large), large.fresh) == (COUNT + 2, 2)
+    assert sorted(large.ids.tolist()) == sorted([*_truth(), *ids.tolist()])
+    _check_found(_found(large), _truth() | dict(zip(ids.tolist(), new, strict=True)))
+
+
+def test_the_nearest_come_first_wherever_they_are_kept(large: VectorIndex) -> None:
+    query = np.eye(DIM, dtype=np.float32)[:1]
+    large.add(np.array([7], np.int64), query)
+    hits = large.search(query, 3)
+    assert hits.ids[0, 0] == 7
+    assert hits.scores[0, 0] == 1
+    assert hits.ids[0, 1] % 10 == hits.ids[0, 2] % 10 == 0
+
+
+def test_an_image_is_removed_wherever_it_is_kept(large: VectorIndex) -> None:
+    large.add(np.array([7, 17], np.int64), _units(2, 5))
+    large.remove(np.array([7, 20, 12345], np.int64))
+    assert (len(large), large.fresh) == (COUNT, 1)
+    truth = _truth() | {17: _units(2, 5)[1]}
+    del truth[20]
+    _check_found(_found(large), truth)
+
+
+def test_an_arranged_image_with_new_content_is_found_once_and_by_that(large: VectorIndex) -> None:
+    new = _units(1, 5)
+    large.remove(np.array([20], np.int64))
+    large.add(np.array([20], np.int64), new)
+    assert len(large) == COUNT
+    _check_found(_found(large), _truth() | {20: new[0]})
+    hits = large.search(new, 1, np.array([20], np.int64))
+    assert hits.ids[0].tolist() == [20]
+    assert hits.scores[0] == pytest.approx(1, abs=NEAR)
+
+
+def test_a_filter_holds_for_arranged_and_new_images(large: VectorIndex) -> None:
+    large.add(np.array([7, 17], np.int64), _units(2, 5))
+    allowed = np.array([7, 30, 40, 99], np.int64)
+    assert sorted(_found(large, allowed)) == [7, 30, 40]
+
+
+def test_a_filter_may_let_through_only_new_or_only_arranged_images(large: VectorIndex) -> None:
+    large.add(np.array([7], np.int64), _units(1, 5))
+    assert sorted(_found(large, np.array([7], np.int64))) == [7]
+    assert sorted(_found(large, np.array([30], np.int64))) == [30]
+    assert _found(large, np.array([], np.int64)) == {}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    share=st.floats(0, 1), k=st.integers(1, 450), seed=st.integers(0, 2**32), fresh=st.booleans()
+)
+def test_a_filter_made_ready_answers_as_the_ids_do(
+    arranged: CompressedVectors, share: float, k: int, seed: int, fresh: bool
+) -> None:
+    index = VectorIndex.empty(DIM, "float32", _own(arranged))
+    if fresh:
+        index.add(np.arange(5, 50, 10, dtype=np.int64), _units(5, 1))
+    ids = index.ids[np.random.default_rng(seed).random(len(index)) < share]
+    queries = _units(3, seed)
+    by_ids, by_filter = (index.search(queries, k, each) for each in (ids, index.allow(ids)))
+    assert by_filter.ids.tolist() == by_ids.ids.tolist()
+    assert by_filter.scores.tolist() == by_ids.scores.tolist()
+    assert np.sum(by_ids.ids >= 0, axis=1).tolist() == [min(k, len(ids))] * 3
+    assert set(by_ids.ids[by_ids.ids >= 0].tolist()) <= set(ids.tolist())
+
+
+def test_scores_of_arranged_images_are_cut_off_at_one(large: VectorIndex) -> None:
+    # Vectors stored as float16 are no longer exactly as long as they should be.
+    longer = 1.001 * _units(COUNT, 0)
+    scores = large.search(np.concatenate([longer, -longer]), COUNT).scores
+    assert (scores.min(), scores.max()) == (-1, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_new_images_come_in_blocks_to_be_arranged(arranged: CompressedVectors, dtype: str) -> None:
+    count = BLOCK + 3
+    ids = np.arange(5, 10 * count, 10, dtype=np.int64)
+    unit = _units(count, 1).astype(dtype).astype(np.float32)
+    index = VectorIndex.empty(DIM, dtype, _own(arranged))
+    index.add(ids, unit)
+    blocks = list(index.fresh_blocks())
+    assert [len(block) for block, _ in blocks] == [BLOCK, 3]
+    assert np.concatenate([block for block, _ in blocks]).tolist() == ids.tolist()
+    assert np.array_equal(np.concatenate([vectors for _, vectors in blocks]), unit)
+
+
+def test_without_new_images_there_is_no_block(large: VectorIndex) -> None:
+    assert list(large.fresh_blocks()) == []
+
+
+def test_a_large_index_says_what_it_is(large: VectorIndex) -> None:
+    assert large.kind == "IVF16, PQ4x4fs, SQ8"
+    large.add(np.array([7, 17], np.int64), _units(2, 5))
+    assert large.kind == "IVF16, PQ4x4fs, SQ8; 2 new ones exact float32"
+
+
+def test_the_recall_of_an_index_is_that_of_its_arrangement(arranged: CompressedVectors) -> None:
+    assert VectorIndex.empty(DIM, "float32").recall == 1
+    index = VectorIndex.empty(DIM, "float32", arranged)
+    assert index.recall == arranged.tuning.recall
