@@ -48,4 +48,4 @@ $(STAMP): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache demo benchmarks/.cache
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache engine-demo benchmarks/.cache

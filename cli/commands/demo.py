@@ -10,7 +10,7 @@ import typer
 from cli.options import Json, open_engine
 
 if TYPE_CHECKING:
-    from engine.demo.tour import Tour
+    from demo.tour import Tour
 
 EXAMPLES = """Examples:
 
@@ -23,7 +23,7 @@ engine demo --folder /tmp/demo --json
 def command(
     folder: Annotated[
         Path, typer.Option("--folder", metavar="DIR", help="Where to put pictures and results.")
-    ] = Path("demo"),
+    ] = Path("engine-demo"),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed: other pictures.")] = 0,
     json: Json = False,
 ) -> int:
@@ -31,10 +31,10 @@ def command(
 
     Needs no pictures and no network. The results are a page, DIR/index.html.
     """
-    from cli.demo_page import write_tour_page
+    from cli.pages.demo import write_tour_page
     from cli.progress import ConsoleReporter
     from cli.render import say, write_json
-    from engine.demo.tour import BACKBONE, draw_pictures, take_tour
+    from demo.tour import BACKBONE, draw_pictures, take_tour
 
     pictures = draw_pictures(folder, seed, ConsoleReporter())
     with open_engine(folder / ".engine", backbone=BACKBONE) as engine:
