@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.figures import AT_MOST, Figure
-from benchmarks.pictures import staged
+from benchmarks.images import staged
 from benchmarks.retrieval import nearest
 from benchmarks.settings import CannotRunError, Settings
 from engine import Engine
@@ -35,22 +35,22 @@ QUICK = 150
 
 def run(settings: Settings) -> list[Figure]:
     """Embed the same photographs in each precision, and let each learn the same categories."""
-    photos = settings.pictures("catalog")
+    photos = settings.images("catalog")
     count = min(QUICK, len(photos)) if settings.quick else len(photos)
     found: dict[str, Floats] = {}
     right: dict[str, float] = {}
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
-        staged(photos, count) as pictures,
+        staged(photos, count) as images,
     ):
         settings.say(f"embedding {count} photos with torch in fp32")
-        reference = _with_torch(pictures.files, settings)
+        reference = _with_torch(images.files, settings)
         for precision in PRECISIONS:
             settings.say(f"embedding them in {precision}")
             try:
                 with _engine(Path(folder) / precision, precision, settings) as engine:
-                    engine.index([pictures.folder])
-                    found[precision] = _embeddings(engine, pictures.files, Path(folder))
+                    engine.index([images.folder])
+                    found[precision] = _embeddings(engine, images.files, Path(folder))
                     right |= _accuracy(engine, precision, settings)
             except EngineError as error:
                 settings.note(f"{precision} was left out: {error}")
@@ -103,7 +103,7 @@ def _embeddings(engine: Engine, files: Sequence[Path], folder: Path) -> Floats:
 def _accuracy(engine: Engine, precision: str, settings: Settings) -> dict[str, float]:
     """Return how often a head is right that learned the furniture, nothing where there is none."""
     try:
-        settings.pictures("furniture/train")
+        settings.images("furniture/train")
     except CannotRunError as error:
         settings.note(f"a part was left out: it {error}")
         return {}

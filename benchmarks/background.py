@@ -43,15 +43,15 @@ def embedded(
     return [each.label for each in found.files], names, [found.vectors(view) for view in views]
 
 
-def main(pictures: Path) -> None:
+def main(images: Path) -> None:
     """Print the table as Markdown."""
     config = Config.at(tempfile.mkdtemp(), backbone="efficientnet_lite0")
     embedder = choose_embedder(config, None, SILENT)
     built_in = embedder.built_in
-    labels, _, views = embedded(embedder, pictures / "furniture/train", ("original", "mirror"))
-    test_labels, _, (test,) = embedded(embedder, pictures / "furniture/test")
-    other_labels, _, (other,) = embedded(embedder, pictures / "catalog")
-    _, names, (imagenet,) = embedded(embedder, pictures / "imagenet300")
+    labels, _, views = embedded(embedder, images / "furniture/train", ("original", "mirror"))
+    test_labels, _, (test,) = embedded(embedder, images / "furniture/test")
+    other_labels, _, (other,) = embedded(embedder, images / "catalog")
+    _, names, (imagenet,) = embedded(embedder, images / "imagenet300")
     truth = np.array([int(name[:4]) for name in names])
 
     categories, numbers = label_numbers(labels)

@@ -25,7 +25,7 @@ SCRIPT = "torch script"
 
 def run(settings: Settings) -> list[Figure]:
     """Time whole processes, the caches of files and models warm."""
-    photos = settings.pictures("catalog")
+    photos = settings.images("catalog")
     provide_resnet50(settings)
     size = 5_000 if settings.quick else 100_000
     some = photos[:: max(1, len(photos) // (20 if settings.quick else 200))]

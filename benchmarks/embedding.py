@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.figures import Figure, ratios
-from benchmarks.pictures import staged
+from benchmarks.images import staged
 from benchmarks.retrieval import precision_at
 from benchmarks.settings import CannotRunError, Settings
 from benchmarks.tools import Timing, Tool, ToolError, run_tool, summary, take_turns
@@ -75,7 +75,7 @@ def plots(figures: Sequence[Figure], folder: Path) -> None:
 
 def _resnet50(settings: Settings) -> list[Figure]:
     """Compare tools that run the same ResNet50 with the same weights."""
-    pictures = settings.pictures("imagenet300")
+    images = settings.images("imagenet300")
     provide_resnet50(settings)
     peers = [
         Tool("img2vec_pytorch", "img2vec"),
@@ -86,8 +86,8 @@ def _resnet50(settings: Settings) -> list[Figure]:
     for precision in PRECISIONS:
         engine = engine_tool("resnet50", precision)
         tools += [engine, Tool(_alone(precision), "runtime_alone", engine.options)]
-    count = 64 if settings.quick else len(pictures)
-    timings = take_turns(tools, pictures, count, settings, environment(settings))
+    count = 64 if settings.quick else len(images)
+    timings = take_turns(tools, images, count, settings, environment(settings))
     figures = _speeds(RESNET, timings)
     for peer in peers:
         bounds = RESNET_BOUNDS if peer is not peers[-1] else {}
@@ -97,7 +97,7 @@ def _resnet50(settings: Settings) -> list[Figure]:
 
 def _small_networks(settings: Settings) -> list[Figure]:
     """Compare the embedded backbone with fastdup, by speed and by what the embeddings find."""
-    pictures = settings.pictures("catalog")
+    images = settings.images("catalog")
     tools = [engine_tool("efficientnet_lite0", precision) for precision in PRECISIONS]
     if settings.fastdup_python is None:
         settings.note("fastdup was left out: run `make bench-fastdup` first")
@@ -106,10 +106,10 @@ def _small_networks(settings: Settings) -> list[Figure]:
     # fastdup waits for its threads in whole seconds: with too few pictures that would be most
     # of its time.
     count = 600 if settings.quick else 2400
-    timings = take_turns(tools, pictures, count, settings, environment(settings))
+    timings = take_turns(tools, images, count, settings, environment(settings))
     able = [tool for tool in tools if tool.name in timings]
     figures = _speeds(SMALL, timings) + _compared(SMALL, timings, FASTDUP, SMALL_BOUNDS)
-    return figures + _precisions(able, pictures, settings)
+    return figures + _precisions(able, images, settings)
 
 
 def _alone(precision: str) -> str:
@@ -152,14 +152,12 @@ def _shares(timings: Mapping[str, Sequence[Timing]]) -> list[Figure]:
     return figures
 
 
-def _precisions(
-    tools: Sequence[Tool], pictures: Sequence[Path], settings: Settings
-) -> list[Figure]:
+def _precisions(tools: Sequence[Tool], images: Sequence[Path], settings: Settings) -> list[Figure]:
     """Return P@1 and P@10 of each tool's embeddings, each picture searched among the others."""
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         file = Path(temporary) / "features.npy"
-        with staged(pictures, len(pictures)) as photos:
+        with staged(images, len(images)) as photos:
             for tool in tools:
                 try:
                     run_tool(tool, photos, environment(settings), file)
@@ -168,7 +166,7 @@ def _precisions(
                     continue
                 found[tool.name] = precision_at(np.load(file), photos.labels, (1, 10))
     to_beat = found.get(FASTDUP)
-    note = f"{len(pictures)} photos, leave one out, cosine; the same in every run"
+    note = f"{len(images)} photos, leave one out, cosine; the same in every run"
     figures = []
     for name, (first, ten) in found.items():
         bound = to_beat[1] if to_beat and name != FASTDUP else None

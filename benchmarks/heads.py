@@ -83,7 +83,7 @@ def run(settings: Settings) -> list[Figure]:
             _say(settings, number, measured, "training")
         _refresh(measured, store, size, settings)
         _parts(measured, store, size, settings)
-        _command(["search", str(settings.pictures("catalog")[0]), "--paths"], variables)
+        _command(["search", str(settings.images("catalog")[0]), "--paths"], variables)
         for number in range(1, settings.runs + 1):
             _, seconds, peak = _command(["duplicates", "--json"], variables)
             measured.note("duplicates", seconds)

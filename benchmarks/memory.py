@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.embedding import engine_tool
 from benchmarks.figures import AT_MOST, Figure, ratios
-from benchmarks.pictures import staged
+from benchmarks.images import staged
 from benchmarks.settings import Settings
 from benchmarks.tools import run_tool
 from benchmarks.weights import environment, provide_resnet50
@@ -16,19 +16,19 @@ GROWTH = 1.05
 
 def run(settings: Settings) -> list[Figure]:
     """Index few and many pictures with ResNet50 and compare the peaks."""
-    pictures = settings.pictures("imagenet300")
+    images = settings.images("imagenet300")
     provide_resnet50(settings)
     counts = (400, 2_000) if settings.quick else (2_000, 10_000)
     # Peaks differ by little, and a quick look should be quick.
     runs = 1 if settings.quick else settings.runs
     tool = engine_tool("resnet50", "bf16")
-    with staged(pictures, 3) as few:
+    with staged(images, 3) as few:
         # Converting and compiling the network takes more memory than any run, once.
         run_tool(tool, few, environment(settings))
     peaks: dict[int, list[float]] = {count: [] for count in counts}
     for number in range(1, runs + 1):
         for count in counts:
-            with staged(pictures, count) as many:
+            with staged(images, count) as many:
                 timing = run_tool(tool, many, environment(settings))
             peaks[count].append(timing.peak_rss_mb)
             settings.say(f"run {number} of {runs}: {count} pictures: {timing.peak_rss_mb:.0f} MB")

@@ -119,12 +119,12 @@ def accuracy(
     values = np.concatenate([view[train] for view in views])
     scale = float(np.sqrt(values.shape[1]) / 4)
     rows = Rows(values, np.tile(labels[train], len(views)), scale=scale)
-    picture = np.tile(np.arange(len(train)), len(views))
+    image = np.tile(np.arange(len(train)), len(views))
     kept, held = stratified_split(labels[train].tolist(), options.validation, options.seed)
     outputs = len(np.unique(labels[train]))
     with one_thread_for_small(*values.shape):
         trial = fit_layers(
-            replace(rows, chosen=np.flatnonzero(np.isin(picture, kept))),
+            replace(rows, chosen=np.flatnonzero(np.isin(image, kept))),
             outputs,
             options,
             held_out=replace(rows, chosen=held),

@@ -59,7 +59,7 @@ class Settings:
         """Say how far the run has come."""
         print(f"  {text}", file=sys.stderr, flush=True)
 
-    def pictures(self, folder: str) -> list[Path]:
+    def images(self, folder: str) -> list[Path]:
         """Return the photographs below a folder of the data, in order of path.
 
         Raises

@@ -84,7 +84,7 @@ def synthetic(settings: Settings, backbone: str = "efficientnet_lite0") -> Synth
     CannotRunError
         There are no photographs.
     """
-    photos = [*settings.pictures("catalog"), *settings.pictures("imagenet300")]
+    photos = [*settings.images("catalog"), *settings.images("imagenet300")]
     config = Config.at(
         settings.cache / "nowhere", backbone=backbone, cache=settings.cache / "engine"
     )
@@ -101,7 +101,7 @@ def _views(embedder: Embedder, photos: Sequence[Path]) -> Floats:
     rng = np.random.default_rng(0)
     parts = []
     for photo in photos:
-        whole = embedder.picture(photo.read_bytes(), str(photo)).pixels
+        whole = embedder.image(photo.read_bytes(), str(photo)).pixels
         crops = []
         for _ in range(VIEWS):
             side = rng.uniform(LEAST_SIDE, 1) * min(whole.size)

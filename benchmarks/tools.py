@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks.images import Staged, staged
 from benchmarks.peers.job import Job
-from benchmarks.pictures import Staged, staged
 from benchmarks.settings import REPOSITORY, Settings
 
 # A catalog in int8 is not made with fewer pictures.
@@ -68,7 +68,7 @@ def console() -> list[str]:
 
 
 def run_tool(
-    tool: Tool, pictures: Staged, environment: Mapping[str, str], features: Path | None = None
+    tool: Tool, images: Staged, environment: Mapping[str, str], features: Path | None = None
 ) -> Timing:
     """Run a tool once.
 
@@ -80,10 +80,10 @@ def run_tool(
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         file = Path(work) / "job.json"
         Job(
-            str(pictures.folder),
-            [str(path) for path in pictures.files],
-            str(pictures.warm_up_folder),
-            [str(path) for path in pictures.warm_up],
+            str(images.folder),
+            [str(path) for path in images.files],
+            str(images.warm_up_folder),
+            [str(path) for path in images.warm_up],
             work,
             str(features) if features else None,
             dict(tool.options),
@@ -104,7 +104,7 @@ def run_tool(
 
 def take_turns(
     tools: Sequence[Tool],
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     count: int,
     settings: Settings,
     environment: Mapping[str, str],
@@ -114,10 +114,10 @@ def take_turns(
     Each is tried on a few pictures first: that fills the caches of compiled models, and shows
     which tools cannot run here. Those are noted and left out.
     """
-    with staged(pictures, FEW) as few:
+    with staged(images, FEW) as few:
         able = [tool for tool in tools if _works(tool, few, settings, environment)]
     timings: dict[str, list[Timing]] = {tool.name: [] for tool in able}
-    with staged(pictures, count) as many:
+    with staged(images, count) as many:
         for number in range(1, settings.runs + 1):
             for tool in able:
                 timing = run_tool(tool, many, environment)

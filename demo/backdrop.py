@@ -130,14 +130,14 @@ def _paint_wall(room: Room, wall: _Plane) -> Values:
         tone -= _inside(DADO - y, wide_y) * (0.1 + 0.25 * _line(x, 0.45, 0.01, wide_x))
     colour = _column(room.wall) * tone
     if room.frame is not None:
-        colour = _hang_picture(room, room.frame, colour, wall)
+        colour = _hang_painting(room, room.frame, colour, wall)
     if room.skirting:
         colour = _mix(colour, (0.82, 0.82, 0.8), _inside(SKIRTING - y, wide_y))
         colour *= 1 - 0.35 * np.exp(-(((y - SKIRTING) / 0.012) ** 2))
     return np.asarray(colour)
 
 
-def _hang_picture(
+def _hang_painting(
     room: Room, frame: tuple[float, float, float, float], colour: Values, wall: _Plane
 ) -> Values:
     x, y = wall.at[0] - np.float32(frame[0]), wall.at[1] - np.float32(frame[1])

@@ -91,8 +91,8 @@ def draw_catalog(
         place.mkdir(parents=True, exist_ok=True)
         for number in range(per_category):
             path = place / f"{category}-{number + 1:04d}.jpg"
-            picture = draw(category, seed * LARGEST_CATALOG + number, size)
-            picture.save(path, quality=JPEG_QUALITY)
+            image = draw(category, seed * LARGEST_CATALOG + number, size)
+            image.save(path, quality=JPEG_QUALITY)
             paths.append(path)
             if progress is not None:
                 progress(len(paths))

@@ -194,12 +194,12 @@ def _crevices(depth: Floats, cell: Indices, share: Floats, size: int) -> Values:
     return np.asarray(np.minimum(dark, CREVICE_LIMIT))
 
 
-def _developed(picture: Values) -> npt.NDArray[np.uint8]:
+def _developed(image: Values) -> npt.NDArray[np.uint8]:
     """Turn linear light, shape (3, n), into sRGB bytes, (n, 3), highlights rolled off."""
     value = np.linspace(0.0, TONE_RANGE, TONE_LEVELS)
     over = np.maximum(value - SHOULDER, 0.0)
     rolled = np.minimum(value, SHOULDER) + (1 - SHOULDER) * (1 - np.exp(-over / (1 - SHOULDER)))
     srgb = np.where(rolled < 0.0031308, 12.92 * rolled, 1.055 * rolled ** (1 / 2.4) - 0.055)
     curve = np.round(255 * np.clip(srgb, 0.0, 1.0)).astype(np.uint8)
-    level = np.clip(picture * np.float32((TONE_LEVELS - 1) / TONE_RANGE), 0, TONE_LEVELS - 1)
+    level = np.clip(image * np.float32((TONE_LEVELS - 1) / TONE_RANGE), 0, TONE_LEVELS - 1)
     return np.ascontiguousarray(curve[level.astype(np.int32)].T)

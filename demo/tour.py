@@ -21,7 +21,7 @@ PARTS: Mapping[str, tuple[int, int]] = {"catalog": (24, 0), "train": (20, 1), "t
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnPictures:
+class DrawnImages:
     """The drawn data sets, each a folder with one folder per category."""
 
     folder: Path
@@ -40,7 +40,7 @@ class DrawnPictures:
 class Tour:
     """What the demo did, and the commands that do the same."""
 
-    pictures: DrawnPictures
+    images: DrawnImages
     commands: Mapping[str, str]
     index: IndexReport
     search: SearchReport
@@ -51,7 +51,7 @@ class Tour:
     tests: Sequence[Classification]
 
 
-def draw_pictures(folder: Path, seed: int, reporter: Reporter) -> DrawnPictures:
+def draw_images(folder: Path, seed: int, reporter: Reporter) -> DrawnImages:
     """Draw the three data sets below `folder`; those that are there already are left.
 
     Raises
@@ -87,26 +87,26 @@ def draw_pictures(folder: Path, seed: int, reporter: Reporter) -> DrawnPictures:
             ) from None
         done += each * len(CATEGORIES)
     reporter.progress("drawing", total, total, "images")
-    return DrawnPictures(folder, total)
+    return DrawnImages(folder, total)
 
 
-def take_tour(engine: Engine, pictures: DrawnPictures) -> Tour:
+def take_tour(engine: Engine, images: DrawnImages) -> Tour:
     """Index, search, train, classify and evaluate the drawn pictures."""
-    query = pictures.first("test", "chair")
-    shown = [pictures.first("test", category) for category in CATEGORIES]
-    index = engine.index([pictures.part("catalog")], label="parent")
+    query = images.first("test", "chair")
+    shown = [images.first("test", category) for category in CATEGORIES]
+    index = engine.index([images.part("catalog")], label="parent")
     search = engine.search(query, k=5)
-    train = engine.train(pictures.part("train"), head=HEAD)
-    tests = sorted(pictures.part("test").glob("*/*.jpg"))
+    train = engine.train(images.part("train"), head=HEAD)
+    tests = sorted(images.part("test").glob("*/*.jpg"))
     return Tour(
-        pictures=pictures,
-        commands=_commands(query, shown, pictures.folder),
+        images=images,
+        commands=_commands(query, shown, images.folder),
         index=index,
         search=search,
         train=train,
         examples=engine.classify([str(path) for path in shown], k=3),
-        evaluation=engine.evaluate(pictures.part("test"), head=HEAD),
-        joint=engine.evaluate(pictures.part("test"), head="all"),
+        evaluation=engine.evaluate(images.part("test"), head=HEAD),
+        joint=engine.evaluate(images.part("test"), head="all"),
         tests=engine.classify([str(path) for path in tests], k=3),
     )
 

@@ -100,16 +100,16 @@ class Engine(TrainingVerbs, HeadVerbs):
 
         started = time.monotonic()
         rule = label_rule(label)
-        pictures = [str(path) for path in paths]
-        require_one(pictures)
-        with self._session.writing(create=True, pictures=pictures) as catalog:
+        roots = [str(path) for path in paths]
+        require_one(roots)
+        with self._session.writing(create=True, images=roots) as catalog:
             embedder = self._session.embedder()
 
             def classifier() -> Classifier:
                 return Classifier(embedder.built_in, self._session.heads())
 
             indexer = Indexer(catalog, embedder, rule, classifier)
-            outcome = indexer.run(pictures)
+            outcome = indexer.run(roots)
             catalog.prefer(self.config.index, self.config.memory)
             self._session.settle_index(catalog)
             images = catalog.counts().images

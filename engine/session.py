@@ -100,7 +100,7 @@ class Session:
         return self._embedder_open
 
     @contextmanager
-    def writing(self, *, create: bool, pictures: Sequence[str] = ()) -> Iterator[Catalog]:
+    def writing(self, *, create: bool, images: Sequence[str] = ()) -> Iterator[Catalog]:
         """Hold the store's writer lock; with `create`, make the store where there is none.
 
         Parameters
@@ -114,7 +114,7 @@ class Session:
         store = self.config.store
         if not create:
             store.require()
-        embedder, network = self._embedder_for_new(pictures) if create else (None, None)
+        embedder, network = self._embedder_for_new(images) if create else (None, None)
         store.make()
         with writer_lock(store.folder, wait_seconds=PATIENCE_SECONDS):
             if embedder is not None and self._catalog_open is None:
@@ -126,13 +126,13 @@ class Session:
                     self._embedder_open = None
             yield self.catalog()
 
-    def _embedder_for_new(self, pictures: Sequence[str]) -> tuple[Embedder, bytes | None]:
+    def _embedder_for_new(self, images: Sequence[str]) -> tuple[Embedder, bytes | None]:
         """Return the backbone, and what a new catalog must keep of it."""
         quantize = self.config.precision == INT8 and self._embedder_given is None
         if quantize and self.catalog_or_none() is None:
             from engine.embedding.int8_calibration import quantized_embedder
 
-            return quantized_embedder(self.config, pictures, self._reporter)
+            return quantized_embedder(self.config, images, self._reporter)
         return self.embedder(), None
 
     def index(self, catalog: Catalog) -> OpenedIndex:

@@ -79,8 +79,8 @@ class TrainingVerbs:
             )
         if dataset is not None:
             require_folder(str(dataset))
-        pictures = [str(dataset)] if dataset is not None else []
-        with self._session.writing(create=not from_labels, pictures=pictures) as catalog:
+        images = [str(dataset)] if dataset is not None else []
+        with self._session.writing(create=not from_labels, images=images) as catalog:
             heads = self._session.heads()
             if extend:
                 find_head(heads, head)

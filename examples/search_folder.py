@@ -7,8 +7,8 @@ import sys
 
 from engine import Engine
 
-folder, picture = sys.argv[1:]
+folder, image = sys.argv[1:]
 with Engine.open() as engine:
     engine.index([folder])
-    for hit in engine.search(picture, k=5):
+    for hit in engine.search(image, k=5):
         print(f"{hit.score:.3f}  {hit.path}")

@@ -7,9 +7,9 @@ import sys
 
 from engine import Engine
 
-folder, *pictures = sys.argv[1:]
+folder, *images = sys.argv[1:]
 with Engine.open() as engine:
     report = engine.train(folder, head="mine")
     print(f"validation accuracy {report.validation_accuracy:.2f}")
-    for answer in engine.classify(pictures):
+    for answer in engine.classify(images):
         print(answer.image, answer.category or "unknown")

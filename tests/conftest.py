@@ -15,7 +15,7 @@ from engine import Config, Engine
 from engine.testing import FakeEmbedder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-REAL_PICTURES = Path(os.environ.get("ENGINE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+REAL_IMAGES = Path(os.environ.get("ENGINE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,7 +57,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def pictures(drawn: Path, tmp_path: Path) -> Path:
+def images(drawn: Path, tmp_path: Path) -> Path:
     """A folder of a test's own with four renders in each of three categories."""
     folder = tmp_path / "pictures"
     for category in ("bed", "chair", "lamp"):
@@ -76,8 +76,8 @@ def fake_engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def real_pictures() -> Path:
+def real_images() -> Path:
     """The folder of real photographs, where there is one."""
-    if not (REAL_PICTURES / "catalog").is_dir():
-        pytest.skip(f"no real photographs at {REAL_PICTURES} (set ENGINE_TEST_DATA)")
-    return REAL_PICTURES
+    if not (REAL_IMAGES / "catalog").is_dir():
+        pytest.skip(f"no real photographs at {REAL_IMAGES} (set ENGINE_TEST_DATA)")
+    return REAL_IMAGES

@@ -13,7 +13,7 @@ WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class TrainingImages:
     """Files as a data set of inputs."""
 
     files: Sequence[str]
@@ -47,8 +47,8 @@ class DataLoaderPeer(Peer):
         import torch
         from torch.utils.data import DataLoader
 
-        pictures: Any = Pictures(files, self._transform)
-        loader = DataLoader(pictures, batch_size=BATCH, num_workers=WORKERS)
+        images: Any = TrainingImages(files, self._transform)
+        loader = DataLoader(images, batch_size=BATCH, num_workers=WORKERS)
         with torch.inference_mode():
             self._embeddings = [self._network(batch).numpy() for batch in loader]
 

@@ -32,11 +32,11 @@ class Img2VecPeer(Peer):
 
         self._embeddings = []
         for start in range(0, len(files), BATCH):
-            pictures = []
+            images = []
             for file in files[start : start + BATCH]:
                 with Image.open(file) as opened:
-                    pictures.append(opened.convert("RGB"))
-            self._embeddings.append(self._network.get_vec(pictures))
+                    images.append(opened.convert("RGB"))
+            self._embeddings.append(self._network.get_vec(images))
 
     def features(self, files: Sequence[str]) -> Any:
         """Return the embeddings made last."""

@@ -64,9 +64,9 @@ def main(photo: str, vectors: str, paths: str, backbone: str, weights: str) -> N
     """Print the paths of the ten nearest images, best first."""
     network, transform = BACKBONES[backbone](weights)
     with Image.open(photo) as opened:
-        picture = transform(opened.convert("RGB"))
+        image = transform(opened.convert("RGB"))
     with torch.inference_mode():
-        embedding = network.eval()(picture[None])[0].numpy()
+        embedding = network.eval()(image[None])[0].numpy()
     known = np.load(vectors, mmap_mode="r")
     scores = known @ (embedding / np.linalg.norm(embedding))
     nearest = np.argpartition(-scores, NEAREST)[:NEAREST]

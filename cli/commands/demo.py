@@ -34,11 +34,11 @@ def command(
     from cli.pages.demo import write_tour_page
     from cli.progress import ConsoleReporter
     from cli.render import say, write_json
-    from demo.tour import BACKBONE, draw_pictures, take_tour
+    from demo.tour import BACKBONE, draw_images, take_tour
 
-    pictures = draw_pictures(folder, seed, ConsoleReporter())
+    images = draw_images(folder, seed, ConsoleReporter())
     with open_engine(folder / ".engine", backbone=BACKBONE) as engine:
-        tour = take_tour(engine, pictures)
+        tour = take_tour(engine, images)
     page = folder / "index.html"
     write_tour_page(tour, page)
     if json:
@@ -55,9 +55,9 @@ def _tell(tour: Tour) -> None:
     def step(number: int, text: str, command: str) -> None:
         write(f"\n{bold(f'{number}. {text}')}\n   $ {command}\n")
 
-    folder = tour.pictures.folder
+    folder = tour.images.folder
     write(
-        f"Drew {tour.pictures.count} pictures of beds, chairs, lamps, sofas and tables "
+        f"Drew {tour.images.count} pictures of beds, chairs, lamps, sofas and tables "
         f"in {folder}/\n"
         f"To type the commands yourself:  cd {folder}\n"
     )

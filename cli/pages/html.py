@@ -164,7 +164,7 @@ def _card(card: Card) -> str:
     # A picture with guesses has its bars beside it, and none below.
     kind, bar = (f"{kind} beside", "") if card.guesses else (kind, _bar(card.share))
     return (
-        f'<div class="{kind}"><a href="{escape(_link(card.path))}">{_picture(card.path)}</a>{bar}'
+        f'<div class="{kind}"><a href="{escape(_link(card.path))}">{_image(card.path)}</a>{bar}'
         f'<div class="text"><b>{_text(card.title)}</b>{lines}'
         f"{''.join(map(_guess, card.guesses))}</div></div>"
     )
@@ -204,7 +204,7 @@ def _table(rows: Sequence[Sequence[str]], layout: str) -> str:
     return f'<table class="{layout}"><tr>{head}</tr>{body}</table>'
 
 
-def _picture(path: str) -> str:
+def _image(path: str) -> str:
     """Return a small copy as part of the page, so that the page can be sent to someone."""
     try:
         image = decode(read_file(path), path, MAX_PIXELS).pixels

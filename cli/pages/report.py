@@ -8,7 +8,7 @@ from pathlib import Path
 from cli.pages import plots
 from cli.pages.html import FACTS, NUMBERS, Card, Guess, Section, write_page
 from cli.render import percent
-from engine.learning.results import HeadReport, HeldOutPicture
+from engine.learning.results import HeadReport, HeldOutImage
 
 NAN = float("nan")
 
@@ -27,7 +27,7 @@ def write_report_page(report: HeadReport, file: Path) -> None:
         *_answers(report),
         *_certainty(report),
         _limits(report),
-        *_pictures(report),
+        *_images(report),
         _card(report),
     ]
     write_page(file, f"The head {report.head}", summary(report), sections)
@@ -144,7 +144,7 @@ def _limits(report: HeadReport) -> Section:
     return Section("What it leaves to others", text, table=rows, layout=NUMBERS)
 
 
-def _pictures(report: HeadReport) -> list[Section]:
+def _images(report: HeadReport) -> list[Section]:
     sections = []
     if report.mistakes:
         text = "Wrong and sure of it: often a wrong label, or two things in one picture."
@@ -157,19 +157,19 @@ def _pictures(report: HeadReport) -> list[Section]:
     return sections
 
 
-def _mistake(picture: HeldOutPicture) -> Card:
-    best = picture.predictions[0] if picture.predictions else None
+def _mistake(image: HeldOutImage) -> Card:
+    best = image.predictions[0] if image.predictions else None
     title = f"{best.category}  {percent(best.probability, 0)}" if best else "-"
-    lines = [f"it is: {picture.label}", os.path.basename(picture.path)]
-    return Card(picture.path, title, lines, best.probability if best else 0.0, wrong=True)
+    lines = [f"it is: {image.label}", os.path.basename(image.path)]
+    return Card(image.path, title, lines, best.probability if best else 0.0, wrong=True)
 
 
-def _shown(picture: HeldOutPicture) -> Card:
+def _shown(image: HeldOutImage) -> Card:
     guesses = [
-        Guess(each.category, each.probability, each.category == picture.label)
-        for each in picture.predictions
+        Guess(each.category, each.probability, each.category == image.label)
+        for each in image.predictions
     ]
-    return Card(picture.path, picture.label, [os.path.basename(picture.path)], guesses=guesses)
+    return Card(image.path, image.label, [os.path.basename(image.path)], guesses=guesses)
 
 
 def _card(report: HeadReport) -> Section:

@@ -13,7 +13,7 @@ from engine.backbones.table import AUTO, EMBEDDED, REFERENCE, Backbone, backbone
 from engine.backbones.weights import WeightsCache, WeightsFile, reachable
 from engine.config import INT8, Config
 from engine.errors import BackboneMismatchError, WeightsError
-from engine.pictures.decode import Picture, decode
+from engine.pictures.decode import DecodedImage, decode
 from engine.pictures.preprocess import Pixels
 from engine.progress import Reporter
 from engine.runtimes import Runtime, open_runtime
@@ -101,7 +101,7 @@ class Embedder:
         """Load the backbone now, and not with the first picture."""
         self._runtime  # noqa: B018
 
-    def picture(self, data: bytes, name: str) -> Picture:
+    def image(self, data: bytes, name: str) -> DecodedImage:
         """Decode a picture, a large JPEG at as much of its size as the backbone can tell.
 
         Raises
@@ -120,7 +120,7 @@ class Embedder:
         ImageError
             It cannot be used.
         """
-        return self.backbone.preprocessing.pixels(self.picture(data, name).pixels)
+        return self.backbone.preprocessing.pixels(self.image(data, name).pixels)
 
     @property
     def batch(self) -> int:

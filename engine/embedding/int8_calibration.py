@@ -51,12 +51,12 @@ def quantized_embedder(
     refuse_torch(config)
     import_nncf()
     base = choose_embedder(replace(config, precision=FP32), None, reporter)
-    pictures = calibration_pictures(base, paths)
+    images = calibration_images(base, paths)
     reporter.announce(
-        f"quantizing {base.backbone.name} with {len(pictures)} of the pictures (once for this "
+        f"quantizing {base.backbone.name} with {len(images)} of the pictures (once for this "
         "catalog)"
     )
-    file = _quantized(base, pictures)
+    file = _quantized(base, images)
     fingerprint = fingerprint_of(file)
     embedder = Embedder(
         config,
@@ -69,7 +69,7 @@ def quantized_embedder(
     return embedder, file
 
 
-def calibration_pictures(embedder: Embedder, paths: Sequence[str]) -> list[Pixels]:
+def calibration_images(embedder: Embedder, paths: Sequence[str]) -> list[Pixels]:
     """Return the backbone's inputs for pictures spread over all that there are.
 
     Raises
@@ -111,14 +111,14 @@ def _pixels(embedder: Embedder, path: str) -> Pixels | None:
         return None
 
 
-def _quantized(base: Embedder, pictures: Sequence[Pixels]) -> bytes:
+def _quantized(base: Embedder, images: Sequence[Pixels]) -> bytes:
     from engine.runtimes.int8_quantize import save_quantized
 
     def heard(seen: int) -> None:
-        base.reporter.progress("quantizing", min(seen, len(pictures)), len(pictures), "images")
+        base.reporter.progress("quantizing", min(seen, len(images)), len(images), "images")
 
     with tempfile.TemporaryDirectory(prefix="engine-") as temporary:
         folder = Path(temporary)
-        save_quantized(base.converted.model, pictures, folder / "model.xml", heard)
+        save_quantized(base.converted.model, images, folder / "model.xml", heard)
         shutil.copy2(base.converted.classifier, folder)
         return pack(folder, base.backbone.name, base.fingerprint)

@@ -65,7 +65,7 @@ class Tuned:
     chosen: Tried
     tried: tuple[Tried, ...]
     folds: int
-    pictures: int
+    images: int
 
     @property
     def reason(self) -> str:
@@ -73,7 +73,7 @@ class Tuned:
         best = min(self.tried, key=lambda each: each.log_loss)
         found = (
             f"{describe(self.chosen.options)}: log-loss {self.chosen.log_loss:.3f}, accuracy "
-            f"{self.chosen.accuracy:.3f} in {self.folds} folds of {self.pictures} pictures"
+            f"{self.chosen.accuracy:.3f} in {self.folds} folds of {self.images} pictures"
         )
         if best is self.chosen:
             return f"{found}, the best of {len(self.tried)}"
@@ -100,7 +100,7 @@ def describe(options: TrainOptions) -> str:
 
 def tune(
     rows: Rows,
-    pictures: Ids,
+    images: Ids,
     original: Ids,
     outputs: int,
     options: TrainOptions,
@@ -131,7 +131,7 @@ def tune(
         Changes, the simplest way first.
     """
     ways = _ways(options, candidates)
-    few = _first_views(pictures)
+    few = _first_views(images)
     original = original[balanced_sample(rows.labels[original], MOST_ROWS, FEWEST_EACH, 0)]
     fold_of = _folds(rows.labels[original], options.seed)
     folds = int(fold_of.max()) + 1
@@ -143,7 +143,7 @@ def tune(
             logits = np.empty((len(original), outputs), np.float32)
             for fold in range(folds):
                 held = original[fold_of == fold]
-                kept = few[np.isin(pictures[few], pictures[original[fold_of != fold]])]
+                kept = few[np.isin(images[few], images[original[fold_of != fold]])]
                 logits[fold_of == fold] = _answers(rows, kept, held, outputs, way)
                 done += 1
                 progress(done, total)
@@ -187,10 +187,10 @@ def _folds(labels: Ids, seed: int) -> Ids:
     return fold_of
 
 
-def _first_views(pictures: Ids) -> Ids:
+def _first_views(images: Ids) -> Ids:
     """Return the rows that are among the first views of their pictures, int64 `[m]`."""
-    order = np.argsort(pictures, kind="stable")
-    counted = np.arange(len(order)) - np.searchsorted(pictures[order], pictures[order])
+    order = np.argsort(images, kind="stable")
+    counted = np.arange(len(order)) - np.searchsorted(images[order], images[order])
     return np.sort(order[counted < VIEWS])
 
 

@@ -27,7 +27,7 @@ MOST_PATHS = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class ShownPicture:
+class ShownImage:
     """A picture that was held out, and what the trial made of it.
 
     Attributes
@@ -69,8 +69,8 @@ class HeldOut:
     answers: Ids
     confidence: Floats
     raw_confidence: Floats
-    mistakes: tuple[ShownPicture, ...] = ()
-    shown: tuple[ShownPicture, ...] = ()
+    mistakes: tuple[ShownImage, ...] = ()
+    shown: tuple[ShownImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +165,10 @@ def held_out_record(
     answers = np.where(rejected, UNKNOWN, probability.argmax(axis=1)).astype(np.int64)
     confidence = probability.max(axis=1)
 
-    def shown(place: int) -> ShownPicture:
+    def shown(place: int) -> ShownImage:
         order = np.argsort(-probability[place], kind="stable")[:TOP]
         top = tuple((categories[one], float(probability[place, one])) for one in order)
-        return ShownPicture(paths[place], categories[int(labels[place])], top)
+        return ShownImage(paths[place], categories[int(labels[place])], top)
 
     known = np.array([bool(path) for path in paths] or [False] * len(labels))
     wrong = np.flatnonzero((probability.argmax(axis=1) != labels) & ~rejected & known)

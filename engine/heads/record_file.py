@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.heads.record import HASH_BYTES, UNKNOWN, HeldOut, Learned, Record, ShownPicture
+from engine.heads.record import HASH_BYTES, UNKNOWN, HeldOut, Learned, Record, ShownImage
 
 _HELD_OUT = {
     "labels": np.int64,
@@ -100,6 +100,6 @@ def _check(parts: Mapping[str, Any], outputs: int) -> None:
             raise ValueError(f"{name} names a category that is not there")
 
 
-def _shown(row: Mapping[str, Any]) -> ShownPicture:
+def _shown(row: Mapping[str, Any]) -> ShownImage:
     top = tuple((str(name), float(probability)) for name, probability in row["top"])
-    return ShownPicture(str(row["path"]), str(row["label"]), top)
+    return ShownImage(str(row["path"]), str(row["label"]), top)

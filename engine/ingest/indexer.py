@@ -190,12 +190,12 @@ class Indexer:
                 return _Opened(task, scanned_ns, digest)
             if reuse and digest in self._contents:
                 return _Opened(task, scanned_ns, digest, twin=True)
-            picture = self._embedder.picture(data, task.file.path)
-            pixels = self._embedder.backbone.preprocessing.pixels(picture.pixels)
+            image = self._embedder.image(data, task.file.path)
+            pixels = self._embedder.backbone.preprocessing.pixels(image.pixels)
         except ImageError as error:
             return _Opened(task, scanned_ns, digest, error=error)
-        size = (picture.width, picture.height)
-        return _Opened(task, scanned_ns, digest, pixels=pixels, size=size, format=picture.format)
+        size = (image.width, image.height)
+        return _Opened(task, scanned_ns, digest, pixels=pixels, size=size, format=image.format)
 
     def _settle(self, opened: _Opened) -> None:
         if opened.error is not None:

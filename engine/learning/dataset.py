@@ -211,11 +211,11 @@ class Collector:
             missing = sorted(wanted - set(views))
             if not missing:
                 return digest, {view: views[view] for view in wanted}, {}
-            picture = self._embedder.picture(data, path).pixels
+            image = self._embedder.image(data, path).pixels
         except ImageError as error:
             return "", {}, error
         preprocessing = self._embedder.backbone.preprocessing
-        made = {view: view_pixels(picture, preprocessing, view, digest) for view in missing}
+        made = {view: view_pixels(image, preprocessing, view, digest) for view in missing}
         return digest, {view: views[view] for view in wanted & set(views)}, made
 
     def _at_hand(self, digest: str) -> tuple[dict[str, Vectors], bool]:

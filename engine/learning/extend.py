@@ -93,24 +93,24 @@ def _joined(
     found: dict[str, Views],
     views: tuple[str, ...],
 ) -> Examples:
-    texts = [examples.categories[label] for label in examples.picture_labels]
+    texts = [examples.categories[label] for label in examples.image_labels]
     categories, labels = label_numbers([*texts, *(each.label for each in there)])
-    first = examples.pictures
+    first = examples.images
     rows = [
         (first + place, view)
         for place, each in enumerate(there)
         for view in views
         if view in found[each.content]
     ]
-    picture = np.array([place for place, _ in rows], np.int64)
+    image = np.array([place for place, _ in rows], np.int64)
     parts = [found[there[place - first].content][view] for place, view in rows]
-    every = np.concatenate([examples.picture, picture])
+    every = np.concatenate([examples.image, image])
     return replace(
         examples,
         categories=categories,
         vectors=Vectors.concatenate([examples.vectors, *parts]),
         labels=labels[every],
-        picture=every,
+        image=every,
         original=np.concatenate(
             [examples.original, np.array([view == ORIGINAL for _, view in rows], np.bool_)]
         ),

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.heads.head import Head, layer_sizes
-from engine.heads.record import UNKNOWN, HeldOut, Record, ShownPicture
-from engine.learning.results import CalibrationBin, HeadReport, HeldOutPicture
+from engine.heads.record import UNKNOWN, HeldOut, Record, ShownImage
+from engine.learning.results import CalibrationBin, HeadReport, HeldOutImage
 from engine.results import CategoryScore, Prediction
 from index.records import Floats, Ids
 
@@ -55,8 +55,8 @@ def head_report(head: Head) -> HeadReport:
         confusion=counts.tolist() if held else [],
         calibration_before=before,
         calibration_after=after,
-        mistakes=_pictures(head.name, held.mistakes if held else ()),
-        shown=_pictures(head.name, held.shown if held else ()),
+        mistakes=_images(head.name, held.mistakes if held else ()),
+        shown=_images(head.name, held.shown if held else ()),
         missing=_missing(head),
     )
 
@@ -131,14 +131,14 @@ def _bins(confidence: Floats, right: npt.NDArray[np.bool_]) -> list[CalibrationB
     return rows
 
 
-def _pictures(head: str, pictures: Sequence[ShownPicture]) -> list[HeldOutPicture]:
+def _images(head: str, images: Sequence[ShownImage]) -> list[HeldOutImage]:
     return [
-        HeldOutPicture(
+        HeldOutImage(
             each.path,
             each.label,
             [Prediction(category, probability, head) for category, probability in each.top],
         )
-        for each in pictures
+        for each in images
     ]
 
 

@@ -146,7 +146,7 @@ class CalibrationBin:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOutPicture:
+class HeldOutImage:
     """A picture that was held out, what it shows, and what the head made of it, best first."""
 
     path: str
@@ -189,6 +189,6 @@ class HeadReport:
     confusion: Sequence[Sequence[int]]
     calibration_before: Sequence[CalibrationBin]
     calibration_after: Sequence[CalibrationBin]
-    mistakes: Sequence[HeldOutPicture]
-    shown: Sequence[HeldOutPicture]
+    mistakes: Sequence[HeldOutImage]
+    shown: Sequence[HeldOutImage]
     missing: Sequence[str]

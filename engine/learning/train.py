@@ -187,7 +187,7 @@ class Trainer:
         return TrainReport(
             head=name,
             categories=examples.categories,
-            images=examples.pictures,
+            images=examples.images,
             embedded=embedded,
             validation_images=trained.validation_images,
             validation_accuracy=trained.head.metrics["validation_accuracy"],
@@ -205,7 +205,7 @@ class Trainer:
         progress = self._embedder.reporter.progress
         tuned = tune(
             layer_rows(examples),
-            examples.picture,
+            examples.image,
             np.flatnonzero(examples.original),
             len(examples.categories),
             options,
@@ -224,7 +224,7 @@ class Trainer:
         ]
         seconds = time.monotonic() - started
         return (
-            Tuning(tuned.reason, tuned.folds, tuned.pictures, tried, seconds),
+            Tuning(tuned.reason, tuned.folds, tuned.images, tried, seconds),
             tuned.chosen.options,
         )
 
@@ -251,17 +251,14 @@ def _examples(found: Collected, names: Sequence[str]) -> Examples:
     """Return what was collected, one view after the other."""
     categories, labels = label_numbers([each.label for each in found.files])
     rows = [
-        (picture, view)
-        for view in names
-        for picture, views in enumerate(found.views)
-        if view in views
+        (image, view) for view in names for image, views in enumerate(found.views) if view in views
     ]
-    picture = np.array([place for place, _ in rows], np.int64)
+    image = np.array([place for place, _ in rows], np.int64)
     return Examples(
         categories,
         Vectors.concatenate([found.views[place][view] for place, view in rows]),
-        labels[picture],
-        picture,
+        labels[image],
+        image,
         np.array([view == ORIGINAL for _, view in rows]),
         paths=tuple(each.file.path for each in found.files),
         hashes=tuple(found.hashes),
@@ -271,4 +268,4 @@ def _examples(found: Collected, names: Sequence[str]) -> Examples:
 
 def _texts(examples: Examples) -> list[str]:
     """Return the category of each picture by name."""
-    return [examples.categories[label] for label in examples.picture_labels]
+    return [examples.categories[label] for label in examples.image_labels]

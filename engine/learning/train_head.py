@@ -57,22 +57,22 @@ class Examples:
     categories: tuple[str, ...]
     vectors: Vectors
     labels: Ids
-    picture: Ids
+    image: Ids
     original: npt.NDArray[np.bool_]
     paths: tuple[str, ...] = ()
     hashes: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         """How many pictures there are."""
         return int(self.original.sum())
 
     @property
-    def picture_labels(self) -> Ids:
+    def image_labels(self) -> Ids:
         """The category of each picture, int64 `[pictures]`."""
-        labels = np.empty(self.pictures, np.int64)
-        labels[self.picture] = self.labels
+        labels = np.empty(self.images, np.int64)
+        labels[self.image] = self.labels
         return labels
 
 
@@ -172,13 +172,13 @@ def _train(
 
 def _split(examples: Examples, options: TrainOptions) -> tuple[Ids, Ids]:
     """Return which rows to train on, and which to hold out (only pictures themselves)."""
-    order = np.argsort(examples.picture[examples.original])
+    order = np.argsort(examples.image[examples.original])
     labels = examples.labels[examples.original][order]
     share = min(options.validation, MOST_HELD_OUT / len(labels))
     kept, held = stratified_split(labels.tolist(), share, options.seed)
     return (
-        np.flatnonzero(np.isin(examples.picture, kept)),
-        np.flatnonzero(np.isin(examples.picture, held) & examples.original),
+        np.flatnonzero(np.isin(examples.image, kept)),
+        np.flatnonzero(np.isin(examples.image, held) & examples.original),
     )
 
 
@@ -192,7 +192,7 @@ def _some(examples: Examples, rows: Ids, options: TrainOptions) -> Examples:
         examples,
         vectors=examples.vectors[rows],
         labels=examples.labels[rows],
-        picture=examples.picture[rows],
+        image=examples.image[rows],
         original=examples.original[rows],
     )
 
@@ -246,14 +246,14 @@ class _Measured:
 
 def _measure(head: Head, examples: Examples, held: Ids, built_in: BuiltIn) -> _Measured:
     vectors, labels = examples.vectors[held], examples.labels[held]
-    metrics = {"images": float(examples.pictures), "validation_images": float(len(labels))}
+    metrics = {"images": float(examples.images), "validation_images": float(len(labels))}
     if not len(labels):
         return _Measured(1.0, MOST_ASKED, metrics | {"validation_accuracy": float("nan")})
     logits: Floats = head.log_probabilities(vectors)
     temperature = fit_temperature(logits, labels)
     share = belonging(head, built_in, vectors)
     accept = min(MOST_ASKED, float(np.quantile(share, REJECTED)))
-    paths = [examples.paths[place] for place in examples.picture[held]] if examples.paths else []
+    paths = [examples.paths[place] for place in examples.image[held]] if examples.paths else []
     among_all = Classifier(built_in, [head]).joint(vectors).probability.argmax(axis=1)
     metrics |= {
         "validation_accuracy": float((logits.argmax(axis=1) == labels).mean()),
@@ -293,5 +293,5 @@ def _forgetting(
 def _learned(examples: Examples) -> Learned | None:
     if not examples.hashes:
         return None
-    labels = examples.picture_labels
+    labels = examples.image_labels
     return Learned.of(examples.hashes, labels, examples.views, examples.paths)

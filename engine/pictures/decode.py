@@ -32,7 +32,7 @@ _limit = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DecodedImage:
     """A decoded picture: 8-bit RGB, upright, transparency laid on white.
 
     Attributes
@@ -87,7 +87,7 @@ def content_hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def decode(data: bytes, name: str, max_pixels: int, enough: int | None = None) -> Picture:
+def decode(data: bytes, name: str, max_pixels: int, enough: int | None = None) -> DecodedImage:
     """Decode a picture.
 
     Parameters
@@ -128,7 +128,7 @@ def decode(data: bytes, name: str, max_pixels: int, enough: int | None = None) -
         ) from None
 
 
-def _unpack(data: bytes, name: str, max_pixels: int, enough: int | None) -> Picture:
+def _unpack(data: bytes, name: str, max_pixels: int, enough: int | None) -> DecodedImage:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _check_size(image, name, max_pixels)
         kind = "JPEG" if image.format == "MPO" else str(image.format)
@@ -139,8 +139,8 @@ def _unpack(data: bytes, name: str, max_pixels: int, enough: int | None) -> Pict
         turn = _turn(image)
         rgb = to_rgb(image if turn is None else image.transpose(turn))
     if not reduced:
-        return Picture(rgb, *rgb.size, kind)
-    return Picture(rgb, *(whole[::-1] if turn in _SIDEWAYS else whole), kind)
+        return DecodedImage(rgb, *rgb.size, kind)
+    return DecodedImage(rgb, *(whole[::-1] if turn in _SIDEWAYS else whole), kind)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -112,11 +112,11 @@ def _walk(top: str, folders: set[tuple[int, int]], found: Found) -> Iterator[str
             continue
         folders.add((state.st_dev, state.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not is_junk(name))
-        yield from (os.path.join(folder, name) for name in sorted(files) if _is_picture(name))
+        yield from (os.path.join(folder, name) for name in sorted(files) if _is_image(name))
         found.skipped += [
             Skipped(os.path.join(folder, name), "it is a folder, not a picture", "Rename it")
             for name in subfolders
-            if _is_picture(name)
+            if _is_image(name)
         ]
 
 
@@ -125,7 +125,7 @@ def is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in JUNK
 
 
-def _is_picture(name: str) -> bool:
+def _is_image(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
 
 

@@ -58,7 +58,7 @@ def import_nncf() -> Any:
 
 
 def save_quantized(
-    model: Path, pictures: Sequence[Pixels], target: Path, heard: Callable[[int], None]
+    model: Path, images: Sequence[Pixels], target: Path, heard: Callable[[int], None]
 ) -> None:
     """Quantize a network and write it.
 
@@ -101,9 +101,9 @@ def save_quantized(
         warnings.simplefilter("ignore")
         quantized = nncf.quantize(
             network,
-            nncf.Dataset(list(pictures), feed),
+            nncf.Dataset(list(images), feed),
             preset=nncf.QuantizationPreset.MIXED,
-            subset_size=len(pictures),
+            subset_size=len(images),
             ignored_scope=nncf.IgnoredScope(names=[each.get_friendly_name() for each in kept]),
         )
     _number(quantized)

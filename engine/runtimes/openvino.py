@@ -112,8 +112,8 @@ class OpenVINORuntime:
                 request.wait()
                 embeddings[done] = request.get_output_tensor(0).data[0]
             if step < len(pixels):
-                picture = self._tensor(pixels[step : step + 1], shared_memory=True)
-                request.set_input_tensor(0, picture)
+                image = self._tensor(pixels[step : step + 1], shared_memory=True)
+                request.set_input_tensor(0, image)
                 request.start_async()
 
 

@@ -20,7 +20,7 @@ from index.records import Floats
 BATCH = 64
 # On a GPU as many pictures as take a quarter of its free memory, at what the widest layers of
 # ResNet50 need in fp32 and as much again; more than the most make no network here any faster.
-BYTES_PER_PICTURE = 48 * 2**20
+BYTES_PER_IMAGE = 48 * 2**20
 MOST = 256
 # One batch is computed while the pixels of the next are on their way.
 UNDER_WAY = 2
@@ -128,7 +128,7 @@ def _batch(device: torch.device) -> int:
     if device.type != "cuda":
         return BATCH
     free, _ = torch.cuda.mem_get_info(device)
-    return int(min(MOST, max(1, free // 4 // BYTES_PER_PICTURE)))
+    return int(min(MOST, max(1, free // 4 // BYTES_PER_IMAGE)))
 
 
 def _best_device() -> str:

@@ -17,9 +17,9 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 @pytest.fixture
-def store(fake_engine: Engine, pictures: Path) -> Path:
+def store(fake_engine: Engine, images: Path) -> Path:
     """A store with twelve pictures, made with the fake backbone."""
-    fake_engine.index([pictures], label="parent")
+    fake_engine.index([images], label="parent")
     return fake_engine.config.store.folder
 
 

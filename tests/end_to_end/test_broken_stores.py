@@ -193,7 +193,7 @@ def test_a_disk_that_is_really_full_is_said_to_be_full(
         pytest.skip("there is no command unshare here")
     size = sum(path.stat().st_size for path in shop.iterdir()) // 1024 + 200
     (tmp_path / "disk").mkdir()
-    script = FULL_DISK.format(size=size, place=tmp_path / "disk", store=shop, pictures=many)
+    script = FULL_DISK.format(size=size, place=tmp_path / "disk", store=shop, images=many)
     command = ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, "-m", "cli.main"]
     done = subprocess.run(command, capture_output=True, timeout=120, cwd=REPOSITORY)
     if done.returncode == 99 or b"unshare" in done.stderr:

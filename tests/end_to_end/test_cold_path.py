@@ -93,7 +93,7 @@ def test_a_head_is_imported_and_asked_on_a_machine_without_torch(
     engine: Run, trained: Path, drawn: Path, tmp_path: Path
 ) -> None:
     file, store = tmp_path / "furniture.safetensors", tmp_path / "store"
-    picture = drawn / "bed" / "bed-0001.jpg"
+    image = drawn / "bed" / "bed-0001.jpg"
     for line in (
         ("heads", "export", "furniture", file, "--store", trained),
         ("index", drawn, "--store", store),
@@ -101,7 +101,7 @@ def test_a_head_is_imported_and_asked_on_a_machine_without_torch(
         assert engine(*line).returncode == 0
     done = engine("heads", "import", file, "--store", store, first=NO_TORCH)
     assert done.returncode == 0, done.stderr
-    asked = ("classify", picture, "--head", "furniture", "--json", "--store", store)
+    asked = ("classify", image, "--head", "furniture", "--json", "--store", store)
     done = engine(*asked, first=NO_TORCH)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["predictions"][0]["category"] == "bed"

@@ -144,9 +144,9 @@ def test_the_json_of_each_command_has_the_promised_keys_and_types(
 
 
 def test_a_newcomers_first_hour_works_as_the_readme_says(
-    engine: Run, pictures: Path, tmp_path: Path
+    engine: Run, images: Path, tmp_path: Path
 ) -> None:
-    shutil.copy2(pictures / "bed" / "bed-0001.jpg", pictures / "bed" / "copy.jpg")
+    shutil.copy2(images / "bed" / "bed-0001.jpg", images / "bed" / "copy.jpg")
 
     def ok(*arguments: str) -> Any:
         done = engine(*arguments, cwd=tmp_path)
@@ -158,7 +158,7 @@ def test_a_newcomers_first_hour_works_as_the_readme_says(
     assert (tmp_path / ".engine" / "catalog.sqlite").exists()
     [found] = ok("search", "pictures/chair/chair-0002.jpg", "-k", "3", "--json")
     assert [hit["rank"] for hit in found["results"]] == [1, 2, 3]
-    assert found["results"][0]["path"] == str(pictures / "chair" / "chair-0002.jpg")
+    assert found["results"][0]["path"] == str(images / "chair" / "chair-0002.jpg")
     assert found["results"][0]["score"] == pytest.approx(1, abs=1e-3)
     assert ok("train", "pictures", "--head", "small", "--json")["categories"] == [
         "bed",

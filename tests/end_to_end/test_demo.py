@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.tour import draw_pictures
+from demo.tour import draw_images
 from engine.progress import SILENT
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -54,7 +54,7 @@ def test_it_tells_the_commands_that_do_the_same(
         assert f"$ engine {command} " in text
 
 
-def test_it_leaves_a_page_with_every_test_picture(
+def test_it_leaves_a_page_with_every_test_image(
     demo: tuple[Path, subprocess.CompletedProcess[bytes]],
 ) -> None:
     page = (demo[0] / "index.html").read_text(encoding="utf-8")
@@ -85,7 +85,7 @@ def test_a_second_run_draws_nothing_again_and_answers_in_json(
     assert {path: path.stat().st_mtime_ns for path in demo[0].rglob("*.jpg")} == before
     assert (answer["index"]["unchanged"], answer["index"]["embedded"]) == (20, 0)
     assert answer["train"]["categories"] == ["bed", "chair", "lamp", "sofa", "table"]
-    assert {"pictures", "commands", "search", "examples", "evaluation", "joint"} <= set(answer)
+    assert {"images", "commands", "search", "examples", "evaluation", "joint"} <= set(answer)
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(
@@ -99,14 +99,14 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(
     assert "should not happen" not in line
 
 
-def test_another_seed_draws_other_pictures_and_the_first_seed_the_first_again(
+def test_another_seed_draws_other_images_and_the_first_seed_the_first_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("demo.tour.PARTS", {"test": (1, 0)})
 
-    def picture(seed: int) -> bytes:
-        return draw_pictures(tmp_path, seed, SILENT).first("test", "bed").read_bytes()
+    def image(seed: int) -> bytes:
+        return draw_images(tmp_path, seed, SILENT).first("test", "bed").read_bytes()
 
-    first, other, again = picture(0), picture(1), picture(0)
+    first, other, again = image(0), image(1), image(0)
     assert first != other
     assert first == again

@@ -27,9 +27,9 @@ def data(tmp_path: Path, ready: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
-def started(pictures: Path, name: str) -> subprocess.Popen[bytes]:
+def started(images: Path, name: str) -> subprocess.Popen[bytes]:
     """Start the command."""
-    command = [sys.executable, "-m", "cli.main", "finetune", str(pictures), "--name", name]
+    command = [sys.executable, "-m", "cli.main", "finetune", str(images), "--name", name]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     return subprocess.Popen(
         [*command, *OPTIONS, "--json"],
@@ -56,21 +56,21 @@ def told(done: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:
 
 
 def test_a_killed_run_is_resumed_to_the_very_same_backbone(
-    quick: Run, pictures: Path, data: Path
+    quick: Run, images: Path, data: Path
 ) -> None:
-    whole = told(quick("finetune", pictures, "--name", "whole", *OPTIONS, "--json"))
-    child = started(pictures, "parts")
+    whole = told(quick("finetune", images, "--name", "whole", *OPTIONS, "--json"))
+    child = started(images, "parts")
     after_a_pass(child, data, "parts")
     child.kill()
     child.communicate()
     assert not (data / "backbones" / "parts.json").exists()
-    resumed = told(quick("finetune", pictures, "--name", "parts", *OPTIONS, "--resume", "--json"))
+    resumed = told(quick("finetune", images, "--name", "parts", *OPTIONS, "--resume", "--json"))
     assert resumed["fingerprint"] == whole["fingerprint"]
     assert resumed["epochs"] == whole["epochs"] == 4
 
 
-def test_ctrl_c_keeps_the_best_so_far_and_says_so(quick: Run, pictures: Path, data: Path) -> None:
-    child = started(pictures, "mine")
+def test_ctrl_c_keeps_the_best_so_far_and_says_so(quick: Run, images: Path, data: Path) -> None:
+    child = started(images, "mine")
     after_a_pass(child, data, "mine")
     child.send_signal(signal.SIGINT)
     out, errors = child.communicate(timeout=PATIENCE)
@@ -83,9 +83,9 @@ def test_ctrl_c_keeps_the_best_so_far_and_says_so(quick: Run, pictures: Path, da
 
 
 def test_people_are_told_what_was_trained_and_what_it_brought(
-    quick: Run, pictures: Path, data: Path
+    quick: Run, images: Path, data: Path
 ) -> None:
-    done = quick("finetune", pictures, "--name", "mine", *OPTIONS)
+    done = quick("finetune", images, "--name", "mine", *OPTIONS)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.decode().splitlines()
     assert lines[0].startswith("backbone mine: efficientnet_lite0, trained from block6 on")
@@ -101,9 +101,9 @@ def test_people_are_told_what_was_trained_and_what_it_brought(
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(
-    quick: Run, pictures: Path, data: Path, arguments: tuple[str, ...], line: str
+    quick: Run, images: Path, data: Path, arguments: tuple[str, ...], line: str
 ) -> None:
-    done = quick("finetune", pictures, *arguments)
+    done = quick("finetune", images, *arguments)
     assert done.returncode == 2
     assert line in done.stderr.decode()
     assert not (data / "backbones").exists()

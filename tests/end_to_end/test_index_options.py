@@ -41,13 +41,13 @@ def test_an_index_is_arranged_as_it_was_asked(
     assert status["consistent"]
 
 
-def test_a_compressed_catalog_finds_its_own_pictures_and_status_tells_people(
+def test_a_compressed_catalog_finds_its_own_images_and_status_tells_people(
     quick: Run, shop: Path, drawn: Path
 ) -> None:
     assert quick("index", drawn, "--store", shop, "--index", "compressed").returncode == 0
-    for picture in sorted(drawn.rglob("*.jpg"))[::25]:
-        done = quick("search", picture, "--store", shop, "-k", "1", "--paths")
-        assert done.stdout.decode() == f"{picture}\n"
+    for image in sorted(drawn.rglob("*.jpg"))[::25]:
+        done = quick("search", image, "--store", shop, "-k", "1", "--paths")
+        assert done.stdout.decode() == f"{image}\n"
     told = quick("status", "--store", shop).stdout.decode()
     assert "IVF16, PQ256x4fs, SQ8" in told
     assert "% of the 10 nearest" in told

@@ -41,7 +41,7 @@ def slowly(self):
 writer.BatchWriter._embed = slowly
 FakeRuntime.batch = 8
 
-def index_pictures(engine, pictures):
+def index_images(engine, pictures):
     engine.index([pictures], label="parent")
 
 def train_and_forget(engine, pictures):
@@ -76,10 +76,10 @@ def work() -> Iterator[Work]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
     ) as workshop:
 
-        def run(name: str, store: Path, pictures: Path, seconds: float | None) -> float:
+        def run(name: str, store: Path, images: Path, seconds: float | None) -> float:
             assert workshop.stdin is not None
             assert workshop.stdout is not None
-            line = json.dumps([name, str(store), str(pictures), seconds])
+            line = json.dumps([name, str(store), str(images), seconds])
             print(line, file=workshop.stdin, flush=True)
             return float(workshop.stdout.readline())
 
@@ -94,7 +94,7 @@ def _engine(store: Path) -> Engine:
 @pytest.fixture(scope="module")
 def whole_run(work: Work, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
     """Seconds that an undisturbed run takes."""
-    return work("index_pictures", tmp_path_factory.mktemp("whole") / "store", drawn, None)
+    return work("index_images", tmp_path_factory.mktemp("whole") / "store", drawn, None)
 
 
 # Twenty moments, spread over the run with a little chance in each.
@@ -106,7 +106,7 @@ def test_killed_while_indexing_the_store_is_in_order_and_the_next_run_completes(
     moment: float, work: Work, whole_run: float, drawn: Path, tmp_path: Path, quick: Run
 ) -> None:
     store = tmp_path / "store"
-    work("index_pictures", store, drawn, moment * whole_run)
+    work("index_images", store, drawn, moment * whole_run)
     done = quick("status", "--store", store, "--json")
     if done.returncode == 0:
         status = json.loads(done.stdout)
@@ -121,11 +121,11 @@ def test_killed_while_indexing_the_store_is_in_order_and_the_next_run_completes(
     _assert_complete(store, drawn)
 
 
-def _assert_complete(store: Path, pictures: Path) -> None:
+def _assert_complete(store: Path, images: Path) -> None:
     with Catalog.open(store / "catalog.sqlite") as catalog:
         ids, _ = catalog.images.vectors()
         paths = [row.path for row in catalog.images.rows(ids.tolist()).values()]
-    assert sorted(paths) == sorted(map(str, pictures.rglob("*.jpg")))
+    assert sorted(paths) == sorted(map(str, images.rglob("*.jpg")))
     assert sorted(VectorIndex.read(store / "index.faiss").ids.tolist()) == sorted(ids.tolist())
 
 

@@ -57,8 +57,8 @@ def test_one_line_says_why_and_how_to_get_resnet50(
 def test_the_catalog_keeps_to_its_choice_without_another_word(
     indexed: tuple[Path, subprocess.CompletedProcess[bytes]], engine: Run, drawn: Path
 ) -> None:
-    picture = drawn / "bed" / "bed-0001.jpg"
-    done = engine("search", picture, "--store", indexed[0], "--json", first=OFFLINE)
+    image = drawn / "bed" / "bed-0001.jpg"
+    done = engine("search", image, "--store", indexed[0], "--json", first=OFFLINE)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -74,7 +74,7 @@ def test_resnet50_by_name_is_an_error_with_both_remedies(
     assert "--backbone efficientnet_lite0" in error
 
 
-def test_a_picture_from_afar_is_an_error_that_names_it(
+def test_a_image_from_afar_is_an_error_that_names_it(
     engine: Run, indexed: tuple[Path, subprocess.CompletedProcess[bytes]]
 ) -> None:
     url = "https://pictures.example/chair.jpg"

@@ -32,7 +32,7 @@ def search(quick: Run, trained: Path, drawn: Path) -> Run:
     return partial(quick, "search", drawn / "chair" / "chair-0001.jpg", "--store", trained)
 
 
-def test_a_picture_may_come_from_stdin(engine: Run, trained: Path, drawn: Path) -> None:
+def test_a_image_may_come_from_stdin(engine: Run, trained: Path, drawn: Path) -> None:
     data = (drawn / "lamp" / "lamp-0003.jpg").read_bytes()
     done = engine("search", "-", "--store", trained, "--json", input=data)
     assert _results(done)[0]["path"] == str(drawn / "lamp" / "lamp-0003.jpg")
@@ -44,7 +44,7 @@ def test_an_empty_stdin_is_an_error(engine: Run, trained: Path) -> None:
     assert done.stderr == b"error: <stdin>: there is nothing in it (0 bytes). Send a picture\n"
 
 
-def test_a_picture_may_come_from_a_url_and_stderr_says_so(
+def test_a_image_may_come_from_a_url_and_stderr_says_so(
     quick: Run, trained: Path, drawn: Path, site: Any
 ) -> None:
     site.pages["/lamp.jpg"] = (drawn / "lamp" / "lamp-0003.jpg").read_bytes()
@@ -98,9 +98,7 @@ def test_a_url_that_takes_too_long_is_given_up(
     assert b"it took longer than" in done.stderr
 
 
-def test_of_several_pictures_the_mean_is_searched_for(
-    quick: Run, trained: Path, drawn: Path
-) -> None:
+def test_of_several_images_the_mean_is_searched_for(quick: Run, trained: Path, drawn: Path) -> None:
     names = [str(drawn / "bed" / "bed-0001.jpg"), str(drawn / "lamp" / "lamp-0001.jpg")]
     done = quick("search", *names, "-k", "2", "--store", trained, "--json")
     [report] = json.loads(done.stdout)
@@ -193,8 +191,8 @@ def test_classifications_as_csv_have_a_line_for_each_prediction(
 
 
 def test_a_head_alone_knows_only_its_categories(quick: Run, trained: Path, drawn: Path) -> None:
-    picture = drawn / "table" / "table-0001.jpg"
-    line = ("classify", picture, "-k", "9", "--head", "furniture", "--store", trained, "--json")
+    image = drawn / "table" / "table-0001.jpg"
+    line = ("classify", image, "-k", "9", "--head", "furniture", "--store", trained, "--json")
     [answer] = json.loads(quick(*line).stdout)
     assert len(answer["predictions"]) == 5
     assert {each["source"] for each in answer["predictions"]} == {"furniture"}
@@ -203,8 +201,8 @@ def test_a_head_alone_knows_only_its_categories(quick: Run, trained: Path, drawn
 def test_without_a_store_the_built_in_categories_answer(
     quick: Run, drawn: Path, tmp_path: Path
 ) -> None:
-    picture = drawn / "table" / "table-0001.jpg"
-    done = quick("classify", picture, "--store", tmp_path / "none", "--json")
+    image = drawn / "table" / "table-0001.jpg"
+    done = quick("classify", image, "--store", tmp_path / "none", "--json")
     [answer] = json.loads(done.stdout)
     assert {each["source"] for each in answer["predictions"]} == {"imagenet"}
     assert not (tmp_path / "none").exists()

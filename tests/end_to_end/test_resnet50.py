@@ -25,7 +25,7 @@ class Shop:
     """A store made with ResNet50, its pictures, and the cache with the weights."""
 
     store: Path
-    pictures: Path
+    images: Path
     cache: Path
     index: dict[str, Any]
 
@@ -59,11 +59,11 @@ def resnet(
 ) -> Shop:
     """Import weights and index ten pictures with them, by the real command."""
     folder = tmp_path_factory.mktemp("resnet")
-    pictures, cache = folder / "pictures", folder / "cache"
+    images, cache = folder / "pictures", folder / "cache"
     for category in ("bed", "chair"):
-        (pictures / category).mkdir(parents=True)
+        (images / category).mkdir(parents=True)
         for source in sorted((drawn / category).iterdir())[:5]:
-            shutil.copy2(source, pictures / category / source.name)
+            shutil.copy2(source, images / category / source.name)
     environment = {"ENGINE_CACHE": str(cache)}
     file = weights(0)
     done = engine("backbones", "import", "resnet50", file, "--json", env=environment)
@@ -71,10 +71,10 @@ def resnet(
     assert b"is not the published file" in done.stderr, "random weights are not the real ones"
     assert json.loads(done.stdout)["weights"] == "here"
     file.unlink()
-    line = ("index", pictures, "--label", "parent", "--backbone", "resnet50", "--json")
+    line = ("index", images, "--label", "parent", "--backbone", "resnet50", "--json")
     done = engine(*line, "--store", folder / "store", env=environment)
     assert done.returncode == 0, done.stderr
-    return Shop(folder / "store", pictures, cache, json.loads(done.stdout))
+    return Shop(folder / "store", images, cache, json.loads(done.stdout))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def ask(resnet: Shop, quick: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     return quick
 
 
-def test_pictures_are_indexed_with_it(resnet: Shop) -> None:
+def test_images_are_indexed_with_it(resnet: Shop) -> None:
     assert (resnet.index["images"], resnet.index["backbone"]) == (10, "resnet50")
 
 
@@ -97,40 +97,40 @@ def test_an_embedding_has_2048_numbers(ask: Run, tmp_path: Path) -> None:
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-3)
 
 
-def test_search_finds_the_picture_itself(ask: Run, resnet: Shop) -> None:
-    picture = resnet.pictures / "bed" / "bed-0002.jpg"
-    [report] = json.loads(ask("search", picture, "--json").stdout)
+def test_search_finds_the_image_itself(ask: Run, resnet: Shop) -> None:
+    image = resnet.images / "bed" / "bed-0002.jpg"
+    [report] = json.loads(ask("search", image, "--json").stdout)
     assert len(report["results"]) == 10
     best = [hit["path"] for hit in report["results"] if hit["score"] > 0.999]
-    assert str(picture) in best
+    assert str(image) in best
 
 
 def test_a_head_is_trained_and_answers(ask: Run, resnet: Shop) -> None:
-    line = ("train", resnet.pictures, "--head", "two", "--epochs", "5", "--json")
+    line = ("train", resnet.images, "--head", "two", "--epochs", "5", "--json")
     report = json.loads(ask(*line).stdout)
     assert report["categories"] == ["bed", "chair"]
-    picture = resnet.pictures / "bed" / "bed-0001.jpg"
-    line = ("classify", picture, "--head", "two", "--backbone", "resnet50", "--json")
+    image = resnet.images / "bed" / "bed-0001.jpg"
+    line = ("classify", image, "--head", "two", "--backbone", "resnet50", "--json")
     [answer] = json.loads(ask(*line).stdout)
     assert {each["category"] for each in answer["predictions"]} == {"bed", "chair"}
 
 
 def test_the_built_in_categories_are_its_own(ask: Run, resnet: Shop) -> None:
-    picture = resnet.pictures / "bed" / "bed-0001.jpg"
-    done = ask("classify", picture, "--head", "imagenet", "-k", "1000", "--json")
+    image = resnet.images / "bed" / "bed-0001.jpg"
+    done = ask("classify", image, "--head", "imagenet", "-k", "1000", "--json")
     [answer] = json.loads(done.stdout)
     assert len(answer["predictions"]) == 1000
 
 
 def test_the_embedded_backbone_is_refused(ask: Run, resnet: Shop) -> None:
-    done = ask("index", resnet.pictures, "--backbone", "efficientnet_lite0")
+    done = ask("index", resnet.images, "--backbone", "efficientnet_lite0")
     assert done.returncode == 1
     [line] = done.stderr.decode().splitlines()
     assert "made with resnet50, not efficientnet_lite0" in line
 
 
 def test_auto_takes_it_where_its_weights_are(ask: Run, resnet: Shop, tmp_path: Path) -> None:
-    line = ("index", resnet.pictures / "bed" / "bed-0001.jpg", "--store", tmp_path, "--json")
+    line = ("index", resnet.images / "bed" / "bed-0001.jpg", "--store", tmp_path, "--json")
     done = ask(*line)
     assert (json.loads(done.stdout)["backbone"], done.stderr) == ("resnet50", b"")
 
@@ -148,7 +148,7 @@ def test_a_catalog_refuses_other_weights_of_the_same_backbone(
     file.unlink()
     shutil.rmtree(tmp_path / "cache" / "models", ignore_errors=True)
     before = (resnet.store / "catalog.sqlite").read_bytes()
-    done = ask("search", resnet.pictures / "bed" / "bed-0001.jpg")
+    done = ask("search", resnet.images / "bed" / "bed-0001.jpg")
     assert done.returncode == 1
     [line] = done.stderr.decode().splitlines()
     assert "the weights of resnet50 at hand" in line

@@ -144,7 +144,7 @@ def test_a_file_that_is_no_weights_file_is_refused(refused: Refused, tmp_path: P
     refused("backbones import resnet50 O/w.pth", 1)
 
 
-def test_a_category_without_a_readable_picture_is_not_trained(
+def test_a_category_without_a_readable_image_is_not_trained(
     refused: Refused, tmp_path: Path
 ) -> None:
     for category, count in (("one", 2), ("two", 2)):
@@ -175,13 +175,13 @@ def test_categories_that_cannot_be_learned_are_refused_before_anything_is_embedd
     found = sorted(drawn.rglob("*.jpg"))
     for category, count in folders.items():
         (tmp_path / "set" / category).mkdir(parents=True)
-        for picture in found[:count]:
-            shutil.copy2(picture, tmp_path / "set" / category)
+        for image in found[:count]:
+            shutil.copy2(image, tmp_path / "set" / category)
     assert said in refused(line, 1)
 
 
 @pytest.mark.parametrize("line", VERBS, ids=lambda line: line.split()[0])
-def test_a_folder_of_no_pictures_is_refused(line: str, refused: Refused, tmp_path: Path) -> None:
+def test_a_folder_of_no_images_is_refused(line: str, refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "set" / "bed").mkdir(parents=True)
     (tmp_path / "set" / "bed" / "notes.txt").write_text("no picture")
     assert "no picture in it has a label" in refused(line, 2)

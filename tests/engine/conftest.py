@@ -47,8 +47,8 @@ def renders(drawn: Path) -> Pixels:
     """The embedded backbone's inputs for all drawn pictures, uint8 `[60, 224, 224, 3]`."""
     preprocessing = backbone_named("efficientnet_lite0").preprocessing
     paths = sorted(drawn.rglob("*.jpg"))
-    pictures = [decode(path.read_bytes(), str(path), 10**8).pixels for path in paths]
-    return np.stack([preprocessing.pixels(picture) for picture in pictures])
+    images = [decode(path.read_bytes(), str(path), 10**8).pixels for path in paths]
+    return np.stack([preprocessing.pixels(image) for image in images])
 
 
 @pytest.fixture(scope="session")

@@ -26,9 +26,9 @@ QUICK = TrainOptions(epochs=3)
 
 
 @pytest.fixture
-def indexed(pictures: Path, fake_engine: Engine) -> Engine:
+def indexed(images: Path, fake_engine: Engine) -> Engine:
     """An engine with the twelve pictures, labelled by folder."""
-    fake_engine.index([pictures], label="parent")
+    fake_engine.index([images], label="parent")
     return fake_engine
 
 
@@ -41,9 +41,9 @@ def other(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def bed(pictures: Path) -> Path:
+def bed(images: Path) -> Path:
     """One of the pictures."""
-    return sorted((pictures / "bed").iterdir())[0]
+    return sorted((images / "bed").iterdir())[0]
 
 
 def test_opening_an_engine_makes_nothing(tmp_path: Path) -> None:
@@ -70,10 +70,10 @@ def test_a_closed_engine_opens_its_store_again_when_asked(indexed: Engine, bed: 
     assert len(indexed.search(bed)) == 10
 
 
-def test_leaving_the_block_closes_the_catalog(pictures: Path, tmp_path: Path) -> None:
+def test_leaving_the_block_closes_the_catalog(images: Path, tmp_path: Path) -> None:
     config = Config.at(tmp_path / "store")
     with Engine(config, embedder=FakeEmbedder(config)) as engine:
-        engine.index([pictures])
+        engine.index([images])
     assert sorted(os.listdir(tmp_path / "store")) == [
         "catalog.sqlite",
         "index.faiss",
@@ -84,14 +84,14 @@ def test_leaving_the_block_closes_the_catalog(pictures: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "verb",
     [
-        lambda engine, picture: engine.search(picture),
-        lambda engine, picture: engine.status(),
-        lambda engine, picture: engine.remove([picture]),
-        lambda engine, picture: engine.duplicates(),
-        lambda engine, picture: engine.train(head="x", from_labels=True),
-        lambda engine, picture: engine.head("x"),
-        lambda engine, picture: engine.export_head("x", "x.safetensors"),
-        lambda engine, picture: engine.delete_head("x"),
+        lambda engine, image: engine.search(image),
+        lambda engine, image: engine.status(),
+        lambda engine, image: engine.remove([image]),
+        lambda engine, image: engine.duplicates(),
+        lambda engine, image: engine.train(head="x", from_labels=True),
+        lambda engine, image: engine.head("x"),
+        lambda engine, image: engine.export_head("x", "x.safetensors"),
+        lambda engine, image: engine.delete_head("x"),
     ],
 )
 def test_verbs_that_need_a_store_say_how_to_make_one_and_make_none(
@@ -103,7 +103,7 @@ def test_verbs_that_need_a_store_say_how_to_make_one_and_make_none(
     assert not fake_engine.config.store.folder.exists()
 
 
-def test_without_a_store_pictures_are_classified_by_the_built_in_categories(
+def test_without_a_store_images_are_classified_by_the_built_in_categories(
     fake_engine: Engine, bed: Path
 ) -> None:
     (answer,) = fake_engine.classify(bed, k=30)
@@ -112,9 +112,9 @@ def test_without_a_store_pictures_are_classified_by_the_built_in_categories(
     assert fake_engine.heads() == []
 
 
-def test_status_says_what_there_is(indexed: Engine, pictures: Path, bed: Path) -> None:
+def test_status_says_what_there_is(indexed: Engine, images: Path, bed: Path) -> None:
     bed.unlink()
-    indexed.index([pictures])
+    indexed.index([images])
     indexed.train(head="rooms", from_labels=True, options=QUICK)
     status = indexed.status()
     assert (status.images, status.missing, status.labelled, status.embeddings) == (11, 1, 11, 12)
@@ -156,49 +156,49 @@ def test_a_second_search_sees_what_was_committed_since_the_first(
 
 
 def test_removed_images_are_forgotten_and_their_files_stay(
-    indexed: Engine, pictures: Path, bed: Path
+    indexed: Engine, images: Path, bed: Path
 ) -> None:
-    report = indexed.remove([pictures / "lamp", bed, pictures / "sofa"])
+    report = indexed.remove([images / "lamp", bed, images / "sofa"])
     assert (report.removed, report.images) == (5, 7)
-    assert report.not_found == [str(pictures / "sofa")]
+    assert report.not_found == [str(images / "sofa")]
     assert len(indexed.search(bed, k=12)) == 7
     assert bed.exists()
 
 
 def test_after_everything_was_removed_a_search_finds_nothing(
-    indexed: Engine, pictures: Path, bed: Path
+    indexed: Engine, images: Path, bed: Path
 ) -> None:
-    indexed.remove([pictures])
+    indexed.remove([images])
     assert len(indexed.search(bed)) == 0
     assert len(indexed.search(bed, where=["label=bed"])) == 0
     assert indexed.status().consistent
 
 
 def test_while_another_process_writes_indexing_is_refused_and_search_is_not(
-    indexed: Engine, pictures: Path, bed: Path, monkeypatch: pytest.MonkeyPatch
+    indexed: Engine, images: Path, bed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.session.PATIENCE_SECONDS", 0.0)
     with writer_lock(indexed.config.store.folder):
         with pytest.raises(StoreLockedError):
-            indexed.index([pictures])
+            indexed.index([images])
         assert len(indexed.search(bed, k=12)) == 12
 
 
-def test_other_weights_are_refused(indexed: Engine, pictures: Path, bed: Path) -> None:
+def test_other_weights_are_refused(indexed: Engine, images: Path, bed: Path) -> None:
     embedder = FakeEmbedder(indexed.config, weights_sha256="1" * 64)
     with Engine(indexed.config, embedder=embedder) as other:
         with pytest.raises(BackboneMismatchError):
-            other.index([pictures])
+            other.index([images])
         with pytest.raises(BackboneMismatchError):
             other.search(bed)
 
 
 def test_a_head_goes_from_store_to_store(
-    indexed: Engine, other: Engine, pictures: Path, tmp_path: Path, bed: Path
+    indexed: Engine, other: Engine, images: Path, tmp_path: Path, bed: Path
 ) -> None:
     indexed.train(head="rooms", from_labels=True, options=QUICK)
     exported = indexed.export_head("rooms", tmp_path / "rooms.safetensors")
-    other.index([pictures])
+    other.index([images])
     imported = other.import_head(tmp_path / "rooms.safetensors")
     assert imported == exported == indexed.head("rooms")
     assert other.classify(bed) == indexed.classify(bed)
@@ -218,14 +218,14 @@ def test_a_head_can_be_imported_under_another_name(
 
 
 def test_a_head_of_another_backbone_is_not_imported(
-    indexed: Engine, pictures: Path, tmp_path: Path
+    indexed: Engine, images: Path, tmp_path: Path
 ) -> None:
     indexed.train(head="rooms", from_labels=True, options=QUICK)
     indexed.export_head("rooms", tmp_path / "rooms.safetensors")
     config = Config.at(tmp_path / "other")
     embedder = FakeEmbedder(config, weights_sha256="1" * 64)
     with Engine(config, embedder=embedder) as other:
-        other.index([pictures])
+        other.index([images])
         with pytest.raises(HeadMismatchError, match="Train it again"):
             other.import_head(tmp_path / "rooms.safetensors")
         assert other.heads() == []

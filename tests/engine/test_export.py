@@ -22,9 +22,9 @@ AsNobody = Callable[[], AbstractContextManager[None]]
 
 
 @pytest.fixture
-def indexed(pictures: Path, fake_engine: Engine) -> Engine:
+def indexed(images: Path, fake_engine: Engine) -> Engine:
     """An engine with the twelve pictures, labelled by folder."""
-    fake_engine.index([pictures], label="parent")
+    fake_engine.index([images], label="parent")
     return fake_engine
 
 
@@ -36,7 +36,7 @@ def embedding(engine: Engine, path: str) -> Floats:
 
 
 def test_a_npy_file_and_its_table_say_what_the_catalog_says(
-    indexed: Engine, pictures: Path, tmp_path: Path
+    indexed: Engine, images: Path, tmp_path: Path
 ) -> None:
     report = indexed.export(tmp_path / "out.npy")
     vectors = np.load(tmp_path / "out.npy")
@@ -48,7 +48,7 @@ def test_a_npy_file_and_its_table_say_what_the_catalog_says(
         (12, 48),
         np.float32,
     )
-    assert sorted(row["path"] for row in rows) == sorted(map(str, pictures.rglob("*.jpg")))
+    assert sorted(row["path"] for row in rows) == sorted(map(str, images.rglob("*.jpg")))
     for row, vector in zip(rows, vectors, strict=True):
         assert row["label"] == Path(row["path"]).parent.name
         assert (row["width"], row["format"]) == ("320", "JPEG")
@@ -72,11 +72,11 @@ def test_a_parquet_file_holds_the_same_rows_as_the_npy_file(
 
 
 def test_names_that_are_no_text_are_exported_as_they_can_be(
-    indexed: Engine, pictures: Path, tmp_path: Path
+    indexed: Engine, images: Path, tmp_path: Path
 ) -> None:
-    strange = os.fsencode(pictures) + b"/bed/\xff\nx.jpg"
-    shutil.copy(next((pictures / "bed").iterdir()), os.fsdecode(strange))
-    indexed.index([pictures])
+    strange = os.fsencode(images) + b"/bed/\xff\nx.jpg"
+    shutil.copy(next((images / "bed").iterdir()), os.fsdecode(strange))
+    indexed.index([images])
     indexed.export(tmp_path / "out.npy")
     indexed.export(tmp_path / "out.parquet")
     with (tmp_path / "out.csv").open("rb") as lines:
@@ -85,17 +85,17 @@ def test_names_that_are_no_text_are_exported_as_they_can_be(
     assert sum(path.endswith("\N{REPLACEMENT CHARACTER}\nx.jpg") for path in paths) == 1
 
 
-def test_removed_images_are_not_exported(indexed: Engine, pictures: Path, tmp_path: Path) -> None:
-    indexed.remove([pictures / "bed"])
+def test_removed_images_are_not_exported(indexed: Engine, images: Path, tmp_path: Path) -> None:
+    indexed.remove([images / "bed"])
     assert indexed.export(tmp_path / "out.npy").images == 8
     assert np.load(tmp_path / "out.npy").shape == (8, 48)
 
 
 @pytest.mark.parametrize("name", ["out.npy", "out.parquet"])
 def test_an_empty_catalog_is_exported_as_no_rows(
-    indexed: Engine, pictures: Path, tmp_path: Path, name: str
+    indexed: Engine, images: Path, tmp_path: Path, name: str
 ) -> None:
-    indexed.remove([pictures])
+    indexed.remove([images])
     assert indexed.export(tmp_path / name).images == 0
     rows = np.load(tmp_path / name) if name.endswith("npy") else pq.read_table(tmp_path / name)
     assert len(rows) == 0
@@ -122,9 +122,9 @@ def test_a_place_that_cannot_be_written_is_an_error_that_says_so(
 
 
 def test_a_folder_that_may_not_be_written_is_an_error_that_says_so(
-    pictures: Path, common_folder: Path, as_nobody: AsNobody
+    images: Path, common_folder: Path, as_nobody: AsNobody
 ) -> None:
-    shutil.copytree(pictures, common_folder / "pictures")
+    shutil.copytree(images, common_folder / "pictures")
     common_folder.chmod(0o777)
     (common_folder / "locked").mkdir(0o555)
     config = Config.at(common_folder / "store")

@@ -35,10 +35,10 @@ from engine.learning.dataset import (
     find_labelled,
     label_numbers,
 )
+from engine.learning.finetune.images import TrainingImages
 from engine.learning.finetune.loop import Loop, Split
 from engine.learning.finetune.network import Network
 from engine.learning.finetune.options import FinetuneOptions
-from engine.learning.finetune.pictures import Pictures
 from engine.learning.results import ComparedMethod, Comparison
 from engine.pictures.augment import MIRROR, ORIGINAL
 from engine.pictures.decode import decode, read_file
@@ -195,7 +195,9 @@ def _finetuned(
     unit = base.found.vectors().unit
     scale = float(np.sqrt(backbone.dim) / 4)
     paths = [each.file.path for each in base.found.files]
-    pictures = Pictures(paths, labels, backbone.preprocessing, config.max_pixels, config.decoders)
+    images = TrainingImages(
+        paths, labels, backbone.preprocessing, config.max_pixels, config.decoders
+    )
 
     def learn(split: Split, seed: int, deadline: float) -> Learned:
         began = time.monotonic()
@@ -206,7 +208,7 @@ def _finetuned(
         outputs = int(labels.max()) + 1
         top = fit_layers(rows, outputs, TrainOptions(seed=seed), held_out=held_out).layers[0]
         network = Network(backbone, load(backbone, weights.path).module, options, top, scale)
-        loop = Loop(network, pictures, inner, options)
+        loop = Loop(network, images, inner, options)
         state = loop.start()
         for latest in loop.passes(state, lambda done, total: None):
             state = latest

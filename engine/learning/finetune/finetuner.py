@@ -27,10 +27,10 @@ from engine.heads.training_rows import Rows
 from engine.learning.checks import require_enough
 from engine.learning.dataset import Collector, category_folders, find_labelled, label_numbers
 from engine.learning.finetune.checkpoint import load_checkpoint, require_writable, save_checkpoint
+from engine.learning.finetune.images import TrainingImages
 from engine.learning.finetune.loop import Loop, Split, State
 from engine.learning.finetune.network import Network
 from engine.learning.finetune.options import FinetuneOptions
-from engine.learning.finetune.pictures import Pictures
 from engine.learning.results import DIVERGED, FinetuneReport
 from engine.progress import Reporter
 from index.records import Floats, Ids
@@ -52,7 +52,7 @@ class Material:
         SHA-256 of each file.
     """
 
-    pictures: Pictures
+    images: TrainingImages
     unit: Floats
     categories: tuple[str, ...]
     contents: Sequence[str]
@@ -110,7 +110,7 @@ class FineTuner:
         require_enough(dataset, names, [each.label for each in found.files])
         categories, labels = label_numbers([each.label for each in found.files])
         material = Material(
-            self._pictures([each.file.path for each in found.files], labels),
+            self._images([each.file.path for each in found.files], labels),
             found.vectors().unit,
             categories,
             found.hashes,
@@ -156,7 +156,7 @@ class FineTuner:
         before = load_checkpoint(checkpoint, run) if resume else None
         network = self._network(material, split, options)
         require_writable(checkpoint)
-        loop = Loop(network, material.pictures, split, options)
+        loop = Loop(network, material.images, split, options)
         state = before or loop.start()
         if before is not None:
             loop.resume(before)
@@ -185,7 +185,7 @@ class FineTuner:
         """Return the network with a layer on top that knows the untouched embeddings."""
         backbone = self._embedder.backbone
         scale = float(np.sqrt(backbone.dim) / 4)
-        rows = Rows(material.unit, material.pictures.labels, scale=scale)
+        rows = Rows(material.unit, material.images.labels, scale=scale)
         top: Dense = fit_layers(
             Rows(rows.values, rows.labels, split.kept, scale),
             len(material.categories),
@@ -222,8 +222,8 @@ class FineTuner:
         }
         return self._tuned.keep(name, base, content, sha256, facts)
 
-    def _pictures(self, paths: Sequence[str], labels: Ids) -> Pictures:
-        return Pictures(
+    def _images(self, paths: Sequence[str], labels: Ids) -> TrainingImages:
+        return TrainingImages(
             paths,
             labels,
             self._embedder.backbone.preprocessing,
@@ -237,7 +237,7 @@ class FineTuner:
             self._embedder.fingerprint,
             asdict(options),
             material.categories,
-            material.pictures.labels.tolist(),
+            material.images.labels.tolist(),
             list(material.contents),
         ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from engine.learning.finetune.images import Draw, TrainingImages
 from engine.learning.finetune.network import Network
 from engine.learning.finetune.options import FinetuneOptions
-from engine.learning.finetune.pictures import Draw, Pictures
 from index.records import Ids
 
 History = list[dict[str, float]]
@@ -76,10 +76,10 @@ class Loop:
     """
 
     def __init__(
-        self, network: Network, pictures: Pictures, split: Split, options: FinetuneOptions
+        self, network: Network, images: TrainingImages, split: Split, options: FinetuneOptions
     ) -> None:
         self._network = network
-        self._pictures = pictures
+        self._images = images
         self._split = split
         self._options = options
         steps = -(-len(split.kept) // options.batch) * options.epochs
@@ -91,7 +91,7 @@ class Loop:
             # One more than are taken: the last step would have no size at all.
             total_steps=steps + 1,
         )
-        counts = np.bincount(pictures.labels[split.kept], minlength=network.top.out_features)
+        counts = np.bincount(images.labels[split.kept], minlength=network.top.out_features)
         weight = len(split.kept) / (len(counts) * np.maximum(counts, 1))
         self._loss = nn.CrossEntropyLoss(
             torch.from_numpy(weight.astype(np.float32)), label_smoothing=options.label_smoothing
@@ -148,7 +148,7 @@ class Loop:
         # Each pass has a generator of its own, so that a resumed run draws what it would have.
         rng = np.random.default_rng([options.seed, epoch])
         order = self._split.kept[rng.permutation(len(self._split.kept))]
-        draw = Draw(self._pictures.preprocessing, options.seed, epoch) if options.augment else None
+        draw = Draw(self._images.preprocessing, options.seed, epoch) if options.augment else None
         losses, right, done = 0.0, 0, 0
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(options.seed * 1_000_003 + epoch)
@@ -173,12 +173,12 @@ class Loop:
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield what enters the first trained block, and labels."""
         if self._kept is not None and draw is None:
-            labels = torch.from_numpy(self._pictures.labels)
+            labels = torch.from_numpy(self._images.labels)
             for start in range(0, len(order), size):
                 part = torch.from_numpy(order[start : start + size])
                 yield self._kept[part], labels[part]
             return
-        for pixels, labels in self._pictures.batches(order, size, draw):
+        for pixels, labels in self._images.batches(order, size, draw):
             yield self._network.features(pixels), labels
 
     def _keep_below(self) -> None:
@@ -186,7 +186,7 @@ class Loop:
         if self._options.augment or self._kept is not None:
             return
         self._network.eval()
-        every = np.arange(len(self._pictures))
+        every = np.arange(len(self._images))
         kept: torch.Tensor | None = None
         start = 0
         for features, _ in self._features(every, ASKED_AT_ONCE, None):

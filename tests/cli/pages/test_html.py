@@ -33,7 +33,7 @@ class Reader(HTMLParser):
         self.open: list[str] = []
         self.tags: list[str] = []
         self.links: list[str] = []
-        self.pictures: list[str] = []
+        self.images: list[str] = []
         self.text = ""
         self.feed(page)
         self.close()
@@ -43,7 +43,7 @@ class Reader(HTMLParser):
         self.tags.append(tag)
         values = dict(attrs)
         self.links += [values["href"] or ""] if "href" in values else []
-        self.pictures += [values["src"] or ""] if "src" in values else []
+        self.images += [values["src"] or ""] if "src" in values else []
         if tag not in EMPTY:
             self.open.append(tag)
 
@@ -57,12 +57,12 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def report(fake_engine: Engine, pictures: Path) -> SearchReport:
+def report(fake_engine: Engine, images: Path) -> SearchReport:
     """What was found for a picture with a nasty name, in folders with nasty labels."""
-    (pictures / "bed").rename(pictures / "<i>bed & more")
-    first = min((pictures / "<i>bed & more").iterdir())
+    (images / "bed").rename(images / "<i>bed & more")
+    first = min((images / "<i>bed & more").iterdir())
     shutil.copy2(first, first.with_name(NASTY))
-    fake_engine.index([pictures], label="parent")
+    fake_engine.index([images], label="parent")
     return fake_engine.search(first.with_name(NASTY), k=5)
 
 
@@ -86,7 +86,7 @@ def test_every_element_is_closed(read: Reader, page: Path) -> None:
 
 def test_nothing_is_run_and_nothing_is_fetched(read: Reader, page: Path) -> None:
     assert not {"script", "link", "iframe", "object"} & set(read.tags)
-    assert all(source.startswith("data:image/jpeg;base64,") for source in read.pictures)
+    assert all(source.startswith("data:image/jpeg;base64,") for source in read.images)
     assert "http" not in page.read_text(encoding="utf-8")
 
 
@@ -96,9 +96,9 @@ def test_names_are_text_whatever_they_look_like(read: Reader) -> None:
     assert not {"b>", "i>"} & set(read.tags)
 
 
-def test_thumbnails_are_pictures_of_a_modest_size(read: Reader) -> None:
-    assert len(read.pictures) == 6
-    for source in read.pictures:
+def test_thumbnails_are_images_of_a_modest_size(read: Reader) -> None:
+    assert len(read.images) == 6
+    for source in read.images:
         data = base64.b64decode(source.partition(",")[2])
         with Image.open(io.BytesIO(data)) as image:
             image.load()
@@ -115,23 +115,23 @@ def test_scores_are_there(read: Reader, report: SearchReport) -> None:
     assert all(f"{hit.rank}.  {hit.score:.3f}" in read.text for hit in report)
 
 
-def test_a_picture_that_has_gone_is_said_to_be_gone(tmp_path: Path) -> None:
+def test_a_image_that_has_gone_is_said_to_be_gone(tmp_path: Path) -> None:
     hit = Hit(1, 0.5, str(tmp_path / "gone.jpg"), None, None)
     write_search_page(SearchReport("q", ["q"], [hit]), tmp_path / "found.html")
     page = Reader((tmp_path / "found.html").read_text(encoding="utf-8"))
     assert "there is no such file" in page.text
 
 
-def test_a_name_that_is_no_utf8_still_makes_a_page(pictures: Path, tmp_path: Path) -> None:
-    odd = os.fsdecode(os.fsencode(pictures) + b"/caf\xe9.jpg")
+def test_a_name_that_is_no_utf8_still_makes_a_page(images: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(images) + b"/caf\xe9.jpg")
     try:
-        shutil.copy2(next(pictures.rglob("*.jpg")), odd)
+        shutil.copy2(next(images.rglob("*.jpg")), odd)
     except OSError:
         pytest.skip("this file system takes only UTF-8 names")
     report = SearchReport(odd, [odd], [Hit(1, 1.0, odd, None, None)])
     write_search_page(report, tmp_path / "found.html")
     page = Reader((tmp_path / "found.html").read_text(encoding="utf-8"))
-    assert page.links == [f"file://{pictures}/caf%E9.jpg"] * 2
+    assert page.links == [f"file://{images}/caf%E9.jpg"] * 2
     assert r"caf\udce9.jpg" in page.text
 
 
@@ -156,5 +156,5 @@ def test_a_real_browser_opens_it(page: Path, tmp_path: Path) -> None:
     seen = Reader(done.stdout.decode())
     assert "Pictures that look alike" in seen.text
     assert NASTY in seen.text
-    assert len(seen.pictures) == 6
+    assert len(seen.images) == 6
     assert "script" not in seen.tags

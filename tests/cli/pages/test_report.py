@@ -13,7 +13,7 @@ import pytest
 from cli.pages.report import summary, write_report_page
 from engine import Engine
 from engine.errors import EngineError
-from engine.learning.results import HeadReport, HeldOutPicture
+from engine.learning.results import HeadReport, HeldOutImage
 from engine.results import Prediction
 
 NASTY = "<script>alert('x')</script> & \"more\""
@@ -54,11 +54,11 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def report(fake_engine: Engine, pictures: Path) -> HeadReport:
+def report(fake_engine: Engine, images: Path) -> HeadReport:
     """The report of a head of a few drawn pictures, one category with a nasty name."""
-    folder = pictures / NASTY.replace("/", "∕")
-    (pictures / "bed").rename(folder)
-    fake_engine.train(pictures, head="furniture")
+    folder = images / NASTY.replace("/", "∕")
+    (images / "bed").rename(folder)
+    fake_engine.train(images, head="furniture")
     return fake_engine.report("furniture")
 
 
@@ -98,16 +98,16 @@ def test_names_are_text_whatever_they_look_like(report: HeadReport, tmp_path: Pa
     assert NASTY.replace("/", "∕") in read(report, tmp_path).text
 
 
-def test_held_out_pictures_are_shown_with_their_bars(report: HeadReport, tmp_path: Path) -> None:
+def test_held_out_images_are_shown_with_their_bars(report: HeadReport, tmp_path: Path) -> None:
     page = read(report, tmp_path)
     photos = [each for each in page.sources if each.startswith("data:image/jpeg")]
     assert len(photos) == len(report.shown) + len(report.mistakes) > 0
     assert "✓" in page.text
 
 
-def test_pictures_that_have_gone_leave_a_placeholder(report: HeadReport, tmp_path: Path) -> None:
-    for picture in report.shown:
-        os.unlink(picture.path)
+def test_images_that_have_gone_leave_a_placeholder(report: HeadReport, tmp_path: Path) -> None:
+    for image in report.shown:
+        os.unlink(image.path)
     assert "there is no such file" in read(report, tmp_path).text
 
 
@@ -141,7 +141,7 @@ def test_every_setting_and_version_is_on_the_page(report: HeadReport, tmp_path: 
 
 
 def test_mistakes_say_what_was_said_and_what_it_is(report: HeadReport, tmp_path: Path) -> None:
-    wrong = HeldOutPicture("/gone/a.jpg", "sofa", [Prediction("bed", 0.93, "furniture")])
+    wrong = HeldOutImage("/gone/a.jpg", "sofa", [Prediction("bed", 0.93, "furniture")])
     page = read(replace(report, mistakes=[wrong]), tmp_path)
     assert "bed  93 %" in page.text
     assert "it is: sofa" in page.text
@@ -181,11 +181,11 @@ def test_figures_that_are_no_numbers_are_dashes(report: HeadReport, tmp_path: Pa
 
 
 def test_a_head_with_one_category_gets_a_page(
-    fake_engine: Engine, pictures: Path, tmp_path: Path
+    fake_engine: Engine, images: Path, tmp_path: Path
 ) -> None:
     one = tmp_path / "one"
     one.mkdir()
-    (pictures / "bed").rename(one / "bed")
+    (images / "bed").rename(one / "bed")
     fake_engine.train(one, head="beds")
     page = read(fake_engine.report("beds"), tmp_path)
     assert "1 category learned from 4 pictures" in page.text

@@ -27,20 +27,20 @@ def test_the_same_seed_gives_the_same_pixels(category: str) -> None:
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_another_seed_gives_another_picture(category: str) -> None:
+def test_another_seed_gives_another_image(category: str) -> None:
     assert np.abs(pixels(category, 3) - pixels(category, 4)).mean() > 2
 
 
 def test_every_category_has_a_builder_and_is_drawn_in_the_size_asked_for() -> None:
     assert set(BUILDERS) == set(CATEGORIES)
     for category in CATEGORIES:
-        picture = draw(category, 1, 48)
-        assert (picture.mode, picture.size) == ("RGB", (48, 48))
+        image = draw(category, 1, 48)
+        assert (image.mode, image.size) == ("RGB", (48, 48))
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
 @pytest.mark.parametrize("seed", range(6))
-def test_a_picture_is_neither_blank_nor_burnt_out(category: str, seed: int) -> None:
+def test_a_image_is_neither_blank_nor_burnt_out(category: str, seed: int) -> None:
     drawn = pixels(category, seed)
     assert drawn.std() > 8
     assert 40 < drawn.mean() < 250
@@ -48,7 +48,7 @@ def test_a_picture_is_neither_blank_nor_burnt_out(category: str, seed: int) -> N
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_the_furniture_covers_a_sensible_share_of_the_picture(category: str) -> None:
+def test_the_furniture_covers_a_sensible_share_of_the_image(category: str) -> None:
     for seed in range(6):
         rng = np.random.default_rng([9, seed])
         scene = BUILDERS[category](rng)
@@ -113,11 +113,11 @@ def test_draw_catalog_writes_the_files_it_returns(tmp_path: Path) -> None:
     ]
     assert sorted(paths) == sorted((tmp_path / "shop").glob("*/*.jpg"))
     for path in paths:
-        with Image.open(path) as picture:
-            assert (picture.format, picture.size) == ("JPEG", (32, 32))
+        with Image.open(path) as image:
+            assert (image.format, image.size) == ("JPEG", (32, 32))
 
 
-def test_draw_catalog_is_repeatable_and_another_seed_shares_no_picture(tmp_path: Path) -> None:
+def test_draw_catalog_is_repeatable_and_another_seed_shares_no_image(tmp_path: Path) -> None:
     first, again, other = (
         {path.read_bytes() for path in draw_catalog(tmp_path / name, 2, seed=seed, size=32)}
         for name, seed in (("first", 0), ("again", 0), ("other", 1))
@@ -138,6 +138,6 @@ def test_a_negative_seed_or_a_tiny_size_is_refused(seed: int, size: int) -> None
         draw("bed", seed, size)
 
 
-def test_draw_catalog_refuses_a_negative_number_of_pictures(tmp_path: Path) -> None:
+def test_draw_catalog_refuses_a_negative_number_of_images(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="per_category"):
         draw_catalog(tmp_path, -1)

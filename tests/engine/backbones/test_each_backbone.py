@@ -24,7 +24,7 @@ from engine.runtimes.openvino_export import Converted, convert
 from index.records import Floats
 
 EACH = pytest.mark.parametrize("backbone", BACKBONES, ids=lambda each: each.name)
-PICTURES = 3
+IMAGES = 3
 Cosines = Callable[[Floats, Floats], Floats]
 
 
@@ -53,7 +53,7 @@ class Drawn:
     @property
     def pixels(self) -> Pixels:
         side = self.backbone.preprocessing.crop
-        shape = (PICTURES, side, side, 3)
+        shape = (IMAGES, side, side, 3)
         return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
     def by_torch(self) -> Floats:
@@ -80,9 +80,9 @@ def drawn(
         file.unlink() if file.is_file() else file.rmdir()
 
 
-def test_it_gives_one_embedding_a_picture_always_the_same(drawn: Drawn) -> None:
+def test_it_gives_one_embedding_a_image_always_the_same(drawn: Drawn) -> None:
     first, again = drawn.by_torch(), drawn.by_torch()
-    assert first.shape == (PICTURES, drawn.backbone.dim)
+    assert first.shape == (IMAGES, drawn.backbone.dim)
     assert first.dtype == np.float32
     assert np.isfinite(first).all() and (np.abs(first).max(axis=1) > 0).all()
     assert np.array_equal(first, again)
@@ -142,7 +142,7 @@ def test_it_says_of_weights_what_torchvision_says(backbone: Backbone) -> None:
 
 @OF_TORCHVISION
 @pytest.mark.parametrize("size", [(300, 400), (224, 224), (60, 600), (1, 1)])
-def test_pictures_are_prepared_as_torchvision_does_for_its_weights(
+def test_images_are_prepared_as_torchvision_does_for_its_weights(
     backbone: Backbone, size: tuple[int, int]
 ) -> None:
     values = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
@@ -155,7 +155,7 @@ def test_pictures_are_prepared_as_torchvision_does_for_its_weights(
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_pictures_are_prepared_as_efficientnet_lite_was_trained(number: int) -> None:
+def test_images_are_prepared_as_efficientnet_lite_was_trained(number: int) -> None:
     from timm.models import get_pretrained_cfg
 
     backbone = backbone_named(f"efficientnet_lite{number}")

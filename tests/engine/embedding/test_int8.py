@@ -43,9 +43,9 @@ def test_the_catalog_records_its_precision_and_a_fingerprint_of_its_own(
 
 
 def test_searching_needs_no_precision(engine: Engine, drawn: Path) -> None:
-    picture = drawn / "chair" / "chair-0003.jpg"
-    best = engine.search(picture, k=1)[0]
-    assert best.path == str(picture)
+    image = drawn / "chair" / "chair-0003.jpg"
+    best = engine.search(image, k=1)[0]
+    assert best.path == str(image)
     assert best.score == pytest.approx(1, abs=1e-3)
 
 
@@ -66,7 +66,7 @@ def test_a_head_learns_from_the_catalog_and_belongs_to_it(
             other.import_head(tmp_path / "furniture.safetensors")
 
 
-def test_new_pictures_are_embedded_by_the_same_network(
+def test_new_images_are_embedded_by_the_same_network(
     engine: Engine, drawn: Path, tmp_path: Path
 ) -> None:
     before = engine.status().fingerprint
@@ -94,11 +94,11 @@ def test_a_cache_that_was_lost_loses_nothing(
 ) -> None:
     monkeypatch.setenv("ENGINE_CACHE", str(tmp_path / "empty"))
     store = shutil.copytree(made, tmp_path / "store")
-    picture = drawn / "lamp" / "lamp-0002.jpg"
+    image = drawn / "lamp" / "lamp-0002.jpg"
     with Engine.open(store) as engine:
-        hit = engine.search(picture, k=1)[0]
-        assert engine.classify(picture, k=1)
-    assert (hit.path, round(hit.score, 3)) == (str(picture), 1.0)
+        hit = engine.search(image, k=1)[0]
+        assert engine.classify(image, k=1)
+    assert (hit.path, round(hit.score, 3)) == (str(image), 1.0)
     # The network is complete by itself: nothing was converted from weights for it.
     assert len(list((tmp_path / "empty" / "models").iterdir())) == 1
 
@@ -138,7 +138,7 @@ def test_pytorch_is_refused(made: Path, drawn: Path) -> None:
         engine.search(drawn / "bed" / "bed-0001.jpg")
 
 
-def test_too_few_pictures_leave_no_store_behind(tmp_path: Path, drawn: Path) -> None:
+def test_too_few_images_leave_no_store_behind(tmp_path: Path, drawn: Path) -> None:
     with (
         Engine.open(tmp_path / "store", precision="int8") as engine,
         pytest.raises(UsageError, match="20 pictures at least"),

@@ -13,7 +13,7 @@ import pytest
 
 from engine import Config
 from engine.embedding.embedder import Embedder, choose_embedder
-from engine.embedding.int8_calibration import FEWEST, calibration_pictures, quantized_embedder
+from engine.embedding.int8_calibration import FEWEST, calibration_images, quantized_embedder
 from engine.errors import EngineError, UsageError
 from engine.pictures.preprocess import Pixels
 from engine.progress import SILENT
@@ -58,17 +58,17 @@ def quantized(
     return target
 
 
-def test_pictures_are_spread_over_all_there_are(
+def test_images_are_spread_over_all_there_are(
     fake: FakeEmbedder, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.embedding.int8_calibration.MOST", 20)
     files = sorted(drawn.rglob("*.jpg"))
-    found = calibration_pictures(fake, [str(drawn)])
+    found = calibration_images(fake, [str(drawn)])
     wanted = [fake.pixels(path.read_bytes(), str(path)) for path in files[::3]]
     assert np.array_equal(np.stack(found), np.stack(wanted))
 
 
-def test_pictures_that_cannot_be_read_are_made_up_for(
+def test_images_that_cannot_be_read_are_made_up_for(
     fake: FakeEmbedder, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.embedding.int8_calibration.MOST", 24)
@@ -76,20 +76,20 @@ def test_pictures_that_cannot_be_read_are_made_up_for(
         (tmp_path / f"{path.parent.name}-{path.name}").write_bytes(path.read_bytes())
     for number in range(10):
         (tmp_path / f"broken-{number}.jpg").write_bytes(b"no picture")
-    assert len(calibration_pictures(fake, [str(tmp_path)])) == 24
+    assert len(calibration_images(fake, [str(tmp_path)])) == 24
 
 
-def test_fewer_pictures_than_there_could_be_are_all_taken(fake: FakeEmbedder, drawn: Path) -> None:
-    assert len(calibration_pictures(fake, [str(drawn)])) == 60
+def test_fewer_images_than_there_could_be_are_all_taken(fake: FakeEmbedder, drawn: Path) -> None:
+    assert len(calibration_images(fake, [str(drawn)])) == 60
 
 
 @pytest.mark.parametrize("count", [0, 1, FEWEST - 1])
-def test_too_few_pictures_are_refused(
+def test_too_few_images_are_refused(
     fake: FakeEmbedder, drawn: Path, tmp_path: Path, count: int
 ) -> None:
     files = sorted(drawn.rglob("*.jpg"))[:count]
     with pytest.raises(UsageError, match=f"{count} can be read") as caught:
-        calibration_pictures(fake, [str(path) for path in files] or [str(tmp_path)])
+        calibration_images(fake, [str(path) for path in files] or [str(tmp_path)])
     assert "--precision bf16" in caught.value.remedy
 
 

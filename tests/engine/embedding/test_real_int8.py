@@ -13,13 +13,13 @@ PRECISIONS = ("fp32", "int8")
 
 
 @pytest.fixture(scope="module")
-def stores(real_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def stores(real_images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A store in each precision with the same photographs, and a head that learned furniture."""
     folder = tmp_path_factory.mktemp("precisions")
     for precision in PRECISIONS:
         with Engine.open(folder / precision, precision=precision) as engine:
-            engine.index([real_pictures / "catalog"], label="parent")
-            engine.train(real_pictures / "furniture" / "train", head="furniture")
+            engine.index([real_images / "catalog"], label="parent")
+            engine.train(real_images / "furniture" / "train", head="furniture")
     return {precision: folder / precision for precision in PRECISIONS}
 
 
@@ -40,11 +40,11 @@ def test_photographs_find_the_same_ones_as_in_fp32(stores: dict[str, Path], tmp_
 
 
 def test_a_head_is_right_as_often_as_in_fp32_but_for_a_point(
-    stores: dict[str, Path], real_pictures: Path
+    stores: dict[str, Path], real_images: Path
 ) -> None:
     accuracy = {}
     for precision, store in stores.items():
         with Engine.open(store) as engine:
-            report = engine.evaluate(real_pictures / "furniture" / "test", head="furniture")
+            report = engine.evaluate(real_images / "furniture" / "test", head="furniture")
         accuracy[precision] = report.accuracy
     assert accuracy["int8"] >= accuracy["fp32"] - 0.01

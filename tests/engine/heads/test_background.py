@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_prototypes(
     assert not np.array_equal(made_up.unit, other.unit)
 
 
-def test_the_neutral_middle_shows_less_of_anything_than_the_pictures_do(
+def test_the_neutral_middle_shows_less_of_anything_than_the_images_do(
     drawn_vectors: Vectors, imagenet: BuiltIn
 ) -> None:
     beds = drawn_vectors[BED]
@@ -68,16 +68,12 @@ def test_the_neutral_middle_shows_less_of_anything_than_the_pictures_do(
     assert surest < 0.02 < softmax(imagenet.logits(mean)).max()
 
 
-def test_copies_of_training_pictures_are_suspects(
-    drawn_vectors: Vectors, imagenet: BuiltIn
-) -> None:
+def test_copies_of_training_images_are_suspects(drawn_vectors: Vectors, imagenet: BuiltIn) -> None:
     beds = drawn_vectors[BED]
     assert suspects(beds, beds, gate_of(-100), imagenet).all()
 
 
-def test_pictures_of_other_things_are_no_suspects(
-    drawn_vectors: Vectors, imagenet: BuiltIn
-) -> None:
+def test_images_of_other_things_are_no_suspects(drawn_vectors: Vectors, imagenet: BuiltIn) -> None:
     found = suspects(drawn_vectors[LAMP], drawn_vectors[BED], gate_of(-100), imagenet)
     assert not found.any()
 
@@ -87,7 +83,7 @@ def test_what_the_gate_takes_is_a_suspect(drawn_vectors: Vectors, imagenet: Buil
     assert found.all()
 
 
-def test_a_training_pictures_own_mirrored_copy_does_not_set_the_limit(
+def test_a_training_images_own_mirrored_copy_does_not_set_the_limit(
     drawn_vectors: Vectors, imagenet: BuiltIn
 ) -> None:
     beds, lamps = drawn_vectors[BED], drawn_vectors[LAMP]
@@ -109,7 +105,7 @@ def test_suspects_are_the_same_whatever_is_compared_at_a_time(
     assert 0 < whole.sum() < len(whole)
 
 
-def test_among_no_pictures_there_are_no_suspects(drawn_vectors: Vectors, imagenet: BuiltIn) -> None:
+def test_among_no_images_there_are_no_suspects(drawn_vectors: Vectors, imagenet: BuiltIn) -> None:
     found = suspects(Vectors.empty(1280), drawn_vectors[BED], gate_of(100), imagenet)
     assert found.shape == (0,)
 

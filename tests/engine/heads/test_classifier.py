@@ -168,7 +168,7 @@ def test_more_answers_than_categories_are_all_categories(
     assert {each.category for each in ranked.predictions} == set(small_built_in.categories)
 
 
-def test_a_picture_with_nothing_convincing_is_unknown(make_vectors: MakeVectors) -> None:
+def test_a_image_with_nothing_convincing_is_unknown(make_vectors: MakeVectors) -> None:
     flat = Dense(np.zeros((10, 12), np.float32), np.zeros(10, np.float32))
     built_in = BuiltIn(flat, tuple(f"thing {number}" for number in range(10)))
     (ranked,) = Classifier(built_in, []).joint(make_vectors(1, 1)).ranked(["a"], 1)
@@ -176,7 +176,7 @@ def test_a_picture_with_nothing_convincing_is_unknown(make_vectors: MakeVectors)
     assert ranked.category is None
 
 
-def test_a_convincing_picture_is_known(small_built_in: BuiltIn, make_vectors: MakeVectors) -> None:
+def test_a_convincing_image_is_known(small_built_in: BuiltIn, make_vectors: MakeVectors) -> None:
     sure = replace(small_built_in.layer, bias=np.eye(7, dtype=np.float32)[2] * 1000)
     built_in = replace(small_built_in, layer=sure)
     (ranked,) = Classifier(built_in, []).joint(make_vectors(1, 1)).ranked(["a"], 1)

@@ -133,7 +133,7 @@ def misleading() -> tuple[Rows, Rows]:
     return rows, Rows(held.values, shuffled)
 
 
-def test_training_stops_when_held_out_pictures_have_not_gained_for_long() -> None:
+def test_training_stops_when_held_out_images_have_not_gained_for_long() -> None:
     rows, held = misleading()
     fitted = fit_layers(rows, 3, replace(QUICK, epochs=200, patience=4), held_out=held)
     assert len(fitted.history) == fitted.epochs + 4
@@ -197,11 +197,11 @@ def test_steps_that_shrink_come_to_rest() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 1000, MANY])
-def test_options_mean_what_they_say_for_few_pictures(rows: int) -> None:
+def test_options_mean_what_they_say_for_few_images(rows: int) -> None:
     assert QUICK.scaled(rows) == QUICK
 
 
-def test_many_pictures_are_seen_less_often_and_more_of_them_at_once() -> None:
+def test_many_images_are_seen_less_often_and_more_of_them_at_once() -> None:
     options = TrainOptions()
     many, more = options.scaled(100_000), options.scaled(1_000_000)
     assert many.batch == more.batch > options.batch
@@ -215,7 +215,7 @@ def test_hidden_layers_take_smaller_steps_than_a_linear_head() -> None:
 
 
 @pytest.mark.parametrize("hidden", [(), (32,)])
-def test_the_few_passes_over_many_pictures_are_enough(hidden: tuple[int, ...]) -> None:
+def test_the_few_passes_over_many_images_are_enough(hidden: tuple[int, ...]) -> None:
     counts = (MANY // 10 + 1,) * 10
     rows, test = clouds(counts, 1, 0.3, 16), clouds((100,) * 10, 2, 0.3, 16)
     few = fit_layers(rows, 10, replace(TrainOptions(), hidden=hidden).scaled(len(rows.labels)))
@@ -224,7 +224,7 @@ def test_the_few_passes_over_many_pictures_are_enough(hidden: tuple[int, ...]) -
     assert (answers(few.layers, test.values) == test.labels).mean() > possible.mean() - 0.02
 
 
-def test_very_many_pictures_take_no_more_passes_than_were_asked_for() -> None:
+def test_very_many_images_take_no_more_passes_than_were_asked_for() -> None:
     assert replace(QUICK, epochs=2).scaled(100_000).epochs == 2
 
 
@@ -327,7 +327,7 @@ def test_lbfgs_finds_the_minimum_that_scikit_learn_finds(weight_decay: float) ->
     assert np.allclose(centred, oracle.coef_ - oracle.coef_.mean(axis=0), atol=5e-3)
 
 
-def test_lbfgs_tells_of_every_iteration_and_of_held_out_pictures() -> None:
+def test_lbfgs_tells_of_every_iteration_and_of_held_out_images() -> None:
     options = TrainOptions(optimizer="lbfgs", weight_decay=1.0)
     found = fit_layers(clouds((20, 20, 20), 0, 0.2), 3, options, held_out=clouds((7, 7, 6), 1, 0.2))
 

@@ -59,7 +59,7 @@ def test_it_says_what_was_chosen_and_why() -> None:
     assert "one standard error" in result.reason or "the best of 2" in result.reason
 
 
-def test_the_same_pictures_and_seed_give_the_same_choice_to_the_last_digit() -> None:
+def test_the_same_images_and_seed_give_the_same_choice_to_the_last_digit() -> None:
     assert tuned(straight(100)) == tuned(straight(100))
 
 
@@ -72,22 +72,22 @@ def test_what_was_asked_for_stays() -> None:
     assert len({each.options for each in result.tried}) == len(result.tried) > 1
 
 
-def test_views_of_a_picture_are_held_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_views_of_a_image_are_held_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
     from engine.heads import model_selection as module
 
     rows = straight(40)
     views = Rows(np.repeat(rows.values, 2, axis=0), np.repeat(rows.labels, 2), scale=rows.scale)
-    pictures, original = np.repeat(np.arange(40), 2), np.arange(0, 80, 2)
+    images, original = np.repeat(np.arange(40), 2), np.arange(0, 80, 2)
     asked: list[np.ndarray] = []
     fit = module.fit_layers
 
     def watched(rows: Rows, outputs: int, options: TrainOptions, *, held_out: Rows) -> object:
-        assert not set(pictures[rows.places]) & set(pictures[held_out.places])
+        assert not set(images[rows.places]) & set(images[held_out.places])
         asked.append(held_out.places)
         return fit(rows, outputs, options, held_out=held_out)
 
     monkeypatch.setattr(module, "fit_layers", watched)
-    tune(views, pictures, original, 2, QUICK, (LINEAR,))
+    tune(views, images, original, 2, QUICK, (LINEAR,))
     assert sorted(np.concatenate(asked).tolist()) == original.tolist()
 
 

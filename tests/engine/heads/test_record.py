@@ -80,7 +80,7 @@ def test_a_record_that_does_not_fit_its_head_is_refused(
         head_from_bytes(head_to_bytes(head), "x")
 
 
-def test_pictures_whose_place_is_not_known_count_but_are_not_shown() -> None:
+def test_images_whose_place_is_not_known_count_but_are_not_shown() -> None:
     log_p = log_softmax(np.array([[0, 5], [0, 5], [5, 0]], np.float32))
     right = np.array([False, False, False])
 
@@ -92,6 +92,6 @@ def test_pictures_whose_place_is_not_known_count_but_are_not_shown() -> None:
     assert (none.mistakes, none.shown) == ((), ())
 
 
-def test_the_places_of_very_many_pictures_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_places_of_very_many_images_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.heads.record.MOST_PATHS", 2)
     assert Learned.of(HASHES, np.array([0, 1, 2]), (), PATHS).paths == ()

@@ -78,5 +78,5 @@ def test_being_sure_and_wrong_is_the_worst_calibration_error() -> None:
     assert expected_calibration_error(probability, np.ones(8, np.int64)) == 1.0
 
 
-def test_no_pictures_have_no_calibration_error() -> None:
+def test_no_images_have_no_calibration_error() -> None:
     assert expected_calibration_error(np.zeros((0, 3), np.float32), np.zeros(0, np.int64)) == 0.0

@@ -73,7 +73,7 @@ def writer(catalog: Catalog, embedder: Gated, stored: list[str]) -> Iterator[Bat
     made.close()
 
 
-def picture(number: int) -> tuple[None, ImageFacts, Pixels]:
+def image(number: int) -> tuple[None, ImageFacts, Pixels]:
     """Return what the writer takes of a picture that no other number gives."""
     facts = ImageFacts(FileState(f"/{number:03}", 1, 1), 1, f"{number:064x}", 9, 9, "BMP", None)
     return None, facts, np.full((16, 16, 3), number, np.uint8)
@@ -84,22 +84,20 @@ def paths(catalog: Catalog) -> list[str]:
     return [row.path for row in catalog.images.rows(ids.tolist()).values()]
 
 
-def test_pictures_are_committed_in_the_order_they_came(
-    writer: BatchWriter, catalog: Catalog
-) -> None:
+def test_images_are_committed_in_the_order_they_came(writer: BatchWriter, catalog: Catalog) -> None:
     for number in range(30):
-        writer.add(*picture(number))
+        writer.add(*image(number))
     writer.flush()
     assert paths(catalog) == [f"/{number:03}" for number in range(30)]
     assert writer.embedded == 30
 
 
-def test_a_commit_holds_only_so_many_pictures_however_fast_they_come(
+def test_a_commit_holds_only_so_many_images_however_fast_they_come(
     writer: BatchWriter, stored: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.ingest.batch_writer.MOST_AT_ONCE", 8)
     for number in range(40):
-        writer.add(*picture(number))
+        writer.add(*image(number))
         assert len(writer._ready) < 8
     # The others wait for more: two batches to be embedded, one to be committed.
     assert len(stored) >= 40 - (UNDER_WAY + 1) * 4
@@ -107,14 +105,14 @@ def test_a_commit_holds_only_so_many_pictures_however_fast_they_come(
     assert len(stored) == 40
 
 
-def test_each_picture_gets_its_own_embedding(
+def test_each_image_gets_its_own_embedding(
     writer: BatchWriter, catalog: Catalog, embedder: Gated
 ) -> None:
     for number in range(30):
-        writer.add(*picture(number))
+        writer.add(*image(number))
     writer.flush()
     _, vectors = catalog.images.vectors()
-    wanted = FakeEmbedder.embed(embedder, [picture(number)[2] for number in range(30)])
+    wanted = FakeEmbedder.embed(embedder, [image(number)[2] for number in range(30)])
     assert np.allclose(vectors.raw, wanted.raw, rtol=1e-2)
     assert vectors.unit.shape == (30, FAKE.dim)
 
@@ -122,8 +120,8 @@ def test_each_picture_gets_its_own_embedding(
 def test_no_more_batches_than_agreed_are_under_way(writer: BatchWriter, embedder: Gated) -> None:
     embedder.gate = threading.Semaphore(0)
     for number in range(4 * UNDER_WAY + 3):
-        writer.add(*picture(number))
-    more = threading.Thread(target=writer.add, args=picture(100))
+        writer.add(*image(number))
+    more = threading.Thread(target=writer.add, args=image(100))
     more.start()
     more.join(0.2)
     assert more.is_alive()  # a batch too many: it waits for the first
@@ -146,7 +144,7 @@ def test_the_backbone_works_on_while_the_catalog_is_written(
     monkeypatch.setattr(ImageTable, "store", slow)
     embedder.gate = threading.Semaphore(1)
     for number in range(8):
-        writer.add(*picture(number))
+        writer.add(*image(number))
     # The first may have been taken over already.
     *first, second = writer._under_way
     second[1].add_done_callback(lambda future: two.set())
@@ -156,13 +154,13 @@ def test_the_backbone_works_on_while_the_catalog_is_written(
     assert two.is_set()
 
 
-def test_an_error_of_the_backbone_comes_out_where_pictures_are_handed_in(
+def test_an_error_of_the_backbone_comes_out_where_images_are_handed_in(
     writer: BatchWriter, embedder: Gated
 ) -> None:
     embedder.refused = 2
     with pytest.raises(MemoryError, match="no room for a batch"):
         for number in range(100):
-            writer.add(*picture(number))
+            writer.add(*image(number))
 
 
 def test_what_was_embedded_before_an_error_is_kept_by_a_flush(
@@ -171,7 +169,7 @@ def test_what_was_embedded_before_an_error_is_kept_by_a_flush(
     embedder.refused = 3
     with pytest.raises(MemoryError):
         for number in range(100):
-            writer.add(*picture(number))
+            writer.add(*image(number))
     with pytest.raises(MemoryError):
         writer.flush()
     assert paths(catalog) == [f"/{number:03}" for number in range(8)]
@@ -179,7 +177,7 @@ def test_what_was_embedded_before_an_error_is_kept_by_a_flush(
 
 def test_what_was_committed_is_told(writer: BatchWriter, stored: list[str]) -> None:
     for number in range(6):
-        writer.add(*picture(number))
+        writer.add(*image(number))
     assert stored == []
     writer.flush()
     assert stored == [f"{number:064x}" for number in range(6)]

@@ -79,7 +79,7 @@ def test_a_catalog_that_would_not_fit_is_compressed(make_engine: MakeEngine, dra
     assert status.consistent
 
 
-def test_changing_ones_mind_needs_no_new_pictures(
+def test_changing_ones_mind_needs_no_new_images(
     make_engine: MakeEngine, drawn: Path, tmp_path: Path
 ) -> None:
     large = main_path(tmp_path / "store" / "index.faiss")
@@ -93,12 +93,12 @@ def test_changing_ones_mind_needs_no_new_pictures(
 
 
 def test_a_compressed_catalog_answers_as_an_exact_one(make_engine: MakeEngine, drawn: Path) -> None:
-    pictures = sorted(drawn.rglob("*.jpg"))
+    images = sorted(drawn.rglob("*.jpg"))
     hits = []
     for kind in ("exact", "compressed"):
         engine = make_engine(index=kind)
         engine.index([drawn])
-        hits.append([list(engine.search(picture, k=60)) for picture in pictures[::12]])
+        hits.append([list(engine.search(image, k=60)) for image in images[::12]])
     for exact, compressed in zip(*hits, strict=True):
         assert {hit.path for hit in compressed} == {hit.path for hit in exact}
         assert compressed[0].score == pytest.approx(exact[0].score, abs=0.02)
@@ -109,14 +109,14 @@ def test_whoever_searches_again_has_the_index_read_in_the_background_once(
 ) -> None:
     make_engine(index="compressed").index([drawn])
     engine = make_engine()
-    picture = next(drawn.rglob("*.jpg"))
+    image = next(drawn.rglob("*.jpg"))
     read = Queue[str]()
     monkeypatch.setattr(VectorIndex, "warm_up", lambda self: read.put(current_thread().name))
-    engine.search(picture)
+    engine.search(image)
     assert read.empty(), "one search alone must not wait for what it does not look at"
-    engine.search(picture)
+    engine.search(image)
     assert read.get(timeout=60) == "index"
-    engine.search(picture)
+    engine.search(image)
     assert read.empty()
 
 

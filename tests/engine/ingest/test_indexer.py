@@ -19,7 +19,7 @@ from engine.pictures.decode import read_file
 LONG_AGO = 1_600_000_000
 
 
-def picture(content: int) -> Image.Image:
+def image(content: int) -> Image.Image:
     """Return a picture that no other number gives: sixteen squares of colour."""
     squares = np.random.default_rng(content).integers(0, 256, (4, 4, 3), np.uint8)
     return Image.fromarray(squares).resize((24, 24), Image.Resampling.NEAREST)
@@ -37,7 +37,7 @@ class Shop:
         """Write a picture that looks long untouched, at a time of its content's own."""
         path = self.folder / os.fsdecode(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture(content).save(path, "BMP")
+        image(content).save(path, "BMP")
         os.utime(path, (LONG_AGO, LONG_AGO + content))
         return path
 
@@ -66,7 +66,7 @@ class Shop:
 
     def _bytes(self, content: int) -> bytes:
         path = self.folder.parent / "query.bmp"
-        picture(content).save(path, "BMP")
+        image(content).save(path, "BMP")
         return path.read_bytes()
 
 
@@ -91,18 +91,18 @@ def counts(report: IndexReport) -> dict[str, int]:
     return {name: getattr(report, name) for name in names if getattr(report, name)}
 
 
-def test_new_pictures_are_added_and_found(shop: Shop) -> None:
+def test_new_images_are_added_and_found(shop: Shop) -> None:
     assert counts(shop.index()) == {"added": 3, "embedded": 3}
     assert shop.shown(1, 2, 3) == {"1": ["a.bmp"], "2": ["b.bmp"], "3": ["sub/c.bmp"]}
 
 
-def test_a_second_run_opens_no_picture(shop: Shop) -> None:
+def test_a_second_run_opens_no_image(shop: Shop) -> None:
     shop.index()
     assert counts(shop.index()) == {"unchanged": 3}
     assert shop.opened == []
 
 
-def test_a_changed_picture_is_updated_alone(shop: Shop) -> None:
+def test_a_changed_image_is_updated_alone(shop: Shop) -> None:
     shop.index()
     shop.put("a.bmp", 7)
     assert counts(shop.index()) == {"updated": 1, "unchanged": 2, "embedded": 1}
@@ -169,7 +169,7 @@ def test_a_file_that_moved_keeps_its_embedding(shop: Shop) -> None:
     assert shop.shown(1) == {"1": ["sub/z.bmp"]}
 
 
-def test_the_pictures_of_a_renamed_folder_are_moved(shop: Shop) -> None:
+def test_the_images_of_a_renamed_folder_are_moved(shop: Shop) -> None:
     for content in range(10, 15):
         shop.put(f"old/{content}.bmp", content)
     shop.index()
@@ -275,7 +275,7 @@ def test_a_table_gives_labels_to_the_files_it_names(shop: Shop, tmp_path: Path) 
     assert shop.labels() == {"a.bmp": "möbel", "b.bmp": None, "sub/c.bmp": "sub"}
 
 
-def test_every_picture_is_told_of_as_progress(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_image_is_told_of_as_progress(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, int, int | None, str]] = []
     hear: Callable[..., None] = lambda self, *told_now: told.append(told_now)  # noqa: E731
     monkeypatch.setattr("engine.progress.Reporter.progress", hear)

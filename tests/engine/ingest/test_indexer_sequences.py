@@ -101,7 +101,7 @@ class Disk:
         other.rename(one)
         (self.root / "swapping").rename(other)
 
-    def pictures(self) -> dict[str, bytes]:
+    def images(self) -> dict[str, bytes]:
         """Return what lies on the disk now."""
         return {str(path): path.read_bytes() for path in self.root.rglob("*.bmp")}
 
@@ -130,7 +130,7 @@ def test_after_every_index_the_catalog_shows_what_lies_on_the_disk(
                 for step in steps:
                     disk.happen(str(step[0]), *step[1:])
                 report = engine.index([disk.root])
-                present = disk.pictures()
+                present = disk.images()
                 whole = set(files.values())
                 # A file that broke shows what it was, as long as the file is there.
                 wanted = {

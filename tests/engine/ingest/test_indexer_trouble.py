@@ -90,7 +90,7 @@ def test_one_of_several_roots_that_is_suddenly_empty_keeps_its_own_images_alone(
     assert names(fake_engine, two) == ["one/a.bmp", "two/b.bmp"]
 
 
-def test_a_root_that_never_held_a_picture_is_no_reason_for_a_note(
+def test_a_root_that_never_held_a_image_is_no_reason_for_a_note(
     two: Path, fake_engine: Engine
 ) -> None:
     (two / "empty").mkdir()
@@ -181,7 +181,7 @@ def test_every_skip_says_what_to_do(two: Path, fake_engine: Engine) -> None:
     assert report.added == 2
 
 
-def test_a_skipped_picture_is_added_once_it_is_whole(two: Path, fake_engine: Engine) -> None:
+def test_a_skipped_image_is_added_once_it_is_whole(two: Path, fake_engine: Engine) -> None:
     (two / "c.bmp").write_bytes(b"")
     assert fake_engine.index([two]).added == 2
     put(two / "c.bmp", 3)
@@ -272,11 +272,11 @@ def test_a_disk_that_fills_up_keeps_what_was_committed(
     assert (report.unchanged, report.added) == (kept, 100 - kept)
 
 
-def test_a_copy_does_not_take_the_row_of_a_picture_that_is_only_out_of_sight(
-    fake_engine: Engine, tmp_path: Path, pictures: Path
+def test_a_copy_does_not_take_the_row_of_a_image_that_is_only_out_of_sight(
+    fake_engine: Engine, tmp_path: Path, images: Path
 ) -> None:
     drive, away = tmp_path / "drive", tmp_path / "away"
-    shutil.copytree(pictures / "bed", drive)
+    shutil.copytree(images / "bed", drive)
     fake_engine.index([drive])
     shutil.copytree(drive, tmp_path / "copy")
     drive.rename(away)
@@ -286,10 +286,10 @@ def test_a_copy_does_not_take_the_row_of_a_picture_that_is_only_out_of_sight(
 
 
 def test_a_copy_has_the_label_of_its_twin(
-    fake_engine: Engine, tmp_path: Path, pictures: Path
+    fake_engine: Engine, tmp_path: Path, images: Path
 ) -> None:
-    fake_engine.index([pictures / "bed"], label="parent")
-    source = min((pictures / "bed").iterdir())
+    fake_engine.index([images / "bed"], label="parent")
+    source = min((images / "bed").iterdir())
     copy = tmp_path / "copy.jpg"
     shutil.copy2(source, copy)
     fake_engine.index([copy])

@@ -69,7 +69,7 @@ def test_for_many_files_the_catalog_is_asked_once(
     assert sum(digest(number) in contents for number in range(1000)) == 5
 
 
-def test_of_many_moved_pictures_none_is_embedded_again(fake_engine: Engine, tmp_path: Path) -> None:
+def test_of_many_moved_images_none_is_embedded_again(fake_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     for number in range(FEW + 10):
         Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "old" / f"{number}.bmp")

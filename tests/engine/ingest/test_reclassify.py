@@ -22,9 +22,9 @@ QUICK = TrainOptions(epochs=4)
 
 
 @pytest.fixture
-def labelled(fake_engine: Engine, pictures: Path) -> Engine:
+def labelled(fake_engine: Engine, images: Path) -> Engine:
     """A catalog of twelve labelled pictures."""
-    fake_engine.index([pictures], label="parent")
+    fake_engine.index([images], label="parent")
     return fake_engine
 
 
@@ -111,10 +111,10 @@ def test_images_of_an_older_release_are_worked_out_and_then_remembered(
     assert remembered(catalog)
 
 
-def test_the_built_in_categories_are_asked_once_for_a_picture(
-    fake_engine: Engine, pictures: Path, asked: list[int]
+def test_the_built_in_categories_are_asked_once_for_a_image(
+    fake_engine: Engine, images: Path, asked: list[int]
 ) -> None:
-    fake_engine.index([pictures], label="parent")
+    fake_engine.index([images], label="parent")
     assert sum(asked) == 12
     fake_engine.train(head="mine", from_labels=True, options=QUICK)
     fake_engine.delete_head("mine")

@@ -29,11 +29,11 @@ LONG_AGO = 1_600_000_000
 
 
 @pytest.fixture
-def old(pictures: Path) -> Path:
+def old(images: Path) -> Path:
     """The pictures, long untouched."""
-    for path in pictures.rglob("*.jpg"):
+    for path in images.rglob("*.jpg"):
         os.utime(path, (LONG_AGO, LONG_AGO))
-    return pictures
+    return images
 
 
 @pytest.fixture
@@ -73,33 +73,33 @@ def collect(
     return collector.collect(str(dataset), files, views=views, open_indexed=open_indexed)
 
 
-def test_the_folder_below_the_data_set_is_the_label(pictures: Path) -> None:
-    deep = pictures / "bed" / "oak" / "deep.jpg"
+def test_the_folder_below_the_data_set_is_the_label(images: Path) -> None:
+    deep = images / "bed" / "oak" / "deep.jpg"
     deep.parent.mkdir()
-    shutil.copy(next((pictures / "bed").glob("*.jpg")), deep)
-    files, skipped = find_labelled(str(pictures))
+    shutil.copy(next((images / "bed").glob("*.jpg")), deep)
+    files, skipped = find_labelled(str(images))
     assert [each.label for each in files] == ["bed"] * 5 + ["chair"] * 4 + ["lamp"] * 4
     assert str(deep) in [each.file.path for each in files]
     assert skipped == []
 
 
-def test_pictures_beside_the_folders_have_no_label(pictures: Path) -> None:
-    shutil.copy(next((pictures / "bed").iterdir()), pictures / "beside.jpg")
-    files, _ = find_labelled(str(pictures))
+def test_images_beside_the_folders_have_no_label(images: Path) -> None:
+    shutil.copy(next((images / "bed").iterdir()), images / "beside.jpg")
+    files, _ = find_labelled(str(images))
     assert len(files) == 12
 
 
-def test_another_rule_may_give_the_labels(pictures: Path) -> None:
-    shutil.copy(next((pictures / "bed").iterdir()), pictures / "beside.jpg")
-    files, _ = find_labelled(str(pictures), ParentLabels())
+def test_another_rule_may_give_the_labels(images: Path) -> None:
+    shutil.copy(next((images / "bed").iterdir()), images / "beside.jpg")
+    files, _ = find_labelled(str(images), ParentLabels())
     assert {each.label for each in files} == {"bed", "chair", "lamp", "pictures"}
 
 
-def test_a_data_set_without_labels_says_how_to_give_them(pictures: Path) -> None:
+def test_a_data_set_without_labels_says_how_to_give_them(images: Path) -> None:
     with pytest.raises(UsageError, match=r"Put the pictures into folders .* DATASET/bed/1\.jpg"):
-        find_labelled(str(pictures / "bed"))
+        find_labelled(str(images / "bed"))
     with pytest.raises(UsageError, match="no picture in it has a label"):
-        find_labelled(str(pictures), NoLabels())
+        find_labelled(str(images), NoLabels())
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])
@@ -115,10 +115,10 @@ def test_labels_are_numbered_in_order() -> None:
     assert numbers.tolist() == [2, 0, 2, 1]
 
 
-def test_a_collected_picture_and_its_mirrored_copy_are_embedded(
-    fake_engine: Engine, pictures: Path
+def test_a_collected_image_and_its_mirrored_copy_are_embedded(
+    fake_engine: Engine, images: Path
 ) -> None:
-    found = collect(fake_engine, pictures)
+    found = collect(fake_engine, images)
     embedder = FakeEmbedder(fake_engine.config)
     assert found.embedded == 12
     for each, views in zip(found.files, found.views, strict=True):
@@ -129,24 +129,22 @@ def test_a_collected_picture_and_its_mirrored_copy_are_embedded(
 
 
 def test_the_vectors_of_a_view_stand_in_order_of_the_files(
-    fake_engine: Engine, pictures: Path
+    fake_engine: Engine, images: Path
 ) -> None:
-    found = collect(fake_engine, pictures)
+    found = collect(fake_engine, images)
     rows = np.concatenate([views[MIRROR].unit for views in found.views])
     assert np.array_equal(found.vectors(MIRROR).unit, rows)
 
 
-def test_without_mirroring_there_is_the_picture_alone(fake_engine: Engine, pictures: Path) -> None:
-    assert all(
-        set(v) == {ORIGINAL} for v in collect(fake_engine, pictures, views=(ORIGINAL,)).views
-    )
+def test_without_mirroring_there_is_the_image_alone(fake_engine: Engine, images: Path) -> None:
+    assert all(set(v) == {ORIGINAL} for v in collect(fake_engine, images, views=(ORIGINAL,)).views)
 
 
 def test_what_was_collected_once_is_not_embedded_again(
-    fake_engine: Engine, pictures: Path, catalog: Catalog
+    fake_engine: Engine, images: Path, catalog: Catalog
 ) -> None:
-    first = collect(fake_engine, pictures, catalog)
-    again = collect(fake_engine, pictures, catalog)
+    first = collect(fake_engine, images, catalog)
+    again = collect(fake_engine, images, catalog)
     assert (first.embedded, again.embedded) == (12, 0)
     for one, other in zip(first.views, again.views, strict=True):
         assert set(one) == set(other)
@@ -154,13 +152,13 @@ def test_what_was_collected_once_is_not_embedded_again(
 
 
 def test_unless_asked_to_nothing_is_kept(
-    fake_engine: Engine, pictures: Path, catalog: Catalog
+    fake_engine: Engine, images: Path, catalog: Catalog
 ) -> None:
-    collect(fake_engine, pictures, catalog, keep=False)
+    collect(fake_engine, images, catalog, keep=False)
     assert catalog.counts().views == 0
 
 
-def test_a_picture_in_the_catalog_is_not_even_opened(
+def test_a_image_in_the_catalog_is_not_even_opened(
     fake_engine: Engine, old: Path, opened: list[str], catalog: Catalog
 ) -> None:
     fake_engine.index([old])
@@ -169,7 +167,7 @@ def test_a_picture_in_the_catalog_is_not_even_opened(
     assert all(set(views) == {ORIGINAL} for views in found.views)
 
 
-def test_a_copy_of_a_picture_in_the_catalog_is_not_embedded(
+def test_a_copy_of_a_image_in_the_catalog_is_not_embedded(
     fake_engine: Engine, old: Path, opened: list[str], catalog: Catalog, tmp_path: Path
 ) -> None:
     fake_engine.index([old])
@@ -178,7 +176,7 @@ def test_a_copy_of_a_picture_in_the_catalog_is_not_embedded(
     assert (found.embedded, len(opened)) == (0, 12)
 
 
-def test_pictures_in_the_catalog_are_mirrored_where_that_is_asked_for(
+def test_images_in_the_catalog_are_mirrored_where_that_is_asked_for(
     fake_engine: Engine, old: Path, catalog: Catalog
 ) -> None:
     fake_engine.index([old])
@@ -188,20 +186,20 @@ def test_pictures_in_the_catalog_are_mirrored_where_that_is_asked_for(
 
 
 def test_drawn_views_are_kept_and_not_drawn_again(
-    fake_engine: Engine, pictures: Path, catalog: Catalog
+    fake_engine: Engine, images: Path, catalog: Catalog
 ) -> None:
-    first = collect(fake_engine, pictures, catalog, views=view_names(3))
+    first = collect(fake_engine, images, catalog, views=view_names(3))
     assert all(set(views) == set(view_names(3)) for views in first.views)
-    more = collect(fake_engine, pictures, catalog, views=view_names(4))
+    more = collect(fake_engine, images, catalog, views=view_names(4))
     assert more.embedded == 12
-    again = collect(fake_engine, pictures, catalog, views=view_names(4))
+    again = collect(fake_engine, images, catalog, views=view_names(4))
     assert again.embedded == 0
     for one, other in zip(more.views, again.views, strict=True):
         for view in view_names(4):
             np.testing.assert_allclose(one[view].unit, other[view].unit, atol=2e-3)
 
 
-def test_a_picture_that_changed_since_it_was_indexed_is_embedded_anew(
+def test_a_image_that_changed_since_it_was_indexed_is_embedded_anew(
     fake_engine: Engine, old: Path, catalog: Catalog
 ) -> None:
     fake_engine.index([old])
@@ -214,11 +212,11 @@ def test_a_picture_that_changed_since_it_was_indexed_is_embedded_anew(
     np.testing.assert_allclose(one.unit, other.unit, atol=2e-3)
 
 
-def test_a_picture_that_cannot_be_read_is_left_out_with_its_reason(
-    fake_engine: Engine, pictures: Path
+def test_a_image_that_cannot_be_read_is_left_out_with_its_reason(
+    fake_engine: Engine, images: Path
 ) -> None:
-    (pictures / "bed" / "broken.jpg").write_bytes(b"nothing")
-    found = collect(fake_engine, pictures)
+    (images / "bed" / "broken.jpg").write_bytes(b"nothing")
+    found = collect(fake_engine, images)
     assert (len(found.files), len(found.hashes), len(found.views)) == (12, 12, 12)
     (skip,) = found.skipped
     assert skip.path.endswith("broken.jpg")

@@ -75,7 +75,7 @@ def test_neighbours_are_the_nearest_others(data: tuple[Floats, Ids]) -> None:
         np.testing.assert_allclose(near, scores[:10], atol=1e-6)
 
 
-def test_a_picture_is_left_out_of_its_own_results() -> None:
+def test_a_image_is_left_out_of_its_own_results() -> None:
     found = retrieval(np.eye(4, dtype=np.float32), np.arange(4))
     assert (found.precision_at_1, found.precision_at_10, found.map) == (0.0, 0.0, 0.0)
 
@@ -170,7 +170,7 @@ def test_evaluating_makes_no_store(colours: Path, fake_engine: Engine) -> None:
     assert not fake_engine.config.store.folder.exists()
 
 
-def test_a_picture_that_cannot_be_read_is_skipped(colours: Path, fake_engine: Engine) -> None:
+def test_a_image_that_cannot_be_read_is_skipped(colours: Path, fake_engine: Engine) -> None:
     (colours / "red" / "broken.png").write_bytes(b"nothing")
     report = fake_engine.evaluate(colours)
     assert (report.images, [Path(skip.path).name for skip in report.skipped]) == (
@@ -179,7 +179,7 @@ def test_a_picture_that_cannot_be_read_is_skipped(colours: Path, fake_engine: En
     )
 
 
-def test_pictures_that_can_none_of_them_be_read_are_an_error(
+def test_images_that_can_none_of_them_be_read_are_an_error(
     tmp_path: Path, fake_engine: Engine
 ) -> None:
     (tmp_path / "set" / "red").mkdir(parents=True)

@@ -18,12 +18,12 @@ EXACT = TrainOptions(optimizer="lbfgs", weight_decay=1.0, epochs=500, validation
 
 
 @pytest.fixture
-def parts(pictures: Path, tmp_path: Path) -> tuple[Path, Path]:
+def parts(images: Path, tmp_path: Path) -> tuple[Path, Path]:
     """Two folders: bed and chair, and lamp alone."""
     later = tmp_path / "later"
     later.mkdir()
-    shutil.move(pictures / "lamp", later / "lamp")
-    return pictures, later
+    shutil.move(images / "lamp", later / "lamp")
+    return images, later
 
 
 def head_of(engine: Engine, name: str) -> Head:
@@ -32,7 +32,7 @@ def head_of(engine: Engine, name: str) -> Head:
     return head_from_bytes(row.file, name)
 
 
-def test_a_category_is_added_though_the_old_pictures_are_gone(
+def test_a_category_is_added_though_the_old_images_are_gone(
     parts: tuple[Path, Path], fake_engine: Engine
 ) -> None:
     first, later = parts
@@ -77,7 +77,7 @@ def test_a_head_can_be_extended_again_and_again(
     assert (report.categories, report.images) == (("bed", "chair", "lamp"), 12)
 
 
-def test_more_pictures_of_a_known_category_join_the_old_ones(
+def test_more_images_of_a_known_category_join_the_old_ones(
     parts: tuple[Path, Path], fake_engine: Engine
 ) -> None:
     first, later = parts
@@ -89,15 +89,15 @@ def test_more_pictures_of_a_known_category_join_the_old_ones(
     assert (report.categories, report.images) == (("bed", "chair"), 12)
 
 
-def test_a_picture_given_again_under_another_name_changes_its_category(
+def test_a_image_given_again_under_another_name_changes_its_category(
     parts: tuple[Path, Path], fake_engine: Engine
 ) -> None:
     first, later = parts
     fake_engine.train(first, head="rooms", options=EXACT)
     shutil.rmtree(later / "lamp")
     (later / "stool").mkdir()
-    for picture in sorted((first / "chair").iterdir())[:2]:
-        shutil.copy2(picture, later / "stool")
+    for image in sorted((first / "chair").iterdir())[:2]:
+        shutil.copy2(image, later / "stool")
 
     report = fake_engine.train(later, head="rooms", options=EXACT, extend=True)
     learned = head_of(fake_engine, "rooms").record
@@ -108,14 +108,14 @@ def test_a_picture_given_again_under_another_name_changes_its_category(
 
 
 def test_images_of_the_catalog_are_found_again_there(
-    pictures: Path, fake_engine: Engine, tmp_path: Path
+    images: Path, fake_engine: Engine, tmp_path: Path
 ) -> None:
-    fake_engine.index([pictures], label="parent")
+    fake_engine.index([images], label="parent")
     fake_engine.train(head="rooms", from_labels=True, options=EXACT)
     more = tmp_path / "more" / "stool"
     more.mkdir(parents=True)
-    for number, picture in enumerate(sorted((pictures / "chair").iterdir())[:2]):
-        (more / f"{number}.jpg").write_bytes(picture.read_bytes() + b"\0")
+    for number, image in enumerate(sorted((images / "chair").iterdir())[:2]):
+        (more / f"{number}.jpg").write_bytes(image.read_bytes() + b"\0")
 
     report = fake_engine.train(more.parent, head="rooms", options=EXACT, extend=True)
 
@@ -161,7 +161,7 @@ def test_a_category_that_differs_from_a_known_one_in_case_alone_is_refused(
         fake_engine.train(later, head="rooms", options=EXACT, extend=True)
 
 
-def test_the_report_of_an_extended_head_still_shows_its_first_pictures(
+def test_the_report_of_an_extended_head_still_shows_its_first_images(
     parts: tuple[Path, Path], fake_engine: Engine
 ) -> None:
     first, later = parts

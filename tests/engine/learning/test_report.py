@@ -13,7 +13,7 @@ from engine import Engine
 from engine.errors import UnknownHeadError
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import log_softmax, softmax
-from engine.heads.record import HeldOut, Learned, Record, ShownPicture, held_out_record
+from engine.heads.record import HeldOut, Learned, Record, ShownImage, held_out_record
 from engine.heads.temperature import expected_calibration_error
 from engine.learning.report import head_report
 
@@ -101,7 +101,7 @@ def test_the_bins_make_up_the_expected_calibration_error() -> None:
         assert all(each.low - 1e-6 <= each.confidence <= each.high for each in bins if each.images)
 
 
-def test_pictures_taken_for_unknown_are_in_no_bin() -> None:
+def test_images_taken_for_unknown_are_in_no_bin() -> None:
     report = head_report(make_head(Record(held_out=held_out([0, 1, 2], [0, -1, 1]))))
     assert sum(each.images for each in report.calibration_after) == 2
 
@@ -139,14 +139,14 @@ def test_a_single_category_is_reported() -> None:
     assert report.per_category["bed"].recall == 0.5
 
 
-def test_pictures_learned_from_are_counted_by_category() -> None:
+def test_images_learned_from_are_counted_by_category() -> None:
     learned = Learned.of(["ab" * 32] * 4, np.array([0, 0, 1, 0]))
     report = head_report(make_head(Record(learned=learned)))
     assert report.learned == {"bed": 3, "chair": 1, "sofa": 0}
 
 
-def test_mistakes_and_shown_pictures_name_what_was_likeliest() -> None:
-    shown = ShownPicture("/a.jpg", "bed", (("sofa", 0.8), ("bed", 0.2)))
+def test_mistakes_and_shown_images_name_what_was_likeliest() -> None:
+    shown = ShownImage("/a.jpg", "bed", (("sofa", 0.8), ("bed", 0.2)))
     held = HeldOut(
         np.array([0]), np.array([2]), np.ones(1, np.float32), np.ones(1, np.float32), (shown,)
     )

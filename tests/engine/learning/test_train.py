@@ -24,11 +24,11 @@ Said = dict[str, tuple[str, float, bool]]
 
 
 @pytest.fixture
-def old(pictures: Path) -> Path:
+def old(images: Path) -> Path:
     """The pictures, long untouched: four of bed, chair and lamp each."""
-    for path in pictures.rglob("*.jpg"):
+    for path in images.rglob("*.jpg"):
         os.utime(path, (LONG_AGO, LONG_AGO))
-    return pictures
+    return images
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_second_training_embeds_nothing(old: Path, fake_engine: Engine) -> Non
     assert fake_engine.train(old, head="again", options=QUICK).embedded == 0
 
 
-def test_pictures_in_the_catalog_are_not_even_opened(
+def test_images_in_the_catalog_are_not_even_opened(
     old: Path, fake_engine: Engine, opened: list[str]
 ) -> None:
     fake_engine.index([old])
@@ -110,7 +110,7 @@ def test_pictures_in_the_catalog_are_not_even_opened(
     assert (report.images, report.embedded, opened) == (12, 0, [])
 
 
-def test_the_mirrored_copies_of_indexed_pictures_can_be_asked_for(
+def test_the_mirrored_copies_of_indexed_images_can_be_asked_for(
     old: Path, fake_engine: Engine
 ) -> None:
     fake_engine.index([old])
@@ -191,7 +191,7 @@ def test_deleting_the_head_brings_the_old_predictions_back_without_a_file_in_sig
     assert sources != {said.source for said in stored(exact)[1].values()} == {"imagenet"}
 
 
-def test_pictures_indexed_after_training_are_classified_with_the_head(
+def test_images_indexed_after_training_are_classified_with_the_head(
     old: Path, exact: Engine
 ) -> None:
     exact.train(old, head="rooms", options=QUICK)
@@ -204,8 +204,8 @@ def test_a_single_category_can_be_learned(old: Path, fake_engine: Engine) -> Non
     shutil.rmtree(old / "chair")
     report = fake_engine.train(old, head="lamps", options=QUICK)
     assert (report.categories, report.images) == (("lamp",), 4)
-    picture = next((old / "lamp").iterdir())
-    (answer,) = fake_engine.classify(picture, head="lamps")
+    image = next((old / "lamp").iterdir())
+    (answer,) = fake_engine.classify(image, head="lamps")
     assert [(each.category, each.probability) for each in answer.predictions] == [("lamp", 1.0)]
 
 
@@ -225,7 +225,7 @@ def test_the_same_seed_gives_the_same_head_but_for_its_times(
 
 
 @pytest.mark.parametrize("left", [0, 1])
-def test_a_category_with_too_few_pictures_is_an_error_and_changes_nothing(
+def test_a_category_with_too_few_images_is_an_error_and_changes_nothing(
     old: Path, fake_engine: Engine, left: int
 ) -> None:
     fake_engine.index([old], label="parent")
@@ -238,7 +238,7 @@ def test_a_category_with_too_few_pictures_is_an_error_and_changes_nothing(
     assert stored(fake_engine) == before
 
 
-def test_a_broken_picture_is_skipped_and_the_others_are_learned(
+def test_a_broken_image_is_skipped_and_the_others_are_learned(
     old: Path, fake_engine: Engine
 ) -> None:
     (old / "bed" / "broken.jpg").write_bytes(b"broken")
@@ -300,7 +300,7 @@ def test_progress_runs_to_its_end(old: Path, tmp_path: Path) -> None:
         assert steps[-1][0] == steps[-1][1]
 
 
-def test_an_empty_category_folder_is_named(fake_engine: Engine, pictures: Path) -> None:
-    (pictures / "table").mkdir()
+def test_an_empty_category_folder_is_named(fake_engine: Engine, images: Path) -> None:
+    (images / "table").mkdir()
     with pytest.raises(TrainingError, match="'table' has 0 usable"):
-        fake_engine.train(pictures, head="mine")
+        fake_engine.train(images, head="mine")

@@ -49,19 +49,17 @@ def answers(engine: Engine, parts: Path, category: str, head: str | None) -> lis
     return engine.classify(sorted((parts / "test" / category).iterdir()), k=5, head=head)
 
 
-def test_new_pictures_are_classified_by_the_head(engine: Engine, parts: Path) -> None:
+def test_new_images_are_classified_by_the_head(engine: Engine, parts: Path) -> None:
     assert engine.evaluate(parts / "test", head="rooms").accuracy >= 0.9
 
 
-def test_new_pictures_are_classified_among_all_categories(engine: Engine, parts: Path) -> None:
+def test_new_images_are_classified_among_all_categories(engine: Engine, parts: Path) -> None:
     report = engine.evaluate(parts / "test")
     assert report.classifier == "all"
     assert report.accuracy >= 0.9
 
 
-def test_pictures_of_other_things_keep_their_built_in_answers(
-    furniture: Engine, parts: Path
-) -> None:
+def test_images_of_other_things_keep_their_built_in_answers(furniture: Engine, parts: Path) -> None:
     before = answers(furniture, parts, "lamp", "imagenet")
     after = answers(furniture, parts, "lamp", None)
     assert {answer.category for answer in before} == {"table lamp"}

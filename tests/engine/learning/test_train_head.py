@@ -22,7 +22,7 @@ ORIGIN = Origin("furniture", "fake", "f" * 64)
 OPTIONS = TrainOptions(epochs=30, lr=0.02)
 
 
-def pictures(count: int, seed: int, categories: int = 2) -> tuple[Vectors, np.ndarray]:
+def images(count: int, seed: int, categories: int = 2) -> tuple[Vectors, np.ndarray]:
     """Return embeddings of pictures of new categories, far from what the built-in ones know."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % categories
@@ -33,7 +33,7 @@ def pictures(count: int, seed: int, categories: int = 2) -> tuple[Vectors, np.nd
 
 
 def examples(count: int = 60, categories: int = 2, mirrored: bool = False) -> Examples:
-    vectors, labels = pictures(count, 1, categories)
+    vectors, labels = images(count, 1, categories)
     views = 2 if mirrored else 1
     return Examples(
         tuple("abcdef"[:categories]),
@@ -62,21 +62,21 @@ def test_the_head_says_what_it_is(trained: Trained) -> None:
     assert (head.categories, head.dim) == (("a", "b"), DIM)
 
 
-def test_new_pictures_are_told_apart(trained: Trained, small_built_in: BuiltIn) -> None:
-    vectors, labels = pictures(40, 2)
+def test_new_images_are_told_apart(trained: Trained, small_built_in: BuiltIn) -> None:
+    vectors, labels = images(40, 2)
     answers = Classifier(small_built_in, [trained.head]).own(trained.head, vectors)
     assert (answers.probability.argmax(axis=1) == labels).mean() > 0.95
 
 
-def test_new_pictures_win_against_the_built_in_categories(
+def test_new_images_win_against_the_built_in_categories(
     trained: Trained, small_built_in: BuiltIn
 ) -> None:
-    vectors, labels = pictures(40, 2)
+    vectors, labels = images(40, 2)
     choice = Classifier(small_built_in, [trained.head]).joint(vectors).best().choice
     assert (choice == 7 + labels).mean() > 0.9
 
 
-def test_other_pictures_stay_with_the_built_in_categories(
+def test_other_images_stay_with_the_built_in_categories(
     trained: Trained, small_built_in: BuiltIn, make_vectors: Callable[[int, int], Vectors]
 ) -> None:
     vectors = make_vectors(200, 8)
@@ -85,7 +85,7 @@ def test_other_pictures_stay_with_the_built_in_categories(
     assert (before == after).mean() > 0.8
 
 
-def test_a_fifth_of_the_pictures_is_held_out_and_measured(trained: Trained) -> None:
+def test_a_fifth_of_the_images_is_held_out_and_measured(trained: Trained) -> None:
     metrics = trained.head.metrics
     assert trained.validation_images == metrics["validation_images"] == 12
     assert metrics["images"] == 60
@@ -109,10 +109,10 @@ def test_another_seed_gives_another_head(
     assert not np.array_equal(other.layers[0].weight, trained.head.layers[0].weight)
 
 
-def test_catalog_pictures_that_show_a_new_category_are_no_background(
+def test_catalog_images_that_show_a_new_category_are_no_background(
     small_built_in: BuiltIn, others: Vectors
 ) -> None:
-    secret, _ = pictures(40, 3)
+    secret, _ = images(40, 3)
     mixed = Vectors.concatenate([others, secret])
     plain = train_head(ORIGIN, examples(), others, small_built_in, OPTIONS)
     found = train_head(ORIGIN, examples(), mixed, small_built_in, OPTIONS)
@@ -120,7 +120,7 @@ def test_catalog_pictures_that_show_a_new_category_are_no_background(
     assert plain.background - 5 <= found.background <= plain.background + 5
 
 
-def test_mirrored_copies_count_as_no_pictures_and_are_not_held_out(
+def test_mirrored_copies_count_as_no_images_and_are_not_held_out(
     small_built_in: BuiltIn, others: Vectors
 ) -> None:
     both = train_head(ORIGIN, examples(mirrored=True), others, small_built_in, OPTIONS)
@@ -133,14 +133,14 @@ def test_hidden_layers_are_trained_where_they_are_asked_for(
     options = replace(OPTIONS, hidden=(8,))
     head = train_head(ORIGIN, examples(), others, small_built_in, options).head
     assert [layer.weight.shape for layer in head.layers] == [(8, 12), (2, 8)]
-    vectors, labels = pictures(40, 2)
+    vectors, labels = images(40, 2)
     assert (head.log_probabilities(vectors).argmax(axis=1) == labels).mean() > 0.9
 
 
 def test_one_category_alone_can_be_learned(small_built_in: BuiltIn, others: Vectors) -> None:
     head = train_head(ORIGIN, examples(categories=1), others, small_built_in, OPTIONS).head
     classifier = Classifier(small_built_in, [head])
-    assert (classifier.best(pictures(40, 2, 1)[0]).choice == 7).mean() > 0.9
+    assert (classifier.best(images(40, 2, 1)[0]).choice == 7).mean() > 0.9
     assert (classifier.best(others).choice == 7).mean() < 0.1
 
 
@@ -155,7 +155,7 @@ def test_what_does_not_belong_is_unknown_to_the_head_asked_alone(
 ) -> None:
     classifier = Classifier(small_built_in, [trained.head])
     assert classifier.own(trained.head, others).unknown.mean() > 0.8
-    assert classifier.own(trained.head, pictures(40, 2)[0]).unknown.mean() < 0.1
+    assert classifier.own(trained.head, images(40, 2)[0]).unknown.mean() < 0.1
 
 
 @pytest.fixture
@@ -168,17 +168,17 @@ def so_many(monkeypatch: pytest.MonkeyPatch) -> Examples:
     return examples(600)
 
 
-def test_very_many_pictures_are_told_apart_as_well(
+def test_very_many_images_are_told_apart_as_well(
     so_many: Examples, small_built_in: BuiltIn, others: Vectors
 ) -> None:
     trained = train_head(ORIGIN, so_many, others, small_built_in, OPTIONS)
-    classifier, (vectors, labels) = Classifier(small_built_in, [trained.head]), pictures(40, 2)
+    classifier, (vectors, labels) = Classifier(small_built_in, [trained.head]), images(40, 2)
     assert len(trained.history) == 10
     assert (classifier.joint(vectors).best().choice == 7 + labels).mean() > 0.9
     assert (classifier.best(others).choice < 7).mean() > 0.8
 
 
-def test_of_very_many_pictures_no_more_are_held_out_than_it_takes(
+def test_of_very_many_images_no_more_are_held_out_than_it_takes(
     so_many: Examples, small_built_in: BuiltIn, others: Vectors
 ) -> None:
     trained = train_head(ORIGIN, so_many, others, small_built_in, OPTIONS)
@@ -186,7 +186,7 @@ def test_of_very_many_pictures_no_more_are_held_out_than_it_takes(
     assert trained.head.metrics["images"] == 600
 
 
-def test_gates_see_as_many_pictures_of_each_category(
+def test_gates_see_as_many_images_of_each_category(
     so_many: Examples, small_built_in: BuiltIn, others: Vectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[int]] = []
@@ -200,7 +200,7 @@ def test_gates_see_as_many_pictures_of_each_category(
     assert seen == [[40, 40], [40, 40]]
 
 
-def test_very_many_pictures_give_the_same_head_again(
+def test_very_many_images_give_the_same_head_again(
     so_many: Examples, small_built_in: BuiltIn, others: Vectors
 ) -> None:
     one, other = (train_head(ORIGIN, so_many, others, small_built_in, OPTIONS) for _ in range(2))

@@ -29,7 +29,7 @@ def noise(width: int = 300, height: int = 200) -> Image.Image:
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def test_names_begin_with_the_picture_as_it_is_and_mirrored() -> None:
+def test_names_begin_with_the_image_as_it_is_and_mirrored() -> None:
     assert view_names(0) == (ORIGINAL, MIRROR)
     assert view_names(2)[:2] == view_names(0)
     assert len(set(view_names(64))) == 66
@@ -56,14 +56,14 @@ def test_drawn_views_are_what_the_backbone_takes(backbone: Backbone) -> None:
     assert pixels.dtype == np.uint8
 
 
-def test_the_same_picture_and_name_give_the_same_view() -> None:
+def test_the_same_image_and_name_give_the_same_view() -> None:
     image = noise()
     for view in DRAWN:
         one, other = (view_pixels(image, LITE0, view, "content") for _ in range(2))
         assert np.array_equal(one, other)
 
 
-def test_other_pictures_and_names_give_other_views() -> None:
+def test_other_images_and_names_give_other_views() -> None:
     image = noise()
     views = [view_pixels(image, LITE0, view, content) for view in DRAWN for content in "ab"]
     assert len({pixels.tobytes() for pixels in views}) == len(views)
@@ -86,7 +86,7 @@ def test_about_half_of_the_views_are_mirrored() -> None:
 
 @settings(deadline=None)
 @given(width=st.integers(1, 2000), height=st.integers(1, 2000), seed=st.integers(0, 999))
-def test_a_part_lies_within_the_picture_and_is_not_a_scrap(
+def test_a_part_lies_within_the_image_and_is_not_a_scrap(
     width: int, height: int, seed: int
 ) -> None:
     left, top, right, bottom = _box(width, height, np.random.default_rng(seed))
@@ -99,5 +99,5 @@ def test_a_part_lies_within_the_picture_and_is_not_a_scrap(
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1)])
-def test_the_smallest_pictures_have_views_too(size: tuple[int, int]) -> None:
+def test_the_smallest_images_have_views_too(size: tuple[int, int]) -> None:
     assert view_pixels(noise(*size), LITE0, DRAWN[0], "a").shape == (224, 224, 3)

@@ -61,10 +61,10 @@ def exif_block(*entries: tuple[int, int, int, bytes]) -> bytes:
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG"])
 def test_every_format_is_read(kind: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {"quality": 95} if kind == "JPEG" else {}
-    picture = decode(encode(Image.fromarray(sample()), kind, **options), "x", LIMIT)
-    assert (picture.format, picture.width, picture.height) == (kind, 24, 16)
-    assert picture.pixels.mode == "RGB"
-    difference = np.abs(np.asarray(picture.pixels).astype(int) - sample().astype(int))
+    image = decode(encode(Image.fromarray(sample()), kind, **options), "x", LIMIT)
+    assert (image.format, image.width, image.height) == (kind, 24, 16)
+    assert image.pixels.mode == "RGB"
+    difference = np.abs(np.asarray(image.pixels).astype(int) - sample().astype(int))
     assert np.median(difference) <= (2 if kind == "JPEG" else 0)
 
 
@@ -85,7 +85,7 @@ def test_of_several_frames_the_first_counts(kind: str) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", LOSSLESS)
-def test_a_picture_on_its_side_is_turned_upright(kind: str, orientation: int) -> None:
+def test_a_image_on_its_side_is_turned_upright(kind: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x112] = orientation
     stored = Image.fromarray(turned(sample(), orientation))
@@ -102,13 +102,13 @@ def test_a_jpeg_on_its_side_is_turned_upright(orientation: int) -> None:
     assert np.abs(pixels - sample(32, 16)).max() <= 4
 
 
-def test_width_and_height_are_those_of_the_upright_picture() -> None:
+def test_width_and_height_are_those_of_the_upright_image() -> None:
     exif = exif_block((0x112, 3, 1, b"\6\0\0\0"))
-    picture = decode(encode(Image.new("RGB", (20, 10)), "JPEG", exif=exif), "x", LIMIT)
-    assert (picture.width, picture.height) == picture.pixels.size == (10, 20)
+    image = decode(encode(Image.new("RGB", (20, 10)), "JPEG", exif=exif), "x", LIMIT)
+    assert (image.width, image.height) == image.pixels.size == (10, 20)
 
 
-def test_another_broken_tag_does_not_leave_a_picture_on_its_side() -> None:
+def test_another_broken_tag_does_not_leave_a_image_on_its_side() -> None:
     upside = (0x112, 3, 1, b"\6\0\0\0")
     unwritable = (0x11A, 9, 1, b"\xff\xff\xff\xff")
     data = encode(Image.new("RGB", (20, 10)), "JPEG", exif=exif_block(upside, unwritable))
@@ -127,7 +127,7 @@ def test_another_broken_tag_does_not_leave_a_picture_on_its_side() -> None:
         exif_block((0x8769, 4, 1, b"\xff\xff\xff\x7f")),
     ],
 )
-def test_a_broken_exif_block_does_not_stop_a_picture(exif: bytes) -> None:
+def test_a_broken_exif_block_does_not_stop_a_image(exif: bytes) -> None:
     data = encode(Image.new("RGB", (20, 10), RED), "JPEG", exif=exif)
     assert decode(data, "x", LIMIT).pixels.size == (20, 10)
 
@@ -153,7 +153,7 @@ def test_a_transparent_colour_of_a_palette_is_laid_on_white(kind: str) -> None:
     assert pixels[0].tolist() == [list(WHITE), list(RED)]
 
 
-def test_a_transparent_colour_of_a_picture_without_palette_is_laid_on_white() -> None:
+def test_a_transparent_colour_of_a_image_without_palette_is_laid_on_white() -> None:
     image = Image.new("RGB", (2, 1), (1, 2, 3))
     image.putpixel((1, 0), RED)
     pixels = decoded(encode(image, "PNG", transparency=(1, 2, 3)))
@@ -171,7 +171,7 @@ def test_16_bit_greys_are_scaled_and_not_clipped() -> None:
     assert np.array_equal(pixels, np.repeat(greys[..., None], 3, axis=2))
 
 
-def test_a_dark_16_bit_picture_stays_dark() -> None:
+def test_a_dark_16_bit_image_stays_dark() -> None:
     pixels = decoded(encode(Image.fromarray(np.full((4, 4), 257 * 3, np.uint16)), "TIFF"))
     assert np.unique(pixels).tolist() == [3]
 

@@ -50,7 +50,7 @@ def test_a_jpeg_keeps_enough_pixels_on_both_sides(
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_size_told_is_the_whole_picture_s_as_a_viewer_shows_it(orientation: int) -> None:
+def test_the_size_told_is_the_whole_image_s_as_a_viewer_shows_it(orientation: int) -> None:
     data = jpeg(waves(400, 320), orientation)
     whole, reduced = (decode(data, "a picture", LIMIT, enough) for enough in (None, 40))
     assert (reduced.width, reduced.height) == (whole.width, whole.height) == whole.pixels.size
@@ -66,8 +66,8 @@ def test_a_reduced_jpeg_is_upright(orientation: int) -> None:
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_grey_and_printers_jpegs_are_reduced_and_come_out_as_rgb(mode: str) -> None:
-    picture = decode(jpeg(waves(400, 320).convert(mode)), "a picture", LIMIT, 40)
-    assert (picture.pixels.mode, picture.pixels.size) == ("RGB", (50, 40))
+    image = decode(jpeg(waves(400, 320).convert(mode)), "a picture", LIMIT, 40)
+    assert (image.pixels.mode, image.pixels.size) == ("RGB", (50, 40))
 
 
 def test_other_formats_are_unpacked_whole() -> None:
@@ -103,14 +103,14 @@ def assert_embedded_alike(paths: list[Path], converted: Converted, cosines: Cosi
     assert found.min() >= 0.999
 
 
-def test_drawn_pictures_reduced_have_the_embedding_of_the_whole(
+def test_drawn_images_reduced_have_the_embedding_of_the_whole(
     drawn: Path, converted: Converted, cosines: Cosines
 ) -> None:
     assert_embedded_alike(sorted(drawn.rglob("*.jpg"))[::6], converted, cosines)
 
 
 def test_photographs_reduced_have_the_embedding_of_the_whole(
-    real_pictures: Path, converted: Converted, cosines: Cosines
+    real_images: Path, converted: Converted, cosines: Cosines
 ) -> None:
-    paths = sorted((real_pictures / "imagenet300").rglob("*.jpg"))[::30]
+    paths = sorted((real_images / "imagenet300").rglob("*.jpg"))[::30]
     assert_embedded_alike(paths, converted, cosines)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import ImageError
-from engine.pictures.decode import Picture, content_hash, decode, read_file
+from engine.pictures.decode import DecodedImage, content_hash, decode, read_file
 
 LIMIT = 10**8
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -60,7 +60,7 @@ def test_a_file_that_was_cut_off_is_refused(kind: str, share: float) -> None:
         (b"\x00\x01\x02\x03", "no known kind"),
     ],
 )
-def test_what_is_no_picture_is_named_for_what_it_looks_like(data: bytes, guess: str) -> None:
+def test_what_is_no_image_is_named_for_what_it_looks_like(data: bytes, guess: str) -> None:
     error = refusal(data)
     assert guess in error.reason
     assert "JPEG, PNG, WebP, GIF, BMP and TIFF" in error.remedy
@@ -92,22 +92,22 @@ def test_the_limit_on_pixels_is_an_option() -> None:
     assert "100 x 100 pixels" in refusal(data, 9_999).reason
 
 
-def assert_picture_or_refusal(data: bytes) -> None:
+def assert_image_or_refusal(data: bytes) -> None:
     try:
-        picture = decode(data, "x", 10**6)
+        image = decode(data, "x", 10**6)
     except ImageError as error:
         assert error.reason and error.remedy
     else:
-        assert isinstance(picture, Picture)
-        assert picture.pixels.mode == "RGB"
+        assert isinstance(image, DecodedImage)
+        assert image.pixels.mode == "RGB"
 
 
 @settings(deadline=None, max_examples=100)
 @given(
     st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM"])
 )
-def test_random_bytes_give_a_picture_or_a_refusal(data: bytes, magic: bytes) -> None:
-    assert_picture_or_refusal(magic + data)
+def test_random_bytes_give_a_image_or_a_refusal(data: bytes, magic: bytes) -> None:
+    assert_image_or_refusal(magic + data)
 
 
 @settings(deadline=None, max_examples=300)
@@ -116,13 +116,13 @@ def test_random_bytes_give_a_picture_or_a_refusal(data: bytes, magic: bytes) -> 
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
     st.floats(0, 1),
 )
-def test_a_changed_file_gives_a_picture_or_a_refusal(
+def test_a_changed_file_gives_a_image_or_a_refusal(
     kind: str, changes: list[tuple[float, int]], share: float
 ) -> None:
     data = bytearray(VALID[kind])
     for place, value in changes:
         data[int(place * len(data))] = value
-    assert_picture_or_refusal(bytes(data[: max(1, round(len(data) * share))]))
+    assert_image_or_refusal(bytes(data[: max(1, round(len(data) * share))]))
 
 
 def test_a_file_is_read_whole(tmp_path: Path) -> None:

@@ -112,15 +112,15 @@ def test_an_address_that_is_none_is_unreachable(
         fetch(url, tmp_path / "f", silent)
 
 
-def test_a_picture_is_fetched(site: Any) -> None:
+def test_a_image_is_fetched(site: Any) -> None:
     assert fetch_bytes(site.serve("/a.jpg", BODY), 10**7, 10) == BODY
 
 
-def test_a_picture_as_large_as_the_limit_is_fetched(site: Any) -> None:
+def test_a_image_as_large_as_the_limit_is_fetched(site: Any) -> None:
     assert fetch_bytes(site.serve("/a.jpg", BODY), len(BODY), 10) == BODY
 
 
-def test_a_picture_larger_than_the_limit_is_refused(site: Any) -> None:
+def test_a_image_larger_than_the_limit_is_refused(site: Any) -> None:
     url = site.serve("/a.jpg", BODY * 5)
     with pytest.raises(FetchError, match="larger than 2 MB"):
         fetch_bytes(url, 2_000_000, 10)
@@ -160,6 +160,6 @@ def test_an_answer_that_is_not_http_is_refused(site: Any) -> None:
         fetch_bytes(site.serve("/a.jpg", raw=b"SSH-2.0-OpenSSH_9.6\r\n"), 10**7, 10)
 
 
-def test_a_failed_fetch_counts_as_one_bad_picture(closed_port: str) -> None:
+def test_a_failed_fetch_counts_as_one_bad_image(closed_port: str) -> None:
     with pytest.raises(ImageError):
         fetch_bytes(f"{closed_port}/a.jpg", 10**7, 10)

@@ -179,20 +179,20 @@ def embeddings(
 
 
 def test_photographs_get_the_embedding_of_timm(
-    real_pictures: Path, original_lite0: Any, converted: Converted, cosines: Cosines
+    real_images: Path, original_lite0: Any, converted: Converted, cosines: Cosines
 ) -> None:
-    paths = sorted((real_pictures / "catalog").rglob("*.jpg"))[::30][:20]
+    paths = sorted((real_images / "catalog").rglob("*.jpg"))[::30][:20]
     assert cosines(*embeddings(paths, LITE0, original_lite0, converted)).min() >= 0.999
 
 
-def test_drawn_pictures_get_the_embedding_of_timm(
+def test_drawn_images_get_the_embedding_of_timm(
     drawn: Path, original_lite0: Any, converted: Converted, cosines: Cosines
 ) -> None:
     paths = sorted(drawn.rglob("*.jpg"))[::5]
     assert cosines(*embeddings(paths, LITE0, original_lite0, converted)).min() >= 0.999
 
 
-def test_drawn_pictures_get_the_embedding_of_torchvision(
+def test_drawn_images_get_the_embedding_of_torchvision(
     drawn: Path, own_cache: Path, resnet50_file: Path, original_resnet50: Any, cosines: Cosines
 ) -> None:
     file = WeightsFile(resnet50_file, file_sha256(resnet50_file), "test")

@@ -29,7 +29,7 @@ def names(*roots: Path) -> list[str]:
     return [os.path.relpath(file.path, roots[0]) for file in found.files]
 
 
-def test_pictures_of_every_known_ending_are_found(tmp_path: Path) -> None:
+def test_images_of_every_known_ending_are_found(tmp_path: Path) -> None:
     wanted = sorted(touch(tmp_path / f"a{ending}").name for ending in EXTENSIONS)
     assert names(tmp_path) == wanted
 
@@ -88,7 +88,7 @@ def test_a_folder_linked_twice_is_walked_once(tmp_path: Path) -> None:
     assert names(root) == ["one/1.jpg"]
 
 
-def test_a_link_to_a_picture_is_taken_under_its_own_name(tmp_path: Path) -> None:
+def test_a_link_to_a_image_is_taken_under_its_own_name(tmp_path: Path) -> None:
     outside = touch(tmp_path / "outside" / "1.jpg")
     root = tmp_path / "root"
     root.mkdir()
@@ -129,7 +129,7 @@ def test_odd_names_are_found_as_they_are(tmp_path: Path, name: str) -> None:
     assert names(tmp_path) == [name]
 
 
-def test_a_folder_named_like_a_picture_is_skipped_with_advice(tmp_path: Path) -> None:
+def test_a_folder_named_like_a_image_is_skipped_with_advice(tmp_path: Path) -> None:
     folder = tmp_path / "x.jpg"
     touch(folder / "inside.png")
     (skip,) = find_images([str(tmp_path)]).skipped
@@ -138,7 +138,7 @@ def test_a_folder_named_like_a_picture_is_skipped_with_advice(tmp_path: Path) ->
     assert skip.hint == "Rename it"
 
 
-def test_pictures_inside_a_folder_named_like_a_picture_are_found(tmp_path: Path) -> None:
+def test_images_inside_a_folder_named_like_a_image_are_found(tmp_path: Path) -> None:
     touch(tmp_path / "x.jpg" / "inside.png")
     assert names(tmp_path) == ["x.jpg/inside.png"]
 

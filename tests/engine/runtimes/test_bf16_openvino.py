@@ -25,9 +25,9 @@ Cosines = Callable[[Floats, Floats], Floats]
 
 
 @pytest.fixture(scope="module")
-def photos(real_pictures: Path) -> Pixels:
+def photos(real_images: Path) -> Pixels:
     """The embedded backbone's inputs for real photographs, uint8 `[600, 224, 224, 3]`."""
-    paths = sorted((real_pictures / "catalog").rglob("*.jpg"))
+    paths = sorted((real_images / "catalog").rglob("*.jpg"))
     return np.stack(
         [
             LITE0.preprocessing.pixels(decode(path.read_bytes(), str(path), 10**8).pixels)
@@ -67,7 +67,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def test_a_drawn_picture_s_embedding_stays_close_to_fp32(
+def test_a_drawn_image_s_embedding_stays_close_to_fp32(
     converted: Converted, renders: Pixels, cosines: Cosines
 ) -> None:
     reference = open_runtime("torch", LITE0, converted, "fp32").embed(renders)

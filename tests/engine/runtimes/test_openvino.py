@@ -66,7 +66,7 @@ def test_openvino_gives_the_embeddings_of_torch(
     )
 
 
-def test_different_pictures_have_different_embeddings(embedded: Floats) -> None:
+def test_different_images_have_different_embeddings(embedded: Floats) -> None:
     unit = embedded / np.linalg.norm(embedded, axis=1, keepdims=True)
     assert (unit @ unit.T - np.eye(len(unit))).max() < 0.999
 

@@ -63,12 +63,12 @@ def test_torch_gives_the_embedding_of_the_network_as_it_was_built(
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_photographs_keep_their_embedding_in_either_precision(
     runtimes: dict[str, TorchRuntime],
-    real_pictures: Path,
+    real_images: Path,
     weights: WeightsFile,
     cosines: Cosines,
     precision: str,
 ) -> None:
-    paths = sorted((real_pictures / "catalog").rglob("*.jpg"))[::40]
+    paths = sorted((real_images / "catalog").rglob("*.jpg"))[::40]
     pixels = np.stack(
         [LITE0.preprocessing.pixels(decode(p.read_bytes(), str(p), 10**8).pixels) for p in paths]
     )

@@ -20,8 +20,8 @@ def put(path: Path, content: int, noise: float = 0.0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     squares = np.random.default_rng(content).integers(0, 256, (4, 4, 3)).astype(np.float64)
     squares += np.random.default_rng(content + 1000).normal(0, 1, (4, 4, 3)) * noise
-    picture = Image.fromarray(np.clip(squares, 0, 255).astype(np.uint8))
-    picture.resize((16, 16), Image.Resampling.NEAREST).save(path)
+    image = Image.fromarray(np.clip(squares, 0, 255).astype(np.uint8))
+    image.resize((16, 16), Image.Resampling.NEAREST).save(path)
     return path
 
 
@@ -50,7 +50,7 @@ def line(folder: Path, steps: Sequence[float]) -> None:
         Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / f"{number}.bmp")
 
 
-def test_pictures_that_are_unlike_are_no_duplicates(folder: Path, fake_engine: Engine) -> None:
+def test_images_that_are_unlike_are_no_duplicates(folder: Path, fake_engine: Engine) -> None:
     fake_engine.index([folder])
     assert fake_engine.duplicates() == []
 
@@ -64,7 +64,7 @@ def test_copies_are_exact_duplicates(folder: Path, fake_engine: Engine) -> None:
     assert group.score == 1.0
 
 
-def test_pictures_that_nearly_agree_are_near_duplicates(folder: Path, fake_engine: Engine) -> None:
+def test_images_that_nearly_agree_are_near_duplicates(folder: Path, fake_engine: Engine) -> None:
     put(folder / "noisy.bmp", 2, noise=5)
     fake_engine.index([folder])
     (group,) = fake_engine.duplicates()
@@ -144,7 +144,7 @@ def test_a_near_duplicate_of_very_many_is_found_from_its_own_side(
     assert (group.kind, len(group.paths)) == ("near", 31)
 
 
-def test_pictures_with_very_many_copies_each_are_found_to_be_near_each_other(
+def test_images_with_very_many_copies_each_are_found_to_be_near_each_other(
     tmp_path: Path, fake_engine: Engine
 ) -> None:
     one, other = put(tmp_path / "shop" / "a.bmp", 1), put(tmp_path / "shop" / "b.bmp", 1, noise=5)

@@ -13,20 +13,20 @@ from engine.testing import FakeEmbedder
 
 
 @pytest.fixture
-def indexed(pictures: Path, fake_engine: Engine) -> Engine:
+def indexed(images: Path, fake_engine: Engine) -> Engine:
     """An engine with the twelve pictures, labelled by folder."""
-    fake_engine.index([pictures], label="parent")
+    fake_engine.index([images], label="parent")
     return fake_engine
 
 
 @pytest.fixture
-def bed(pictures: Path) -> Path:
+def bed(images: Path) -> Path:
     """One of the pictures."""
-    return sorted((pictures / "bed").iterdir())[0]
+    return sorted((images / "bed").iterdir())[0]
 
 
-def test_a_picture_finds_itself_first(indexed: Engine, pictures: Path) -> None:
-    for path in pictures.rglob("*.jpg"):
+def test_a_image_finds_itself_first(indexed: Engine, images: Path) -> None:
+    for path in images.rglob("*.jpg"):
         hit = indexed.search(path, k=1)[0]
         assert (hit.rank, hit.path, hit.label) == (1, str(path), path.parent.name)
         assert hit.score == pytest.approx(1, abs=1e-3)
@@ -65,9 +65,9 @@ def test_hits_below_the_least_score_are_left_out(indexed: Engine, bed: Path) -> 
     assert len(indexed.search(bed, k=12, min_score=least)) == 5
 
 
-def test_several_pictures_are_searched_for_by_their_mean(indexed: Engine, pictures: Path) -> None:
+def test_several_images_are_searched_for_by_their_mean(indexed: Engine, images: Path) -> None:
     embedder = FakeEmbedder(indexed.config)
-    paths = sorted(pictures.rglob("*.jpg"))
+    paths = sorted(images.rglob("*.jpg"))
     unit = embedder.embed([embedder.pixels(path.read_bytes(), "") for path in paths]).unit
     mean = unit[[0, 5, 9]].mean(axis=0)
     stored = unit.astype(np.float16).astype(np.float32)
@@ -99,14 +99,14 @@ def test_bytes_are_as_good_as_a_path(indexed: Engine, bed: Path) -> None:
     assert one.predictions == other.predictions
 
 
-def test_a_picture_that_cannot_be_used_raises(indexed: Engine, tmp_path: Path) -> None:
+def test_a_image_that_cannot_be_used_raises(indexed: Engine, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such file"):
         indexed.search(tmp_path / "gone.jpg")
     with pytest.raises(ImageError, match=r"<9 bytes>: this is no picture"):
         indexed.classify(b"not a jpg")
 
 
-def test_pictures_that_cannot_be_used_are_noted_where_that_is_asked_for(
+def test_images_that_cannot_be_used_are_noted_where_that_is_asked_for(
     indexed: Engine, bed: Path
 ) -> None:
     skipped: list[Skipped] = []
@@ -117,6 +117,6 @@ def test_pictures_that_cannot_be_used_are_noted_where_that_is_asked_for(
         indexed.classify([b"not a jpg"], skipped=skipped)
 
 
-def test_naming_no_picture_is_refused(indexed: Engine) -> None:
+def test_naming_no_image_is_refused(indexed: Engine) -> None:
     with pytest.raises(UsageError, match="no picture was named"):
         indexed.search([])

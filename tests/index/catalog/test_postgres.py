@@ -35,26 +35,24 @@ def postgres_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         yield engine
 
 
-def test_pictures_are_indexed_searched_and_removed(postgres_engine: Engine, pictures: Path) -> None:
-    report = postgres_engine.index([pictures], label="parent")
-    again = postgres_engine.index([pictures], label="parent")
-    query = min((pictures / "bed").iterdir())
+def test_images_are_indexed_searched_and_removed(postgres_engine: Engine, images: Path) -> None:
+    report = postgres_engine.index([images], label="parent")
+    again = postgres_engine.index([images], label="parent")
+    query = min((images / "bed").iterdir())
     hit = postgres_engine.search(query, k=1, where=["label=bed"])[0]
-    removed = postgres_engine.remove([pictures / "bed"])
+    removed = postgres_engine.remove([images / "bed"])
     assert (report.added, again.unchanged, hit.path, removed.images) == (12, 12, str(query), 8)
 
 
-def test_a_name_of_any_bytes_comes_back_as_it_was(postgres_engine: Engine, pictures: Path) -> None:
-    odd = os.fsencode(pictures) + b"/\xff\n.jpg"
-    os.rename(min((pictures / "bed").iterdir()), odd)
-    postgres_engine.index([pictures])
+def test_a_name_of_any_bytes_comes_back_as_it_was(postgres_engine: Engine, images: Path) -> None:
+    odd = os.fsencode(images) + b"/\xff\n.jpg"
+    os.rename(min((images / "bed").iterdir()), odd)
+    postgres_engine.index([images])
     assert os.fsencode(postgres_engine.search(os.fsdecode(odd), k=1)[0].path) == odd
 
 
-def test_a_head_and_the_predictions_change_together(
-    postgres_engine: Engine, pictures: Path
-) -> None:
-    postgres_engine.index([pictures], label="parent")
+def test_a_head_and_the_predictions_change_together(postgres_engine: Engine, images: Path) -> None:
+    postgres_engine.index([images], label="parent")
     postgres_engine.train(head="mine", from_labels=True)
     assert set(postgres_engine.status().categories) & {"bed", "chair", "lamp"}
     postgres_engine.delete_head("mine")

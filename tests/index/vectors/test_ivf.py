@@ -342,7 +342,7 @@ def test_a_query_without_any_direction_finds_as_many_as_any_other(
     assert scores == pytest.approx(0, abs=1e-6)
 
 
-def test_a_catalog_of_one_picture_over_and_over_is_found_whole(
+def test_a_catalog_of_one_image_over_and_over_is_found_whole(
     arrange: Arrange, likenesses: Likenesses
 ) -> None:
     ids, unit = np.arange(1200, dtype=np.int64), np.repeat(likenesses(1, 32), 1200, axis=0)

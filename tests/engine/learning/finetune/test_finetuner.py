@@ -21,9 +21,9 @@ from engine.backbones.networks import load_state
 from engine.backbones.table import Tuned, backbone_named
 from engine.backbones.weights import WeightsCache
 from engine.errors import TrainingError
+from engine.learning.finetune.images import Draw
 from engine.learning.finetune.loop import Loop
 from engine.learning.finetune.options import FinetuneOptions
-from engine.learning.finetune.pictures import Draw
 from engine.learning.results import FinetuneReport
 from engine.progress import Reporter
 
@@ -40,7 +40,7 @@ def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def finetuned(
     tmp_path: Path,
-    pictures: Path,
+    images: Path,
     options: FinetuneOptions = QUICK,
     *,
     name: str = "mine",
@@ -50,7 +50,7 @@ def finetuned(
     """Fine-tune the embedded backbone."""
     more: dict[str, Any] = {"reporter": reporter} if reporter else {}
     with Engine.open(tmp_path / "nowhere", **more) as engine:
-        return engine.finetune(pictures, name=name, options=options, resume=resume)
+        return engine.finetune(images, name=name, options=options, resume=resume)
 
 
 def weights(data: Path, name: str = "mine") -> dict[str, np.ndarray[Any, Any]]:
@@ -79,9 +79,9 @@ class Interrupting(Reporter):
 
 
 def test_the_result_is_a_backbone_of_its_own_fingerprint(
-    tmp_path: Path, pictures: Path, data: Path
+    tmp_path: Path, images: Path, data: Path
 ) -> None:
-    report = finetuned(tmp_path, pictures)
+    report = finetuned(tmp_path, images)
     row = TunedBackbones(data).named("mine")
     assert report.fingerprint == row.fingerprint(row.weights.sha256)
     assert report.fingerprint != LITE0.fingerprint(LITE0.weights.sha256)
@@ -93,9 +93,9 @@ def test_the_result_is_a_backbone_of_its_own_fingerprint(
 
 
 def test_what_is_below_the_block_stays_to_the_last_bit_and_what_is_above_moves(
-    tmp_path: Path, pictures: Path, data: Path
+    tmp_path: Path, images: Path, data: Path
 ) -> None:
-    finetuned(tmp_path, pictures)
+    finetuned(tmp_path, images)
     file = WeightsCache(Path(os.environ["ENGINE_CACHE"])).find(LITE0)
     assert file is not None
     before, after = load_state(LITE0, file.path), weights(data)
@@ -107,19 +107,19 @@ def test_what_is_below_the_block_stays_to_the_last_bit_and_what_is_above_moves(
 
 
 def test_what_was_learned_is_the_best_pass_by_the_held_out_loss(
-    tmp_path: Path, pictures: Path, data: Path
+    tmp_path: Path, images: Path, data: Path
 ) -> None:
-    report = finetuned(tmp_path, pictures)
+    report = finetuned(tmp_path, images)
     losses = [row["validation_loss"] for row in report.history]
     assert report.best_epoch == int(np.argmin(losses)) > 0
 
 
-def test_batch_norms_learn_the_pictures_statistics_only_if_they_are_asked_to(
-    tmp_path: Path, pictures: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+def test_batch_norms_learn_the_images_statistics_only_if_they_are_asked_to(
+    tmp_path: Path, images: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The last pass is kept, whatever it is worth.
     monkeypatch.setattr("engine.learning.finetune.loop.Loop.validate", lambda loop: FALLING.pop())
-    finetuned(tmp_path, pictures, replace(QUICK, adapt_norms=True))
+    finetuned(tmp_path, images, replace(QUICK, adapt_norms=True))
     file = WeightsCache(Path(os.environ["ENGINE_CACHE"])).find(LITE0)
     assert file is not None
     before, after = load_state(LITE0, file.path), weights(data)
@@ -128,28 +128,28 @@ def test_batch_norms_learn_the_pictures_statistics_only_if_they_are_asked_to(
     assert moved == {name for name in means if name.startswith(("blocks.6.", "bn2."))}
 
 
-def test_catalogs_can_be_made_with_it(tmp_path: Path, pictures: Path, data: Path) -> None:
-    finetuned(tmp_path, pictures)
+def test_catalogs_can_be_made_with_it(tmp_path: Path, images: Path, data: Path) -> None:
+    finetuned(tmp_path, images)
     with Engine.open(tmp_path / "store", backbone="mine", precision="fp32") as engine:
-        assert engine.index([pictures], label="parent").backbone == "mine"
-        query = next((pictures / "bed").iterdir())
+        assert engine.index([images], label="parent").backbone == "mine"
+        query = next((images / "bed").iterdir())
         hits = engine.search(query, k=3)
         assert hits[0].path == str(query) and hits[0].score > 0.999
         assert engine.classify(query)[0].predictions
-        engine.train(pictures, head="rooms")
+        engine.train(images, head="rooms")
     with Engine.open(tmp_path / "store") as engine:
         assert engine.status().backbone == "mine"
 
 
 def test_torch_and_openvino_give_the_same_embeddings_of_it(
-    tmp_path: Path, pictures: Path, data: Path, cosines: Callable[..., Any]
+    tmp_path: Path, images: Path, data: Path, cosines: Callable[..., Any]
 ) -> None:
-    finetuned(tmp_path, pictures)
+    finetuned(tmp_path, images)
     rows = {}
     for runtime in ("openvino", "torch"):
         store = tmp_path / runtime
         with Engine.open(store, backbone="mine", precision="fp32", runtime=runtime) as engine:
-            engine.index([pictures])
+            engine.index([images])
             rows[runtime] = tmp_path / f"{runtime}.npy"
             engine.export(rows[runtime])
     assert cosines(np.load(rows["openvino"]), np.load(rows["torch"])).min() >= 0.999
@@ -157,18 +157,18 @@ def test_torch_and_openvino_give_the_same_embeddings_of_it(
 
 @pytest.mark.parametrize("augment", [False, True])
 def test_a_resumed_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
-    tmp_path: Path, pictures: Path, data: Path, augment: bool
+    tmp_path: Path, images: Path, data: Path, augment: bool
 ) -> None:
     options = replace(QUICK, augment=augment)
-    whole = finetuned(tmp_path, pictures, options, name="whole")
-    first = finetuned(tmp_path, pictures, options, name="parts", reporter=Interrupting(13))
+    whole = finetuned(tmp_path, images, options, name="whole")
+    first = finetuned(tmp_path, images, options, name="parts", reporter=Interrupting(13))
     assert (first.epochs, first.interrupted) == (1, True)
     checkpoint = TunedBackbones(data).checkpoint("parts")
     assert not checkpoint.exists()
     # As after `kill -9`: the checkpoint of the first pass is there, and nothing else.
-    saved = _checkpoint_after(tmp_path, pictures, options, data)
+    saved = _checkpoint_after(tmp_path, images, options, data)
     shutil.copy(saved, checkpoint)
-    again = finetuned(tmp_path, pictures, options, name="parts", resume=True)
+    again = finetuned(tmp_path, images, options, name="parts", resume=True)
     one, other = weights(data, "whole"), weights(data, "parts")
     assert all(np.array_equal(one[name], other[name]) for name in one)
     assert again.fingerprint == whole.fingerprint
@@ -178,7 +178,7 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
         }
 
 
-def _checkpoint_after(tmp_path: Path, pictures: Path, options: FinetuneOptions, data: Path) -> Path:
+def _checkpoint_after(tmp_path: Path, images: Path, options: FinetuneOptions, data: Path) -> Path:
     """Return a copy of the checkpoint that a run leaves after its first pass."""
     copy = tmp_path / "copy"
     original = TunedBackbones(data).checkpoint("third")
@@ -189,64 +189,64 @@ def _checkpoint_after(tmp_path: Path, pictures: Path, options: FinetuneOptions, 
                 shutil.copy(original, copy)
                 raise KeyboardInterrupt
 
-    finetuned(tmp_path, pictures, options, name="third", reporter=Copying(13))
+    finetuned(tmp_path, images, options, name="third", reporter=Copying(13))
     return copy
 
 
-def test_the_same_pictures_and_seed_give_the_same_backbone(
-    tmp_path: Path, pictures: Path, data: Path
+def test_the_same_images_and_seed_give_the_same_backbone(
+    tmp_path: Path, images: Path, data: Path
 ) -> None:
-    one = finetuned(tmp_path, pictures, name="one")
-    other = finetuned(tmp_path, pictures, name="other")
-    seeded = finetuned(tmp_path, pictures, replace(QUICK, seed=1), name="seeded")
+    one = finetuned(tmp_path, images, name="one")
+    other = finetuned(tmp_path, images, name="other")
+    seeded = finetuned(tmp_path, images, replace(QUICK, seed=1), name="seeded")
     assert one.fingerprint == other.fingerprint != seeded.fingerprint
 
 
 def test_ctrl_c_before_anything_is_learned_keeps_nothing(
-    tmp_path: Path, pictures: Path, data: Path
+    tmp_path: Path, images: Path, data: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        finetuned(tmp_path, pictures, reporter=Interrupting(1))
+        finetuned(tmp_path, images, reporter=Interrupting(1))
     with pytest.raises(UsageError):
         TunedBackbones(data).named("mine")
 
 
-def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, pictures: Path, data: Path) -> None:
-    saved = _checkpoint_after(tmp_path, pictures, QUICK, data)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, images: Path, data: Path) -> None:
+    saved = _checkpoint_after(tmp_path, images, QUICK, data)
     shutil.copy(saved, TunedBackbones(data).checkpoint("mine"))
     with pytest.raises(TrainingError, match="of other pictures, options or weights"):
-        finetuned(tmp_path, pictures, replace(QUICK, lr=5e-4), resume=True)
+        finetuned(tmp_path, images, replace(QUICK, lr=5e-4), resume=True)
 
 
 def test_a_damaged_checkpoint_is_refused_and_not_needed(
-    tmp_path: Path, pictures: Path, data: Path
+    tmp_path: Path, images: Path, data: Path
 ) -> None:
     (data / "backbones").mkdir(parents=True)
     TunedBackbones(data).checkpoint("mine").write_bytes(b"no checkpoint")
     with pytest.raises(TrainingError, match="cannot be read"):
-        finetuned(tmp_path, pictures, resume=True)
-    assert finetuned(tmp_path, pictures).epochs == 3
+        finetuned(tmp_path, images, resume=True)
+    assert finetuned(tmp_path, images).epochs == 3
 
 
 def test_without_a_checkpoint_a_resumed_run_begins_anew(
-    tmp_path: Path, pictures: Path, data: Path
+    tmp_path: Path, images: Path, data: Path
 ) -> None:
-    assert finetuned(tmp_path, pictures, resume=True).epochs == 3
+    assert finetuned(tmp_path, images, resume=True).epochs == 3
 
 
 def test_without_augmentation_what_is_below_is_computed_once(
-    tmp_path: Path, pictures: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, images: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = finetuned(tmp_path, pictures, name="kept")
+    kept = finetuned(tmp_path, images, name="kept")
     monkeypatch.setattr("engine.learning.finetune.loop.MOST_KEPT", 0)
-    anew = finetuned(tmp_path, pictures, name="anew")
+    anew = finetuned(tmp_path, images, name="anew")
     assert kept.validation_accuracy == anew.validation_accuracy
     one, other = weights(data, "kept"), weights(data, "anew")
     for name in one:
         np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-3)
 
 
-def test_a_picture_is_shown_in_another_view_in_each_pass_always_the_same_one() -> None:
+def test_a_image_is_shown_in_another_view_in_each_pass_always_the_same_one() -> None:
     from PIL import Image
 
     rng = np.random.default_rng(0)
@@ -261,17 +261,17 @@ def test_a_picture_is_shown_in_another_view_in_each_pass_always_the_same_one() -
     assert Draw(LITE0.preprocessing, 1, 2)(image, 1).tobytes() == views[-1]
 
 
-def test_a_category_with_one_picture_is_too_few(tmp_path: Path, pictures: Path, data: Path) -> None:
-    for path in sorted((pictures / "bed").iterdir())[1:]:
+def test_a_category_with_one_image_is_too_few(tmp_path: Path, images: Path, data: Path) -> None:
+    for path in sorted((images / "bed").iterdir())[1:]:
         path.unlink()
     with pytest.raises(TrainingError, match="'bed' has 1"):
-        finetuned(tmp_path, pictures)
+        finetuned(tmp_path, images)
 
 
-def test_quantized_weights_cannot_be_trained(tmp_path: Path, pictures: Path, data: Path) -> None:
+def test_quantized_weights_cannot_be_trained(tmp_path: Path, images: Path, data: Path) -> None:
     engine = Engine.open(tmp_path / "nowhere", precision="int8")
     with engine, pytest.raises(UsageError, match="cannot be trained"):
-        engine.finetune(pictures, name="mine", options=QUICK)
+        engine.finetune(images, name="mine", options=QUICK)
 
 
 @pytest.mark.parametrize(
@@ -285,9 +285,9 @@ def test_options_out_of_their_range_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_best_pass(
-    tmp_path: Path, pictures: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, images: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = finetuned(tmp_path, pictures, replace(QUICK, epochs=3), name="three")
+    kept = finetuned(tmp_path, images, replace(QUICK, epochs=3), name="three")
     learn = Loop._learn
 
     def poisoned(loop: Loop, epoch: int, progress: Any) -> dict[str, float]:
@@ -298,7 +298,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_best_pass(
         return row
 
     monkeypatch.setattr(Loop, "_learn", poisoned)
-    report = finetuned(tmp_path, pictures, QUICK)
+    report = finetuned(tmp_path, images, QUICK)
 
     assert report.epochs == 1
     assert "the loss was no number any more" in report.notes[0]
@@ -307,21 +307,21 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_best_pass(
 
 
 def test_a_loss_that_is_no_number_from_the_start_keeps_nothing_and_says_what_helps(
-    tmp_path: Path, pictures: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, images: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Loop, "_learn", lambda *_: {"loss": float("nan"), "accuracy": 0.0})
     with pytest.raises(TrainingError, match="no number after one pass") as caught:
-        finetuned(tmp_path, pictures)
+        finetuned(tmp_path, images)
     assert "--learning-rate" in caught.value.remedy
     with pytest.raises(UsageError):
         TunedBackbones(data).named("mine")
 
 
 def test_a_disk_that_is_full_at_a_checkpoint_loses_no_earlier_pass(
-    tmp_path: Path, pictures: Path, data: Path
+    tmp_path: Path, images: Path, data: Path
 ) -> None:
-    whole = finetuned(tmp_path, pictures, name="whole")
-    saved = _checkpoint_after(tmp_path, pictures, QUICK, data)
+    whole = finetuned(tmp_path, images, name="whole")
+    saved = _checkpoint_after(tmp_path, images, QUICK, data)
     checkpoint = TunedBackbones(data).checkpoint("mine")
     shutil.copy(saved, checkpoint)
     before = checkpoint.read_bytes()
@@ -329,20 +329,20 @@ def test_a_disk_that_is_full_at_a_checkpoint_loses_no_earlier_pass(
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
         with pytest.raises(TrainingError, match="the checkpoint cannot be written") as caught:
-            finetuned(tmp_path, pictures, resume=True)
+            finetuned(tmp_path, images, resume=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert "--resume" in caught.value.remedy
     assert checkpoint.read_bytes() == before
     assert not list(checkpoint.parent.glob("*.tmp"))
-    assert finetuned(tmp_path, pictures, resume=True).fingerprint == whole.fingerprint
+    assert finetuned(tmp_path, images, resume=True).fingerprint == whole.fingerprint
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_first_pass(
-    tmp_path: Path, pictures: Path, data: Path
+    tmp_path: Path, images: Path, data: Path
 ) -> None:
     data.write_text("a file where the folder would be")
     with pytest.raises(TrainingError, match="the checkpoint cannot be written"):
         # Sooner than any picture of the training.
-        finetuned(tmp_path, pictures, reporter=Interrupting(0))
+        finetuned(tmp_path, images, reporter=Interrupting(0))

@@ -38,7 +38,7 @@ class Staged:
 
 
 @contextmanager
-def staged(pictures: Sequence[Path], count: int) -> Iterator[Staged]:
+def staged(images: Sequence[Path], count: int) -> Iterator[Staged]:
     """Copy `count` pictures, taking them again from the first as often as it needs.
 
     Every copy ends in bytes of its own. A decoder stops before them, but the content differs, so
@@ -46,21 +46,21 @@ def staged(pictures: Sequence[Path], count: int) -> Iterator[Staged]:
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         folder, warm_up = Path(temporary) / "pictures", Path(temporary) / "warm-up"
-        files = sorted(_copied(picks, number, folder) for number, picks in _picks(pictures, count))
-        few = sorted(_copied(path, -number, warm_up) for number, path in _picks(pictures, WARM_UP))
+        files = sorted(_copied(picks, number, folder) for number, picks in _picks(images, count))
+        few = sorted(_copied(path, -number, warm_up) for number, path in _picks(images, WARM_UP))
         yield Staged(folder, files, warm_up, few)
 
 
-def _picks(pictures: Sequence[Path], count: int) -> Iterator[tuple[int, Path]]:
-    if count >= len(pictures):
-        return enumerate(islice(cycle(pictures), count), start=1)
+def _picks(images: Sequence[Path], count: int) -> Iterator[tuple[int, Path]]:
+    if count >= len(images):
+        return enumerate(islice(cycle(images), count), start=1)
     # Spread over the whole, so that a small sample has every label.
-    step = len(pictures) / count
-    return enumerate((pictures[int(row * step)] for row in range(count)), start=1)
+    step = len(images) / count
+    return enumerate((images[int(row * step)] for row in range(count)), start=1)
 
 
-def _copied(picture: Path, number: int, folder: Path) -> Path:
-    target = folder / picture.parent.name / f"{number:06d}-{picture.name}"
+def _copied(image: Path, number: int, folder: Path) -> Path:
+    target = folder / image.parent.name / f"{number:06d}-{image.name}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(picture.read_bytes() + f"copy {number}".encode())
+    target.write_bytes(image.read_bytes() + f"copy {number}".encode())
     return target

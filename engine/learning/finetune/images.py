@@ -24,7 +24,7 @@ PRIME = 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class TrainingImages:
     """Pictures of known categories, which were seen to be readable.
 
     Attributes

@@ -108,14 +108,14 @@ def test_the_exit_code_says_that_something_was_skipped(ran: Ran) -> None:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_each_bad_picture_is_in_the_json_with_path_reason_and_hint(ran: Ran, name: str) -> None:
+def test_each_bad_image_is_in_the_json_with_path_reason_and_hint(ran: Ran, name: str) -> None:
     [skip] = [skip for skip in ran.report["skipped"] if skip["path"] == str(ran.folder / name)]
     assert BAD[name] in skip["reason"]
     assert skip["hint"]
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_each_bad_picture_is_a_line_on_stderr(ran: Ran, name: str) -> None:
+def test_each_bad_image_is_a_line_on_stderr(ran: Ran, name: str) -> None:
     lines = ran.done.stderr.decode().splitlines()
     [line] = [line for line in lines if line.startswith(f"skipped {ran.folder / name}: ")]
     assert BAD[name] in line
@@ -126,7 +126,7 @@ def test_nothing_else_is_skipped_or_said(ran: Ran) -> None:
     assert len(ran.done.stderr.splitlines()) == len(BAD)
 
 
-def test_all_other_pictures_are_indexed(ran: Ran) -> None:
+def test_all_other_images_are_indexed(ran: Ran) -> None:
     assert (ran.report["added"], ran.report["images"]) == (12, 12)
 
 
@@ -145,7 +145,7 @@ def test_odd_names_survive_json(ran: Ran, engine: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_a_picture_with_an_odd_name_can_be_the_query(ran: Ran, quick: Run, name: bytes) -> None:
+def test_a_image_with_an_odd_name_can_be_the_query(ran: Ran, quick: Run, name: bytes) -> None:
     path = os.fsdecode(os.path.join(os.fsencode(ran.folder), name))
     done = quick("search", path, "-k", "1", "--json", "--store", ran.store)
     [report] = json.loads(done.stdout)
@@ -157,7 +157,7 @@ def test_an_odd_name_cannot_break_a_table(ran: Ran, quick: Run) -> None:
     assert len(done.stdout.decode().splitlines()) == 13
 
 
-def test_a_picture_that_became_unreadable_keeps_its_row(
+def test_a_image_that_became_unreadable_keeps_its_row(
     ran: Ran, engine: Run, quick: Run, powerless: Callable[[], None], tmp_path: Path
 ) -> None:
     store = Path(shutil.copytree(ran.store, tmp_path / "store"))

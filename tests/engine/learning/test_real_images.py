@@ -43,7 +43,7 @@ class Remembering(Embedder):
 
 
 @pytest.fixture(scope="module")
-def new_engine(real_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> NewEngine:
+def new_engine(real_images: Path, tmp_path_factory: pytest.TempPathFactory) -> NewEngine:
     """A function that opens an engine on a new store with the given catalog in it."""
     chosen = choose_embedder(Config.at("none", backbone="efficientnet_lite0"), None, SILENT)
     known: dict[bytes, Vectors] = {}
@@ -56,33 +56,33 @@ def new_engine(real_pictures: Path, tmp_path_factory: pytest.TempPathFactory) ->
         embedder.known = known
         with Engine(config, embedder=embedder) as engine:
             if catalog != "empty":
-                engine.index([real_pictures / "catalog"], label="parent")
+                engine.index([real_images / "catalog"], label="parent")
             if catalog == "unlabelled furniture":
-                engine.index([real_pictures / "furniture" / "test"], label="none")
+                engine.index([real_images / "furniture" / "test"], label="none")
             yield engine
 
     return made
 
 
 @pytest.fixture(scope="module")
-def bed_and_sofa(real_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bed_and_sofa(real_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The photographs of beds and sofas alone."""
     folder = tmp_path_factory.mktemp("two")
     for part in ("train", "test"):
         (folder / part).mkdir()
         for category in ("bed", "sofa"):
-            source = real_pictures / "furniture" / part / category
+            source = real_images / "furniture" / part / category
             (folder / part / category).symlink_to(source, target_is_directory=True)
     return folder
 
 
 @pytest.fixture(scope="module", params=CATALOGS)
 def trained(
-    request: pytest.FixtureRequest, new_engine: NewEngine, real_pictures: Path
+    request: pytest.FixtureRequest, new_engine: NewEngine, real_images: Path
 ) -> Iterator[Engine]:
     """An engine that learned five kinds of furniture beside one of the catalogs."""
     with new_engine(request.param) as engine:
-        engine.train(real_pictures / "furniture" / "train", head="furniture")
+        engine.train(real_images / "furniture" / "train", head="furniture")
         yield engine
 
 
@@ -99,22 +99,22 @@ def imagenet_right(engine: Engine, folder: Path, head: str | None) -> float:
     return float(np.mean(right))
 
 
-def test_searching_a_catalog_finds_its_own_kind(new_engine: NewEngine, real_pictures: Path) -> None:
+def test_searching_a_catalog_finds_its_own_kind(new_engine: NewEngine, real_images: Path) -> None:
     with new_engine("other things") as engine:
-        report = engine.evaluate(real_pictures / "catalog")
+        report = engine.evaluate(real_images / "catalog")
     assert report.images == 600
     assert report.precision_at_1 >= 0.90
     assert report.precision_at_10 >= 0.82
 
 
-def test_five_kinds_of_furniture_are_told_apart(trained: Engine, real_pictures: Path) -> None:
-    report = trained.evaluate(real_pictures / "furniture" / "test", head="furniture")
+def test_five_kinds_of_furniture_are_told_apart(trained: Engine, real_images: Path) -> None:
+    report = trained.evaluate(real_images / "furniture" / "test", head="furniture")
     assert report.accuracy >= 0.93
 
 
-def test_the_built_in_categories_lose_at_most_a_point(trained: Engine, real_pictures: Path) -> None:
-    before = imagenet_right(trained, real_pictures / "imagenet300", BUILT_IN)
-    after = imagenet_right(trained, real_pictures / "imagenet300", None)
+def test_the_built_in_categories_lose_at_most_a_point(trained: Engine, real_images: Path) -> None:
+    before = imagenet_right(trained, real_images / "imagenet300", BUILT_IN)
+    after = imagenet_right(trained, real_images / "imagenet300", None)
     assert before >= 0.84
     assert after >= before - 0.01
 
@@ -129,28 +129,28 @@ def test_beds_and_sofas_win_against_all_other_categories(
 
 @pytest.mark.parametrize("catalog", CATALOGS)
 def test_beds_and_sofas_alone_can_be_learned(
-    new_engine: NewEngine, bed_and_sofa: Path, real_pictures: Path, catalog: str
+    new_engine: NewEngine, bed_and_sofa: Path, real_images: Path, catalog: str
 ) -> None:
     with new_engine(catalog) as engine:
         engine.train(bed_and_sofa / "train", head="two")
         assert engine.evaluate(bed_and_sofa / "test", head="two").accuracy >= 0.96
         assert engine.evaluate(bed_and_sofa / "test", head="all").accuracy >= 0.94
-        before = imagenet_right(engine, real_pictures / "imagenet300", BUILT_IN)
-        after = imagenet_right(engine, real_pictures / "imagenet300", None)
+        before = imagenet_right(engine, real_images / "imagenet300", BUILT_IN)
+        after = imagenet_right(engine, real_images / "imagenet300", None)
         assert after >= before - 0.01
 
 
 @pytest.mark.parametrize("catalog", CATALOGS)
 def test_a_bed_alone_can_be_added_to_the_thousand(
-    new_engine: NewEngine, bed_and_sofa: Path, real_pictures: Path, tmp_path: Path, catalog: str
+    new_engine: NewEngine, bed_and_sofa: Path, real_images: Path, tmp_path: Path, catalog: str
 ) -> None:
     shutil.copytree(bed_and_sofa / "train" / "bed", tmp_path / "alone" / "bed")
     shutil.copytree(bed_and_sofa / "test" / "bed", tmp_path / "test" / "bed")
     with new_engine(catalog) as engine:
         engine.train(tmp_path / "alone", head="bed")
         assert engine.evaluate(tmp_path / "test", head="all").accuracy >= 0.9
-        before = imagenet_right(engine, real_pictures / "imagenet300", BUILT_IN)
-        after = imagenet_right(engine, real_pictures / "imagenet300", None)
+        before = imagenet_right(engine, real_images / "imagenet300", BUILT_IN)
+        after = imagenet_right(engine, real_images / "imagenet300", None)
         assert after >= before - 0.01
 
 
