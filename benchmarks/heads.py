@@ -138,21 +138,21 @@ def _refresh(measured: Measured, store: Path, size: int, settings: Settings) -> 
     with Engine.open(store, cache=settings.cache / "engine") as engine:
         engine.train(settings.data / "furniture" / "train", head=SMALL)
         for name in (SMALL, LARGE):
-            engine.export_head(name, store.parent / name)
-            engine.delete_head(name)
+            engine.heads.export(name, store.parent / name)
+            engine.heads.delete(name)
         # The first change after so many leaves a journal that is long, and is folded in.
-        engine.delete_head(engine.import_head(store.parent / SMALL).name)
+        engine.heads.delete(engine.heads.add(store.parent / SMALL).name)
         for number in range(1, settings.runs + 1):
             with measured.timed(COMES, size):
-                engine.import_head(store.parent / SMALL)
+                engine.heads.add(store.parent / SMALL)
             with measured.timed(AGAIN, size):
-                engine.import_head(store.parent / SMALL)
-            engine.delete_head(SMALL)
+                engine.heads.add(store.parent / SMALL)
+            engine.heads.delete(SMALL)
             with measured.timed(COMES_LARGE, size):
-                engine.import_head(store.parent / LARGE)
-            engine.delete_head(LARGE)
+                engine.heads.add(store.parent / LARGE)
+            engine.heads.delete(LARGE)
             _say(settings, number, measured, COMES)
-        engine.import_head(store.parent / SMALL)
+        engine.heads.add(store.parent / SMALL)
 
 
 def _parts(measured: Measured, store: Path, size: int, settings: Settings) -> None:
@@ -240,7 +240,7 @@ def _figures(measured: Measured, where: str) -> list[Figure]:
     notes = {
         "training": f"`engine train --from-labels`, {CATEGORIES} labels, the whole process",
         "duplicates": "`engine duplicates`, the whole process, the index built before",
-        COMES: "`import_head`: heads asked over all embeddings, what differs written, committed",
+        COMES: "`heads.add`: heads asked over all embeddings, what differs written, committed",
         "refreshing: reading alone": "parts: one thread each",
     }
     figures = []

@@ -64,7 +64,7 @@ def _list(store: Path | None, json: bool) -> int:
 
     with open_engine(store) as engine:
         engine.config.store.require()
-        rows = engine.heads()
+        rows = list(engine.heads)
     if json:
         write_json(rows)
     elif rows:
@@ -92,7 +92,7 @@ def show(name: Name, store: Store = None, json: Json = False) -> int:
     from cli.render import write_json, write_table
 
     with open_engine(store) as engine:
-        row = engine.head(name)
+        row = engine.heads[name]
     if json:
         write_json(row)
     else:
@@ -120,7 +120,7 @@ def export(
 ) -> int:
     """Write a head to a file that other catalogs of the same backbone can import."""
     with open_engine(store) as engine:
-        row = engine.export_head(name, file)
+        row = engine.heads.export(name, file)
     return _tell(row, f"{name} is in {file}", json)
 
 
@@ -136,7 +136,7 @@ def import_command(
 ) -> int:
     """Add a head from a file; the catalog is classified anew."""
     with open_engine(store) as engine:
-        row = engine.import_head(file, name=name)
+        row = engine.heads.add(file, name=name)
     return _tell(row, f"{row.name}: {', '.join(row.categories)}", json)
 
 
@@ -144,7 +144,7 @@ def import_command(
 def delete(name: Name, store: Store = None, json: Json = False) -> int:
     """Forget a head; the catalog is classified anew without it."""
     with open_engine(store) as engine:
-        row = engine.delete_head(name)
+        row = engine.heads.delete(name)
     return _tell(row, f"{name} is forgotten", json)
 
 

@@ -48,8 +48,8 @@ def train_and_forget(engine, pictures):
     while True:
         engine.train(pictures, head="one")
         engine.train(pictures, head="two")
-        engine.delete_head("one")
-        engine.delete_head("two")
+        engine.heads.delete("one")
+        engine.heads.delete("two")
 
 for line in sys.stdin:
     work, store, pictures, seconds = json.loads(line)

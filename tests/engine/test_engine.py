@@ -89,9 +89,9 @@ def test_leaving_the_block_closes_the_catalog(images: Path, tmp_path: Path) -> N
         lambda engine, image: engine.remove([image]),
         lambda engine, image: engine.duplicates(),
         lambda engine, image: engine.train(head="x", from_labels=True),
-        lambda engine, image: engine.head("x"),
-        lambda engine, image: engine.export_head("x", "x.safetensors"),
-        lambda engine, image: engine.delete_head("x"),
+        lambda engine, image: engine.heads["x"],
+        lambda engine, image: engine.heads.export("x", "x.safetensors"),
+        lambda engine, image: engine.heads.delete("x"),
     ],
 )
 def test_verbs_that_need_a_store_say_how_to_make_one_and_make_none(
@@ -109,7 +109,7 @@ def test_without_a_store_images_are_classified_by_the_built_in_categories(
     (answer,) = fake_engine.classify(bed, k=30)
     assert {each.source for each in answer.predictions} == {"imagenet"}
     assert {each.category for each in answer.predictions} == set(CATEGORIES)
-    assert fake_engine.heads() == []
+    assert list(fake_engine.heads) == []
 
 
 def test_status_says_what_there_is(indexed: Engine, images: Path, bed: Path) -> None:
@@ -197,10 +197,10 @@ def test_a_head_goes_from_store_to_store(
     indexed: Engine, other: Engine, images: Path, tmp_path: Path, bed: Path
 ) -> None:
     indexed.train(head="rooms", from_labels=True, options=QUICK)
-    exported = indexed.export_head("rooms", tmp_path / "rooms.safetensors")
+    exported = indexed.heads.export("rooms", tmp_path / "rooms.safetensors")
     other.index([images])
-    imported = other.import_head(tmp_path / "rooms.safetensors")
-    assert imported == exported == indexed.head("rooms")
+    imported = other.heads.add(tmp_path / "rooms.safetensors")
+    assert imported == exported == indexed.heads["rooms"]
     assert other.classify(bed) == indexed.classify(bed)
     assert other.status().categories == indexed.status().categories
 
@@ -209,9 +209,9 @@ def test_a_head_can_be_imported_under_another_name(
     indexed: Engine, tmp_path: Path, bed: Path
 ) -> None:
     indexed.train(head="rooms", from_labels=True, options=QUICK)
-    indexed.export_head("rooms", tmp_path / "rooms.safetensors")
-    indexed.import_head(tmp_path / "rooms.safetensors", name="zimmer")
-    assert [head.name for head in indexed.heads()] == ["rooms", "zimmer"]
+    indexed.heads.export("rooms", tmp_path / "rooms.safetensors")
+    indexed.heads.add(tmp_path / "rooms.safetensors", name="zimmer")
+    assert [head.name for head in list(indexed.heads)] == ["rooms", "zimmer"]
     assert {each.source for each in indexed.classify(bed, head="zimmer")[0].predictions} == {
         "zimmer"
     }
@@ -221,20 +221,20 @@ def test_a_head_of_another_backbone_is_not_imported(
     indexed: Engine, images: Path, tmp_path: Path
 ) -> None:
     indexed.train(head="rooms", from_labels=True, options=QUICK)
-    indexed.export_head("rooms", tmp_path / "rooms.safetensors")
+    indexed.heads.export("rooms", tmp_path / "rooms.safetensors")
     config = Config.at(tmp_path / "other")
     embedder = FakeEmbedder(config, weights_sha256="1" * 64)
     with Engine(config, embedder=embedder) as other:
         other.index([images])
         with pytest.raises(HeadMismatchError, match="Train it again"):
-            other.import_head(tmp_path / "rooms.safetensors")
-        assert other.heads() == []
+            other.heads.add(tmp_path / "rooms.safetensors")
+        assert list(other.heads) == []
 
 
 def test_a_file_that_is_no_head_is_not_imported(indexed: Engine, bed: Path) -> None:
     with pytest.raises(HeadFormatError):
-        indexed.import_head(bed)
-    assert indexed.heads() == []
+        indexed.heads.add(bed)
+    assert list(indexed.heads) == []
 
 
 @pytest.mark.parametrize("head", ["nobody", "", "ALL"])
@@ -245,7 +245,7 @@ def test_an_unknown_head_is_refused(indexed: Engine, bed: Path, head: str) -> No
 
 def test_every_error_of_the_engine_is_an_engine_error(indexed: Engine, bed: Path) -> None:
     with pytest.raises(EngineError) as caught:
-        indexed.delete_head("nobody")
+        indexed.heads.delete("nobody")
     assert (caught.value.thing, caught.value.exit_code) == ("nobody", 2)
     assert str(caught.value).startswith("nobody: there is no such head. ")
 

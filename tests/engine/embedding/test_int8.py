@@ -59,11 +59,11 @@ def test_a_head_learns_from_the_catalog_and_belongs_to_it(
 ) -> None:
     engine.train(drawn, head="furniture")
     assert engine.evaluate(drawn, head="furniture").accuracy >= 0.9
-    engine.export_head("furniture", tmp_path / "furniture.safetensors")
+    engine.heads.export("furniture", tmp_path / "furniture.safetensors")
     with Engine.open(tmp_path / "fp32", precision="fp32") as other:
         other.index([drawn / "bed"])
         with pytest.raises(HeadMismatchError):
-            other.import_head(tmp_path / "furniture.safetensors")
+            other.heads.add(tmp_path / "furniture.safetensors")
 
 
 def test_new_images_are_embedded_by_the_same_network(

@@ -88,7 +88,7 @@ def test_two_heads_and_one_of_them_deleted(labelled: Engine, catalog: Catalog) -
     labelled.train(head="one", from_labels=True, options=QUICK)
     labelled.train(head="two", from_labels=True, options=TrainOptions(epochs=4, hidden=(8,)))
     assert_as_if_looked_at_afresh(catalog, labelled.config)
-    labelled.delete_head("one")
+    labelled.heads.delete("one")
     assert_as_if_looked_at_afresh(catalog, labelled.config)
 
 
@@ -117,15 +117,15 @@ def test_the_built_in_categories_are_asked_once_for_a_image(
     fake_engine.index([images], label="parent")
     assert sum(asked) == 12
     fake_engine.train(head="mine", from_labels=True, options=QUICK)
-    fake_engine.delete_head("mine")
+    fake_engine.heads.delete("mine")
     assert sum(asked) == 12
 
 
 def test_a_catalog_that_has_become_empty_forgets_a_head(labelled: Engine, catalog: Catalog) -> None:
     labelled.train(head="mine", from_labels=True, options=QUICK)
     catalog.images.delete(catalog.images.vectors()[0].tolist())
-    labelled.delete_head("mine")
-    assert labelled.heads() == []
+    labelled.heads.delete("mine")
+    assert list(labelled.heads) == []
 
 
 def test_a_reader_sees_all_predictions_before_or_all_after(
@@ -143,7 +143,7 @@ def test_a_reader_sees_all_predictions_before_or_all_after(
 
     monkeypatch.setattr(Classifier, "settle", watched)
     monkeypatch.setattr("engine.ingest.reclassify.SPAN", 4)
-    labelled.delete_head("mine")
+    labelled.heads.delete("mine")
     assert seen == [before] * 3
     assert catalog.predictions.of(ids) != before
 

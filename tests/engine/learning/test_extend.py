@@ -130,17 +130,17 @@ def test_a_head_whose_embeddings_are_elsewhere_cannot_be_extended(
 
     first, later = parts
     fake_engine.train(first, head="rooms", options=EXACT)
-    fake_engine.export_head("rooms", tmp_path / "rooms.safetensors")
+    fake_engine.heads.export("rooms", tmp_path / "rooms.safetensors")
     config = type(fake_engine.config).at(tmp_path / "other")
     with Engine(config, embedder=FakeEmbedder(config)) as other:
         other.index([later])
-        other.import_head(tmp_path / "rooms.safetensors")
+        other.heads.add(tmp_path / "rooms.safetensors")
 
         with pytest.raises(TrainingError, match="none of the 8 embeddings") as caught:
             other.train(later, head="rooms", options=EXACT, extend=True)
 
         assert "in the store where it was trained" in caught.value.remedy
-        assert other.head("rooms").categories == ("bed", "chair")
+        assert other.heads["rooms"].categories == ("bed", "chair")
 
 
 def test_a_head_that_is_not_there_cannot_be_extended(

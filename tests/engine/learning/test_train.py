@@ -94,7 +94,7 @@ def test_a_folder_is_learned_category_by_category(old: Path, fake_engine: Engine
     assert (report.head, report.categories) == ("rooms", ("bed", "chair", "lamp"))
     assert (report.images, report.embedded, report.validation_images) == (12, 12, 3)
     assert (len(report.history), report.skipped) == (4, [])
-    assert [head.name for head in fake_engine.heads()] == ["rooms"]
+    assert [head.name for head in list(fake_engine.heads)] == ["rooms"]
 
 
 def test_a_second_training_embeds_nothing(old: Path, fake_engine: Engine) -> None:
@@ -154,7 +154,7 @@ def test_a_head_of_the_same_name_is_replaced(old: Path, fake_engine: Engine) -> 
     fake_engine.train(old, head="rooms", options=QUICK)
     shutil.rmtree(old / "bed")
     fake_engine.train(old, head="rooms", options=QUICK)
-    (head,) = fake_engine.heads()
+    (head,) = list(fake_engine.heads)
     assert head.categories == ("chair", "lamp")
 
 
@@ -186,7 +186,7 @@ def test_deleting_the_head_brings_the_old_predictions_back_without_a_file_in_sig
     shutil.rmtree(old)
     exact.train(head="rooms", from_labels=True, options=QUICK)
     sources = {said.source for said in stored(exact)[1].values()}
-    exact.delete_head("rooms")
+    exact.heads.delete("rooms")
     agree(as_remembered(exact), before)
     assert sources != {said.source for said in stored(exact)[1].values()} == {"imagenet"}
 

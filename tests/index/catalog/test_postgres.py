@@ -55,5 +55,5 @@ def test_a_head_and_the_predictions_change_together(postgres_engine: Engine, ima
     postgres_engine.index([images], label="parent")
     postgres_engine.train(head="mine", from_labels=True)
     assert set(postgres_engine.status().categories) & {"bed", "chair", "lamp"}
-    postgres_engine.delete_head("mine")
+    postgres_engine.heads.delete("mine")
     assert not set(postgres_engine.status().categories) & {"bed", "chair", "lamp"}

@@ -1,27 +1,42 @@
-"""The verbs of `Engine` that deal with heads."""
+"""The heads of one store: looked at, exported, added from files, deleted."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.learning.results import HeadReport
 from engine.results import HeadInfo
-from engine.session import Session
+
+if TYPE_CHECKING:
+    from engine.session import Session
 
 
-class HeadVerbs:
-    """Listing, reporting on, exporting, importing and deleting the heads of one store."""
+class HeadCollection:
+    """The heads of one store, in order of their names; iterating gives a `HeadInfo` of each.
 
-    _session: Session
+    Parameters
+    ----------
+    session
+        What the engine holds open.
 
-    def heads(self) -> list[HeadInfo]:
-        """Return the heads of the catalog."""
+    Examples
+    --------
+    for head in engine.heads:
+        print(head.name, head.categories)
+    engine.heads.export("furniture", "furniture.safetensors")
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __iter__(self) -> Iterator[HeadInfo]:
         from engine.heads.registry import head_info
 
-        return [head_info(head) for head in self._session.heads()]
+        return map(head_info, self._session.heads())
 
-    def head(self, name: str) -> HeadInfo:
-        """Return one head of the catalog.
+    def __getitem__(self, name: str) -> HeadInfo:
+        """Return one head.
 
         Raises
         ------
@@ -33,23 +48,7 @@ class HeadVerbs:
         self._session.config.store.require()
         return head_info(find_head(self._session.heads(), name))
 
-    def report(self, name: str) -> HeadReport:
-        """Return all that a head holds about how it came to be and how good it is.
-
-        Neither the pictures nor the backbone are needed for it.
-
-        Raises
-        ------
-        UnknownHeadError
-            There is no such head.
-        """
-        from engine.heads.registry import find_head
-        from engine.learning.report import head_report
-
-        self._session.config.store.require()
-        return head_report(find_head(self._session.heads(), name))
-
-    def export_head(self, name: str, file: str | Path) -> HeadInfo:
+    def export(self, name: str, file: str | Path) -> HeadInfo:
         """Write a head to a file.
 
         Raises
@@ -64,7 +63,7 @@ class HeadVerbs:
         write_head(head, Path(file))
         return head_info(head)
 
-    def import_head(self, file: str | Path, *, name: str | None = None) -> HeadInfo:
+    def add(self, file: str | Path, *, name: str | None = None) -> HeadInfo:
         """Add a head from a file, under its own name or another.
 
         Raises
@@ -84,7 +83,7 @@ class HeadVerbs:
             adopt_heads(catalog, self._session.embedder(), [*others, head], put=head)
         return head_info(head)
 
-    def delete_head(self, name: str) -> HeadInfo:
+    def delete(self, name: str) -> HeadInfo:
         """Forget a head; the catalog's images are classified anew without it.
 
         Raises
