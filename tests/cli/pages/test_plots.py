@@ -133,7 +133,7 @@ class Hidden:
 
 
 def test_matplotlib_is_imported_only_to_draw() -> None:
-    code = "import cli.pages.report, cli.compare_page, sys; print('matplotlib' in sys.modules)"
+    code = "import cli.pages.report, cli.pages.compare, sys; print('matplotlib' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )

@@ -156,7 +156,7 @@ def test_training_can_make_the_catalog(tmp_path: Path, drawn: Path) -> None:
 def test_a_catalog_that_another_process_makes_meanwhile_is_used(
     made: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engine import calibration
+    from engine.embedding import int8_calibration as calibration
 
     honest = calibration.quantized_embedder
 
