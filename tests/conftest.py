@@ -13,8 +13,9 @@ import pytest
 from demo.catalog import draw_catalog
 from engine import Config, Engine
 from engine.testing import FakeEmbedder
+from tests.support import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+pytest_plugins = ("tests.support.command", "tests.support.permissions", "tests.support.web")
 REAL_IMAGES = Path(os.environ.get("ENGINE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 

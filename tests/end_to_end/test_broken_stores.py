@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import REPOSITORY
+
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
-REPOSITORY = Path(__file__).resolve().parents[2]
 HOLDER = """
 import sys
 from pathlib import Path
@@ -180,7 +181,7 @@ def test_where_files_can_grow_no_more_the_rest_is_kept(
 FULL_DISK = """
 mount -t tmpfs -o size={size}k none {place} || exit 99
 cp -r {store} {place}/store
-"$@" index {pictures} --store {place}/store
+"$@" index {images} --store {place}/store
 echo "code $?"
 "$@" status --store {place}/store --json
 """

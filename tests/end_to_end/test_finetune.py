@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support import REPOSITORY
+
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 OPTIONS = ("--from", "block6", "--epochs", "4", "--batch", "6", "--learning-rate", "0.001")
 PATIENCE = 90

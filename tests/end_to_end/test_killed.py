@@ -19,9 +19,9 @@ from engine.heads.file import head_from_bytes
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.vectors.index import VectorIndex
+from tests.support import REPOSITORY
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
-REPOSITORY = Path(__file__).resolve().parents[2]
 # Imports everything once. Each line on stdin names work and how long it may go on; a fork does it
 # and is killed, or ends by itself where no time is given. The answer is how long it took.
 WORKSHOP = """

@@ -47,7 +47,7 @@ def test_an_empty_stdin_is_an_error(engine: Run, trained: Path) -> None:
 def test_a_image_may_come_from_a_url_and_stderr_says_so(
     quick: Run, trained: Path, drawn: Path, site: Any
 ) -> None:
-    site.pages["/lamp.jpg"] = (drawn / "lamp" / "lamp-0003.jpg").read_bytes()
+    site.serve("/lamp.jpg", (drawn / "lamp" / "lamp-0003.jpg").read_bytes())
     done = quick("search", f"{site.url}/lamp.jpg", "--store", trained, "--json")
     assert _results(done)[0]["path"] == str(drawn / "lamp" / "lamp-0003.jpg")
     assert done.stderr.decode() == f"fetching {site.url}/lamp.jpg (at most 50 MB)\n"
@@ -69,9 +69,8 @@ def test_a_url_that_holds_too_much_is_given_up(quick: Run, trained: Path, site: 
                 sent += request.wfile.write(block)
             except OSError:
                 break
-        site.asked.append(f"{sent} bytes")
 
-    site.pages["/endless"] = endless
+    site.serve("/endless", answer=endless)
     done = quick("classify", f"{site.url}/endless", "--store", trained)
     assert done.returncode == 1
     assert b"larger than 50 MB" in done.stderr
@@ -91,7 +90,7 @@ def test_a_url_that_takes_too_long_is_given_up(
                 break
             time.sleep(0.05)
 
-    site.pages["/slow"] = slow
+    site.serve("/slow", answer=slow)
     monkeypatch.setattr(Engine, "open", partial(Engine.open, url_seconds=0.3))
     done = quick("classify", f"{site.url}/slow", "--store", trained)
     assert done.returncode == 1

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +173,7 @@ def _kept(cache: Path) -> list[str]:
 
 
 def test_a_pull_says_what_from_where_and_how_large(pull: Run, site: Any, tmp_path: Path) -> None:
-    site.pages["/w.pth"] = CONTENT
+    site.serve("/w.pth", CONTENT)
     done = pull("--url", f"{site.url}/w.pth", "--sha256", DIGEST, "--json")
     assert done.returncode == 0
     told = f"fetching the weights of resnet50 from {site.url}/w.pth (103 MB)\n"
@@ -187,12 +186,12 @@ def test_a_mirror_is_asked_for_the_published_name(
     pull: Run, site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENGINE_WEIGHTS_MIRROR", f"{site.url}/mirror/")
-    site.pages["/mirror/resnet50-11ad3fa6.pth"] = CONTENT
+    site.serve("/mirror/resnet50-11ad3fa6.pth", CONTENT)
     assert pull("--sha256", DIGEST[:8]).returncode == 0
 
 
 def test_a_file_with_another_hash_is_thrown_away(pull: Run, site: Any, tmp_path: Path) -> None:
-    site.pages["/w.pth"] = CONTENT
+    site.serve("/w.pth", CONTENT)
     done = pull("--url", f"{site.url}/w.pth")
     assert done.returncode == 1
     [_, line] = done.stderr.decode().splitlines()
@@ -200,21 +199,11 @@ def test_a_file_with_another_hash_is_thrown_away(pull: Run, site: Any, tmp_path:
     assert _kept(tmp_path) == []
 
 
-def _breaks_once(request: BaseHTTPRequestHandler) -> None:
-    asked = request.headers.get("Range")
-    start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-    request.send_response(206 if asked else 200)
-    request.send_header("Content-Length", str(len(CONTENT) - start))
-    request.end_headers()
-    request.wfile.write(CONTENT[start:] if asked else CONTENT[: len(CONTENT) // 2])
-    request.close_connection = True
-
-
 def test_a_broken_connection_is_taken_up_where_it_broke(pull: Run, site: Any) -> None:
-    site.pages["/w.pth"] = _breaks_once
+    site.serve("/w.pth", CONTENT, breaks_after=[len(CONTENT) // 2])
     done = pull("--url", f"{site.url}/w.pth", "--sha256", DIGEST)
     assert done.returncode == 0
-    assert site.asked == ["all", f"bytes={len(CONTENT) // 2}-"]
+    assert [asked for _, _, asked in site.asked] == [None, f"bytes={len(CONTENT) // 2}-"]
 
 
 def test_where_nobody_answers_the_remedy_is_to_import(pull: Run, site: Any) -> None:

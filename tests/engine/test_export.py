@@ -122,16 +122,16 @@ def test_a_place_that_cannot_be_written_is_an_error_that_says_so(
 
 
 def test_a_folder_that_may_not_be_written_is_an_error_that_says_so(
-    images: Path, common_folder: Path, as_nobody: AsNobody
+    images: Path, open_folder: Path, as_nobody: AsNobody
 ) -> None:
-    shutil.copytree(images, common_folder / "pictures")
-    common_folder.chmod(0o777)
-    (common_folder / "locked").mkdir(0o555)
-    config = Config.at(common_folder / "store")
+    shutil.copytree(images, open_folder / "pictures")
+    open_folder.chmod(0o777)
+    (open_folder / "locked").mkdir(0o555)
+    config = Config.at(open_folder / "store")
     with as_nobody(), Engine(config, embedder=FakeEmbedder(config)) as engine:
-        engine.index([common_folder / "pictures"])
+        engine.index([open_folder / "pictures"])
         with pytest.raises(EngineError, match="Permission denied"):
-            engine.export(common_folder / "locked" / "out.npy")
+            engine.export(open_folder / "locked" / "out.npy")
 
 
 def test_an_export_takes_the_place_of_an_older_one(indexed: Engine, tmp_path: Path) -> None:

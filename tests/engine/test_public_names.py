@@ -6,11 +6,11 @@ import inspect
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import engine
+from tests.support import REPOSITORY
 
 NAMES = [
     "Classification",
@@ -68,7 +68,7 @@ def test_each_verb_of_the_engine_is_documented() -> None:
 def test_importing_the_engine_imports_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import engine, json, sys; print(json.dumps(sorted(sys.modules)))"],
-        cwd=Path(engine.__file__).parents[1],
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -31,7 +29,6 @@ from index.vectors.index import VectorIndex
 from index.vectors.ivf import CompressedVectors
 
 DIM = 8
-NOBODY = 65534
 
 
 def _identity(
@@ -167,34 +164,16 @@ def contents_of() -> Callable[[VectorIndex], dict[int, list[float]]]:
 
 
 @pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user may enter, unlike `tmp_path`."""
-    folder = Path(tempfile.mkdtemp(prefix="engine-"))
-    folder.chmod(0o755)
-    yield folder
-    folder.chmod(0o755)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def read_only(open_folder: Path) -> Callable[[], AbstractContextManager[None]]:
+def read_only(
+    open_folder: Path, as_nobody: Callable[[], AbstractContextManager[None]]
+) -> Callable[[], AbstractContextManager[None]]:
     """Make `open_folder` one that cannot be written, not even by root, inside a `with` block."""
 
     @contextmanager
     def protected() -> Iterator[None]:
         open_folder.chmod(0o555)
-        root = os.getuid() == 0
-        if root:
-            try:
-                # The real user counts too: it is the one that os.access asks about.
-                os.setresuid(NOBODY, NOBODY, 0)
-            except OSError as error:
-                pytest.skip(f"rights cannot be dropped here ({error.strerror})")
-        try:
+        with as_nobody():
             yield
-        finally:
-            if root:
-                os.setresuid(0, 0, 0)
 
     return protected
 

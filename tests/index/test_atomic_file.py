@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from index.atomic_file import atomic_file, write_atomically
+from tests.support import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 KILLED = """
 import os, signal, sys
 from pathlib import Path

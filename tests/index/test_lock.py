@@ -14,6 +14,7 @@ import pytest
 from index.catalog.catalog import Catalog
 from index.errors import StoreError, StoreLockedError
 from index.lock import current_writer, writer_lock
+from tests.support import REPOSITORY
 
 HOLDER = """
 import sys
@@ -34,7 +35,7 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=REPOSITORY,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"

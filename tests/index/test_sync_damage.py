@@ -19,6 +19,7 @@ from index.catalog.catalog import Catalog
 from index.catalog.images import Batch
 from index.sync import OpenedIndex, open_index, save_index
 from index.vectors.files import read_stamp
+from tests.support import REPOSITORY
 
 MakeBatch = Callable[..., Batch]
 NewCatalog = Callable[..., AbstractContextManager[Catalog]]
@@ -166,7 +167,7 @@ def test_a_process_killed_while_saving_leaves_the_old_file(
 ) -> None:
     catalog.images.store(make_batch(["/new"], seed=1))
     command = [sys.executable, "-c", KILLED, str(tmp_path / "catalog.sqlite"), str(index_file)]
-    child = subprocess.run(command, cwd=Path(__file__).parents[2], check=False)
+    child = subprocess.run(command, cwd=REPOSITORY, check=False)
     assert child.returncode == -9
     assert index_file.read_bytes() == saved
     assert check(catalog, index_file).state == "caught up"

@@ -19,8 +19,7 @@ from index.records import CatalogIdentity
 from index.sync import OpenedIndex, open_index, save_index, settle_index
 from index.vectors.files import main_path, read_stamp
 from index.vectors.stamps import Stamp
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.support import REPOSITORY
 
 MakeBatch = Callable[..., Batch]
 NewCatalog = Callable[..., AbstractContextManager[Catalog]]

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from index.catalog.catalog import Catalog
 from index.sync import OpenedIndex, open_index, save_index
 from index.vectors.files import main_path, read_main_stamp
+from tests.support import REPOSITORY
 
 Check = Callable[[Catalog, OpenedIndex], None]
 Work = Callable[[str, Path, int], int]
-REPOSITORY = Path(__file__).resolve().parents[2]
 FLUSHES = 4  # the large file and its folder, then the small file and its folder
 VERBS = ["add", "add", "again", "hide", "reveal", "delete", "save", "settle"]
 

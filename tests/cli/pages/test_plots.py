@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -14,9 +13,9 @@ from cli.pages import plots
 from cli.pages.html import Plot
 from engine.errors import EngineError
 from engine.learning.results import CalibrationBin
+from tests.support import REPOSITORY
 
 NAN = float("nan")
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def texts(plot: Plot) -> list[str]:

@@ -115,14 +115,14 @@ def test_when_no_root_exists_nothing_is_done(two: Path, fake_engine: Engine) -> 
 
 
 def test_of_a_subfolder_that_cannot_be_listed_nothing_is_removed(
-    common_folder: Path, as_nobody: AsNobody
+    open_folder: Path, as_nobody: AsNobody
 ) -> None:
-    common_folder.chmod(0o777)
+    open_folder.chmod(0o777)
     with as_nobody():
-        shop = common_folder / "shop"
+        shop = open_folder / "shop"
         put(shop / "one" / "a.bmp", 1)
         put(shop / "two" / "b.bmp", 2)
-        config = Config.at(common_folder / "store")
+        config = Config.at(open_folder / "store")
         with Engine(config, embedder=FakeEmbedder(config)) as engine:
             engine.index([shop])
             (shop / "two").chmod(0)
@@ -136,13 +136,13 @@ def test_of_a_subfolder_that_cannot_be_listed_nothing_is_removed(
 
 
 def test_a_file_that_cannot_be_read_keeps_what_was_known_of_it(
-    common_folder: Path, as_nobody: AsNobody
+    open_folder: Path, as_nobody: AsNobody
 ) -> None:
-    common_folder.chmod(0o777)
+    open_folder.chmod(0o777)
     with as_nobody():
-        shop = common_folder / "shop"
+        shop = open_folder / "shop"
         path = put(shop / "a.bmp", 1)
-        config = Config.at(common_folder / "store")
+        config = Config.at(open_folder / "store")
         with Engine(config, embedder=FakeEmbedder(config)) as engine:
             engine.index([shop])
             put(path, 2).chmod(0)

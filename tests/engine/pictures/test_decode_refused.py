@@ -146,8 +146,8 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
         read_file(str(tmp_path))
 
 
-def test_a_file_that_may_not_be_read_is_refused(common_folder: Path, as_nobody: AsNobody) -> None:
-    path = common_folder / "a.jpg"
+def test_a_file_that_may_not_be_read_is_refused(open_folder: Path, as_nobody: AsNobody) -> None:
+    path = open_folder / "a.jpg"
     path.write_bytes(b"abc")
     path.chmod(0)
     with as_nobody(), pytest.raises(ImageError, match="permission denied") as caught:

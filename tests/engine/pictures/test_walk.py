@@ -166,13 +166,13 @@ def test_an_empty_folder_is_a_root_with_nothing_in_it(tmp_path: Path) -> None:
     assert (found.roots, found.files, found.unseen) == ([str(tmp_path)], [], [])
 
 
-def test_a_folder_that_may_not_be_read_is_unseen(common_folder: Path, as_nobody: AsNobody) -> None:
-    touch(common_folder / "open" / "1.jpg")
-    locked = touch(common_folder / "locked" / "2.jpg").parent
+def test_a_folder_that_may_not_be_read_is_unseen(open_folder: Path, as_nobody: AsNobody) -> None:
+    touch(open_folder / "open" / "1.jpg")
+    locked = touch(open_folder / "locked" / "2.jpg").parent
     locked.chmod(0)
     try:
         with as_nobody():
-            found = find_images([str(common_folder)])
+            found = find_images([str(open_folder)])
     finally:
         locked.chmod(0o755)
     assert [os.path.basename(file.path) for file in found.files] == ["1.jpg"]
@@ -182,13 +182,13 @@ def test_a_folder_that_may_not_be_read_is_unseen(common_folder: Path, as_nobody:
 
 
 def test_files_in_a_folder_that_may_not_be_entered_are_unseen(
-    common_folder: Path, as_nobody: AsNobody
+    open_folder: Path, as_nobody: AsNobody
 ) -> None:
-    path = touch(common_folder / "listed" / "2.jpg")
+    path = touch(open_folder / "listed" / "2.jpg")
     path.parent.chmod(0o644)
     try:
         with as_nobody():
-            found = find_images([str(common_folder)])
+            found = find_images([str(open_folder)])
     finally:
         path.parent.chmod(0o755)
     assert found.files == []

@@ -24,6 +24,7 @@ from engine.pictures.preprocess import Pixels
 from engine.runtimes import Runtime, open_runtime
 from engine.runtimes.openvino_export import Converted, convert
 from index.records import Floats
+from tests.support import REPOSITORY
 
 LITE0 = backbone_named("efficientnet_lite0")
 Cosines = Callable[[Floats, Floats], Floats]
@@ -212,7 +213,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("alone")
     environment = os.environ | {
         "ENGINE_CACHE": str(folder),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
+        "PYTHONPATH": str(REPOSITORY),
     }
     done = subprocess.run(
         [sys.executable, "-c", ALONE], cwd=folder, env=environment, capture_output=True, text=True

@@ -1,4 +1,4 @@
-"""What tests of the command line share: the command in a child process, and in this one."""
+"""Fixtures that run the command: in a child process, and in this one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ from typing import Any, cast
 import pytest
 
 from cli.main import exit_code
+from tests.support import REPOSITORY
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
 def engine(own_cache: Path) -> Run:
-    """Run the real command in a child process; keyword arguments are those of `subprocess.run`."""
+    """Run the real command in a child process; keyword arguments are those of `subprocess.run`.
+
+    `first` is Python code that the child runs before the command.
+    """
 
     def run(
-        *arguments: str | bytes | Path, env: dict[str, str] | None = None, **settings: Any
+        *arguments: str | bytes | Path,
+        first: str = "",
+        env: dict[str, str] | None = None,
+        **settings: Any,
     ) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "cli.main", *arguments]
+        start = ["-c", f"{first}\nfrom cli.main import run\nrun()"] if first else ["-m", "cli.main"]
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | (env or {})
         settings = {"capture_output": True, "timeout": 120} | settings
+        command = [sys.executable, *start, *arguments]
         finished: Any = subprocess.run(command, env=environment, **settings)
         return cast("subprocess.CompletedProcess[bytes]", finished)
 
@@ -34,7 +41,7 @@ def engine(own_cache: Path) -> Run:
 
 
 @pytest.fixture
-def quick(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+def quick(own_cache: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
     """Run the command in this process, where a process of its own is not the point."""
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
