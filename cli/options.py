@@ -59,6 +59,10 @@ MaxMegapixels = Annotated[
         help="Skip pictures with more pixels: a guard against decompression bombs.",
     ),
 ]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Let the page replace a file that the engine did not write."),
+]
 
 
 def parse_size(text: str) -> int:
