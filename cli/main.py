@@ -129,9 +129,9 @@ def exit_code(arguments: list[str]) -> int:
 
 
 def _say(text: str, code: int) -> int:
-    from cli.render import shown
+    from cli.render import say
 
-    print(shown(text), file=sys.stderr)
+    say(text)
     return code
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +61,10 @@ MaxMegapixels = Annotated[
         help="Skip pictures with more pixels: a guard against decompression bombs.",
     ),
 ]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Let the page replace a file that the engine did not write."),
+]
 
 
 def parse_size(text: str) -> int:
@@ -95,9 +101,10 @@ def parse_limit(text: str) -> int:
     return size
 
 
-def open_engine(store: Path | None, **settings: Any) -> Engine:
-    """Return an engine that talks to the terminal; settings that are None take their default."""
-    from cli.progress import ConsoleReporter
+@contextmanager
+def open_engine(store: Path | None, **settings: Any) -> Iterator[Engine]:
+    """Open an engine that talks to the terminal; settings that are None take their default."""
+    from cli.render import ConsoleReporter
     from engine.engine import Engine
 
     # Pillow comments on odd metadata; what matters about a picture the engine reports itself.
@@ -108,4 +115,8 @@ def open_engine(store: Path | None, **settings: Any) -> Engine:
     if megapixels is not None:
         settings["max_pixels"] = int(megapixels * 1e6)
     given = {name: value for name, value in settings.items() if value is not None}
-    return Engine.open(store, reporter=ConsoleReporter(), **given)
+    with (
+        closing(ConsoleReporter()) as reporter,
+        Engine.open(store, reporter=reporter, **given) as engine,
+    ):
+        yield engine

@@ -1,67 +1,129 @@
-"""Progress bars and announcements, on stderr."""
+"""Progress bars on a terminal, drawn by whichever thread reports progress."""
 
 from __future__ import annotations
 
-import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
 
 from cli.render import shown
-from engine.progress import Reporter
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 # A bar for something that is over at once would only flicker.
 PATIENCE_SECONDS = 0.4
+# Least time between two drawings.
+REDRAW_SECONDS = 0.1
 
 
-class ConsoleReporter(Reporter):
-    """Prints announcements, and draws a bar with rate and time left where there is a terminal."""
+class Bars:
+    """A bar for each task that lasts, with amount, rate and time left, and lines above the bars.
 
-    def __init__(self) -> None:
-        self._bars: Progress | None = None
+    Every method may be called from any thread. None raises an `Exception`: a terminal that fails
+    ends the bars, not the work.
+
+    Parameters
+    ----------
+    stream
+        The terminal.
+    patience
+        Seconds that a task lasts before it has a bar.
+    """
+
+    def __init__(self, stream: TextIO, patience: float = PATIENCE_SECONDS) -> None:
+        self._stream = stream
+        self._patience = patience
+        # Guards everything below, and the drawing: no other thread of this class or of rich draws.
+        self._lock = threading.Lock()
+        self._display: Progress | None = None
+        self._begun: dict[str, float] = {}
         self._tasks: dict[str, TaskID] = {}
-        self._started: dict[str, float] = {}
+        self._drawn = 0.0
+        self._failed = False
 
-    def announce(self, text: str) -> None:
-        """Print a line."""
-        self._stop()
-        print(shown(text), file=sys.stderr, flush=True)
+    def update(self, task: str, done: int, total: int | None, unit: str) -> None:
+        """Move a task's bar; at `done == total` the task is over and its bar goes."""
+        with self._lock:
+            try:
+                if total is not None and done >= total:
+                    self._finish(task)
+                elif not self._failed:
+                    self._move(task, done, total, unit)
+            except Exception:
+                self._give_up()
 
-    def progress(self, task: str, done: int, total: int | None, unit: str) -> None:
-        """Move a bar; it goes when the task is done."""
-        if not sys.stderr.isatty():
-            return
-        now = time.monotonic()
-        begun = self._started.setdefault(task, now)
-        finished = total is not None and done >= total
-        if task not in self._tasks:
-            if finished or now - begun < PATIENCE_SECONDS:
-                return
-            self._start(task, unit)
-        assert self._bars is not None
-        self._bars.update(self._tasks[task], completed=done, total=total)
-        if finished:
-            self._bars.remove_task(self._tasks.pop(task))
-            self._started.pop(task)
-            if not self._tasks:
+    def print_line(self, text: str) -> None:
+        """Print a line of text, above the bars where there are any."""
+        with self._lock:
+            if self._display is not None:
+                try:
+                    _print_above(self._display, shown(text))
+                    return
+                except Exception:
+                    self._give_up()
+            # OSError: the terminal is gone; ValueError: the stream is closed.
+            with suppress(OSError, ValueError):
+                self._stream.write(f"{shown(text)}\n")
+                self._stream.flush()
+
+    def close(self) -> None:
+        """Take all bars away, also those of tasks that never came to their end."""
+        with self._lock:
+            self._begun.clear()
+            try:
                 self._stop()
+            except Exception:
+                self._give_up()
 
-    def _start(self, task: str, unit: str) -> None:
-        if self._bars is None:
-            self._bars = _new_bars()
-            self._bars.start()
-        self._tasks[task] = self._bars.add_task(task, total=None, unit=unit)
+    def _move(self, task: str, done: int, total: int | None, unit: str) -> None:
+        now = time.monotonic()
+        if now - self._begun.setdefault(task, now) < self._patience:
+            return
+        if self._display is None:
+            self._display = _new_display(self._stream)
+            self._display.start()
+        if task not in self._tasks:
+            self._tasks[task] = self._display.add_task(shown(task), total=None, unit=unit)
+        self._display.update(self._tasks[task], completed=done, total=total)
+        if now - self._drawn >= REDRAW_SECONDS:
+            self._display.refresh()
+            self._drawn = now
+
+    def _finish(self, task: str) -> None:
+        self._begun.pop(task, None)
+        number = self._tasks.pop(task, None)
+        if self._display is None or number is None:
+            return
+        self._display.remove_task(number)
+        if self._tasks:
+            self._display.refresh()
+        else:
+            self._stop()
 
     def _stop(self) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = None
-            self._tasks.clear()
+        self._tasks.clear()
+        if self._display is not None:
+            self._display.stop()
+            self._display = None
+
+    def _give_up(self) -> None:
+        self._failed = True
+        # rich gives stderr back before it draws for the last time, which may fail as well.
+        with suppress(Exception):
+            self._stop()
+        self._display = None
 
 
-def _new_bars() -> Progress:
+def _print_above(display: Progress, text: str) -> None:
+    from rich.text import Text
+
+    # As it is: neither markup nor line breaks of rich's own.
+    display.console.print(Text(text), soft_wrap=True)
+
+
+def _new_display(stream: TextIO) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Task as RichTask
@@ -79,10 +141,14 @@ def _new_bars() -> Progress:
             return Text(f"{task.completed / scale:,.0f}{total} {unit}{rate}")
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         Amount(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=stream),
+        # A thread of rich's own would fail where nobody can catch it.
+        auto_refresh=False,
         transient=True,
+        # stdout is for answers alone.
+        redirect_stdout=False,
     )

@@ -1,4 +1,7 @@
-"""Turning results into text: tables for people, JSON and CSV for programs."""
+"""What is printed: answers on stdout, as a table, JSON or CSV, and conversation on stderr.
+
+Text for people holds no control characters and no broken bytes, whatever file names hold.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,15 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from engine.progress import Reporter
 from engine.results import Skipped
+
+if TYPE_CHECKING:
+    from cli.progress import Bars
 
 SKIPPED = 3
 
@@ -70,12 +78,14 @@ def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
 
 def bold(text: str) -> str:
     """Return text in bold where stdout is a terminal and NO_COLOR is not set."""
-    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
-    return text if plain else f"\033[1m{text}\033[0m"
+    wanted = _is_terminal(sys.stdout) and "NO_COLOR" not in os.environ
+    return f"\033[1m{text}\033[0m" if wanted else text
 
 
 def shown(text: str) -> str:
     """Return text that is safe to print: no control characters, no broken bytes."""
+    if text.isprintable():
+        return text
     escaped = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text
@@ -92,7 +102,8 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 def say(text: str) -> None:
     """Print a line of conversation on stderr."""
-    print(shown(text), file=sys.stderr, flush=True)
+    # In one piece, so that lines of several threads do not mix.
+    print(f"{shown(text)}\n", end="", file=sys.stderr, flush=True)
 
 
 def tell_skips(skipped: Sequence[Skipped]) -> int:
@@ -100,6 +111,45 @@ def tell_skips(skipped: Sequence[Skipped]) -> int:
     for skip in skipped:
         say(f"skipped {skip.path}: {skip.reason}. {skip.hint}")
     return SKIPPED if skipped else 0
+
+
+class ConsoleReporter(Reporter):
+    """Announcements as lines on stderr, and progress as bars where stderr is a terminal.
+
+    It may be called from any thread. Close it when the work is over: bars of tasks that never came
+    to their end go, and the terminal has its cursor back.
+    """
+
+    def __init__(self) -> None:
+        self._bars: Bars | None = None
+        if _is_terminal(sys.stderr):
+            from cli.progress import Bars
+
+            self._bars = Bars(sys.stderr)
+
+    def announce(self, text: str) -> None:
+        """Print a line."""
+        if self._bars is not None:
+            self._bars.print_line(text)
+            return
+        # Whoever listened has gone: the work goes on.
+        with suppress(OSError, ValueError):
+            say(text)
+
+    def progress(self, task: str, done: int, total: int | None, unit: str) -> None:
+        """Move the bar of a task."""
+        if self._bars is not None:
+            self._bars.update(task, done, total, unit)
+
+    def close(self) -> None:
+        """Take away what bars there are."""
+        if self._bars is not None:
+            self._bars.close()
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    """Whether a stream goes to a terminal that can do more than lines of text."""
+    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def _plain(value: object) -> Any:

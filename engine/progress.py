@@ -13,6 +13,9 @@ class Reporter:
     Announcements are for people: a download and its size, a choice made for them. They are
     logged as warnings, which Python shows on stderr unless told otherwise, because nothing may
     be fetched in silence.
+
+    Both methods are called from whichever thread does the work, several at a time; a subclass
+    guards what it keeps. What they raise ends the work.
     """
 
     def announce(self, text: str) -> None:
@@ -20,7 +23,18 @@ class Reporter:
         _log.warning(text)
 
     def progress(self, task: str, done: int, total: int | None, unit: str) -> None:
-        """Say how far a task has come; called often, and with `done == total` at the end."""
+        """Say how far a task has come.
+
+        Parameters
+        ----------
+        task
+            Its name, by which calls belong together.
+        done, total
+            In units. At `done == total` the task is over; one that fails, ends early or whose
+            total is not known (None) may never say so.
+        unit
+            Such as `images`; `bytes` are those of a download.
+        """
 
 
 SILENT = Reporter()

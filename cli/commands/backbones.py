@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -98,10 +99,12 @@ def pull(
 
     A broken connection is taken up again; a file with another hash is thrown away.
     """
-    from cli.progress import ConsoleReporter
+    from cli.render import ConsoleReporter
     from engine.backbones.manage import pull_backbone
 
-    return _kept(pull_backbone(name, ConsoleReporter(), url=url, sha256=sha256), json)
+    with closing(ConsoleReporter()) as reporter:
+        row = pull_backbone(name, reporter, url=url, sha256=sha256)
+    return _kept(row, json)
 
 
 @app.command("import", epilog=IMPORT_EXAMPLES)
@@ -111,7 +114,7 @@ def import_command(
     json: Json = False,
 ) -> int:
     """Take a backbone's weights from a file, for machines that are never online."""
-    from cli.progress import ConsoleReporter
+    from cli.render import ConsoleReporter
     from engine.backbones.manage import import_backbone
 
     return _kept(import_backbone(name, file, ConsoleReporter()), json)

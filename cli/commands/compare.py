@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Json, MaxMegapixels, open_engine
+from cli.options import Force, Json, MaxMegapixels, open_engine
 
 if TYPE_CHECKING:
     from engine.learning.results import Comparison
@@ -75,6 +75,7 @@ def command(
             help="Also write a page with plots (needs `pip install 'image-engine[report]'`).",
         ),
     ] = None,
+    force: Force = False,
     max_megapixels: MaxMegapixels = 100.0,
     json: Json = False,
 ) -> int:
@@ -84,10 +85,12 @@ def command(
     written to any store.
     """
     if html is not None:
+        from cli.pages.html import require_page_file
         from cli.pages.plots import require_matplotlib
 
         # Minutes of learning would be lost if that came out at the end.
         require_matplotlib("--html")
+        require_page_file(html, force=force)
     with open_engine(None, max_megapixels=max_megapixels) as engine:
         from engine.learning.compare.options import CompareOptions
 
@@ -101,10 +104,10 @@ def command(
             seed=seed,
         )
         comparison = engine.compare(dataset, options=options)
-    return _answer(comparison, html, json)
+    return _answer(comparison, html, force, json)
 
 
-def _answer(comparison: Comparison, html: Path | None, json: bool) -> int:
+def _answer(comparison: Comparison, html: Path | None, force: bool, json: bool) -> int:
     from cli.pages.compare import HEADINGS, method_row, write_compare_page
     from cli.render import say, tell_skips, write, write_json, write_table
 
@@ -118,7 +121,7 @@ def _answer(comparison: Comparison, html: Path | None, json: bool) -> int:
         )
     if html is not None:
         # Last, so that a page that cannot be written costs nothing but itself.
-        write_compare_page(comparison, html)
+        write_compare_page(comparison, html, force=force)
         say(f"wrote {html}")
     return tell_skips(comparison.skipped)
 

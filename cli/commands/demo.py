@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,11 +33,11 @@ def command(
     Needs no pictures and no network. The results are a page, DIR/index.html.
     """
     from cli.pages.demo import write_tour_page
-    from cli.progress import ConsoleReporter
-    from cli.render import say, write_json
+    from cli.render import ConsoleReporter, say, write_json
     from demo.tour import BACKBONE, draw_images, take_tour
 
-    images = draw_images(folder, seed, ConsoleReporter())
+    with closing(ConsoleReporter()) as reporter:
+        images = draw_images(folder, seed, reporter)
     with open_engine(folder / ".engine", backbone=BACKBONE) as engine:
         tour = take_tour(engine, images)
     page = folder / "index.html"

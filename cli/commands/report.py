@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Json, Store, open_engine
+from cli.options import Force, Json, Store, open_engine
 
 if TYPE_CHECKING:
     from engine.learning.results import HeadReport
@@ -33,6 +33,7 @@ def command(
             "(needs `pip install 'image-engine[report]'`).",
         ),
     ] = None,
+    force: Force = False,
     store: Store = None,
     json: Json = False,
 ) -> int:
@@ -52,7 +53,7 @@ def command(
     if html is not None:
         from cli.pages.report import write_report_page
 
-        write_report_page(report, html)
+        write_report_page(report, html, force=force)
         say(f"wrote {html}")
     if json:
         write_json(report)

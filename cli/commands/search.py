@@ -9,6 +9,7 @@ import typer
 
 from cli.options import (
     Csv,
+    Force,
     Json,
     MaxMegapixels,
     Null,
@@ -69,6 +70,7 @@ def command(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Also write a page with the pictures."),
     ] = None,
+    force: Force = False,
     paths: Paths = False,
     null: Null = False,
     csv: Csv = False,
@@ -99,7 +101,7 @@ def command(
     if html is not None:
         from cli.pages.gallery import write_search_page
 
-        write_search_page(report, html)
+        write_search_page(report, html, force=force)
         say(f"wrote {html}")
     if same_category and not json:
         say(f"category: {report.category or 'unknown, so the whole catalog was searched'}")

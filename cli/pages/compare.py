@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cli.pages import plots
-from cli.pages.html import NUMBERS, Plot, Section, write_page
+from cli.pages.html import NUMERIC, Plot, Section, write_page
 from engine.learning.results import ComparedMethod, Comparison
 
 HEADINGS = ("method", "accuracy", "spread", "training", "embedding", "trained")
 
 
-def write_compare_page(comparison: Comparison, file: Path) -> None:
+def write_compare_page(comparison: Comparison, file: Path, *, force: bool = False) -> None:
     """Write what a comparison found.
 
     Raises
     ------
     EngineError
-        Matplotlib is not installed, or the file cannot be written.
+        Matplotlib is not installed, or the file cannot be written, or exists and is no page of
+        the engine's (see `force`).
     """
     plots.require_matplotlib("--html")
     methods = comparison.methods
@@ -30,7 +31,7 @@ def write_compare_page(comparison: Comparison, file: Path) -> None:
             "Accuracy on test pictures, its standard deviation over the splits, the time of one "
             "training, the time of embedding all pictures once, and how many numbers are trained.",
             table=[HEADINGS, *map(method_row, methods)],
-            layout=NUMBERS,
+            layout=NUMERIC,
         ),
         Section("Accuracy and time", plots=_bars(methods)),
         Section(
@@ -45,7 +46,7 @@ def write_compare_page(comparison: Comparison, file: Path) -> None:
         f"{', '.join(comparison.categories)}. Every method learned from the same pictures of "
         f"{_splits(comparison.rounds)} and was tested on the same others."
     )
-    write_page(file, "Ways of learning, compared", text, sections)
+    write_page(file, "Ways of learning, compared", text, sections, force=force)
 
 
 def verdict(comparison: Comparison) -> str:

@@ -17,7 +17,7 @@ def write_tour_page(tour: Tour, file: Path) -> None:
     Raises
     ------
     EngineError
-        The file cannot be written.
+        The file cannot be written, or exists and is no page of the engine's.
     """
     query = tour.search.images[0]
     evaluation = tour.evaluation

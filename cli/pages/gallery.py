@@ -9,13 +9,13 @@ from cli.pages.html import Card, Section, write_page
 from engine.results import SearchReport
 
 
-def write_search_page(report: SearchReport, file: Path) -> None:
+def write_search_page(report: SearchReport, file: Path, *, force: bool = False) -> None:
     """Write a gallery of what was searched for and what was found.
 
     Raises
     ------
     EngineError
-        The file cannot be written.
+        The file cannot be written, or exists and is no page of the engine's (see `force`).
     """
     queries = [
         Card(os.path.abspath(image), os.path.basename(image) or image)
@@ -27,7 +27,7 @@ def write_search_page(report: SearchReport, file: Path) -> None:
         Section("Searched for", searched, cards=queries),
         Section(f"Found {len(report)}", cards=result_cards(report)),
     ]
-    write_page(file, "Pictures that look alike", report.query, sections)
+    write_page(file, "Pictures that look alike", report.query, sections, force=force)
 
 
 def result_cards(report: SearchReport) -> list[Card]:

@@ -1,4 +1,10 @@
-"""HTML pages with pictures in them: one file, no scripts, nothing fetched from anywhere."""
+"""Pages: what is on one, and the one file that it is written to.
+
+A page is made of plain values (`Section`, `Card`, `Plot`); the templates beside this file turn them
+into HTML. They escape every value that they are given, after `printable` has replaced what a
+terminal or a browser could be moved by. Only links and pictures that this module has made itself
+reach an attribute that a browser follows.
+"""
 
 from __future__ import annotations
 
@@ -6,54 +12,50 @@ import base64
 import io
 import math
 import os
+import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from functools import cache, partial
 from pathlib import Path
-from urllib.parse import quote_from_bytes
+from typing import TYPE_CHECKING
 
 from cli.render import percent, shown
 from engine.errors import EngineError, ImageError
 from engine.pictures.decode import decode, read_file
+from index.atomic_file import write_atomically
 
-THUMBNAIL = 220
-MAX_PIXELS = 200_000_000
-
-_STYLE = """
-:root { color-scheme: light dark; --edge: #8884; --soft: #888; --good: #2a7; --bad: #c40; }
-body { font: 16px/1.45 system-ui, sans-serif; max-width: 76rem;
-       margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-p, pre { color: var(--soft); margin: .3rem 0 .8rem; } pre { overflow-x: auto; }
-.cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); }
-.card { border: 1px solid var(--edge); border-radius: .6rem; overflow: hidden; }
-.card img, .none { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; }
-.none { display: grid; place-items: center; color: var(--soft); background: var(--edge); }
-.text { padding: .5rem .7rem; overflow-wrap: anywhere; font-size: .85rem; }
-.text b { font-size: 1rem; } .text span { display: block; color: var(--soft); }
-.bar { height: .3rem; background: var(--edge); }
-.bar i { display: block; height: 100%; background: var(--good); }
-.wrong b { color: var(--bad); } .wrong .bar i { background: var(--bad); }
-table { border-collapse: collapse; } td, th { padding: .25rem .7rem; text-align: right; }
-th { color: var(--soft); font-weight: 500; } td.hit { font-weight: 700; }
-.facts td, .facts th { text-align: left; vertical-align: top; overflow-wrap: anywhere; }
-.facts th { white-space: nowrap; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; margin: .8rem 0; }
-.plots img { max-width: 100%; background: #fff; border-radius: .6rem; }
-.beside .text { padding-bottom: .7rem; }
-@media (min-width: 40rem) { .beside { grid-column: span 2; display: grid;
-  grid-template-columns: 45% 1fr; align-items: start; } }
-.guess { display: grid; grid-template-columns: 1fr auto; margin-top: .35rem; }
-.guess .bar { grid-column: 1 / 3; background: var(--edge); height: .45rem; }
-.right { font-weight: 700; } .guess .bar i { background: var(--soft); }
-.right .bar i { background: var(--good); }
-@media print { .card, .plots img, tr { break-inside: avoid; }
-  .bar, .bar i { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
-"""
-
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 # How a table is laid out: the diagonal in bold, numbers, or text beside its names.
-DIAGONAL, NUMBERS, FACTS = "diagonal", "numbers", "facts"
+DIAGONAL, NUMERIC, FACTS = "diagonal", "numeric", "facts"
+# What a page of ours begins with; a file that has it may be replaced.
+MARK = b'<meta name="generator" content="image-engine">'
+MARK_WITHIN = 512
+_WEB_ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ThumbnailLimits:
+    """What an image on a page may take.
+
+    Attributes
+    ----------
+    bytes
+        Largest file that is read.
+    pixels
+        Largest image that is decoded.
+    side
+        Longer side of the copy on the page, in pixels.
+    """
+
+    bytes: int = 1 << 28
+    pixels: int = 200_000_000
+    side: int = 440
+
+
+LIMITS = ThumbnailLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Card:
     Attributes
     ----------
     path
-        The picture's file; the card links to it.
+        The picture's file. The caller vouches for it: a small copy becomes part of the page.
     title
         The line in bold.
     lines
@@ -105,7 +107,7 @@ class Card:
 class Section:
     """A heading with plots, pictures, a table, or all of them.
 
-    `layout` is that of the table: `DIAGONAL`, `NUMBERS` or `FACTS`.
+    `layout` is that of the table: `DIAGONAL`, `NUMERIC` or `FACTS`.
     """
 
     title: str
@@ -117,109 +119,158 @@ class Section:
     plots: Sequence[Plot] = ()
 
 
-def write_page(file: Path, title: str, text: str, sections: Sequence[Section]) -> None:
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """What a page shows of an image.
+
+    Attributes
+    ----------
+    source
+        A small copy as a `data:` URL; empty where there is none.
+    link
+        Where the image is: the `file:` URL of a file that was opened, or a web address.
+    reason
+        Why there is no copy.
+    """
+
+    source: str = ""
+    link: str = ""
+    reason: str = ""
+
+
+def write_page(
+    file: Path, title: str, text: str, sections: Sequence[Section], *, force: bool = False
+) -> None:
     """Write a page, whole or not at all.
 
     Raises
     ------
     EngineError
-        The file cannot be written.
+        The file cannot be written, or exists and is no page of the engine's (see `force`).
     """
-    body = "".join(map(_section, sections))
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_text(title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><h1>{_text(title)}</h1><p>{_text(text)}</p>{body}</body></html>\n"
-    )
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    require_page_file(file, force=force)
+    page = page_html(title, text, sections)
     try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(file)
+        # Through links, so that the file they lead to is replaced, not the link.
+        write_atomically(Path(os.path.realpath(file)), page.encode("utf-8"))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise EngineError(
-            file, f"the page cannot be written ({error.strerror})", "Name another place"
-        ) from None
+        raise _cannot_be_written(file, error) from None
 
 
-def _section(section: Section) -> str:
-    parts = [f"<h2>{_text(section.title)}</h2>"]
-    if section.text:
-        parts.append(f"<p>{_text(section.text)}</p>")
-    if section.command:
-        parts.append(f"<pre>{_text(section.command)}</pre>")
-    if section.plots:
-        parts.append(f'<div class="plots">{"".join(map(_plot, section.plots))}</div>')
-    if section.cards:
-        parts.append(f'<div class="cards">{"".join(map(_card, section.cards))}</div>')
-    if section.table:
-        parts.append(_table(section.table, section.layout))
-    return "\n".join(parts) + "\n"
+def require_page_file(
+    file: Path, *, force: bool = False, remedy: str = "Name another file, or add --force"
+) -> None:
+    """Insist that a page may be written to a file, before work is done that would be lost.
 
+    Parameters
+    ----------
+    file
+        It need not exist. A page that the engine wrote may be replaced.
+    force
+        Any ordinary file may be replaced.
+    remedy
+        What to do about a file that may not.
 
-def _card(card: Card) -> str:
-    lines = "".join(f"<span>{_text(line)}</span>" for line in card.lines)
-    kind = "card wrong" if card.wrong else "card"
-    # A picture with guesses has its bars beside it, and none below.
-    kind, bar = (f"{kind} beside", "") if card.guesses else (kind, _bar(card.share))
-    return (
-        f'<div class="{kind}"><a href="{escape(_link(card.path))}">{_image(card.path)}</a>{bar}'
-        f'<div class="text"><b>{_text(card.title)}</b>{lines}'
-        f"{''.join(map(_guess, card.guesses))}</div></div>"
-    )
-
-
-def _guess(guess: Guess) -> str:
-    # The mark says the same as the colour, to those who do not see it.
-    name = f"{guess.name} ✓" if guess.right else guess.name
-    return (
-        f'<div class="guess{" right" if guess.right else ""}"><div>{_text(name)}</div>'
-        f"<div>{percent(guess.share, 0)}</div>{_bar(guess.share)}</div>"
-    )
-
-
-def _bar(share: float) -> str:
-    width = 100 * min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
-    return f'<div class="bar"><i style="width:{width:.0f}%"></i></div>'
-
-
-def _plot(plot: Plot) -> str:
-    encoded = base64.b64encode(plot.svg).decode("ascii")
-    return f'<img alt="{_text(plot.alt)}" src="data:image/svg+xml;base64,{encoded}">'
-
-
-def _table(rows: Sequence[Sequence[str]], layout: str) -> str:
-    bold = layout == DIAGONAL
-    head = "".join(f"<th>{_text(cell)}</th>" for cell in rows[0])
-    body = "".join(
-        f"<tr><th>{_text(row[0])}</th>"
-        + "".join(
-            f"<td{' class=hit' if bold and place == number else ''}>{_text(cell)}</td>"
-            for place, cell in enumerate(row[1:])
-        )
-        + "</tr>"
-        for number, row in enumerate(rows[1:])
-    )
-    return f'<table class="{layout}"><tr>{head}</tr>{body}</table>'
-
-
-def _image(path: str) -> str:
-    """Return a small copy as part of the page, so that the page can be sent to someone."""
+    Raises
+    ------
+    EngineError
+        The file exists and may not be replaced.
+    """
     try:
-        image = decode(read_file(path), path, MAX_PIXELS).pixels
+        if not stat.S_ISREG(os.stat(file).st_mode):
+            reason = "the page cannot be written: this is not an ordinary file"
+            raise EngineError(file, reason, "Name another file")
+        if force:
+            return
+        with open(file, "rb") as opened:
+            start = opened.read(MARK_WITHIN)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _cannot_be_written(file, error) from None
+    if MARK not in start:
+        raise EngineError(file, "this file exists, and the engine did not write it", remedy)
+
+
+def page_html(
+    title: str, text: str, sections: Sequence[Section], limits: ThumbnailLimits = LIMITS
+) -> str:
+    """Return a page as HTML."""
+    return _template().render(
+        title=title, text=text, sections=sections, thumbnail=partial(thumbnail, limits=limits)
+    )
+
+
+def thumbnail(path: str, limits: ThumbnailLimits = LIMITS) -> Thumbnail:
+    """Return a small copy of an image, so that the page can be sent to someone, and a link to it.
+
+    A file is opened by its absolute path and linked to only if it could be shown. A web address is
+    linked to; nothing is fetched.
+    """
+    if _WEB_ADDRESS.fullmatch(path):
+        return Thumbnail(link=path, reason="it is not on this machine")
+    if not os.path.isabs(path):
+        return Thumbnail(reason="this is not the path of a file")
+    try:
+        return Thumbnail(_small_copy(path, limits), Path(path).as_uri())
     except ImageError as error:
-        return f'<div class="none">{_text(error.reason)}</div>'
-    image.thumbnail((THUMBNAIL * 2, THUMBNAIL * 2))
+        return Thumbnail(reason=error.reason)
+    except MemoryError:
+        return Thumbnail(reason="there is too little memory to show it")
+    except (OSError, ValueError):
+        # A NUL or half a surrogate pair is in no path; and files may change while they are read.
+        return Thumbnail(reason="it cannot be shown")
+
+
+def _small_copy(path: str, limits: ThumbnailLimits) -> str:
+    if os.path.isfile(path) and os.path.getsize(path) > limits.bytes:
+        raise ImageError(path, f"the file is larger than {limits.bytes / 1e6:.0f} MB", "")
+    image = decode(read_file(path), path, limits.pixels, limits.side).pixels
+    image.thumbnail((limits.side, limits.side))
     data = io.BytesIO()
     image.save(data, "JPEG", quality=80)
-    encoded = base64.b64encode(data.getvalue()).decode("ascii")
-    return f'<img loading="lazy" alt="" src="data:image/jpeg;base64,{encoded}">'
+    return _data_url("image/jpeg", data.getvalue())
 
 
-def _link(path: str) -> str:
-    return path if "://" in path else "file://" + quote_from_bytes(os.fsencode(path))
+@cache
+def _template() -> Template:
+    # Imported here: most commands write no page.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("cli.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=printable,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"drawing": _drawing, "percent": percent, "width": _width}
+    return environment.get_template("page.html")
 
 
-def _text(text: str) -> str:
-    return escape("\n".join(shown(line) for line in text.split("\n")))
+def printable(value: object) -> object:
+    """Return a value as a template writes it: texts line by line without control characters.
+
+    What is HTML already, made by a template from values that went through here, stays as it is.
+    """
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return "\n".join(map(shown, value.split("\n")))
+    return value
+
+
+def _drawing(plot: Plot) -> str:
+    return _data_url("image/svg+xml", plot.svg)
+
+
+def _data_url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _width(share: float) -> str:
+    return f"{100 * min(max(share, 0.0), 1.0):.0f}" if math.isfinite(share) else "0"
+
+
+def _cannot_be_written(file: Path, error: OSError) -> EngineError:
+    return EngineError(file, f"the page cannot be written ({error.strerror})", "Name another place")

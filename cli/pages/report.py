@@ -6,20 +6,21 @@ import os
 from pathlib import Path
 
 from cli.pages import plots
-from cli.pages.html import FACTS, NUMBERS, Card, Guess, Section, write_page
+from cli.pages.html import FACTS, NUMERIC, Card, Guess, Section, write_page
 from cli.render import percent
 from engine.learning.results import HeadReport, HeldOutImage
 
 NAN = float("nan")
 
 
-def write_report_page(report: HeadReport, file: Path) -> None:
+def write_report_page(report: HeadReport, file: Path, *, force: bool = False) -> None:
     """Write a head's report.
 
     Raises
     ------
     EngineError
-        Matplotlib is not installed, or the file cannot be written.
+        Matplotlib is not installed, or the file cannot be written, or exists and is no page of
+        the engine's (see `force`).
     """
     plots.require_matplotlib("--html")
     sections = [
@@ -30,7 +31,7 @@ def write_report_page(report: HeadReport, file: Path) -> None:
         *_images(report),
         _card(report),
     ]
-    write_page(file, f"The head {report.head}", summary(report), sections)
+    write_page(file, f"The head {report.head}", summary(report), sections, force=force)
 
 
 def summary(report: HeadReport) -> str:
@@ -90,7 +91,7 @@ def _answers(report: HeadReport) -> list[Section]:
             text,
             plots=[plots.confusion(report.categories, report.confusion)],
             table=[heading, *rows],
-            layout=NUMBERS,
+            layout=NUMERIC,
         )
     ]
 
@@ -141,7 +142,7 @@ def _limits(report: HeadReport) -> Section:
         images = count(int(metrics["sure_of_catalog"]), "image")
         what = f"{images} of the catalog that built-in categories are sure of: fall to the head"
         rows.append([what, percent(metrics["taken_from_catalog"])])
-    return Section("What it leaves to others", text, table=rows, layout=NUMBERS)
+    return Section("What it leaves to others", text, table=rows, layout=NUMERIC)
 
 
 def _images(report: HeadReport) -> list[Section]:

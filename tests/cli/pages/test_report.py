@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -15,42 +14,10 @@ from engine import Engine
 from engine.errors import EngineError
 from engine.learning.results import HeadReport, HeldOutImage
 from engine.results import Prediction
+from tests.support.page import Page, read_page
 
 NASTY = "<script>alert('x')</script> & \"more\""
 NAN = float("nan")
-
-
-class Reader(HTMLParser):
-    """Notes what is on a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.open: list[str] = []
-        self.sources: list[str] = []
-        self.links: list[str] = []
-        self.alts: list[str] = []
-        self.text = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
-        self.tags.append(tag)
-        values = dict(attrs)
-        self.sources += [values["src"] or ""] if "src" in values else []
-        self.links += [values["href"] or ""] if "href" in values else []
-        self.alts += [values["alt"] or ""] if "alt" in values else []
-        if tag not in {"meta", "img"}:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        """Check that it closes what was opened last."""
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        """Keep the text."""
-        self.text += data
 
 
 @pytest.fixture
@@ -62,26 +29,22 @@ def report(fake_engine: Engine, images: Path) -> HeadReport:
     return fake_engine.report("furniture")
 
 
-def read(report: HeadReport, folder: Path) -> Reader:
-    """Return what is on the page of a report."""
+def read(report: HeadReport, folder: Path) -> Page:
+    """Return what is on the page of a report, each of whose elements is closed."""
     write_report_page(report, folder / "page.html")
-    return Reader((folder / "page.html").read_text(encoding="utf-8"))
-
-
-def test_every_element_is_closed(report: HeadReport, tmp_path: Path) -> None:
-    assert read(report, tmp_path).open == []
+    return read_page(folder / "page.html")
 
 
 def test_nothing_is_run_and_nothing_is_fetched(report: HeadReport, tmp_path: Path) -> None:
     page = read(report, tmp_path)
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
-    assert page.sources
-    assert all(source.startswith("data:image/") for source in page.sources)
+    assert page.images
+    assert all(source.startswith("data:image/") for source in page.images)
     assert all(link.startswith("file://") for link in page.links)
 
 
 def test_plots_fetch_nothing_either(report: HeadReport, tmp_path: Path) -> None:
-    drawn = [each for each in read(report, tmp_path).sources if "svg+xml" in each]
+    drawn = [each for each in read(report, tmp_path).images if "svg+xml" in each]
     assert len(drawn) == 4
     for source in drawn:
         svg = base64.b64decode(source.partition(",")[2]).decode()
@@ -90,7 +53,7 @@ def test_plots_fetch_nothing_either(report: HeadReport, tmp_path: Path) -> None:
 
 
 def test_each_plot_is_told_in_words(report: HeadReport, tmp_path: Path) -> None:
-    said = [alt for alt in read(report, tmp_path).alts if alt]
+    said = [alt for alt in read(report, tmp_path).values("alt") if alt]
     assert [alt.split()[0] for alt in said] == ["Loss", "Accuracy", "Confusion", "Reliability:"]
 
 
@@ -100,7 +63,7 @@ def test_names_are_text_whatever_they_look_like(report: HeadReport, tmp_path: Pa
 
 def test_held_out_images_are_shown_with_their_bars(report: HeadReport, tmp_path: Path) -> None:
     page = read(report, tmp_path)
-    photos = [each for each in page.sources if each.startswith("data:image/jpeg")]
+    photos = [each for each in page.images if each.startswith("data:image/jpeg")]
     assert len(photos) == len(report.shown) + len(report.mistakes) > 0
     assert "✓" in page.text
 
@@ -171,7 +134,7 @@ def test_a_head_of_an_older_release_gets_a_page_that_says_what_is_missing(
     page = read(old, tmp_path)
     assert "older releases do not hold" in page.text
     assert "Training the head again" in page.text
-    assert page.sources == []
+    assert page.images == []
 
 
 def test_figures_that_are_no_numbers_are_dashes(report: HeadReport, tmp_path: Path) -> None:
