@@ -97,12 +97,12 @@ def run() -> None:
     sys.exit(code)
 
 
-def exit_code(arguments: list[str]) -> int:
+def exit_code(arguments: list[str], application: typer.Typer = app) -> int:
     """Run one command line; return 0, 1, 2, 3 or 130 as docs/command-line.md says."""
     try:
         # Not through typer's own main: that is silent about an interrupt, and to it a reader that
         # has gone is an error.
-        with typer.main.get_command(app).make_context("engine", arguments) as context:
+        with typer.main.get_command(application).make_context("engine", arguments) as context:
             return int(context.command.invoke(context) or 0)
     except typer.Exit as left:
         return int(left.exit_code)

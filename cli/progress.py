@@ -93,10 +93,10 @@ class Bars:
 
     def _finish(self, task: str) -> None:
         self._begun.pop(task, None)
-        number = self._tasks.pop(task, None)
-        if self._display is None or number is None:
+        task_id = self._tasks.pop(task, None)
+        if self._display is None or task_id is None:
             return
-        self._display.remove_task(number)
+        self._display.remove_task(task_id)
         if self._tasks:
             self._display.refresh()
         else:

@@ -87,10 +87,10 @@ def draw_catalog(
     _check(seed >= 0, f"seed {seed}", "use zero or a positive number")
     paths: list[Path] = []
     for category in CATEGORIES:
-        place = folder / category
-        place.mkdir(parents=True, exist_ok=True)
+        subfolder = folder / category
+        subfolder.mkdir(parents=True, exist_ok=True)
         for number in range(per_category):
-            path = place / f"{category}-{number + 1:04d}.jpg"
+            path = subfolder / f"{category}-{number + 1:04d}.jpg"
             image = draw(category, seed * LARGEST_CATALOG + number, size)
             image.save(path, quality=JPEG_QUALITY)
             paths.append(path)

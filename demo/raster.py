@@ -122,11 +122,11 @@ def cover(
     x, y = xy[:, 0][triangles].T, xy[:, 1][triangles].T
     area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
     # With y downwards a triangle seen from the front has a negative area.
-    kept = np.flatnonzero((area < -SMALLEST_AREA) | (two_sided & (area > SMALLEST_AREA)))
-    edge = edges(xy, triangles[kept])
-    flat = planes(edge, levels[triangles[kept]][..., None])[..., 0]
-    edge *= np.sign(area[kept])[:, None, None]
-    spans = _spans(edge, y[:, kept], shape)
+    facing = np.flatnonzero((area < -SMALLEST_AREA) | (two_sided & (area > SMALLEST_AREA)))
+    edge = edges(xy, triangles[facing])
+    flat = planes(edge, levels[triangles[facing]][..., None])[..., 0]
+    edge *= np.sign(area[facing])[:, None, None]
+    spans = _spans(edge, y[:, facing], shape)
 
     best = np.zeros(shape[0] * shape[1], dtype=np.int64)
     total = np.cumsum(spans.length)
@@ -135,7 +135,7 @@ def cover(
     for first, last in pairwise(cuts):
         piece = slice(first, last)
         part = _Spans(*(a[piece] for a in (spans.owner, spans.row, spans.left, spans.length)))
-        _fill(best, part, flat, kept, shape[1])
+        _fill(best, part, flat, facing, shape[1])
     covered = np.flatnonzero(best)
     found = best[covered]
     owner = (found & ((1 << OWNER_BITS) - 1)) - 1

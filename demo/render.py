@@ -107,13 +107,13 @@ def _draw_furniture(
     seen = cover(xy * side, 1 / depth, model.triangles, model.two_sided, (side, side))
     cell = (seen.pixel // side // OVERSAMPLING) * size + seen.pixel % side // OVERSAMPLING
     share = np.bincount(cell, minlength=size * size) / OVERSAMPLING**2
-    kept = 1 - _crevices(1 / seen.nearness, cell, share, size)
+    open_share = 1 - _crevices(1 / seen.nearness, cell, share, size)
     colours, table = palette(model.materials, tiles), _interpolation(model, xy * side, depth)
     light_sent = np.empty((3, len(cell)), dtype=np.float32)
     for piece in _pieces(len(cell)):
         part = Cover(seen.pixel[piece], seen.owner[piece], seen.nearness[piece])
         surface = _surface(model, table, camera, part, side)
-        sent = shade(surface, colours, light, shadow) * kept[cell[piece]]
+        sent = shade(surface, colours, light, shadow) * open_share[cell[piece]]
         light_sent[:, piece] = np.minimum(sent, TONE_RANGE)  # a highlight must not bleed
     channels = [np.bincount(cell, channel, size * size) for channel in light_sent]
     colour = np.array(channels, dtype=np.float32) / np.float32(OVERSAMPLING**2)

@@ -123,7 +123,7 @@ def confusion(categories: Sequence[str], counts: Sequence[Sequence[int]]) -> Plo
     axes.set_xlabel("answer")
     axes.set_ylabel("label")
     figure.colorbar(mesh, ax=axes, shrink=0.7, label="share of the row")
-    right = sum(row[place] for place, row in enumerate(rows))
+    right = sum(row[number] for number, row in enumerate(rows))
     total = sum(map(sum, rows))
     return Plot(_svg(figure), f"Confusion matrix: {right} of {total} pictures are on its diagonal")
 
@@ -182,7 +182,7 @@ def bars(title: str, unit: str, rows: Sequence[Bar], *, log: bool = False) -> Pl
     from matplotlib.patches import Patch
 
     kinds = list(dict.fromkeys(row.kind for row in rows))
-    fills = {kind: FILLS[place % len(FILLS)] for place, kind in enumerate(kinds)}
+    fills = {kind: FILLS[number % len(FILLS)] for number, kind in enumerate(kinds)}
     figure, axes = _canvas(title, WIDTH + 2.2, 1.2 + 0.42 * len(rows))
     values = [row.value if math.isfinite(row.value) else 0.0 for row in rows]
     lengths = [max(value, LEAST_LOG) for value in values] if log else values
@@ -246,13 +246,13 @@ def _points(history: Sequence[Mapping[str, float]], key: str) -> list[tuple[floa
 
 def _name_ticks(axes: Axes, side: str, names: Iterable[str]) -> None:
     texts = [_name(name) for name in names]
-    places = [place + 0.5 for place in range(len(texts))]
+    middles = [number + 0.5 for number in range(len(texts))]
     # Dollars in a name are dollars, not mathematics.
     settings: dict[str, Any] = {"parse_math": False, "fontsize": 9 if len(texts) <= 25 else 6}
     if side == "x":
-        axes.set_xticks(places, texts, rotation=90 if len(texts) > 6 else 30, **settings)
+        axes.set_xticks(middles, texts, rotation=90 if len(texts) > 6 else 30, **settings)
     else:
-        axes.set_yticks(places, texts, **settings)
+        axes.set_yticks(middles, texts, **settings)
 
 
 def _figure(value: float) -> str:

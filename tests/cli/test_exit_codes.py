@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+import typer
 
+from cli.main import exit_code
 from engine import Engine, __version__
 from engine.errors import EngineError, UsageError
 
@@ -24,15 +26,23 @@ def store(fake_engine: Engine, images: Path) -> Path:
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch, quick: Run) -> Callable[..., Any]:
-    """Run `engine status` with an engine that raises an exception instead."""
+def failing(capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Any]:
+    """Run an application with one command, `status`, which raises an exception."""
 
     def run(error: BaseException) -> subprocess.CompletedProcess[bytes]:
-        def fail(self: Engine) -> NoReturn:
+        application = typer.Typer()
+
+        @application.callback()
+        def main() -> None:
+            """Take options of no command."""
+
+        @application.command("status")
+        def fail() -> NoReturn:
             raise error
 
-        monkeypatch.setattr(Engine, "status", fail)
-        return quick("status")
+        code = exit_code(["status"], application)
+        stdout, stderr = capfdbinary.readouterr()
+        return subprocess.CompletedProcess(["status"], code, stdout, stderr)
 
     return run
 
