@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,21 @@ from engine.results import Classification, Evaluation, IndexReport, SearchReport
 
 BACKBONE = "efficientnet_lite0"
 HEAD = "furniture"
-# Pictures per category, and the offset that keeps the three sets apart.
-PARTS: Mapping[str, tuple[int, int]] = {"catalog": (24, 0), "train": (20, 1), "test": (8, 2)}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the drawn data sets: a folder's name, and how many images each category has.
+
+    No image is in two parts: the seed of a part is ten times that of the demo, plus `seed`.
+    """
+
+    name: str
+    per_category: int
+    seed: int
+
+
+PARTS = (Part("catalog", 24, 0), Part("train", 20, 1), Part("test", 8, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,43 +64,60 @@ class Tour:
     tests: Sequence[Classification]
 
 
-def draw_images(folder: Path, seed: int, reporter: Reporter) -> DrawnImages:
-    """Draw the three data sets below `folder`; those that are there already are left.
+def draw_images(
+    folder: Path, seed: int, reporter: Reporter, parts: Sequence[Part] = PARTS
+) -> DrawnImages:
+    """Draw the data sets below `folder`; those that are there already are left as they are.
+
+    A hidden file in each says what seed it was drawn with, or begun to be.
 
     Raises
     ------
     EngineError
-        The folder cannot be written.
+        The folder cannot be written, or holds images that were not drawn here.
     """
-    total = sum(each * len(CATEGORIES) for each, _ in PARTS.values())
-    done = 0
-    for name, (each, offset) in PARTS.items():
-        part = folder / name
-        mark = part / f".seed-{seed}"
-        before = done
+    total = len(CATEGORIES) * sum(part.per_category for part in parts)
+    before = 0
+    for part in parts:
+
+        def drawn(count: int, before: int = before) -> None:
+            reporter.progress("drawing", before + count, total, "images")
+
         try:
-            if not mark.exists():
-                # Pictures of another seed have the same names: from here on that set is no more.
-                for other in part.glob(".seed-*"):
-                    other.unlink()
-                draw_catalog(
-                    part,
-                    per_category=each,
-                    seed=10 * seed + offset,
-                    progress=lambda drawn, before=before: reporter.progress(  # type: ignore[misc]
-                        "drawing", before + drawn, total, "images"
-                    ),
-                )
-                mark.touch()
+            _draw_part(part, folder / part.name, seed, drawn)
         except OSError as error:
             raise EngineError(
-                part,
+                folder / part.name,
                 f"the pictures cannot be drawn here ({error.strerror})",
                 "Name another place with --folder",
             ) from None
-        done += each * len(CATEGORIES)
+        before += part.per_category * len(CATEGORIES)
     reporter.progress("drawing", total, total, "images")
-    return DrawnImages(folder, total)
+    count = sum(1 for part in parts for _ in (folder / part.name).glob("*/*.jpg"))
+    return DrawnImages(folder, count)
+
+
+def _draw_part(part: Part, folder: Path, seed: int, progress: Callable[[int], None]) -> None:
+    done, begun = folder / f".seed-{seed}", folder / f".seed-{seed}.begun"
+    if done.exists():
+        return
+    ours = list(folder.glob(".seed-*"))
+    if not ours and folder.exists() and any(folder.iterdir()):
+        raise EngineError(
+            folder,
+            "the demo draws into this folder, and it holds files that the demo did not draw",
+            "Name another place with --folder",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    begun.touch()
+    # Images of another seed have the same names: from here on that set is no more.
+    for mark in ours:
+        if mark != begun:
+            mark.unlink()
+    draw_catalog(
+        folder, per_category=part.per_category, seed=10 * seed + part.seed, progress=progress
+    )
+    begun.rename(done)
 
 
 def take_tour(engine: Engine, images: DrawnImages) -> Tour:

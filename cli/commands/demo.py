@@ -33,14 +33,16 @@ def command(
     Needs no pictures and no network. The results are a page, DIR/index.html.
     """
     from cli.pages.demo import write_tour_page
+    from cli.pages.html import require_page_file
     from cli.render import ConsoleReporter, say, write_json
     from demo.tour import BACKBONE, draw_images, take_tour
 
+    page = folder / "index.html"
+    require_page_file(page, remedy="Name another place with --folder")
     with closing(ConsoleReporter()) as reporter:
         images = draw_images(folder, seed, reporter)
     with open_engine(folder / ".engine", backbone=BACKBONE) as engine:
         tour = take_tour(engine, images)
-    page = folder / "index.html"
     write_tour_page(tour, page)
     if json:
         write_json(tour)
@@ -58,7 +60,7 @@ def _tell(tour: Tour) -> None:
 
     folder = tour.images.folder
     write(
-        f"Drew {tour.images.count} pictures of beds, chairs, lamps, sofas and tables "
+        f"{tour.images.count} drawn pictures of beds, chairs, lamps, sofas and tables "
         f"in {folder}/\n"
         f"To type the commands yourself:  cd {folder}\n"
     )

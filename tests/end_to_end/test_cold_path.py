@@ -21,6 +21,7 @@ ELSEWHERE = {
     "openvino.tools.ovc",
     "rich",
     "filelock",
+    "jinja2",
     "matplotlib",
 }
 REPORT = """

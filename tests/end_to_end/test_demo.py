@@ -9,19 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from demo.tour import draw_images
-from engine.progress import SILENT
+from demo.tour import Part, draw_images
+from engine import EngineError
+from engine.progress import SILENT, Reporter
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
-PARTS = {"catalog": (4, 0), "train": (6, 1), "test": (2, 2)}
-# Fewer pictures than the real demo, and no way to reach anybody.
-SMALL_AND_OFFLINE = f"""
+# Fewer pictures than the real demo, which leaves those that it finds as they are.
+PARTS = (Part("catalog", 4, 0), Part("train", 6, 1), Part("test", 2, 2))
+OFFLINE = """
 import socket
 def refuse(self, address):
     raise OSError("the demo needs no network")
 socket.socket.connect = refuse
-import demo.tour
-demo.tour.PARTS = {PARTS}
 """
 
 
@@ -31,13 +30,8 @@ def demo(
 ) -> tuple[Path, subprocess.CompletedProcess[bytes]]:
     """The demo's folder, and what the command said."""
     folder = tmp_path_factory.mktemp("demo") / "demo"
-    return folder, engine("demo", "--folder", folder, first=SMALL_AND_OFFLINE)
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw fewer pictures."""
-    monkeypatch.setattr("demo.tour.PARTS", PARTS)
+    draw_images(folder, 0, SILENT, PARTS)
+    return folder, engine("demo", "--folder", folder, first=OFFLINE)
 
 
 def test_it_runs_offline(demo: tuple[Path, subprocess.CompletedProcess[bytes]]) -> None:
@@ -50,6 +44,7 @@ def test_it_tells_the_commands_that_do_the_same(
     demo: tuple[Path, subprocess.CompletedProcess[bytes]],
 ) -> None:
     text = demo[1].stdout.decode()
+    assert text.splitlines()[0].startswith("60 drawn pictures of beds, chairs, lamps")
     for command in ("index", "search", "train", "classify", "evaluate"):
         assert f"$ engine {command} " in text
 
@@ -76,8 +71,19 @@ def test_its_commands_can_be_typed(
     assert (demo[0] / "found.html").exists()
 
 
+def test_a_search_replaces_its_own_page_and_others_only_when_asked_to(
+    demo: tuple[Path, subprocess.CompletedProcess[bytes]], quick: Run, tmp_path: Path
+) -> None:
+    image, page = next((demo[0] / "test" / "bed").iterdir()), tmp_path / "found.html"
+    line = ("search", image, "--store", demo[0] / ".engine", "--html", page)
+    assert [quick(*line).returncode, quick(*line).returncode] == [0, 0]
+    page.write_text("notes")
+    assert (quick(*line).returncode, page.read_text()) == (1, "notes")
+    assert (quick(*line, "--force").returncode, page.read_text() == "notes") == (0, False)
+
+
 def test_a_second_run_draws_nothing_again_and_answers_in_json(
-    demo: tuple[Path, subprocess.CompletedProcess[bytes]], quick: Run, small: None
+    demo: tuple[Path, subprocess.CompletedProcess[bytes]], quick: Run
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in demo[0].rglob("*.jpg")}
     done = quick("demo", "--folder", demo[0], "--json")
@@ -88,9 +94,7 @@ def test_a_second_run_draws_nothing_again_and_answers_in_json(
     assert {"images", "commands", "search", "examples", "evaluation", "joint"} <= set(answer)
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_line(
-    quick: Run, small: None, tmp_path: Path
-) -> None:
+def test_a_folder_that_cannot_be_made_is_one_clear_line(quick: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = quick("demo", "--folder", tmp_path / "file" / "demo")
     assert done.returncode == 1
@@ -100,13 +104,40 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(
 
 
 def test_another_seed_draws_other_images_and_the_first_seed_the_first_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("demo.tour.PARTS", {"test": (1, 0)})
-
     def image(seed: int) -> bytes:
-        return draw_images(tmp_path, seed, SILENT).first("test", "bed").read_bytes()
+        drawn = draw_images(tmp_path, seed, SILENT, [Part("test", 1, 0)])
+        return drawn.first("test", "bed").read_bytes()
 
     first, other, again = image(0), image(1), image(0)
     assert first != other
     assert first == again
+
+
+def test_drawing_that_was_broken_off_begins_again(tmp_path: Path) -> None:
+    class Impatient(Reporter):
+        def progress(self, task: str, done: int, total: int | None, unit: str) -> None:
+            if done == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw_images(tmp_path, 0, Impatient(), [Part("test", 1, 0)])
+    assert draw_images(tmp_path, 0, SILENT, [Part("test", 1, 0)]).count == 5
+
+
+def test_images_that_the_demo_did_not_draw_are_left(tmp_path: Path) -> None:
+    mine = tmp_path / "test" / "bed" / "bed-0001.jpg"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    with pytest.raises(EngineError, match="files that the demo did not draw"):
+        draw_images(tmp_path, 0, SILENT, [Part("test", 1, 0)])
+    assert mine.read_bytes() == b"mine"
+
+
+def test_a_page_that_the_demo_did_not_write_is_left(quick: Run, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("my home page")
+    done = quick("demo", "--folder", tmp_path)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"the engine did not write it. Name another place with --folder" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
