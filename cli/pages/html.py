@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 # How a table is laid out: the diagonal in bold, numbers, or text beside its names.
 DIAGONAL, NUMERIC, FACTS = "diagonal", "numeric", "facts"
-# What a page of ours begins with; a file that has it may be replaced.
+# What a page of ours has near its beginning; such a file may be replaced.
 MARK = b'<meta name="generator" content="image-engine">'
-MARK_WITHIN = 512
+HEAD_BYTES = 512
 _WEB_ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 
 
@@ -183,7 +183,7 @@ def require_page_file(
         if force:
             return
         with open(file, "rb") as opened:
-            start = opened.read(MARK_WITHIN)
+            start = opened.read(HEAD_BYTES)
     except FileNotFoundError:
         return
     except OSError as error:

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from io import StringIO
 from pathlib import Path
 from typing import TextIO
@@ -23,44 +23,32 @@ import pytest
 
 from cli.progress import Bars
 from cli.render import ConsoleReporter
-from tests.support import page as support
+from tests.support import REPOSITORY
+from tests.support.web import Site
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 COLOUR = re.compile(rb"\x1b\[[0-9;]*3[0-9][0-9;]*m")
 HIDE_CURSOR, SHOW_CURSOR = b"\x1b[?25l", b"\x1b[?25h"
-REPOSITORY = Path(support.__file__).resolve().parents[2]
 PARTS = 8
 PART = bytes(1 << 18)
 
 
-class Slow(BaseHTTPRequestHandler):
-    """Sends two megabytes in about two seconds."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        """Answer."""
-        self.send_response(200)
-        self.send_header("Content-Length", str(PARTS * len(PART)))
-        self.end_headers()
-        for _ in range(PARTS):
-            self.wfile.write(PART)
-            time.sleep(0.25)
+def slowly(request: BaseHTTPRequestHandler) -> None:
+    """Send two megabytes in about two seconds."""
+    request.send_response(200)
+    request.send_header("Content-Length", str(PARTS * len(PART)))
+    request.end_headers()
+    for _ in range(PARTS):
+        request.wfile.write(PART)
+        time.sleep(0.25)
 
 
 @pytest.fixture
-def slow_pull() -> Iterator[list[str]]:
+def slow_pull(site: Site) -> list[str]:
     """The arguments of a command that takes about two seconds."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/weights.pth"
+    url = site.serve("/weights.pth", answer=slowly)
     digest = hashlib.sha256(PART * PARTS).hexdigest()
-    yield ["backbones", "pull", "resnet50", "--url", url, "--sha256", digest]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return ["backbones", "pull", "resnet50", "--url", url, "--sha256", digest]
 
 
 @contextmanager

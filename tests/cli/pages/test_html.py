@@ -32,10 +32,9 @@ from cli.pages.html import (
     write_page,
 )
 from engine.errors import EngineError
-from tests.support import page as support
+from tests.support import REPOSITORY
 from tests.support.page import Page
 
-REPOSITORY = Path(support.__file__).resolve().parents[2]
 TEMPLATES = sorted((REPOSITORY / "cli" / "pages" / "templates").iterdir())
 ATTRIBUTES = {
     "html": {"lang"},
