@@ -61,10 +61,7 @@ MaxMegapixels = Annotated[
         help="Skip pictures with more pixels: a guard against decompression bombs.",
     ),
 ]
-Force = Annotated[
-    bool,
-    typer.Option("--force", help="Let the page replace a file that the engine did not write."),
-]
+Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
 
 
 def parse_size(text: str) -> int:

@@ -224,7 +224,8 @@ def thumbnail(path: str, limits: ThumbnailLimits = LIMITS) -> Thumbnail:
 
 def _small_copy(path: str, limits: ThumbnailLimits) -> str:
     if os.path.isfile(path) and os.path.getsize(path) > limits.bytes:
-        raise ImageError(path, f"the file is larger than {limits.bytes / 1e6:.0f} MB", "")
+        reason = f"the file has more bytes than the limit of {limits.bytes / 1e6:.0f} MB"
+        raise ImageError(path, reason, "Make a smaller copy of it")
     image = decode(read_file(path), path, limits.pixels, limits.side).pixels
     image.thumbnail((limits.side, limits.side))
     data = io.BytesIO()
