@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +15,9 @@ import pytest
 
 from engine import Engine
 from index.catalog.images import Batch, ImageTable
+from tests.support.crash import PATIENCE, committed, wait_for
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -33,17 +30,6 @@ class Interrupted:
     stderr: bytes
 
 
-def _committed(store: Path) -> int:
-    file = store / "catalog.sqlite"
-    if not file.exists():
-        return 0
-    try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-            return int(database.execute("SELECT count(*) FROM embeddings").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0
-
-
 @pytest.fixture(scope="module")
 def interrupted(ready: Path, many: Path, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
     """Interrupt a run as soon as something is committed and much is left to do.
@@ -53,13 +39,13 @@ def interrupted(ready: Path, many: Path, tmp_path_factory: pytest.TempPathFactor
     store = tmp_path_factory.mktemp("interrupted") / "store"
     slow = """
 import time
-from engine.ingest.batch_writer import BatchWriter
+from engine.embedding.embedder import Embedder
 from functools import partial
-embed = BatchWriter._embed
-def slowly(self):
+embed = Embedder.embed
+def slowly(self, inputs):
     time.sleep(0.3)
-    embed(self)
-BatchWriter._embed = slowly
+    return embed(self, inputs)
+Embedder.embed = slowly
 from engine import Engine
 Engine.open = partial(Engine.open, commit_seconds=0.1)
 from cli.main import run
@@ -67,9 +53,7 @@ run()
 """
     command = [sys.executable, "-c", slow, "index", str(many), "--store", str(store)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        deadline = time.monotonic() + PATIENCE
-        while not _committed(store) and time.monotonic() < deadline and child.poll() is None:
-            time.sleep(0.02)
+        wait_for(lambda: committed(store) > 0, lambda: child.poll() is not None)
         child.send_signal(signal.SIGINT)
         stdout, stderr = child.communicate(timeout=PATIENCE)
     return Interrupted(store, child.returncode, stdout, stderr)
@@ -122,12 +106,10 @@ def test_an_interrupt_around_a_commit_loses_and_repeats_nothing(
 def test_an_interrupt_while_waiting_for_stdin_is_no_traceback(tmp_path: Path) -> None:
     """A child that waits for its picture on stdin can be interrupted at leisure."""
     command = [sys.executable, "-m", "cli.main", "classify", "-", "--store", str(tmp_path)]
-    deadline = time.monotonic() + PATIENCE
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
-        while not _reads_stdin(child.pid) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_for(lambda: _reads_stdin(child.pid), lambda: child.poll() is not None)
         child.send_signal(signal.SIGINT)
         _, stderr = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130

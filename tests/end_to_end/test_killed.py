@@ -1,4 +1,7 @@
-"""Killed at any moment, without a warning: nothing finished is lost and nothing is twice."""
+"""Killed at any moment, without a warning: nothing finished is lost and nothing is twice.
+
+No test sleeps until its moment: it waits for what was committed, and then a little longer.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,70 +20,92 @@ from engine.heads.classifier import Classifier
 from engine.heads.file import head_from_bytes
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
-from index.vectors.index import VectorIndex
 from tests.support import REPOSITORY
+from tests.support.crash import committed, wait_for
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
-# Imports everything once. Each line on stdin names work and how long it may go on; a fork does it
-# and is killed, or ends by itself where no time is given. The answer is how long it took.
+IMAGES = 60
+BATCH = 8
+# About what a batch takes with a real backbone.
+BATCH_SECONDS = 0.06
+# Imports everything once. Each line on stdin names work, what must be committed before the kill,
+# and how much later it comes; a fork does the work and is killed. The answer is how much was
+# committed when the kill was sent.
 WORKSHOP = """
 import json, os, signal, sys, time
+from pathlib import Path
 from engine import Config, Engine
 from engine.testing import FakeEmbedder, FakeRuntime
-import engine.ingest.batch_writer as writer
+from tests.support.crash import Commits, committed, wait_for
 import engine.ingest.indexer, engine.learning.train, engine.heads.registry
 import index.catalog.catalog, index.sync
 
-embed = writer.BatchWriter._embed
+batch, seconds = int(sys.argv[1]), float(sys.argv[2])
+embed = FakeRuntime.embed
 
-def slowly(self):
-    time.sleep(0.06)  # about what a batch takes with a real backbone
-    embed(self)
+def slowly(self, pixels):
+    time.sleep(seconds)
+    return embed(self, pixels)
 
-writer.BatchWriter._embed = slowly
-FakeRuntime.batch = 8
+FakeRuntime.embed = slowly
+FakeRuntime.batch = batch
 
-def index_images(engine, pictures):
-    engine.index([pictures], label="parent")
+def alive(child):
+    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    return os.waitid(os.P_PID, child, options) is None
 
-def train_and_forget(engine, pictures):
+def index_images(engine, images):
+    engine.index([images], label="parent")
+
+def train_and_forget(engine, images):
     while True:
-        engine.train(pictures, head="one")
-        engine.train(pictures, head="two")
+        engine.train(images, head="one")
+        engine.train(images, head="two")
         engine.heads.delete("one")
         engine.heads.delete("two")
 
+def embeddings(store):
+    return lambda: committed(store)
+
+def commits(store):
+    return Commits(store).look
+
+PROGRESS = {"index_images": embeddings, "train_and_forget": commits}
+
 for line in sys.stdin:
-    work, store, pictures, seconds = json.loads(line)
-    started = time.monotonic()
+    work, store, images, least, later = json.loads(line)
+    progress = PROGRESS[work](Path(store))
     child = os.fork()
     if not child:
         config = Config.at(store, commit_seconds=0.02)
-        globals()[work](Engine(config, embedder=FakeEmbedder(config)), pictures)
+        globals()[work](Engine(config, embedder=FakeEmbedder(config)), images)
         os._exit(0)
-    if seconds is not None:
-        time.sleep(seconds)
+    try:
+        wait_for(lambda: progress() >= least, lambda: not alive(child))
+        time.sleep(later)
+        done = progress()
+    finally:
         os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    print(time.monotonic() - started, flush=True)
+        os.waitpid(child, 0)
+    print(done, flush=True)
 """
-Work = Callable[[str, Path, Path, float | None], float]
+Work = Callable[[str, Path, Path, int, float], int]
 
 
 @pytest.fixture(scope="module")
 def work() -> Iterator[Work]:
-    """Let another process work on a store for so many seconds, and kill it."""
-    command = [sys.executable, "-c", WORKSHOP]
+    """Let another process work on a store until so much is committed and a while, and kill it."""
+    command = [sys.executable, "-c", WORKSHOP, str(BATCH), str(BATCH_SECONDS)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
     ) as workshop:
 
-        def run(name: str, store: Path, images: Path, seconds: float | None) -> float:
+        def run(name: str, store: Path, images: Path, least: int, later: float) -> int:
             assert workshop.stdin is not None
             assert workshop.stdout is not None
-            line = json.dumps([name, str(store), str(images), seconds])
+            line = json.dumps([name, str(store), str(images), least, later])
             print(line, file=workshop.stdin, flush=True)
-            return float(workshop.stdout.readline())
+            return int(workshop.stdout.readline())
 
         yield run
 
@@ -91,42 +115,39 @@ def _engine(store: Path) -> Engine:
     return Engine(config, embedder=FakeEmbedder(config))
 
 
-@pytest.fixture(scope="module")
-def whole_run(work: Work, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
-    """Seconds that an undisturbed run takes."""
-    return work("index_images", tmp_path_factory.mktemp("whole") / "store", drawn, None)
+# Twenty moments, spread over the run: after so many images, and a part of a batch later.
+MOMENTS = [
+    (IMAGES * number // 20, random.Random(number).random() * BATCH_SECONDS) for number in range(20)
+]
 
 
-# Twenty moments, spread over the run with a little chance in each.
-MOMENTS = [(place + random.Random(place).random()) / 20 for place in range(20)]
-
-
-@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: f"{moment:.0%}")
-def test_killed_while_indexing_the_store_is_in_order_and_the_next_run_completes(
-    moment: float, work: Work, whole_run: float, drawn: Path, tmp_path: Path, quick: Run
+@pytest.mark.parametrize(("least", "later"), MOMENTS)
+def test_killed_while_indexing_nothing_is_lost_and_the_next_run_completes(
+    least: int, later: float, work: Work, drawn: Path, tmp_path: Path, quick: Run
 ) -> None:
     store = tmp_path / "store"
-    work("index_images", store, drawn, moment * whole_run)
-    done = quick("status", "--store", store, "--json")
-    if done.returncode == 0:
-        status = json.loads(done.stdout)
-        assert status["consistent"], status["problems"]
-        assert status["embeddings"] == status["images"] <= 60
-        assert status["writer"] is None
+    done = work("index_images", store, drawn, least, later)
+    assert done >= least
+    status = quick("status", "--store", store, "--json")
+    if status.returncode == 0:
+        told = json.loads(status.stdout)
+        assert told["consistent"], told["problems"]
+        assert done <= told["images"] == told["embeddings"] <= IMAGES
+        assert told["writer"] is None
     else:
-        assert b"there is no catalog here" in done.stderr or b"the catalog is empty" in done.stderr
+        assert not done
+        said = status.stderr
+        assert b"there is no catalog here" in said or b"the catalog is empty" in said
     with _engine(store) as engine:
         engine.index([drawn], label="parent")
-        assert engine.status().consistent
-    _assert_complete(store, drawn)
+        _assert_complete(engine, drawn)
 
 
-def _assert_complete(store: Path, images: Path) -> None:
-    with Catalog.open(store / "catalog.sqlite") as catalog:
-        ids, _ = catalog.images.vectors()
-        paths = [row.path for row in catalog.images.rows(ids.tolist()).values()]
-    assert sorted(paths) == sorted(map(str, images.rglob("*.jpg")))
-    assert sorted(VectorIndex.read(store / "index.faiss").ids.tolist()) == sorted(ids.tolist())
+def _assert_complete(engine: Engine, images: Path) -> None:
+    status = engine.status()
+    assert (status.consistent, status.index_state) == (True, "current")
+    paths = sorted(map(str, images.rglob("*.jpg")))
+    assert sorted(hit.path for hit in engine.search(paths[0], k=2 * IMAGES)) == paths
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +165,8 @@ def test_killed_while_training_or_forgetting_heads_and_predictions_agree(
     number: int, work: Work, killed_again_and_again: Path, drawn: Path, quick: Run
 ) -> None:
     store = killed_again_and_again
-    seconds = 0.1 + 0.3 * number + random.Random(number).random() / 2
-    work("train_and_forget", store, drawn, seconds)
+    later = random.Random(number).random() / 2
+    assert work("train_and_forget", store, drawn, number % 3, later) >= number % 3
     assert quick("status", "--store", store).returncode == 0
     _assert_predictions_follow_from_heads(store)
 
@@ -155,24 +176,37 @@ def _assert_predictions_follow_from_heads(store: Path) -> None:
         heads = [head_from_bytes(row.file, row.name) for row in catalog.heads.all()]
         assert {head.name for head in heads} <= {"one", "two"}
         ids, vectors = catalog.images.vectors()
-        assert len(ids) == 60
+        assert len(ids) == IMAGES
         wanted = Classifier(FakeEmbedder(Config.at(store)).built_in, heads).best(vectors)
         predictions = catalog.predictions.of(ids.tolist())
         said = [(predictions[key].source, predictions[key].category) for key in ids.tolist()]
     assert said == [wanted.names[choice] for choice in wanted.choice.tolist()]
 
 
-@pytest.mark.parametrize("seconds", [1.0, 1.7, 2.4])
+COMMITTING_OFTEN = """
+from functools import partial
+from engine import Engine
+Engine.open = partial(Engine.open, commit_seconds=0.05)
+from cli.main import run
+run()
+"""
+
+
+@pytest.mark.parametrize("least", [0, 1, 100])
 def test_the_real_command_killed_leaves_a_store_in_order(
-    seconds: float, many: Path, ready: Path, tmp_path: Path, quick: Run
+    least: int, many: Path, tmp_path: Path, quick: Run
 ) -> None:
     store = tmp_path / "store"
-    command = [sys.executable, "-m", "cli.main", "index", str(many), "--store", str(store)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
-        time.sleep(seconds)
+    command = [sys.executable, "-c", COMMITTING_OFTEN, "index", str(many), "--store", str(store)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=REPOSITORY) as child:
+        wait_for(
+            lambda: (store / "catalog.sqlite").exists() and committed(store) >= least,
+            lambda: child.poll() is not None,
+        )
         child.send_signal(signal.SIGKILL)
     done = quick("status", "--store", store, "--json")
-    assert done.returncode == 0 or b"no catalog here" in done.stderr
+    assert done.returncode == 0 or (b"is empty" in done.stderr and not least)
     report = json.loads(quick("index", many, "--store", store, "--json").stdout)
     assert report["images"] == 160
+    assert report["embedded"] <= 160 - least
     assert json.loads(quick("status", "--store", store, "--json").stdout)["consistent"]
