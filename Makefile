@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed-$(SUM)
 BENCH_STAMP := $(VENV)/.installed-bench-$(SUM)
 FASTDUP := benchmarks/.cache/fastdup
 
-.PHONY: demo test format docs bench bench-fastdup clean
+.PHONY: demo test test-quick format docs bench bench-fastdup clean
 
 demo: $(STAMP)
 	$(BIN)/engine demo
@@ -18,6 +18,13 @@ test: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+# The inner loop: what is marked slow is left to `make test`.
+test-quick: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -41,6 +41,7 @@ def test_an_index_is_arranged_as_it_was_asked(
     assert status["consistent"]
 
 
+@pytest.mark.slow
 def test_a_compressed_catalog_finds_its_own_images_and_status_tells_people(
     quick: Run, shop: Path, drawn: Path
 ) -> None:
@@ -53,6 +54,7 @@ def test_a_compressed_catalog_finds_its_own_images_and_status_tells_people(
     assert "% of the 10 nearest" in told
 
 
+@pytest.mark.slow
 def test_a_limit_on_memory_is_remembered_until_it_is_lifted(
     quick: Run, shop: Path, drawn: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_it_answers_and_is_indexed_further(finetuned: OldStore) -> None:
     _assert_is_indexed_further(finetuned)
 
 
+@pytest.mark.slow
 def test_its_head_learns_from_what_is_stored(finetuned: OldStore) -> None:
     report = finetuned.engine.train(
         head="furniture", from_labels=True, options=TrainOptions(epochs=3)

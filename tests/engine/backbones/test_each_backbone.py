@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from engine.backbones.networks import load, load_state
-from engine.backbones.table import BACKBONES, Backbone, Download, backbone_named
+from engine.backbones.table import BACKBONES, EMBEDDED, Backbone, Download, backbone_named
 from engine.backbones.torchvision_import import import_torchvision
 from engine.backbones.weights import WeightsCache, WeightsFile, file_sha256
 from engine.errors import WeightsCorruptError
@@ -66,7 +66,13 @@ class Drawn:
         return convert(self.backbone, self.weights, self.folder, lambda line: None)
 
 
-@pytest.fixture(scope="module", params=BACKBONES, ids=lambda each: each.name)
+ONE_QUICK = [
+    pytest.param(each, marks=() if each.name == EMBEDDED else pytest.mark.slow)
+    for each in BACKBONES
+]
+
+
+@pytest.fixture(scope="module", params=ONE_QUICK, ids=lambda each: each.name)
 def drawn(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Drawn]:

@@ -13,6 +13,8 @@ from engine import Config, Engine
 from engine.errors import BackboneMismatchError, HeadMismatchError, UsageError
 from index.catalog.catalog import Catalog
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -110,6 +110,7 @@ def test_nncf_is_imported_without_its_telemetry() -> None:
     assert sys.modules.get("openvino_telemetry") is None
 
 
+@pytest.mark.slow
 def test_quantizing_again_gives_the_same_files(
     quantized: Path, converted: Converted, renders: Pixels, tmp_path: Path
 ) -> None:
@@ -119,6 +120,7 @@ def test_quantizing_again_gives_the_same_files(
         assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
 def test_quantizing_says_how_far_it_has_come_and_leaves_stdout_alone(
     converted: Converted, renders: Pixels, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,6 +138,7 @@ def test_the_first_convolutions_alone_stay_in_floating_point(quantized: Path) ->
     assert quantized.with_suffix(".bin").stat().st_size < 5_000_000
 
 
+@pytest.mark.slow
 def test_a_quantized_embedder_has_a_fingerprint_of_its_own(settings: Config, drawn: Path) -> None:
     base = choose_embedder(replace(settings, precision="fp32"), None, SILENT)
     embedder, file = quantized_embedder(settings, [str(drawn)], SILENT)

@@ -11,6 +11,8 @@ from engine import Engine
 
 PRECISIONS = ("fp32", "int8")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stores(real_images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:

@@ -17,6 +17,8 @@ from engine.learning.results import Comparison
 
 QUICK = CompareOptions(repeats=2, test=0.25, backbones=("efficientnet_lite0",), scratch_epochs=2)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def comparison(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:

@@ -12,6 +12,8 @@ from index.records import Ids
 
 QUICK = ScratchOptions(epochs=4, batch=8)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def coloured() -> tuple[Pixels, Ids]:

@@ -30,6 +30,8 @@ from engine.progress import Reporter
 LITE0 = backbone_named("efficientnet_lite0")
 QUICK = FinetuneOptions("block6", epochs=3, batch=6, lr=1e-3, label_smoothing=0.0, augment=False)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
