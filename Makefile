@@ -12,6 +12,9 @@ FASTDUP := benchmarks/.cache/fastdup
 demo: $(STAMP)
 	$(BIN)/engine demo
 
+# NumPy's threads wait busily, so beside threads of other libraries two take longer than one.
+test test-quick: export OPENBLAS_NUM_THREADS = 1
+
 test: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -175,6 +175,7 @@ def test_whoever_asks_for_exact_search_gets_it_and_can_go_back(
     check_large(large, open_index(large, index_file))
 
 
+@pytest.mark.slow
 def test_whoever_grants_less_memory_gets_coarser_codes(
     large: Catalog, index_file: Path, check_large: Check
 ) -> None:

@@ -92,6 +92,7 @@ class Listener(Reporter):
         self.heard.append((text, threading.current_thread()))
 
 
+@pytest.mark.slow
 def test_the_foreground_announces_it(config: Config, tmp_path: Path, drawn: Path) -> None:
     listener = Listener()
     with Engine(replace(config, cache=tmp_path / "cache"), listener) as engine:

@@ -24,6 +24,8 @@ from index.records import Vectors
 CATALOGS = ("empty", "other things", "unlabelled furniture")
 NewEngine = Callable[[str], AbstractContextManager[Engine]]
 
+pytestmark = pytest.mark.slow
+
 
 class Remembering(Embedder):
     """The embedded backbone, asked about each picture once."""

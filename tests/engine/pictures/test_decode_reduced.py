@@ -103,12 +103,14 @@ def assert_embedded_alike(paths: list[Path], converted: Converted, cosines: Cosi
     assert found.min() >= 0.999
 
 
+@pytest.mark.slow
 def test_drawn_images_reduced_have_the_embedding_of_the_whole(
     drawn: Path, converted: Converted, cosines: Cosines
 ) -> None:
     assert_embedded_alike(sorted(drawn.rglob("*.jpg"))[::6], converted, cosines)
 
 
+@pytest.mark.slow
 def test_photographs_reduced_have_the_embedding_of_the_whole(
     real_images: Path, converted: Converted, cosines: Cosines
 ) -> None:

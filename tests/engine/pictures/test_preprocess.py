@@ -178,6 +178,7 @@ def embeddings(
     return ours, theirs
 
 
+@pytest.mark.slow
 def test_photographs_get_the_embedding_of_timm(
     real_images: Path, original_lite0: Any, converted: Converted, cosines: Cosines
 ) -> None:
@@ -185,6 +186,7 @@ def test_photographs_get_the_embedding_of_timm(
     assert cosines(*embeddings(paths, LITE0, original_lite0, converted)).min() >= 0.999
 
 
+@pytest.mark.slow
 def test_drawn_images_get_the_embedding_of_timm(
     drawn: Path, original_lite0: Any, converted: Converted, cosines: Cosines
 ) -> None:
@@ -192,6 +194,7 @@ def test_drawn_images_get_the_embedding_of_timm(
     assert cosines(*embeddings(paths, LITE0, original_lite0, converted)).min() >= 0.999
 
 
+@pytest.mark.slow
 def test_drawn_images_get_the_embedding_of_torchvision(
     drawn: Path, own_cache: Path, resnet50_file: Path, original_resnet50: Any, cosines: Cosines
 ) -> None:

@@ -23,6 +23,8 @@ LITE0 = backbone_named("efficientnet_lite0")
 LEAST = 0.997
 Cosines = Callable[[Floats, Floats], Floats]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def photos(real_images: Path) -> Pixels:

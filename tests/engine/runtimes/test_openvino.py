@@ -223,6 +223,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return facts
 
 
+@pytest.mark.slow
 def test_embedding_needs_no_network(alone: dict[str, Any]) -> None:
     assert alone["norm"] > 1
     assert alone["tried"] == []

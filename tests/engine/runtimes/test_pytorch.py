@@ -24,6 +24,8 @@ LITE0, RESNET50 = backbone_named("efficientnet_lite0"), backbone_named("resnet50
 PRECISIONS = ("fp32", "bf16")
 Cosines = Callable[[Floats, Floats], Floats]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def reference(weights: WeightsFile, renders: Pixels) -> Floats:

@@ -77,6 +77,7 @@ def _check_whole(found: Ids, scores: Floats, k: int, allowed: set[int]) -> None:
         assert np.all(np.diff(row_scores[:there]) <= 0)
 
 
+@pytest.mark.slow
 def test_nearly_all_of_the_nearest_are_found(
     built: CompressedVectors, ids: Ids, unit: Floats, queries: Floats
 ) -> None:
@@ -275,6 +276,7 @@ def test_it_says_what_it_is(built: CompressedVectors) -> None:
     assert (built.lists, built.refine, built.trained_on) == (32, "SQ8", COUNT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("refine", "near", "least"), [("SQ8", 0.01, 0.95), ("SQ6", 0.03, 0.9), ("SQ4", 0.12, 0.7)]
 )
@@ -322,6 +324,7 @@ def test_images_that_look_exactly_alike_are_all_found(
     assert near < built.lists, "twins are no reason to look everywhere"
 
 
+@pytest.mark.slow
 def test_images_without_any_direction_are_found_with_a_score_of_nothing(
     arrange: Arrange, likenesses: Likenesses
 ) -> None:
