@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,8 +71,21 @@ class Store:
             raise StoreError(
                 self.folder,
                 f"the store cannot be made ({error.strerror})",
-                "Name another place with --store",
+                "Name another folder with --store",
             ) from None
+
+    @contextmanager
+    def writer_lock(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Be the only writer of the store and its catalog; see `Database.writer_lock`."""
+        # Imported here: what needs no lock is told of a store without SQLAlchemy.
+        from index.catalog.database import Database
+
+        database = Database(self.catalog)
+        try:
+            with database.writer_lock(wait_seconds=wait_seconds):
+                yield
+        finally:
+            database.close()
 
 
 def find_store(folder: str | Path | None = None, *, start: Path | None = None) -> Store:
@@ -84,8 +99,8 @@ def find_store(folder: str | Path | None = None, *, start: Path | None = None) -
     if named:
         return Store(Path(named).absolute(), url)
     start = (start or Path.cwd()).absolute()
-    for place in (start, *start.parents):
-        store = Store(place / FOLDER, url)
+    for parent in (start, *start.parents):
+        store = Store(parent / FOLDER, url)
         if store.folder.is_dir() and store.exists():
             return store
     return Store(start / FOLDER, url)

@@ -123,7 +123,7 @@ def test_killed_while_indexing_the_store_is_in_order_and_the_next_run_completes(
 
 def _assert_complete(store: Path, images: Path) -> None:
     with Catalog.open(store / "catalog.sqlite") as catalog:
-        ids, _ = catalog.images.vectors()
+        ids, _ = catalog.embeddings.all()
         paths = [row.path for row in catalog.images.rows(ids.tolist()).values()]
     assert sorted(paths) == sorted(map(str, images.rglob("*.jpg")))
     assert sorted(VectorIndex.read(store / "index.faiss").ids.tolist()) == sorted(ids.tolist())
@@ -154,7 +154,7 @@ def _assert_predictions_follow_from_heads(store: Path) -> None:
     with Catalog.open(store / "catalog.sqlite") as catalog:
         heads = [head_from_bytes(row.file, row.name) for row in catalog.heads.all()]
         assert {head.name for head in heads} <= {"one", "two"}
-        ids, vectors = catalog.images.vectors()
+        ids, vectors = catalog.embeddings.all()
         assert len(ids) == 60
         wanted = Classifier(FakeEmbedder(Config.at(store)).built_in, heads).best(vectors)
         predictions = catalog.predictions.of(ids.tolist())
