@@ -15,8 +15,8 @@ from index.catalog.database import Database, chunks_of
 from index.catalog.dialect import DatabaseLimits
 from index.catalog.settings import read_setting, write_setting
 from index.errors import CatalogError, StoreLockedError
+from tests.support import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[3]
 # What a person may write on a command line, and what SQL would take for the end of a comment.
 ODD_ARGUMENTS = ("*/ SELECT", "/*", "100 %s", "M\N{LATIN SMALL LETTER O WITH DIAERESIS}bel")
 HOLDER = """
