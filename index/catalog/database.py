@@ -154,7 +154,7 @@ def chunks_of(values: Sequence[Value], size: int = VALUES_PER_STATEMENT) -> Iter
         yield list(values[start : start + size])
 
 
-def driver_rows(found: CursorResult[Any], size: int) -> Iterator[Sequence[Sequence[Any]]]:
+def driver_rows(found: CursorResult[Any], size: int = 1024) -> Iterator[Sequence[Sequence[Any]]]:
     """Yield rows as the driver's own cursor gives them, `size` at a time.
 
     SQLAlchemy would make an object of every row, which takes longer than to read it.

@@ -11,13 +11,15 @@ from __future__ import annotations
 import fnmatch
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import ColumnElement, and_, false, or_, type_coerce
+from sqlalchemy.types import NullType
 
-from index.catalog.schema import UNDECODABLE, Category, Image, Prediction, Query
+from index.catalog.schema import UNDECODABLE, Category, Image, Prediction, Query, decode_path
 from index.errors import FilterError
 
 _TEXT: dict[str, Any] = {
@@ -39,10 +41,10 @@ _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     ">=": lambda column, value: column >= value,
     "<": lambda column, value: column < value,
     ">": lambda column, value: column > value,
+    # A path of undecodable bytes is stored encoded: SQL cannot tell what it matches.
     "~": lambda column, value: or_(
         column.ilike(_like(value), escape="\\"),
-        # A path of undecodable bytes is stored encoded, and cannot be told from here.
-        func.substr(column, 1, len(UNDECODABLE)) == UNDECODABLE,
+        column.like(f"{UNDECODABLE}%") if column is Image.path else false(),
     ),
 }
 # `_` also stands for the ASCII letters that have a case variant beyond ASCII: İ and ı, the Kelvin
@@ -98,16 +100,24 @@ class Filter:
         return and_(Image.missing_since.is_(None), *parts)
 
     @property
-    def glob_columns(self) -> list[Any]:
-        """The columns whose values `ids` needs after the id, in order."""
-        return [_column(each) for each in self.clauses if each.operator == "~"]
+    def globs(self) -> list[Clause]:
+        """The clauses that `ids` decides."""
+        return [each for each in self.clauses if each.operator == "~"]
 
-    def ids(self, rows: Iterable[Sequence[Any]]) -> Iterator[int]:
-        """Yield the ids of those rows, each `(id, *glob_columns)`, whose globs all match."""
-        globs = [_pattern(str(each.value)) for each in self.clauses if each.operator == "~"]
-        for image_id, *values in rows:
-            if all(map(_matches, globs, values)):
-                yield image_id
+    @property
+    def glob_columns(self) -> list[Any]:
+        """The columns whose values `ids` needs after the id, in order, as they are stored."""
+        return [type_coerce(_column(each), NullType()) for each in self.globs]
+
+    def ids(self, rows: Iterable[Sequence[Any]]) -> list[int]:
+        """Return the ids of those rows, each `(id, *glob_columns)`, whose globs all match."""
+        for position, clause in enumerate(self.globs, start=1):
+            match = _pattern(str(clause.value)).match
+            decode = decode_path if clause.field == "path" else str
+            rows = [
+                row for row in rows if row[position] is not None and match(decode(row[position]))
+            ]
+        return [row[0] for row in rows]
 
 
 def with_prediction(query: Query) -> Query:
@@ -154,10 +164,7 @@ def _column(clause: Clause) -> Any:
     return _TEXT.get(clause.field, _NUMBER.get(clause.field))
 
 
-def _matches(glob: re.Pattern[str], value: str | None) -> bool:
-    return value is not None and glob.match(value) is not None
-
-
+@lru_cache
 def _pattern(glob: str) -> re.Pattern[str]:
     # To fnmatch a bracket begins a set of characters; here it is one.
     return re.compile(fnmatch.translate(glob.replace("[", "[[]")), re.IGNORECASE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from index.catalog.database import Database, chunks_of
+from index.catalog.database import Database, chunks_of, driver_rows
 from index.catalog.filters import Filter, with_prediction
 from index.catalog.path_prefix import below, is_below
 from index.catalog.predictions import write_predictions
@@ -183,8 +184,7 @@ class ImageTable:
         if not ids:
             return
         with self._database.writing() as connection:
-            generation = next_generation(connection)
-            hashes: set[str] = set()
+            generation, hashes = next_generation(connection), set[str]()
             for chunk in chunks_of(ids):
                 connection.execute(delete(Prediction).where(Prediction.image_id.in_(chunk)))
                 connection.execute(delete(Embedding).where(Embedding.image_id.in_(chunk)))
@@ -198,11 +198,11 @@ class ImageTable:
 
     def matching(self, condition: Filter) -> Ids:
         """Return the ids of visible images that meet `condition`, ascending, int64 `[n]`."""
-        globs = condition.glob_columns
-        query = with_prediction(select(Image.id, *globs)).where(condition.sql()).order_by(Image.id)
+        query = with_prediction(select(Image.id, *condition.glob_columns))
+        query = query.where(condition.sql()).order_by(Image.id)
         with self._database.reading() as connection:
-            found = connection.execute(query)
-            return np.fromiter(condition.ids(found) if globs else found.scalars(), np.int64)
+            parts = map(condition.ids, driver_rows(connection.execute(query)))
+            return np.fromiter(chain.from_iterable(parts), np.int64)
 
     def rows(self, ids: Sequence[int]) -> dict[int, ImageRow]:
         """Return what a reader sees of these images; unknown ids are left out."""

@@ -147,6 +147,10 @@ def test_a_glob_ignores_case_and_a_comparison_does_not(
         shared_catalog.images.delete(ids)
 
 
+def test_two_globs_of_one_field_must_both_match(stocked: Catalog) -> None:
+    assert _paths(stocked, "path~*SHOP*", "path~*.jpg") == ["/shop/bed.jpg"]
+
+
 def test_globs_of_categories_paths_and_formats_ignore_case_too(stocked: Catalog) -> None:
     assert _paths(stocked, "category~QU*") == ["/shop/bed.jpg", "/attic/bed.jpg"]
     assert _paths(stocked, "path~/SHOP/*.JPG", "format~jp?g") == ["/shop/bed.jpg"]
