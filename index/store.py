@@ -147,4 +147,4 @@ def _user_name(user: int) -> str:
     try:
         return pwd.getpwuid(user).pw_name
     except KeyError:
-        return f"number {user}"
+        return f"uid {user}"

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from index import lock
 from index.errors import (
@@ -220,7 +220,8 @@ class PostgreSQL(Dialect):
                 f"the catalog cannot be read or written ({said})",
                 "Check the permissions of the user that ENGINE_CATALOG_URL names",
             )
-        if state[:2] in ("", "08", "28", "3D", "57"):
+        lost = not state and isinstance(error, OperationalError)
+        if lost or state[:2] in ("08", "28", "3D") or state[:3] == "57P":
             return CatalogError(
                 self.name,
                 f"the database cannot be reached ({said})",
@@ -249,7 +250,7 @@ class PostgreSQL(Dialect):
             try:
                 yield
             finally:
-                with suppress(DBAPIError):  # where the connection broke the lock is gone as well
+                with suppress(SQLAlchemyError):  # where the connection broke the lock is gone
                     connection.exec_driver_sql(f"SELECT pg_advisory_unlock({self.KEYS})")
 
     def current_writer(self) -> str | None:

@@ -150,7 +150,7 @@ def test_a_store_of_another_user_is_refused_where_it_was_only_found(theirs: Path
         with pytest.raises(StoreError) as caught:
             find_store(start=start)
         assert caught.value.thing == str(theirs)
-        assert f"another user (number {ANNA})" in caught.value.reason
+        assert f"another user (uid {ANNA})" in caught.value.reason
         assert f"--store {theirs}" in caught.value.remedy
         assert f"ENGINE_STORE={theirs}" in caught.value.remedy
 

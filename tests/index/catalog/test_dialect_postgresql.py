@@ -13,6 +13,7 @@ from engine import Config, Engine
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.database import Database
+from index.catalog.images import Batch
 from index.errors import (
     CatalogDamagedError,
     CatalogError,
@@ -111,6 +112,34 @@ def test_the_writer_lock_leaves_no_connection_behind(url: str) -> None:
         # This one's own query is among them.
         assert connection.execute(sessions).scalar_one() == 1
     database.close()
+
+
+def test_the_writer_lock_of_a_connection_that_broke_is_free_and_no_error(url: str) -> None:
+    one, other = Database(url), Database(url)
+    with one.writer_lock():
+        with other.reading() as connection:
+            ended = connection.execute(
+                text(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                    "WHERE query LIKE '/*%advisory_lock%' AND pid <> pg_backend_pid()"
+                )
+            )
+            assert ended.scalar_one() == 1
+        with other.writer_lock(wait_seconds=10):
+            pass
+    assert one.current_writer() is None
+    one.close()
+    other.close()
+
+
+def test_a_value_that_the_server_cannot_hold_is_no_lost_server(
+    url: str, make_identity: Callable[..., CatalogIdentity], make_batch: Callable[..., Batch]
+) -> None:
+    with (
+        Catalog.create(url, make_identity()) as catalog,
+        pytest.raises(CatalogError, match=r"the database answered.*NUL"),
+    ):
+        catalog.images.store(make_batch(["/a.jpg"], labels=["nothing\0"]))
 
 
 def _raise(database: Database, state: str) -> None:

@@ -87,7 +87,7 @@ def test_old_and_new_images_go_in_one_batch(catalog: Catalog, make_batch: MakeBa
     assert vectors.unit.tolist() == batch.vectors.unit[order].tolist()
 
 
-def test_an_image_that_was_forgotten_meanwhile_cannot_be_stored_under_its_id(
+def test_an_image_that_was_forgotten_cannot_be_stored_under_its_id(
     catalog: Catalog, make_batch: MakeBatch
 ) -> None:
     with pytest.raises(CatalogError):
