@@ -47,7 +47,7 @@ def fill_store(
     with Engine.open(filled.store, backbone=backbone, cache=cache) as engine:
         engine.index([str(photo) for photo in photos])
     with Catalog.open(find_store(filled.store).catalog) as catalog:
-        _, real = catalog.images.vectors()
+        _, real = catalog.embeddings.all()
         source, rng = Synthetic(real.raw), np.random.default_rng(0)
         for start in range(len(real), count, BATCH):
             unit = source.draw(min(BATCH, count - start), rng)

@@ -163,12 +163,12 @@ def _parts(measured: Measured, store: Path, size: int, settings: Settings) -> No
     names, none = classifier.names, Classifier(built_in, [])
     with Catalog.open(find_store(store).catalog) as catalog:
         spans = catalog.embeddings.spans(SPAN)
-        some = [catalog.embeddings.within(span) for span in spans[: max(1, len(spans) // 10)]]
+        some = [catalog.embeddings.in_span(span) for span in spans[: max(1, len(spans) // 10)]]
         images = sum(map(len, some))
         for _ in range(settings.runs):
             with measured.timed("refreshing: reading alone", size):
                 for span in spans:
-                    catalog.embeddings.within(span)
+                    catalog.embeddings.in_span(span)
             with measured.timed("refreshing: arithmetic alone", images):
                 after = [classifier.settle(part.packed, part.summary) for part in some]
             before = [none.settle(part.packed, part.summary) for part in some]

@@ -152,7 +152,7 @@ def _built(catalog: Catalog, path: Path) -> OpenedIndex:
 
 def _truth(catalog: Catalog, queries: Floats) -> tuple[Ids, dict[str, tuple[Ids, Ids]]]:
     """Return the ids of each query's nearest, and for every filter its ids and the same."""
-    ids, vectors = catalog.images.vectors()
+    ids, vectors = catalog.embeddings.all()
     masks = {"": np.ones(len(ids), np.bool_)}
     for name, share in SHARES.items():
         if share * len(ids) >= 10 * K:
@@ -213,7 +213,7 @@ def _ask(
 def _ask_exactly(measured: Measured, catalog: Catalog, queries: Floats) -> None:
     """Compare with every vector, as many queries as take a few seconds."""
     exact = VectorIndex.empty(catalog.identity.dim, catalog.identity.dtype)
-    ids, vectors = catalog.images.vectors()
+    ids, vectors = catalog.embeddings.all()
     exact.add(ids, vectors.unit)
     del vectors
     few = max(5, min(SINGLES, 30_000_000 // measured.size))

@@ -34,7 +34,7 @@ def export(catalog: Catalog, file: Path) -> ExportReport:
     writers = {".npy": _write_npy, ".parquet": _write_parquet}
     if file.suffix not in writers:
         raise UsageError(file, "this ending is not known", "Use .npy or .parquet")
-    ids, vectors = catalog.images.vectors()
+    ids, vectors = catalog.embeddings.all()
     found = catalog.images.rows(ids.tolist())
     # A writer may have forgotten some between the two looks.
     there = np.array([image_id in found for image_id in ids.tolist()], np.bool_)

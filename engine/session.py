@@ -109,14 +109,13 @@ class Session:
             Folders of pictures, or pictures, for which a new store is made.
         """
         from index.catalog.catalog import Catalog
-        from index.lock import writer_lock
 
         store = self.config.store
         if not create:
             store.require()
         embedder, network = self._embedder_for_new(images) if create else (None, None)
         store.make()
-        with writer_lock(store.folder, wait_seconds=PATIENCE_SECONDS):
+        with store.writer_lock(wait_seconds=PATIENCE_SECONDS):
             if embedder is not None and self._catalog_open is None:
                 if self.catalog_or_none() is None:
                     new = Catalog.create(store.catalog, embedder.identity, network=network)
@@ -147,10 +146,9 @@ class Session:
         opened = open_index(catalog, store.index, progress=self._arranging)
         if opened.state != "current":
             from index.errors import StoreError
-            from index.lock import writer_lock
 
             # Where a writer is busy it will save, and a read-only store stays as it is.
-            with suppress(StoreError), writer_lock(store.folder):
+            with suppress(StoreError), catalog.database.writer_lock():
                 save_index(opened, catalog, store.index)
         self._index_open = opened
         return opened

@@ -10,7 +10,6 @@ from engine.heads.head import Head
 from engine.heads.registry import head_info
 from engine.results import Status
 from index.catalog.catalog import Catalog
-from index.lock import current_writer
 from index.store import Store
 from index.sync import OpenedIndex, peek_index
 from index.vectors.files import check_main, main_path, read_main_stamp, read_stamp
@@ -45,7 +44,7 @@ def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
         index_state=_file_state(store, opened.state if opened else "rebuilt"),
         catalog_bytes=_size(store.folder / "catalog.sqlite"),
         index_bytes=_size(store.index) + _size(main_path(store.index)),
-        writer=current_writer(store.folder),
+        writer=catalog.database.current_writer(),
         consistent=not problems,
         problems=problems,
     )

@@ -2,7 +2,8 @@
 
 The lock is the operating system's own (through `filelock`): it vanishes with the process that
 holds it, however that process ends, so there is never a stale lock to delete by hand. Readers do
-not ask for it.
+not ask for it. A catalog on a server has a lock of its own (`index/catalog/dialect.py`), which
+says the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from index.errors import DiskFullError, StoreError, StoreLockedError
+
+# Characters of the command line that a note repeats. In PostgreSQL, which cuts a statement that it
+# shows after 1,024 bytes, a note of any characters must fit.
+COMMAND_LENGTH = 200
 
 
 @contextmanager
@@ -40,13 +45,11 @@ def writer_lock(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
         The store cannot be written to.
     """
     lock = FileLock(folder / "writer.lock")
-    holder = folder / "writer.json"
+    note = folder / "writer.json"
     try:
         lock.acquire(timeout=wait_seconds)
     except Timeout:
-        raise StoreLockedError(
-            folder, f"another process is writing ({_describe(holder)})", "Wait until it has ended"
-        ) from None
+        raise refused(folder, _read(note)) from None
     except OSError as error:
         raise StoreError(
             folder,
@@ -54,10 +57,10 @@ def writer_lock(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
             "Check its permissions, or name another with --store",
         ) from None
     try:
-        _introduce(holder)
+        _write(note)
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
         lock.release()
 
 
@@ -73,33 +76,55 @@ def current_writer(folder: Path) -> str | None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return _describe(folder / "writer.json")
+        return described(_read(folder / "writer.json"))
     except OSError:
         return None  # a store that cannot be written has no writer
     lock.release()
     return None
 
 
-def _introduce(holder: Path) -> None:
+def writer_note() -> str:
+    """Return who this process is, as a JSON object for `described`."""
     facts = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
-        "command": " ".join(sys.argv)[:200],
+        "command": " ".join(sys.argv)[:COMMAND_LENGTH],
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    try:
-        holder.write_text(json.dumps(facts), encoding="utf-8")
-    except OSError as error:
-        raise DiskFullError(
-            holder, error.strerror or "the file cannot be written", "Free some space and try again"
-        ) from None
+    # An argument of undecodable bytes becomes an escape of JSON, which decodes to the same text.
+    text = json.dumps(facts, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _describe(holder: Path) -> str:
+def described(note: str) -> str:
+    """Return what `writer_note` says of a writer as a sentence, whatever there is instead."""
     try:
-        facts = json.loads(holder.read_text(encoding="utf-8"))
+        facts = json.loads(note)
         return (
             f"process {facts['pid']} on {facts['host']}, since {facts['since']}: {facts['command']}"
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return "it has not said who it is"
+
+
+def refused(thing: object, note: str) -> StoreLockedError:
+    """Return the error of one who finds that another process is writing."""
+    return StoreLockedError(
+        thing, f"another process is writing ({described(note)})", "Wait until it has ended"
+    )
+
+
+def _write(note: Path) -> None:
+    try:
+        note.write_text(writer_note(), encoding="utf-8")
+    except OSError as error:
+        raise DiskFullError(
+            note, error.strerror or "the file cannot be written", "Free some space and try again"
+        ) from None
+
+
+def _read(note: Path) -> str:
+    try:
+        return note.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,8 +71,21 @@ class Store:
             raise StoreError(
                 self.folder,
                 f"the store cannot be made ({error.strerror})",
-                "Name another place with --store",
+                "Name another folder with --store",
             ) from None
+
+    @contextmanager
+    def writer_lock(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Be the only writer of the store and its catalog; see `Database.writer_lock`."""
+        # Imported here: what needs no lock is told of a store without SQLAlchemy.
+        from index.catalog.database import Database
+
+        database = Database(self.catalog)
+        try:
+            with database.writer_lock(wait_seconds=wait_seconds):
+                yield
+        finally:
+            database.close()
 
 
 def find_store(folder: str | Path | None = None, *, start: Path | None = None) -> Store:
@@ -78,14 +93,58 @@ def find_store(folder: str | Path | None = None, *, start: Path | None = None) -
 
     Where there is none, the answer is the `.engine/` that `engine index` would make in `start`
     (the current folder).
+
+    Raises
+    ------
+    StoreError
+        The one found upward belongs to another user, who was not named and need not be trusted.
     """
     url = os.environ.get("ENGINE_CATALOG_URL") or None
     named = folder or os.environ.get("ENGINE_STORE")
     if named:
         return Store(Path(named).absolute(), url)
     start = (start or Path.cwd()).absolute()
-    for place in (start, *start.parents):
-        store = Store(place / FOLDER, url)
+    for parent in (start, *start.parents):
+        store = Store(parent / FOLDER, url)
         if store.folder.is_dir() and store.exists():
-            return store
-    return Store(start / FOLDER, url)
+            break
+    else:
+        store = Store(start / FOLDER, url)
+    _require_own(store.folder)
+    return store
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse a folder, or a link to one, of another user.
+
+    The rule is git's for repositories (`safe.directory`), for the same reason: in a folder that
+    many may write to, one of them could leave a store for the others to find. Root may use what
+    belongs to root and, under sudo, to the user who called it.
+    """
+    if not hasattr(os, "geteuid") or not os.path.lexists(folder):
+        return
+    owner = folder.lstat().st_uid
+    if owner != _trusted_user(os.geteuid(), owner, os.environ):
+        raise StoreError(
+            folder,
+            f"this store was not named but found, and it belongs to another user "
+            f"({_user_name(owner)})",
+            f"If you trust it, name it: --store {folder}, or ENGINE_STORE={folder}",
+        )
+
+
+def _trusted_user(user: int, owner: int, environment: Mapping[str, str]) -> int:
+    """Return whose stores this user may find."""
+    caller = environment.get("SUDO_UID", "")
+    if user == 0 and owner != 0 and caller.isascii() and caller.isdigit():
+        return int(caller)
+    return user
+
+
+def _user_name(user: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"uid {user}"

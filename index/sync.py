@@ -15,9 +15,9 @@ import numpy as np
 from sqlalchemy import Connection, func, select
 
 from index.catalog.catalog import Catalog
+from index.catalog.embeddings import chunks, count_visible, sample, stored_rows
 from index.catalog.schema import Image, Removal
 from index.catalog.settings import read_catalog_id, read_generation, read_preference
-from index.catalog.visible import chunks, count_visible, sample, stored_rows
 from index.records import CatalogIdentity
 from index.vectors.build import build, extend, sample_size
 from index.vectors.choose import EXACT_NUMBERS, Plan, Preference, choose_plan

@@ -94,7 +94,6 @@ NOT_YET = (
     "engine/runtimes",
     "engine/search",
     "index",
-    "index/catalog",
     "index/vectors",
 )
 

@@ -62,8 +62,9 @@ def command(
         typer.Option(
             "--where",
             metavar="FIELD=VALUE",
-            help="Only images that fit: label, category, path, format (=, !=, ~ for a glob); "
-            "width, height, size, probability (=, !=, <, <=, >, >=). Repeat to combine.",
+            help="Only images that fit: label, category, path, format (=, !=, ~ for a glob that "
+            "ignores case); width, height, size, probability (=, !=, <, <=, >, >=). Repeat to "
+            "combine.",
         ),
     ] = None,
     html: Annotated[

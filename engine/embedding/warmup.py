@@ -11,7 +11,7 @@ from engine.errors import EngineError
 from engine.progress import Reporter
 from engine.runtimes import runs_on_torch
 from engine.runtimes.openvino import import_openvino
-from index.catalog.peek import glance
+from index.catalog.peek import peek_identity
 from index.records import CatalogIdentity
 
 
@@ -20,7 +20,7 @@ class NotReadyError(Exception):
 
 
 class EarlyStart:
-    """A backbone on its way, chosen by a glance at the catalog.
+    """A backbone on its way, chosen by a peek at the catalog.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def start_early(config: Config) -> EarlyStart | None:
     Compiled code does the loading and leaves the interpreter to others. Importing would not, so
     all modules are imported here, before the thread begins.
     """
-    identity = glance(config.store.catalog)
+    identity = peek_identity(config.store.catalog)
     if identity is None or runs_on_torch(config.runtime):
         return None
     try:

@@ -139,7 +139,7 @@ class BatchWriter:
         if self._ready:
             ids, facts, rows = zip(*self._ready, strict=True)
             # What is predicted now must be what a later look at the stored numbers predicts.
-            vectors = self._catalog.images.as_stored(Vectors.concatenate(rows))
+            vectors = self._catalog.embeddings.as_stored(Vectors.concatenate(rows))
             named = self._classifier.best(vectors)
             self._catalog.images.store(Batch(ids, facts, vectors, named))
             self._ready = []

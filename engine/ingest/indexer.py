@@ -234,7 +234,7 @@ class Indexer:
             self._move(left[0], opened)
             return
         row = self._catalog.images.rows([twins[0].id])[twins[0].id]
-        _, vectors = self._catalog.images.vectors_of([row.id])
+        _, vectors = self._catalog.embeddings.of([row.id])
         self._count_new(task)
         facts = self._facts(opened, (row.width, row.height), row.format, row.label)
         self._writer.add_embedded(_row_id(task), facts, vectors)

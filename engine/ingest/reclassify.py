@@ -56,7 +56,7 @@ def _predictions(catalog: Catalog, classifier: Classifier) -> Iterator[tuple[Ids
     embeddings = catalog.embeddings
 
     def work_out(span: Span) -> tuple[Ids, Named]:
-        part = embeddings.within(span)
+        part = embeddings.in_span(span)
         if part.summary.complete:
             return part.ids, classifier.settle(part.packed, part.summary)
         # An older release did not remember what the built-in categories say: once is enough.

@@ -185,7 +185,7 @@ class Collector:
             for each in files
             if each.file.path in known and looks_same(each.file, known[each.file.path])
         }
-        ids, vectors = self._catalog.images.vectors_of(list(rows))
+        ids, vectors = self._catalog.embeddings.of(list(rows))
         return {
             rows[image_id].path: (rows[image_id].content_hash, vectors[row : row + 1])
             for row, image_id in enumerate(ids.tolist())
@@ -224,7 +224,7 @@ class Collector:
         views = {view: vectors for (_, view), vectors in self._catalog.views.get([digest]).items()}
         twins = self._catalog.images.with_content(digest)
         if twins:
-            views[ORIGINAL] = self._catalog.images.vectors_of([twins[0].id])[1]
+            views[ORIGINAL] = self._catalog.embeddings.of([twins[0].id])[1]
         return views, bool(twins)
 
     def _embed(self, pending: list[tuple[int, str, Pixels]], result: Collected) -> None:
@@ -233,7 +233,7 @@ class Collector:
         vectors = self._embedder.embed([pixels for _, _, pixels in pending])
         if self._catalog is not None:
             # What is learned now must be what is learned later from the stored numbers.
-            vectors = self._catalog.images.as_stored(vectors)
+            vectors = self._catalog.embeddings.as_stored(vectors)
         for row, (place, view, _) in enumerate(pending):
             result.views[place][view] = vectors[row : row + 1]
         if self._keep and self._catalog is not None:

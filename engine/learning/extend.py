@@ -79,7 +79,7 @@ def _embeddings(hashes: Sequence[str], learned: Learned, catalog: Catalog) -> di
         for each in catalog.images.contents()
         if each.content_hash in missing
     }
-    ids, vectors = catalog.images.vectors_of(list(images.values()))
+    ids, vectors = catalog.embeddings.of(list(images.values()))
     row = {image_id: number for number, image_id in enumerate(ids.tolist())}
     for content, image_id in images.items():
         place = row[image_id]

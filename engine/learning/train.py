@@ -116,7 +116,7 @@ class Trainer:
         texts = [str(each.label) for each in labelled]
         require_enough("--from-labels", set(texts), texts)
         categories, labels = label_numbers(texts)
-        ids, vectors = self._catalog.images.vectors_of([each.id for each in labelled])
+        ids, vectors = self._catalog.embeddings.of([each.id for each in labelled])
         place = {each.id: row for row, each in enumerate(labelled)}
         order = np.array([place[image_id] for image_id in ids.tolist()], np.int64)
         count = len(ids)
@@ -244,7 +244,7 @@ class Trainer:
             return Vectors.empty(self._embedder.backbone.dim)
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(others)[:MOST_FROM_CATALOG]
-        return self._catalog.images.vectors_of(chosen.tolist())[1]
+        return self._catalog.embeddings.of(chosen.tolist())[1]
 
 
 def _examples(found: Collected, names: Sequence[str]) -> Examples:

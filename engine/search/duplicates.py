@@ -70,7 +70,7 @@ def _neighbours(
     """Yield the nearest images of all but later copies, some images after the other."""
     only_first: Allowed | None = None
     for span in catalog.embeddings.spans(BLOCK):
-        part = catalog.embeddings.within(span, visible=True)
+        part = catalog.embeddings.in_span(span, visible=True)
         first = ~np.isin(part.ids, later)
         unit = part.packed[first].vectors.unit
         if not len(unit):

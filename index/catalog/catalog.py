@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, insert, select
 
 from index.catalog.database import Database
 from index.catalog.embeddings import EmbeddingTable
-from index.catalog.heads import HeadTable, ViewTable, delete_head, put_head
+from index.catalog.heads import HeadTable, delete_head, put_head
 from index.catalog.images import ImageTable
-from index.catalog.int8_networks import put_network, read_network
 from index.catalog.predictions import PredictionTable, replace_predictions
-from index.catalog.schema import Embedding, Head, Image, Prediction, View
+from index.catalog.schema import Embedding, Head, Image, Network, Prediction, View
 from index.catalog.settings import (
     read_generation,
     read_identity,
@@ -25,6 +26,7 @@ from index.catalog.settings import (
     write_identity,
     write_preference,
 )
+from index.catalog.views import ViewTable, delete_all_views
 from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
 from index.records import CatalogCounts, CatalogIdentity, Ids, Named
 from index.vectors.choose import Preference
@@ -33,7 +35,7 @@ from index.vectors.choose import Preference
 class Catalog:
     """The only truth about what was indexed.
 
-    Invariants, kept by every verb and checked by `problems`:
+    Invariants, which hold after every verb and are checked by `problems`:
 
     1. an image has exactly one embedding, committed in the same transaction;
     2. every embedding was made by the backbone named in the settings;
@@ -42,7 +44,7 @@ class Catalog:
     Parameters
     ----------
     database
-        Where it is kept.
+        Where it is.
     identity
         Whose embeddings it holds.
     """
@@ -50,11 +52,31 @@ class Catalog:
     def __init__(self, database: Database, identity: CatalogIdentity) -> None:
         self.database = database
         self.identity = identity
-        self.images = ImageTable(database, identity.dtype, identity.dim)
-        self.embeddings = EmbeddingTable(database, np.dtype(identity.dtype), identity.dim)
-        self.views = ViewTable(database, identity.dtype)
-        self.heads = HeadTable(database)
-        self.predictions = PredictionTable(database)
+
+    @cached_property
+    def images(self) -> ImageTable:
+        """The images, and everything that is stored together with them."""
+        return ImageTable(self.database, self.identity.dtype)
+
+    @cached_property
+    def embeddings(self) -> EmbeddingTable:
+        """The images' embeddings."""
+        return EmbeddingTable(self.database, np.dtype(self.identity.dtype), self.identity.dim)
+
+    @cached_property
+    def views(self) -> ViewTable:
+        """The embeddings of training pictures."""
+        return ViewTable(self.database, self.identity.dtype)
+
+    @cached_property
+    def heads(self) -> HeadTable:
+        """The heads."""
+        return HeadTable(self.database)
+
+    @cached_property
+    def predictions(self) -> PredictionTable:
+        """What the engine says each image is."""
+        return PredictionTable(self.database)
 
     @classmethod
     def open(cls, url: str | Path) -> Catalog:
@@ -105,7 +127,7 @@ class Catalog:
                 if existing is None:
                     write_identity(connection, identity)
                     if network is not None:
-                        put_network(connection, identity.fingerprint, network)
+                        _put_network(connection, identity.fingerprint, network)
             catalog = cls(database, existing or identity)
             catalog.require(identity.backbone, identity.fingerprint)
         return catalog
@@ -135,15 +157,16 @@ class Catalog:
         )
 
     def network(self) -> bytes:
-        """Return the backbone that was quantized for this catalog.
+        """Return the int8 network that was quantized for this catalog, as it was stored.
 
         Raises
         ------
         CatalogDamagedError
             There is none.
         """
+        query = select(Network.file).where(Network.fingerprint == self.identity.fingerprint)
         with self.database.reading() as connection:
-            file = read_network(connection, self.identity.fingerprint)
+            file: bytes | None = connection.execute(query).scalar_one_or_none()
         if file is None:
             raise CatalogDamagedError(
                 self.database.name,
@@ -162,6 +185,8 @@ class Catalog:
     ) -> None:
         """Store or forget a head and, in the same transaction, exchange all predictions.
 
+        With the last head the views go, too: nothing is left that could learn from them again.
+
         Parameters
         ----------
         put
@@ -172,13 +197,13 @@ class Catalog:
             All categories there are from now on, as `(source, name)`.
         parts
             Every image and what it is from now on, some at a time; taken while the transaction
-            is open, so that no more than one part is held.
+            is open, so that no more than one part is in memory.
         """
         with self.database.writing() as connection:
             if put is not None:
                 put_head(connection, *put)
-            if delete is not None:
-                delete_head(connection, delete)
+            if delete is not None and not delete_head(connection, delete):
+                delete_all_views(connection)
             replace_predictions(connection, names, parts)
 
     def prefer(self, kind: str | None, memory: int | None) -> None:
@@ -220,19 +245,12 @@ class Catalog:
             return CatalogCounts(*(connection.execute(query).scalar_one() for query in queries))
 
     def problems(self) -> list[str]:
-        """Check the invariants and, on SQLite, every page of the file; return what is wrong."""
-        found: list[str] = []
+        """Check the invariants, and what the database can check; return what is wrong."""
         pairs = select(func.count()).select_from(Image).outerjoin(Embedding)
         with self.database.reading() as connection:
             lonely = connection.execute(pairs.where(Embedding.image_id.is_(None))).scalar_one()
-            if lonely:
-                found.append(f"{lonely} images have no embedding")
-            if self.database.dialect == "sqlite":
-                answers = connection.execute(text("PRAGMA quick_check")).scalars()
-                found += [answer for answer in answers if answer != "ok"]
-                broken = connection.execute(text("PRAGMA foreign_key_check")).all()
-                found += [f"{len(broken)} rows point nowhere"] if broken else []
-        return found
+        found = [f"{lonely} images have no embedding"] if lonely else []
+        return found + self.database.problems()
 
     def close(self) -> None:
         """Close the database."""
@@ -257,3 +275,9 @@ def _closed_on_error(database: Database) -> Iterator[Database]:
     except BaseException:
         database.close()
         raise
+
+
+def _put_network(connection: Connection, fingerprint: str, file: bytes) -> None:
+    connection.execute(
+        insert(Network).values(fingerprint=fingerprint, created_at=datetime.now(UTC), file=file)
+    )

@@ -1,62 +1,52 @@
-"""Opening the catalog's database, its transactions, and what its errors mean to a person."""
+"""The catalog's database: its transactions, its writer lock, and statements over many rows."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, CursorResult, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from index.catalog.migrations import MIGRATIONS, migrate, schema_version
-from index.errors import (
-    CatalogDamagedError,
-    CatalogError,
-    DiskFullError,
-    StoreLockedError,
-)
+from index.catalog.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect, PostgreSQL, SQLite
+from index.catalog.migrations import MIGRATIONS, Step
+from index.errors import CatalogError, CatalogVersionError
 
-BUSY_TIMEOUT_MS = 10_000
-# Of a new SQLite file; one that exists keeps its own. An embedding takes about 2.5 kB: SQLite's
-# usual 4 kB pages would hold one each and be empty by a third, these hold six.
-PAGE_BYTES = 16_384
+# Values that a statement names at most; SQLite's oldest limit on variables is 999.
+VALUES_PER_STATEMENT = 900
+
+Value = TypeVar("Value")
 
 
 class Database:
     """One database, with transactions that either happen whole or not at all.
 
-    SQLite runs in WAL mode: readers see the last committed state and never wait for a writer.
-    Every committed transaction is on the disk (`synchronous=FULL`) before `writing` returns.
-
     Parameters
     ----------
     url
         A SQLAlchemy URL, or the path of an SQLite file.
+    limits
+        How it is used.
+
+    Raises
+    ------
+    CatalogError
+        The URL is wrong, or its driver is missing. Nothing is connected to yet.
     """
 
-    def __init__(self, url: str | Path) -> None:
-        self.path = url if isinstance(url, Path) else None
-        try:
-            self.name = str(url) if self.path else make_url(str(url)).render_as_string()
-            self._engine = _sqlite_engine(self.path) if self.path else create_engine(str(url))
-        except (ArgumentError, ImportError) as error:
-            raise CatalogError(
-                "ENGINE_CATALOG_URL",
-                f"this database cannot be opened ({error})",
-                "Write for example postgresql+psycopg://user@host/name",
-            ) from None
+    def __init__(self, url: str | Path, limits: DatabaseLimits = DEFAULT_LIMITS) -> None:
+        self._dialect = _dialect_for(url, limits)
+        self.name = self._dialect.name
+        engine = self._dialect.engine
+        self._readers = engine.execution_options(**self._dialect.reading)
+        self._writers = engine.execution_options(writing=True)
 
-    @property
-    def dialect(self) -> str:
-        """`sqlite` or `postgresql`."""
-        return self._engine.dialect.name
-
-    def migrate(self) -> None:
-        """Bring the tables up to date.
+    def migrate(self, steps: Sequence[Step] = MIGRATIONS) -> None:
+        """Apply, all in one transaction, each of `steps` that this database has not seen.
 
         Raises
         ------
@@ -64,96 +54,197 @@ class Database:
             The database was written by a newer release.
         """
         with self.reading() as connection:
-            if schema_version(connection) == len(MIGRATIONS):
+            if schema_version(connection, steps) == len(steps):
                 return
         with self.writing() as connection:
-            migrate(connection)
+            version = schema_version(connection, steps)
+            for number, apply in enumerate(steps[version:], start=version + 1):
+                apply(connection)
+                connection.execute(text("DELETE FROM settings WHERE key = 'schema'"))
+                connection.execute(
+                    text("INSERT INTO settings (key, value) VALUES ('schema', :version)"),
+                    {"version": str(number)},
+                )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that sees one unchanging state of the database."""
-        with self._explained(), self._engine.begin() as connection:
+        with self._explained(), self._readers.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Open a transaction that commits at the end of the block, or leaves no trace."""
-        options = self._engine.execution_options(writing=True)
-        with self._explained(), options.begin() as connection:
+        """Open a transaction that commits at the end of the block, or leaves no trace.
+
+        Raises
+        ------
+        StoreLockedError
+            Another one was open for all of `DatabaseLimits.busy_seconds`.
+        """
+        with self._explained(), self._writers.begin() as connection:
             yield connection
+
+    @contextmanager
+    def writer_lock(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Be the catalog's only writer for the length of a `with` block.
+
+        The lock goes with the process that holds it, however that ends. Readers do not ask for it.
+
+        Parameters
+        ----------
+        wait_seconds
+            How long to wait for another writer to finish.
+
+        Raises
+        ------
+        StoreLockedError
+            There is another writer; the message says who.
+        StoreError
+            The catalog cannot be written to.
+        """
+        with self._explained(), self._dialect.writer_lock(wait_seconds):
+            yield
+
+    def current_writer(self) -> str | None:
+        """Return who holds the writer lock, None where nobody does."""
+        with self._explained():
+            return self._dialect.current_writer()
+
+    def problems(self) -> list[str]:
+        """Return what the database finds wrong with its own file, as sentences."""
+        with self.reading() as connection:
+            return self._dialect.check(connection)
 
     def close(self) -> None:
         """Give all connections back."""
-        self._engine.dispose()
+        self._dialect.engine.dispose()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            raise _explain(self.name, error) from error
+            raise self._dialect.explained(error) from error
 
 
-def _sqlite_engine(path: Path) -> Engine:
-    engine = create_engine(_sqlite_url(path))
+def schema_version(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> int:
+    """Return the number of the last of `steps` that was applied, 0 for an empty database.
 
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        # The driver's own transaction handling is switched off, so that a reading transaction
-        # is a real one, with a single snapshot (SQLAlchemy's page on pysqlite describes this).
-        connection.isolation_level = None
-        for pragma in (
-            f"page_size={PAGE_BYTES}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writing = connection.get_execution_options().get("writing", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    return engine
-
-
-def _sqlite_url(path: Path) -> URL:
-    if os.access(path.parent, os.W_OK):
-        return URL.create("sqlite+pysqlite", database=str(path))
-    # In a folder that cannot be written SQLite can make no WAL beside the file. Where none is
-    # left over the file is complete by itself and may be read as it is.
-    wal = path.with_name(path.name + "-wal")
-    query = {"uri": "true", "mode": "ro"}
-    if not (wal.exists() and wal.stat().st_size):
-        query["immutable"] = "1"
-    file = f"file:{quote(os.fsencode(path.absolute()))}"
-    return URL.create("sqlite+pysqlite", database=file, query=query)
-
-
-def _explain(name: str, error: DBAPIError) -> CatalogError | StoreLockedError:
-    text = str(error.orig)
-    lowered = text.lower()
-    if "not a database" in lowered or "malformed" in lowered or "no such table" in lowered:
-        return CatalogDamagedError(
-            name,
-            f"the catalog is damaged ({text})",
-            "Nothing was changed. Put back a copy of the file, or save what can be read with "
-            "`sqlite3 catalog.sqlite .recover`",
+    Raises
+    ------
+    CatalogVersionError
+        The database was written by a newer release.
+    """
+    if not inspect(connection).has_table("settings"):
+        return 0
+    value = connection.execute(text("SELECT value FROM settings WHERE key = 'schema'")).scalar()
+    version = int(value) if value is not None else 0
+    if version > len(steps):
+        raise CatalogVersionError(
+            connection.engine.url.database,
+            f"the catalog has schema {version}, this release knows {len(steps)}",
+            "Upgrade the engine: pip install --upgrade image-engine",
         )
-    if "full" in lowered or "no space" in lowered or "disk i/o" in lowered:
-        return DiskFullError(
-            name,
-            f"the disk would not take it ({text})",
-            "Everything committed before is kept. Free some space and run the command again",
-        )
-    if "locked" in lowered:
-        return StoreLockedError(name, "another process is writing", "Try again when it has ended")
-    if "readonly" in lowered or "read-only" in lowered:
-        return CatalogError(
-            name, "the catalog cannot be written", "Check the permissions of its folder"
-        )
-    return CatalogError(
-        name, f"the database answered: {text}", "Check the file and its permissions"
+    return version
+
+
+def chunks_of(values: Sequence[Value], size: int = VALUES_PER_STATEMENT) -> Iterator[list[Value]]:
+    """Yield `values` in order, as many at a time as one statement may name."""
+    for start in range(0, len(values), size):
+        yield list(values[start : start + size])
+
+
+def driver_rows(found: CursorResult[Any], size: int = 1024) -> Iterator[Sequence[Sequence[Any]]]:
+    """Yield rows as the driver's own cursor gives them, `size` at a time.
+
+    SQLAlchemy would make an object of every row, which takes longer than to read it.
+    """
+    while found.cursor and (rows := found.cursor.fetchmany(size)):
+        yield rows
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Rows inserted in bulk, or changed where there are rows of the same key.
+
+    Attributes
+    ----------
+    table, key
+        The table's name, and that of its integer key.
+    fillers
+        Every other column, with the SQL that stands for its value where that is not given.
+    nullable
+        Columns that may be NULL, which databases compare in different ways.
+    rows_per_statement
+        Of at most some five values each: SQLite takes 32,766 values in one statement, PostgreSQL
+        twice as many.
+    """
+
+    table: str
+    key: str
+    fillers: tuple[tuple[str, str], ...]
+    nullable: frozenset[str] = frozenset()
+    rows_per_statement: int = 512
+
+    def execute(
+        self, connection: Connection, ids: Sequence[int], values: Mapping[str, Sequence[Any]]
+    ) -> None:
+        """Insert rows of all columns, or set those in `values` of rows that differ there."""
+        columns = [ids, *values.values()]
+        width = len(columns)
+        marker = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+        for start in range(0, len(ids), self.rows_per_statement):
+            stop = min(start + self.rows_per_statement, len(ids))
+            flat: list[Any] = [None] * (width * (stop - start))
+            for position, column in enumerate(columns):
+                flat[position::width] = column[start:stop]
+            statement = _upsert_sql(self, marker, stop - start, tuple(values))
+            connection.exec_driver_sql(statement, tuple(flat))
+
+
+def _dialect_for(url: str | Path, limits: DatabaseLimits) -> Dialect:
+    """Return what knows the database of a SQLAlchemy URL, or of the path of an SQLite file.
+
+    Raises
+    ------
+    CatalogError
+        It is no URL, or one of a database that no catalog can live in, or its driver is missing.
+    """
+    if isinstance(url, Path):
+        return SQLite(url, limits)
+    try:
+        parsed = make_url(url)
+        kind, file = parsed.get_backend_name(), parsed.database
+        if kind == "postgresql":
+            return PostgreSQL(parsed, limits)
+        if kind == "sqlite" and file and file != ":memory:":
+            return SQLite(Path(file), limits)
+        reason = "it is neither PostgreSQL nor a file of SQLite"
+    except (ArgumentError, ImportError) as error:
+        reason = str(error)
+    raise CatalogError(
+        "ENGINE_CATALOG_URL",
+        f"this database cannot be opened ({reason})",
+        "Write for example postgresql+psycopg://user@host/name",
     )
+
+
+@lru_cache(maxsize=16)
+def _upsert_sql(target: Upsert, marker: str, rows: int, change: tuple[str, ...]) -> str:
+    """Return an upsert of many rows as the driver takes it.
+
+    SQLAlchemy would spend more on putting so large a statement together than the database does on
+    carrying it out.
+    """
+    columns = ", ".join([target.key, *(name for name, _ in target.fillers)])
+    given = [marker, *(marker if name in change else sql for name, sql in target.fillers)]
+    all_rows = ", ".join([f"({', '.join(given)})"] * rows)
+    statement = (
+        f"INSERT INTO {target.table} ({columns}) VALUES {all_rows} "
+        f"ON CONFLICT ({target.key}) DO UPDATE SET "
+        f"{', '.join(f'{name} = excluded.{name}' for name in change)}"
+    )
+    if target.nullable.intersection(change):
+        return statement
+    differs = " OR ".join(f"{target.table}.{name} <> excluded.{name}" for name in change)
+    return f"{statement} WHERE {differs}"

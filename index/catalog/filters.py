@@ -1,16 +1,25 @@
-"""`--where` clauses: what a person types, and the SQL it becomes."""
+"""`--where` clauses: what a person types, the SQL it becomes, and what is left to Python.
+
+`=` and `!=` compare texts exactly, `~` is a glob that ignores case: `*` stands for any characters
+and `?` for one, and two letters are the same where they differ in case alone (`Ä` and `ä`, `Σ` and
+`ς`, `ẞ` and `ß`), but `ß` is not `ss`. Databases know other rules, if any beyond ASCII, each its
+own. So SQL lets through what may match, and Python, whose rule is the same for all, decides.
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, false, or_, type_coerce
+from sqlalchemy.types import NullType
 
-from index.catalog.schema import Category, Image, Prediction
+from index.catalog.schema import UNDECODABLE, Category, Image, Prediction, Query, decode_path
 from index.errors import FilterError
 
 _TEXT: dict[str, Any] = {
@@ -32,8 +41,15 @@ _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     ">=": lambda column, value: column >= value,
     "<": lambda column, value: column < value,
     ">": lambda column, value: column > value,
-    "~": lambda column, value: column.like(_like(value), escape="\\"),
+    # A path of undecodable bytes is stored encoded: SQL cannot tell what it matches.
+    "~": lambda column, value: or_(
+        column.ilike(_like(value), escape="\\"),
+        column.like(f"{UNDECODABLE}%") if column is Image.path else false(),
+    ),
 }
+# `_` also stands for the ASCII letters that have a case variant beyond ASCII: İ and ı, the Kelvin
+# sign, the long s.
+_LIKE = {"*": "%", "?": "_", "\\": r"\\", "%": r"\%", "_": r"\_"} | dict.fromkeys("iksIKS", "_")
 _CLAUSE = re.compile(r"\s*([A-Za-z_]+)\s*(<=|>=|!=|=|<|>|~)(.*)", re.DOTALL)
 FIELDS = (*_TEXT, *_NUMBER)
 
@@ -76,9 +92,42 @@ class Filter:
         return cls(tuple(_parse(text) for text in texts))
 
     def sql(self) -> ColumnElement[bool]:
-        """Return the condition over `images`, `predictions` and `categories`."""
-        parts = [_sql(clause) for clause in self.clauses]
+        """Return a condition over the tables of `with_prediction`.
+
+        It lets through every visible image that fits; whether a glob does, `ids` decides.
+        """
+        parts = [_OPERATORS[each.operator](_column(each), each.value) for each in self.clauses]
         return and_(Image.missing_since.is_(None), *parts)
+
+    @property
+    def globs(self) -> list[Clause]:
+        """The clauses that `ids` decides."""
+        return [each for each in self.clauses if each.operator == "~"]
+
+    @property
+    def glob_columns(self) -> list[Any]:
+        """The columns whose values `ids` needs after the id, in order, as they are stored."""
+        return [type_coerce(_column(each), NullType()) for each in self.globs]
+
+    def ids(self, rows: Iterable[Sequence[Any]]) -> list[int]:
+        """Return the ids of those rows, each `(id, *glob_columns)`, whose globs all match."""
+        for position, clause in enumerate(self.globs, start=1):
+            match = _pattern(str(clause.value)).match
+            decode = decode_path if clause.field == "path" else str
+            rows = [
+                row for row in rows if row[position] is not None and match(decode(row[position]))
+            ]
+        return [row[0] for row in rows]
+
+
+def with_prediction(query: Query) -> Query:
+    """Join images with what the engine says they are, with NULL where it is not convinced."""
+    convincing = and_(Prediction.image_id == Image.id, Prediction.unknown.is_(False))
+    return (
+        query.select_from(Image)
+        .outerjoin(Prediction, convincing)
+        .outerjoin(Category, Category.id == Prediction.category_id)
+    )
 
 
 def _parse(text: str) -> Clause:
@@ -111,11 +160,19 @@ def _parse(text: str) -> Clause:
         ) from None
 
 
-def _sql(clause: Clause) -> ColumnElement[bool]:
-    column = _TEXT.get(clause.field, _NUMBER.get(clause.field))
-    return _OPERATORS[clause.operator](column, clause.value)
+def _column(clause: Clause) -> Any:
+    return _TEXT.get(clause.field, _NUMBER.get(clause.field))
+
+
+@lru_cache
+def _pattern(glob: str) -> re.Pattern[str]:
+    # To fnmatch a bracket begins a set of characters; here it is one.
+    return re.compile(fnmatch.translate(glob.replace("[", "[[]")), re.IGNORECASE)
 
 
 def _like(glob: str) -> str:
-    escaped = glob.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
-    return escaped.replace("*", "%").replace("?", "_")
+    """Return a LIKE pattern that fits at least what the glob does, where ASCII's case is ignored.
+
+    A letter that may differ from its variant by more than that stands for any character.
+    """
+    return "".join(_LIKE.get(each, each if each.isascii() else "_") for each in glob)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,14 @@ from sqlalchemy import (
     update,
 )
 
-from index.catalog.database import Database
-from index.catalog.embeddings import EmbeddingTable
-from index.catalog.filters import Filter
+from index.catalog.database import Database, chunks_of, driver_rows
+from index.catalog.filters import Filter, with_prediction
 from index.catalog.path_prefix import below, is_below
 from index.catalog.predictions import write_predictions
 from index.catalog.schema import Category, Embedding, Image, Prediction, Query, Removal
 from index.catalog.settings import next_generation
 from index.catalog.vector_codec import pack
+from index.catalog.views import delete_views_without_image
 from index.records import (
     Content,
     FileState,
@@ -40,8 +41,6 @@ from index.records import (
     Vectors,
 )
 
-# A statement names at most this many ids; SQLite's oldest limit on variables is 999.
-IDS_PER_STATEMENT = 900
 # More roots than this are left to Python: SQLite takes expressions at most 1,000 deep.
 ROOTS_PER_STATEMENT = 100
 
@@ -68,14 +67,11 @@ class ImageTable:
         Where they are.
     dtype
         How vectors are stored: `float16` or `float32`.
-    dim
-        Length of a vector.
     """
 
-    def __init__(self, database: Database, dtype: str, dim: int) -> None:
+    def __init__(self, database: Database, dtype: str) -> None:
         self._database = database
         self._dtype = np.dtype(dtype)
-        self._embeddings = EmbeddingTable(database, self._dtype, dim)
 
     def known(self, roots: Iterable[str]) -> dict[str, KnownImage]:
         """Return every image at or below one of `roots`, gone ones included, by path."""
@@ -84,24 +80,20 @@ class ImageTable:
         if len(roots) <= ROOTS_PER_STATEMENT:
             query = query.where(or_(false(), *map(below, roots)))
         with self._database.reading() as connection:
-            found = map(_known, connection.execute(query))
-            return {image.path: image for image in found if is_below(image.path, roots)}
+            found = [KnownImage(*row) for row in connection.execute(query)]
+        return {image.path: image for image in found if is_below(image.path, roots)}
 
     def with_content(self, content_hash: str) -> list[KnownImage]:
         """Return the images whose file has this content, oldest first."""
         query = _known_query().where(Image.content_hash == content_hash).order_by(Image.id)
         with self._database.reading() as connection:
-            return [_known(row) for row in connection.execute(query)]
+            return [KnownImage(*row) for row in connection.execute(query)]
 
     def content_hashes(self) -> Iterator[str]:
         """Yield the content hash of every image, gone ones included, in no order."""
         query = select(Image.content_hash).execution_options(yield_per=10_000)
         with self._database.reading() as connection:
             yield from connection.execute(query).scalars()
-
-    def as_stored(self, vectors: Vectors) -> Vectors:
-        """Return embeddings as they will be read back, rounded to the numbers that are stored."""
-        return Vectors(vectors.unit.astype(self._dtype).astype(np.float32), vectors.norm)
 
     def store(self, batch: Batch) -> list[int]:
         """Commit pictures with their embeddings and predictions; return their ids.
@@ -114,8 +106,8 @@ class ImageTable:
         with self._database.writing() as connection:
             generation = next_generation(connection)
             ids = _write_facts(connection, batch, generation)
-            for part in _parts(ids):
-                connection.execute(delete(Embedding).where(Embedding.image_id.in_(part)))
+            for chunk in chunks_of(ids):
+                connection.execute(delete(Embedding).where(Embedding.image_id.in_(chunk)))
             blobs = pack(batch.vectors.unit, self._dtype)
             rows = [
                 {"image_id": image_id, "vector": blob, "norm": float(norm)}
@@ -155,7 +147,6 @@ class ImageTable:
                     mtime_ns=bindparam("new_mtime_ns"),
                     scanned_ns=bindparam("new_scanned_ns"),
                 )
-                .execution_options(synchronize_session=None)
             )
             connection.execute(statement, rows)
 
@@ -170,12 +161,10 @@ class ImageTable:
         if not ids:
             return
         with self._database.writing() as connection:
-            values = {
-                "missing_since": datetime.now(UTC),
-                "generation": next_generation(connection),
-            }
-            for part in _parts(ids):
-                connection.execute(update(Image).where(Image.id.in_(part)).values(values))
+            generation = next_generation(connection)
+            values = {"missing_since": datetime.now(UTC), "generation": generation}
+            for chunk in chunks_of(ids):
+                connection.execute(update(Image).where(Image.id.in_(chunk)).values(values))
 
     def relabel(self, labels: Iterable[tuple[int, str | None]]) -> None:
         """Set the label of images, given as `(id, label)`."""
@@ -188,30 +177,36 @@ class ImageTable:
                 connection.execute(statement, rows)
 
     def delete(self, ids: Sequence[int]) -> None:
-        """Forget images altogether, embeddings and predictions included."""
+        """Forget images altogether, embeddings and predictions included.
+
+        The views of a content go with the last image that has it.
+        """
         if not ids:
             return
         with self._database.writing() as connection:
-            generation = next_generation(connection)
-            for part in _parts(ids):
-                connection.execute(delete(Prediction).where(Prediction.image_id.in_(part)))
-                connection.execute(delete(Embedding).where(Embedding.image_id.in_(part)))
-                gone = connection.execute(
-                    delete(Image).where(Image.id.in_(part)).returning(Image.id)
-                ).scalars()
-                removals = [{"image_id": each, "generation": generation} for each in gone]
+            generation, hashes = next_generation(connection), set[str]()
+            for chunk in chunks_of(ids):
+                connection.execute(delete(Prediction).where(Prediction.image_id.in_(chunk)))
+                connection.execute(delete(Embedding).where(Embedding.image_id.in_(chunk)))
+                statement = delete(Image).where(Image.id.in_(chunk))
+                gone = connection.execute(statement.returning(Image.id, Image.content_hash)).all()
+                hashes.update(row.content_hash for row in gone)
+                removals = [{"image_id": row.id, "generation": generation} for row in gone]
                 if removals:
                     connection.execute(insert(Removal), removals)
+            delete_views_without_image(connection, hashes)
 
     def matching(self, condition: Filter) -> Ids:
         """Return the ids of visible images that meet `condition`, ascending, int64 `[n]`."""
-        query = _with_prediction(select(Image.id)).where(condition.sql()).order_by(Image.id)
+        query = with_prediction(select(Image.id, *condition.glob_columns))
+        query = query.where(condition.sql()).order_by(Image.id)
         with self._database.reading() as connection:
-            return np.fromiter(connection.execute(query).scalars(), np.int64)
+            parts = map(condition.ids, driver_rows(connection.execute(query)))
+            return np.fromiter(chain.from_iterable(parts), np.int64)
 
     def rows(self, ids: Sequence[int]) -> dict[int, ImageRow]:
         """Return what a reader sees of these images; unknown ids are left out."""
-        columns = _with_prediction(
+        columns = with_prediction(
             select(
                 Image.id,
                 Image.path,
@@ -227,44 +222,27 @@ class ImageTable:
         )
         found: dict[int, ImageRow] = {}
         with self._database.reading() as connection:
-            for part in _parts(ids):
-                for row in connection.execute(columns.where(Image.id.in_(part))):
+            for chunk in chunks_of(ids):
+                for row in connection.execute(columns.where(Image.id.in_(chunk))):
                     found[row.id] = ImageRow(*row)
         return found
 
     def contents(self) -> list[Content]:
         """Return what every visible image holds, in order of id."""
-        query = (
-            select(Image.id, Image.path, Image.content_hash, Image.label)
-            .where(Image.missing_since.is_(None))
-            .order_by(Image.id)
-        )
         with self._database.reading() as connection:
-            return [Content(*row) for row in connection.execute(query)]
+            return [Content(*row) for row in connection.execute(_content_query())]
 
     def copies(self) -> list[Content]:
         """Return the visible images whose content another of them has, too, in order of id."""
         visible = Image.missing_since.is_(None)
         twice = select(Image.content_hash).where(visible).group_by(Image.content_hash)
-        query = (
-            select(Image.id, Image.path, Image.content_hash, Image.label)
-            .where(visible, Image.content_hash.in_(twice.having(func.count() > 1)))
-            .order_by(Image.id)
-        )
+        query = _content_query().where(Image.content_hash.in_(twice.having(func.count() > 1)))
         with self._database.reading() as connection:
             return [Content(*row) for row in connection.execute(query)]
 
-    def vectors(self, *, gone_too: bool = False) -> tuple[Ids, Vectors]:
-        """Return ids and embeddings of all visible images, in order of id."""
-        return self._embeddings.all(gone_too=gone_too)
-
-    def vectors_of(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
-        """Return ids and embeddings of these images, gone ones included, in order of id."""
-        return self._embeddings.of(ids)
-
     def _reveal(self, connection: Connection, ids: Sequence[int]) -> None:
-        for part in _parts(ids):
-            hidden = and_(Image.id.in_(part), Image.missing_since.is_not(None))
+        for chunk in chunks_of(ids):
+            hidden = and_(Image.id.in_(chunk), Image.missing_since.is_not(None))
             if connection.execute(select(func.count()).where(hidden)).scalar_one():
                 values = {"missing_since": None, "generation": next_generation(connection)}
                 connection.execute(update(Image).where(hidden).values(values))
@@ -283,16 +261,11 @@ def _known_query() -> Query:
     )
 
 
-def _known(row: Any) -> KnownImage:
-    return KnownImage(*row)
-
-
-def _with_prediction(query: Query) -> Query:
-    convincing = and_(Prediction.image_id == Image.id, Prediction.unknown.is_(False))
+def _content_query() -> Query:
     return (
-        query.select_from(Image)
-        .outerjoin(Prediction, convincing)
-        .outerjoin(Category, Category.id == Prediction.category_id)
+        select(Image.id, Image.path, Image.content_hash, Image.label)
+        .where(Image.missing_since.is_(None))
+        .order_by(Image.id)
     )
 
 
@@ -325,8 +298,3 @@ def _columns(facts: ImageFacts, generation: int) -> dict[str, Any]:
         "missing_since": None,
         "generation": generation,
     }
-
-
-def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), IDS_PER_STATEMENT):
-        yield ids[start : start + IDS_PER_STATEMENT]

@@ -1,4 +1,7 @@
-"""Whose embeddings a catalog holds, at a glance: long before SQLAlchemy could be imported."""
+"""A peek at whose embeddings an SQLite catalog holds, before SQLAlchemy could be imported.
+
+This and `dialect.py` are the two places that know SQLite.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from urllib.parse import quote
 from index.records import CatalogIdentity
 
 
-def glance(catalog: str | Path) -> CatalogIdentity | None:
-    """Return what the settings of an SQLite catalog say, None where they cannot be told so easily.
+def peek_identity(catalog: str | Path) -> CatalogIdentity | None:
+    """Return what the settings of an SQLite catalog say, None where they cannot be read so easily.
 
-    It is a hint for what may be begun early, and no more: nothing is migrated, locked or explained
-    here. Whoever takes the hint opens the catalog afterwards and compares.
+    It is a hint for the warm-up, and no more: nothing is migrated, locked or explained here.
+    Whoever takes the hint opens the catalog afterwards and compares.
 
     Parameters
     ----------

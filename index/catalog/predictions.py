@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
-from index.catalog.database import Database
+from index.catalog.database import Database, Upsert, chunks_of
 from index.catalog.schema import Category, Image, Prediction
 from index.catalog.vector_codec import pack_summary
 from index.records import Ids, Named, PredictedCategory
 
-# Of five values each: SQLite takes 32,766 values in one statement, PostgreSQL twice as many.
-ROWS_PER_STATEMENT = 512
-COLUMNS = ("image_id", "category_id", "probability", "unknown", "built_in")
-# What stands for a value that a row keeps. There is no category 0: a row that does not exist after
-# all is an error, not a wrong prediction.
-FILLERS = {"category_id": "0", "probability": "0", "unknown": "FALSE", "built_in": "NULL"}
+# There is no category 0: a row that does not exist after all is an error, not a wrong prediction.
+ROWS = Upsert(
+    "predictions",
+    "image_id",
+    (("category_id", "0"), ("probability", "0"), ("unknown", "FALSE"), ("built_in", "NULL")),
+    nullable=frozenset({"built_in"}),
+)
 
 
 class PredictionTable:
@@ -28,20 +28,20 @@ class PredictionTable:
         self._database = database
 
     def of(self, ids: Sequence[int]) -> dict[int, PredictedCategory]:
-        """Return the predictions of at most a few hundred images."""
-        query = (
-            select(
-                Prediction.image_id,
-                Category.name,
-                Category.source,
-                Prediction.probability,
-                Prediction.unknown,
-            )
-            .join(Category)
-            .where(Prediction.image_id.in_(ids))
-        )
+        """Return the predictions of these images; unknown ids are left out."""
+        query = select(
+            Prediction.image_id,
+            Category.name,
+            Category.source,
+            Prediction.probability,
+            Prediction.unknown,
+        ).join(Category)
         with self._database.reading() as connection:
-            return {row.image_id: PredictedCategory(*row) for row in connection.execute(query)}
+            return {
+                row.image_id: PredictedCategory(*row)
+                for chunk in chunks_of(ids)
+                for row in connection.execute(query.where(Prediction.image_id.in_(chunk)))
+            }
 
     def counts(self) -> dict[str, int]:
         """Return how many visible images each category was given, most frequent first."""
@@ -51,10 +51,11 @@ class PredictionTable:
             .join(Image, Image.id == Prediction.image_id)
             .where(Image.missing_since.is_(None), Prediction.unknown.is_(False))
             .group_by(Category.name)
-            .order_by(func.count().desc(), Category.name)
         )
         with self._database.reading() as connection:
-            return {name: int(count) for name, count in connection.execute(query)}
+            found = [(name, int(count)) for name, count in connection.execute(query)]
+        # Sorted here: databases differ in how they order text.
+        return dict(sorted(found, key=lambda pair: (-pair[1], pair[0])))
 
 
 def replace_predictions(
@@ -78,8 +79,8 @@ def replace_predictions(
             _write(connection, ids, named, keys)
             continue
         values = _values(named, keys)
-        _upsert(connection, ids, {"probability": values.pop("probability")})
-        _upsert(connection, ids, values)
+        ROWS.execute(connection, ids.tolist(), {"probability": values.pop("probability")})
+        ROWS.execute(connection, ids.tolist(), values)
     wanted = set(keys)
     others = [
         {"key": key}
@@ -100,7 +101,7 @@ def _write(connection: Connection, ids: Ids, named: Named, keys: Sequence[int]) 
     """Set all there is to know of these images' predictions."""
     summary = named.summary
     built_in = pack_summary(summary) if summary is not None else [None] * len(ids)
-    _upsert(connection, ids, {**_values(named, keys), "built_in": built_in})
+    ROWS.execute(connection, ids.tolist(), {**_values(named, keys), "built_in": built_in})
 
 
 def _values(named: Named, keys: Sequence[int]) -> dict[str, list[Any]]:
@@ -109,39 +110,6 @@ def _values(named: Named, keys: Sequence[int]) -> dict[str, list[Any]]:
         "probability": named.probability.tolist(),
         "unknown": named.unknown.tolist(),
     }
-
-
-def _upsert(connection: Connection, ids: Ids, values: Mapping[str, list[Any]]) -> None:
-    """Insert rows of all values, or set these values of rows that exist and differ there."""
-    columns = [ids.tolist(), *values.values()]
-    width = len(columns)
-    for start in range(0, len(ids), ROWS_PER_STATEMENT):
-        stop = min(start + ROWS_PER_STATEMENT, len(ids))
-        flat: list[Any] = [None] * (width * (stop - start))
-        for place, column in enumerate(columns):
-            flat[place::width] = column[start:stop]
-        statement = _statement(connection.dialect.name, stop - start, tuple(values))
-        connection.exec_driver_sql(statement, tuple(flat))
-
-
-@lru_cache(maxsize=16)
-def _statement(dialect: str, rows: int, change: tuple[str, ...]) -> str:
-    """Return an upsert of many rows as the driver takes it.
-
-    SQLAlchemy would spend more on putting so large a statement together than the database does on
-    carrying it out.
-    """
-    mark = "?" if dialect == "sqlite" else "%s"
-    given = [mark if name in ("image_id", *change) else FILLERS[name] for name in COLUMNS]
-    rows_given = ", ".join([f"({', '.join(given)})"] * rows)
-    statement = (
-        f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES {rows_given} "
-        f"ON CONFLICT (image_id) DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in change)}"
-    )
-    if "built_in" in change:
-        # It may be NULL, and databases differ in how that is compared.
-        return statement
-    return f"{statement} WHERE " + " OR ".join(f"predictions.{n} <> excluded.{n}" for n in change)
 
 
 def _category_ids(connection: Connection, names: Sequence[tuple[str, str]]) -> list[int]:

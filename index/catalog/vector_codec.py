@@ -1,4 +1,4 @@
-"""Numbers as bytes: how one row's embedding, and what is remembered of it, is kept in a column."""
+"""Vectors as bytes: how an embedding, and what is remembered of it, is stored in a column."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def unpack_blobs(blobs: Sequence[bytes], dtype: np.dtype[Any]) -> Floats:
 
 
 def unpack_into(out: Floats, blobs: Sequence[bytes], dtype: np.dtype[Any]) -> None:
-    """Write the numbers of `n` blobs to `out`, contiguous float32 `[n, dim]`."""
+    """Write the vectors of `n` blobs to `out`, contiguous float32 `[n, dim]`."""
     PackedVectors.of(blobs, dtype, out.shape[1], out[:, 0]).unpack_into(out)
 
 
@@ -97,17 +97,17 @@ class PackedVectors:
 
 
 def _unpack(stored: npt.NDArray[Any], out: Floats) -> None:
-    """Convert finite numbers three times as fast as numpy does.
+    """Convert finite values three times as fast as numpy does.
 
     The bits of a float16, moved up by 13, are those of a float32 that is 2**112 times too small:
-    the exponents count from 15 and from 127. That holds for subnormal numbers, too.
+    the exponents count from 15 and from 127. That holds for subnormal values, too.
     """
     if stored.dtype != np.float16:
         out[:] = stored
         return
     bits = out.view(np.int32)
     np.left_shift(stored.view(np.int16), np.int32(13), out=bits, dtype=np.int32)
-    # The sign was drawn out over the bits between its old place and its new one.
+    # The shift repeats the sign in the bits between its old position and its new one.
     np.bitwise_and(bits, np.int32(~0x70000000), out=bits)
     np.multiply(out, np.float32(2.0**112), out=out)
 

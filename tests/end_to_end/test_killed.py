@@ -176,7 +176,7 @@ def _assert_predictions_follow_from_heads(store: Path) -> None:
     with Catalog.open(store / "catalog.sqlite") as catalog:
         heads = [head_from_bytes(row.file, row.name) for row in catalog.heads.all()]
         assert {head.name for head in heads} <= {"one", "two"}
-        ids, vectors = catalog.images.vectors()
+        ids, vectors = catalog.embeddings.all()
         assert len(ids) == IMAGES
         wanted = Classifier(FakeEmbedder(Config.at(store)).built_in, heads).best(vectors)
         predictions = catalog.predictions.of(ids.tolist())

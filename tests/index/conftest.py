@@ -214,7 +214,7 @@ def check(
 
     def checked(catalog: Catalog, path: Path) -> OpenedIndex:
         opened = open_index(catalog, path)
-        ids, vectors = catalog.images.vectors()
+        ids, vectors = catalog.embeddings.all()
         assert contents_of(opened.vectors) == dict(
             zip(ids.tolist(), vectors.unit.tolist(), strict=True)
         )
@@ -244,7 +244,7 @@ def check_large() -> Callable[[Catalog, OpenedIndex], None]:
     """Hold an index, arranged or not, against its catalog: every image once, by its own vector."""
 
     def checked(catalog: Catalog, opened: OpenedIndex) -> None:
-        ids, vectors = catalog.images.vectors()
+        ids, vectors = catalog.embeddings.all()
         assert sorted(opened.vectors.ids.tolist()) == ids.tolist()
         assert (opened.count, opened.generation) == (len(ids), catalog.generation())
         with pytest.MonkeyPatch.context() as patch:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from index.store import Store, find_store
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ENGINE_STORE", raising=False)
     monkeypatch.delenv("ENGINE_CATALOG_URL", raising=False)
+    monkeypatch.delenv("SUDO_UID", raising=False)
 
 
 def _fill(folder: Path) -> Path:
@@ -113,3 +117,120 @@ def test_a_store_cannot_be_made_where_a_file_lies(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="--store"):
         Store(tmp_path / "file" / ".engine").make()
+
+
+# Two users who are not root; there need not be accounts of them.
+ANNA, BEN = 61_001, 61_002
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A store that belongs to another user, in a folder where this one works."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root can give a folder to another user")
+    folder = _fill(tmp_path / ".engine")
+    for path in (folder, folder / "catalog.sqlite"):
+        os.chown(path, ANNA, ANNA)
+    return folder
+
+
+@contextmanager
+def _as_user(user: int) -> Iterator[None]:
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_store_of_another_user_is_refused_where_it_was_only_found(theirs: Path) -> None:
+    deep = theirs.parent / "a" / "b"
+    deep.mkdir(parents=True)
+    for start in (theirs.parent, deep):
+        with pytest.raises(StoreError) as caught:
+            find_store(start=start)
+        assert caught.value.thing == str(theirs)
+        assert f"another user (uid {ANNA})" in caught.value.reason
+        assert f"--store {theirs}" in caught.value.remedy
+        assert f"ENGINE_STORE={theirs}" in caught.value.remedy
+
+
+def test_the_owner_of_a_refused_store_is_told_by_name(theirs: Path) -> None:
+    import pwd
+
+    someone = next((each for each in pwd.getpwall() if each.pw_uid), None)
+    if someone is None:
+        pytest.skip("this system has no user but root")
+    os.chown(theirs, someone.pw_uid, -1)
+    with pytest.raises(StoreError, match=rf"another user \({someone.pw_name}\)"):
+        find_store(start=theirs.parent)
+
+
+def test_a_store_of_another_user_is_used_where_it_is_named(
+    theirs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_store(theirs, start=theirs.parent).folder == theirs
+    monkeypatch.setenv("ENGINE_STORE", str(theirs))
+    assert find_store(start=theirs.parent).folder == theirs
+
+
+def test_a_folder_of_another_user_is_refused_before_a_store_is_made_in_it(theirs: Path) -> None:
+    (theirs / "catalog.sqlite").unlink()
+    with pytest.raises(StoreError, match="another user"):
+        find_store(start=theirs.parent)
+
+
+def test_a_link_that_another_user_made_is_refused_wherever_it_leads(
+    theirs: Path, tmp_path: Path
+) -> None:
+    own = _fill(tmp_path / "own")
+    link = tmp_path / "work" / ".engine"
+    link.parent.mkdir()
+    link.symlink_to(own)
+    assert find_store(start=link.parent).folder == link
+    os.chown(link, ANNA, ANNA, follow_symlinks=False)
+    with pytest.raises(StoreError, match="another user"):
+        find_store(start=link.parent)
+
+
+def test_what_lies_above_the_nearest_store_does_not_matter(theirs: Path) -> None:
+    near = _fill(theirs.parent / "a" / ".engine")
+    assert find_store(start=near.parent).folder == near
+
+
+@pytest.mark.parametrize(
+    ("caller", "trusted"), [(str(ANNA), True), (str(BEN), False), ("", False), ("-1", False)]
+)
+def test_under_sudo_root_finds_the_stores_of_its_caller(
+    theirs: Path, monkeypatch: pytest.MonkeyPatch, caller: str, trusted: bool
+) -> None:
+    monkeypatch.setenv("SUDO_UID", caller)
+    if trusted:
+        assert find_store(start=theirs.parent).folder == theirs
+    else:
+        with pytest.raises(StoreError, match="another user"):
+            find_store(start=theirs.parent)
+
+
+def test_under_sudo_root_still_finds_its_own_stores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = _fill(tmp_path / ".engine")
+    monkeypatch.setenv("SUDO_UID", str(ANNA))
+    assert find_store(start=tmp_path).folder == own
+
+
+@pytest.mark.parametrize(("user", "trusted"), [(ANNA, True), (BEN, False)])
+def test_users_find_their_own_stores_and_no_others(
+    theirs: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch, user: int, trusted: bool
+) -> None:
+    # Who is not root has no use for what sudo says.
+    monkeypatch.setenv("SUDO_UID", str(ANNA))
+    store = open_folder / ".engine"
+    theirs.rename(store)
+    with _as_user(user):
+        if trusted:
+            assert find_store(start=open_folder).folder == store
+        else:
+            with pytest.raises(StoreError, match="another user"):
+                find_store(start=open_folder)

@@ -160,8 +160,7 @@ def test_after_any_changes_the_index_holds_what_the_catalog_shows(
     @given(steps=steps)
     def holds(steps: list[tuple[str, int, int]]) -> None:
         with new_catalog(dtype=dtype) as catalog:
-            assert isinstance(catalog.database.path, Path)
-            index_file = catalog.database.path.with_name("index.faiss")
+            index_file = Path(catalog.database.name).with_name("index.faiss")
             for number, (verb, count, seed) in enumerate(steps):
                 _apply(catalog, (verb, count, seed + number * 2**17), index_file, make_batch)
                 if verb in ("save", "settle"):

@@ -80,7 +80,7 @@ def image(number: int) -> tuple[None, ImageFacts, Pixels]:
 
 
 def paths(catalog: Catalog) -> list[str]:
-    ids, _ = catalog.images.vectors()
+    ids, _ = catalog.embeddings.all()
     return [row.path for row in catalog.images.rows(ids.tolist()).values()]
 
 
@@ -111,7 +111,7 @@ def test_each_image_gets_its_own_embedding(
     for number in range(30):
         writer.add(*image(number))
     writer.flush()
-    _, vectors = catalog.images.vectors()
+    _, vectors = catalog.embeddings.all()
     wanted = FakeEmbedder.embed(embedder, [image(number)[2] for number in range(30)])
     assert np.allclose(vectors.raw, wanted.raw, rtol=1e-2)
     assert vectors.unit.shape == (30, FAKE.dim)

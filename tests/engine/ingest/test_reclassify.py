@@ -51,7 +51,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def assert_as_if_looked_at_afresh(catalog: Catalog, config: Config) -> None:
     heads = [head_from_bytes(row.file, row.name) for row in catalog.heads.all()]
-    ids, vectors = catalog.images.vectors(gone_too=True)
+    ids, vectors = catalog.embeddings.all(gone_too=True)
     wanted = Classifier(FakeEmbedder(config).built_in, heads).joint(vectors).best()
     said = catalog.predictions.of(ids.tolist())
     rows = [said[key] for key in ids.tolist()]
@@ -71,7 +71,7 @@ def forget(catalog: Catalog, ids: list[int]) -> None:
 
 def remembered(catalog: Catalog) -> bool:
     return all(
-        catalog.embeddings.within(span).summary.complete for span in catalog.embeddings.spans()
+        catalog.embeddings.in_span(span).summary.complete for span in catalog.embeddings.spans()
     )
 
 
@@ -93,7 +93,7 @@ def test_two_heads_and_one_of_them_deleted(labelled: Engine, catalog: Catalog) -
 
 
 def test_gone_images_are_classified_too(labelled: Engine, catalog: Catalog) -> None:
-    ids = catalog.images.vectors()[0].tolist()
+    ids = catalog.embeddings.all()[0].tolist()
     catalog.images.hide(ids[::4])
     labelled.train(head="mine", from_labels=True, options=QUICK)
     assert_as_if_looked_at_afresh(catalog, labelled.config)
@@ -104,7 +104,7 @@ def test_images_of_an_older_release_are_worked_out_and_then_remembered(
     labelled: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, forgotten: slice
 ) -> None:
     monkeypatch.setattr("engine.ingest.reclassify.SPAN", 4)
-    forget(catalog, catalog.images.vectors()[0].tolist()[forgotten])
+    forget(catalog, catalog.embeddings.all()[0].tolist()[forgotten])
     assert not remembered(catalog)
     labelled.train(head="mine", from_labels=True, options=QUICK)
     assert_as_if_looked_at_afresh(catalog, labelled.config)
@@ -123,7 +123,7 @@ def test_the_built_in_categories_are_asked_once_for_a_image(
 
 def test_a_catalog_that_has_become_empty_forgets_a_head(labelled: Engine, catalog: Catalog) -> None:
     labelled.train(head="mine", from_labels=True, options=QUICK)
-    catalog.images.delete(catalog.images.vectors()[0].tolist())
+    catalog.images.delete(catalog.embeddings.all()[0].tolist())
     labelled.heads.delete("mine")
     assert list(labelled.heads) == []
 
@@ -132,7 +132,7 @@ def test_a_reader_sees_all_predictions_before_or_all_after(
     labelled: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labelled.train(head="mine", from_labels=True, options=QUICK)
-    ids = catalog.images.vectors()[0].tolist()
+    ids = catalog.embeddings.all()[0].tolist()
     before = catalog.predictions.of(ids)
     seen = []
     settle = Classifier.settle
@@ -152,7 +152,7 @@ def test_a_refresh_that_breaks_off_leaves_everything_as_it_was(
     labelled: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labelled.train(head="mine", from_labels=True, options=QUICK)
-    ids = catalog.images.vectors()[0].tolist()
+    ids = catalog.embeddings.all()[0].tolist()
     before = catalog.predictions.of(ids)
     monkeypatch.setattr("engine.ingest.reclassify.SPAN", 4)
     calls = iter([True, True, False])

@@ -1,30 +1,34 @@
-"""Transactions, readers beside a writer, and what becomes of damaged files and full disks."""
+"""Transactions, readers beside a writer, and one writer at a time, on either database."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
-import index.catalog.database
 from index.catalog.catalog import Catalog
-from index.catalog.database import Database
-from index.catalog.images import Batch
+from index.catalog.database import Database, chunks_of
+from index.catalog.dialect import DatabaseLimits
 from index.catalog.settings import read_setting, write_setting
-from index.errors import (
-    CatalogDamagedError,
-    CatalogError,
-    DiskFullError,
-    StoreError,
-    StoreLockedError,
-)
+from index.errors import CatalogError, StoreLockedError
+from tests.support import REPOSITORY
 
-MakeBatch = Callable[..., Batch]
-PAGE = 4096
+# What a person may write on a command line, and what SQL would take for the end of a comment.
+ODD_ARGUMENTS = ("*/ SELECT", "/*", "100 %s", "M\N{LATIN SMALL LETTER O WITH DIAERESIS}bel")
+HOLDER = """
+import sys
+from pathlib import Path
+from index.catalog.database import Database
+url = sys.argv[1]
+database = Database(url if "://" in url else Path(url))
+with database.writer_lock():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -33,9 +37,9 @@ def database(catalog: Catalog) -> Database:
 
 
 @pytest.fixture
-def second(catalog: Catalog, tmp_path: Path) -> Iterator[Database]:
+def second(catalog: Catalog, database_url: str | Path) -> Iterator[Database]:
     """Another connection to the same catalog, as another process would have it."""
-    made = Database(tmp_path / "catalog.sqlite")
+    made = Database(database_url)
     yield made
     made.close()
 
@@ -82,11 +86,10 @@ def test_a_reading_transaction_sees_one_state_to_its_end(
     assert _setting(second, "color") == "green"
 
 
-def test_a_second_writer_is_told_to_try_later(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_second_transaction_that_writes_is_told_to_try_later(
+    catalog: Catalog, database_url: str | Path
 ) -> None:
-    monkeypatch.setattr(index.catalog.database, "BUSY_TIMEOUT_MS", 0)
-    impatient = Database(tmp_path / "catalog.sqlite")
+    impatient = Database(database_url, DatabaseLimits(busy_seconds=0.001))
     with (
         catalog.database.writing(),
         pytest.raises(StoreLockedError, match="Try again"),
@@ -96,145 +99,137 @@ def test_a_second_writer_is_told_to_try_later(
     impatient.close()
 
 
-def test_every_commit_is_flushed_to_the_disk(database: Database) -> None:
-    with database.reading() as connection:
-        full = 2
-        assert connection.execute(text("PRAGMA synchronous")).scalar() == full
-        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
-
-
 @pytest.fixture
-def closed(catalog: Catalog, tmp_path: Path, make_batch: MakeBatch) -> Path:
-    """The file of a catalog of 300 images."""
-    catalog.images.store(make_batch([f"/pictures/{number}.jpg" for number in range(300)]))
-    catalog.close()
-    return tmp_path / "catalog.sqlite"
+def holder(catalog: Catalog, database_url: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the writer lock of `catalog`, until its stdin ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(database_url), *ODD_ARGUMENTS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
 
 
-def _read_all(path: Path) -> None:
-    with Catalog.open(path) as catalog:
-        catalog.images.known(["/"])
-        catalog.images.vectors()
+def _can_lock(database: Database) -> bool:
+    try:
+        with database.writer_lock():
+            return True
+    except StoreLockedError:
+        return False
 
 
-def _garbage(data: bytes) -> bytes:
-    return b"this is no database " * 500
+def test_the_writer_lock_of_a_quiet_catalog_is_free(database: Database) -> None:
+    assert database.current_writer() is None
+    assert _can_lock(database)
+    assert _can_lock(database)
 
 
-def _half(data: bytes) -> bytes:
-    return data[: len(data) // 2]
-
-
-def _first_page(data: bytes) -> bytes:
-    return data[:PAGE]
-
-
-def _hole(data: bytes) -> bytes:
-    middle = len(data) // PAGE // 2 * PAGE
-    return data[:PAGE] + b"\xff" * (middle - PAGE) + data[middle:]
-
-
-@pytest.mark.parametrize("harm", [_garbage, _half, _first_page, _hole])
-def test_a_damaged_file_is_called_damaged_and_left_as_it_is(
-    closed: Path, harm: Callable[[bytes], bytes]
+def test_a_second_writer_is_told_who_the_first_one_is(
+    database: Database, holder: subprocess.Popen[str]
 ) -> None:
-    damaged = harm(closed.read_bytes())
-    closed.write_bytes(damaged)
-    with pytest.raises(CatalogDamagedError) as caught:
-        _read_all(closed)
-    assert caught.value.thing == str(closed)
-    assert "Put back a copy" in caught.value.remedy
-    assert closed.read_bytes() == damaged
+    with pytest.raises(StoreLockedError) as caught, database.writer_lock():
+        pass
+    assert f"process {holder.pid} on {os.uname().nodename}, since 20" in caught.value.reason
+    assert " ".join(ODD_ARGUMENTS) in caught.value.reason
+    assert caught.value.remedy == "Wait until it has ended"
 
 
-def test_an_undamaged_file_reads_well(closed: Path) -> None:
-    _read_all(closed)
+def test_a_reader_is_told_who_is_writing(database: Database, holder: subprocess.Popen[str]) -> None:
+    assert f"process {holder.pid} on " in str(database.current_writer())
 
 
-def test_writing_into_a_damaged_file_is_refused(closed: Path, make_batch: MakeBatch) -> None:
-    damaged = _hole(closed.read_bytes())
-    closed.write_bytes(damaged)
-    with (
-        pytest.raises(CatalogDamagedError),
-        Catalog.open(closed) as catalog,
-    ):
-        catalog.images.store(make_batch(["/new.jpg"]))
-    assert closed.read_bytes() == damaged
-
-
-def _limit(database: Database, spare: int) -> None:
-    with database.reading() as connection:
-        used = connection.execute(text("PRAGMA page_count")).scalar_one()
-        connection.execute(text(f"PRAGMA max_page_count = {used + spare}"))
-
-
-def test_a_full_disk_keeps_all_that_was_committed(catalog: Catalog, make_batch: MakeBatch) -> None:
-    paths = [f"/{number}.jpg" for number in range(2000)]
-    kept = catalog.images.store(make_batch(paths[:100]))
-    _limit(catalog.database, spare=2)
-    with pytest.raises(DiskFullError, match="Free some space"):
-        catalog.images.store(make_batch(paths[100:]))
-    ids, vectors = catalog.images.vectors()
-    assert ids.tolist() == kept
-    assert vectors.unit.tolist() == make_batch(paths[:100]).vectors.unit.tolist()
-    assert catalog.counts().images == catalog.counts().predictions == 100
-    assert catalog.problems() == []
-
-
-def test_once_there_is_room_again_the_same_batch_goes_in(
-    catalog: Catalog, make_batch: MakeBatch
+def test_a_second_writer_in_the_same_process_is_refused_too(
+    database: Database, second: Database
 ) -> None:
-    batch = make_batch([f"/{number}.jpg" for number in range(2000)])
-    _limit(catalog.database, spare=2)
-    with pytest.raises(DiskFullError):
-        catalog.images.store(batch)
-    _limit(catalog.database, spare=100_000)
-    catalog.images.store(batch)
-    assert catalog.counts().images == 2000
+    with database.writer_lock():
+        assert not _can_lock(second)
+        assert not _can_lock(database)
+        assert f"process {os.getpid()} " in str(second.current_writer())
+    assert _can_lock(second)
 
 
-ReadOnly = Callable[[], AbstractContextManager[None]]
-
-
-@pytest.fixture
-def archived(closed: Path, open_folder: Path) -> Path:
-    """The same catalog in a folder that `read_only` can protect."""
-    place = open_folder / "catalog.sqlite"
-    place.write_bytes(closed.read_bytes())
-    place.chmod(0o644)
-    return place
-
-
-def test_a_catalog_in_a_read_only_folder_can_be_read(archived: Path, read_only: ReadOnly) -> None:
-    with read_only(), Catalog.open(archived) as catalog:
-        assert len(catalog.images.known(["/"])) == 300
-        assert catalog.problems() == []
-        assert os.listdir(archived.parent) == ["catalog.sqlite"]
-
-
-def test_a_catalog_in_a_read_only_folder_cannot_be_written(
-    archived: Path, read_only: ReadOnly
+def test_being_refused_does_not_take_the_writer_lock_from_its_holder(
+    database: Database, holder: subprocess.Popen[str]
 ) -> None:
-    with (
-        read_only(),
-        Catalog.open(archived) as catalog,
-        pytest.raises(CatalogError, match=r"cannot be written.*permissions"),
-    ):
-        catalog.images.hide([1])
+    assert not _can_lock(database)
+    assert not _can_lock(database)
+    assert f"process {holder.pid} " in str(database.current_writer())
 
 
-def test_a_catalog_that_may_not_be_read_is_an_error_of_the_store(
-    archived: Path, read_only: ReadOnly
+def test_the_writer_lock_goes_with_a_process_that_is_killed(
+    database: Database, holder: subprocess.Popen[str]
 ) -> None:
-    archived.chmod(0o600)
-    with read_only(), pytest.raises(StoreError, match="permissions"):
-        Catalog.open(archived)
+    holder.kill()
+    holder.wait()
+    # A server needs a moment to notice.
+    with database.writer_lock(wait_seconds=10):
+        pass
+    assert database.current_writer() is None
 
 
-@pytest.mark.parametrize("name", ["100%25 #1?mode=memory", os.fsdecode(b"latin1-\xe9")])
-def test_a_store_with_an_odd_name_can_be_read_when_it_is_read_only(
-    archived: Path, open_folder: Path, read_only: ReadOnly, name: str
+def test_a_patient_writer_gets_the_lock_when_the_first_one_ends(
+    database: Database, holder: subprocess.Popen[str]
 ) -> None:
-    odd = archived.rename(open_folder / name)
-    with read_only(), Catalog.open(odd) as catalog:
-        assert catalog.counts().images == 300
+    assert holder.stdin is not None
+    holder.stdin.close()
+    with database.writer_lock(wait_seconds=10):
+        assert f"process {os.getpid()} " in str(database.current_writer())
+
+
+def test_the_writer_lock_is_free_when_its_block_raises(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.writer_lock():
+        raise ZeroDivisionError
+    assert _can_lock(database)
+
+
+def test_who_holds_the_writer_lock_writes(database: Database, second: Database) -> None:
+    with database.writer_lock(), database.writing() as connection:
+        write_setting(connection, "color", "green")
+    assert _setting(second, "color") == "green"
+
+
+def test_readers_need_no_writer_lock(catalog: Catalog, holder: subprocess.Popen[str]) -> None:
+    assert catalog.counts().images == 0
+    assert not _can_lock(catalog.database)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("no url", "URL"),
+        ("mysql://host/name", "neither PostgreSQL nor a file of SQLite"),
+        ("sqlite://", "neither PostgreSQL nor a file of SQLite"),
+        ("sqlite:///:memory:", "neither PostgreSQL nor a file of SQLite"),
+        ("postgresql+nothing://host/name", "nothing"),
+    ],
+)
+def test_a_url_of_no_database_for_a_catalog_is_refused(url: str, words: str) -> None:
+    with pytest.raises(CatalogError) as caught:
+        Database(url)
+    assert caught.value.thing == "ENGINE_CATALOG_URL"
+    assert words in caught.value.reason
+    assert "postgresql+psycopg://" in caught.value.remedy
+
+
+def test_a_url_of_an_sqlite_file_is_that_file(file_catalog: Catalog, tmp_path: Path) -> None:
+    by_url = Database(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
+    with file_catalog.database.writing() as connection:
+        write_setting(connection, "color", "green")
+    assert _setting(by_url, "color") == "green"
+    with by_url.writer_lock():
+        assert not _can_lock(file_catalog.database)
+    by_url.close()
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (9, [3, 3, 3])]
+)
+def test_chunks_hold_every_value_once_and_in_order(count: int, sizes: list[int]) -> None:
+    chunks = list(chunks_of(range(count), 3))
+    assert [len(chunk) for chunk in chunks] == sizes
+    assert [value for chunk in chunks for value in chunk] == list(range(count))

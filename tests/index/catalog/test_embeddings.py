@@ -20,10 +20,8 @@ MakeBatch = Callable[..., Batch]
 def batch(make_batch: MakeBatch) -> Batch:
     """Ten pictures of which it is known what the built-in categories say."""
     made = make_batch([f"/{number}" for number in range(10)])
-    numbers = np.arange(10, dtype=np.float32)
-    return replace(
-        made, named=replace(made.named, summary=Summary(np.arange(10), numbers, -numbers))
-    )
+    logits = np.arange(10, dtype=np.float32)
+    return replace(made, named=replace(made.named, summary=Summary(np.arange(10), logits, -logits)))
 
 
 @pytest.fixture
@@ -33,7 +31,7 @@ def ids(catalog: Catalog, batch: Batch) -> list[int]:
 
 
 def test_spans_hold_every_embedding_once(catalog: Catalog, ids: list[int]) -> None:
-    parts = [catalog.embeddings.within(span) for span in catalog.embeddings.spans(3)]
+    parts = [catalog.embeddings.in_span(span) for span in catalog.embeddings.spans(3)]
     assert [len(part) for part in parts] == [3, 3, 3, 1]
     assert np.concatenate([part.ids for part in parts]).tolist() == ids
 
@@ -41,7 +39,7 @@ def test_spans_hold_every_embedding_once(catalog: Catalog, ids: list[int]) -> No
 def test_a_span_brings_vectors_norms_and_what_is_remembered(
     catalog: Catalog, batch: Batch, ids: list[int]
 ) -> None:
-    part = catalog.embeddings.within((ids[2], ids[4]))
+    part = catalog.embeddings.in_span((ids[2], ids[4]))
     assert part.packed.vectors.unit.tolist() == batch.vectors.unit[2:5].tolist()
     assert part.packed.norm.tolist() == batch.vectors.norm[2:5].tolist()
     assert part.summary.choice.tolist() == [2, 3, 4]
@@ -51,11 +49,10 @@ def test_a_span_brings_vectors_norms_and_what_is_remembered(
 
 @pytest.mark.parametrize("few", [1, 3, 10, 64])
 def test_a_span_copied_in_pieces_is_what_is_read_one_by_one(
-    catalog: Catalog, ids: list[int], monkeypatch: pytest.MonkeyPatch, few: int
+    catalog: Catalog, ids: list[int], few: int
 ) -> None:
-    monkeypatch.setattr("index.catalog.embeddings.FEW_ROWS", few)
-    part = catalog.embeddings.within((ids[0], ids[-1] + 5))
-    singly = [catalog.images.vectors_of([key])[1] for key in ids]
+    part = catalog.embeddings.in_span((ids[0], ids[-1] + 5), rows_copied=few)
+    singly = [catalog.embeddings.of([key])[1] for key in ids]
     assert part.ids.tolist() == ids
     assert part.packed.vectors.unit.tolist() == [each.unit[0].tolist() for each in singly]
     assert part.packed.norm.tolist() == [each.norm[0] for each in singly]
@@ -63,7 +60,7 @@ def test_a_span_copied_in_pieces_is_what_is_read_one_by_one(
 
 def test_gaps_between_ids_are_no_images(catalog: Catalog, ids: list[int]) -> None:
     catalog.images.delete(ids[1:9])
-    parts = [catalog.embeddings.within(span) for span in catalog.embeddings.spans(3)]
+    parts = [catalog.embeddings.in_span(span) for span in catalog.embeddings.spans(3)]
     assert [part.ids.tolist() for part in parts] == [[ids[0]], [], [], [ids[9]]]
     assert parts[1].packed.vectors.unit.shape == (0, 8)
 
@@ -73,8 +70,8 @@ def test_gone_images_are_in_a_span_unless_only_visible_ones_are_wanted(
 ) -> None:
     catalog.images.hide(ids[:1])
     span = (ids[0], ids[1])
-    assert catalog.embeddings.within(span).ids.tolist() == ids[:2]
-    assert catalog.embeddings.within(span, visible=True).ids.tolist() == ids[1:2]
+    assert catalog.embeddings.in_span(span).ids.tolist() == ids[:2]
+    assert catalog.embeddings.in_span(span, visible=True).ids.tolist() == ids[1:2]
 
 
 def test_an_empty_catalog_has_no_spans(catalog: Catalog) -> None:
@@ -86,7 +83,7 @@ def test_what_was_not_worked_out_is_missing_in_a_span(
 ) -> None:
     catalog.images.store(make_batch(["/a"]))
     (span,) = catalog.embeddings.spans()
-    assert not catalog.embeddings.within(span).summary.complete
+    assert not catalog.embeddings.in_span(span).summary.complete
 
 
 def test_chosen_embeddings_come_in_order_of_id(

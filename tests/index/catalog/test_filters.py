@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from string import ascii_lowercase
 
 import pytest
 from hypothesis import example, given, settings
@@ -103,8 +106,69 @@ def test_a_category_is_not_claimed_for_an_image_that_is_unknown(stocked: Catalog
     }
 
 
-letters = st.text("ab%_\\.\N{COUCH AND LAMP}", max_size=5)
-globs = st.text("ab%_\\.*?\N{COUCH AND LAMP}", max_size=5)
+# What `label~GLOB` says of labels, on every database.
+CASES = [
+    ("bed*", ["bed", "Bed", "BEDROOM"], ["a bed", "be d"]),
+    ("BED*", ["bed", "Bed", "BEDROOM"], ["a bed"]),
+    ("*Ärger", ["ärger", "ÄRGER", "Viel Ärger"], ["arger", "a\u0308rger"]),
+    ("straße", ["Straße", "STRAẞE"], ["strasse", "STRASSE"]),
+    ("stra?e", ["straße", "STRAẞE"], ["strasse"]),
+    ("ΣΟΦΟΣ", ["σοφος", "σοφοσ", "Σοφος"], ["σοφο"]),
+    ("ДОМ*", ["дом", "Домик"], ["dom"]),
+    ("izmir", ["IZMIR", "İzmir", "ızmir"], ["zmir"]),
+    ("İZMİR", ["izmir", "İzmir"], ["zmir"]),
+    ("k?lvin", ["Kelvin", "\N{KELVIN SIGN}elvin", "kÉlvin"], ["kelvvin"]),
+    ("slow", ["SLOW", "\N{LATIN SMALL LETTER LONG S}low"], ["low"]),
+    ("?", ["é", "É", "\N{COUCH AND LAMP}", "_", "?"], ["", "e\u0301", "ab"]),
+    ("[a-c]%_", ["[a-c]%_", "[A-C]%_"], ["b%_", "[a-c]xy"]),
+    ("a\\*", ["a\\b", "A\\"], ["a", "a*"]),
+    ("", [""], ["a"]),
+    ("*", ["", "a", "a\nb"], []),
+]
+
+
+@pytest.mark.parametrize(("glob", "fitting", "others"), CASES)
+def test_a_glob_ignores_case_and_a_comparison_does_not(
+    shared_catalog: Catalog,
+    make_batch: MakeBatch,
+    glob: str,
+    fitting: list[str],
+    others: list[str],
+) -> None:
+    labels = [*fitting, *others]
+    paths = [f"/{number}" for number in range(len(labels))]
+    ids = shared_catalog.images.store(make_batch(paths, labels=labels))
+    try:
+        found = shared_catalog.images.matching(Filter.parse([f"label~{glob}"])).tolist()
+        assert [label for key, label in zip(ids, labels, strict=True) if key in found] == fitting
+        equal = shared_catalog.images.matching(Filter.parse([f"label={glob}"])).tolist()
+        assert equal == [key for key, label in zip(ids, labels, strict=True) if label == glob]
+    finally:
+        shared_catalog.images.delete(ids)
+
+
+def test_two_globs_of_one_field_must_both_match(stocked: Catalog) -> None:
+    assert _paths(stocked, "path~*SHOP*", "path~*.jpg") == ["/shop/bed.jpg"]
+
+
+def test_globs_of_categories_paths_and_formats_ignore_case_too(stocked: Catalog) -> None:
+    assert _paths(stocked, "category~QU*") == ["/shop/bed.jpg", "/attic/bed.jpg"]
+    assert _paths(stocked, "path~/SHOP/*.JPG", "format~jp?g") == ["/shop/bed.jpg"]
+    assert _paths(stocked, "format=jpeg") == []
+
+
+def test_no_other_letter_is_a_variant_of_an_ascii_letter_that_sql_compares() -> None:
+    others = "".join(map(chr, range(0x80, 0x110000)))
+    for letter in set(ascii_lowercase) - set("iks"):
+        assert re.search(letter, others, re.IGNORECASE) is None
+
+
+letters = st.text("abAB%_\\.[]!-äÄßkK\N{KELVIN SIGN}\N{COUCH AND LAMP}", max_size=5)
+globs = st.text("abAB%_\\.*?[]!-äÄßkK\N{KELVIN SIGN}\N{COUCH AND LAMP}", max_size=5)
+
+
+def _simply_folded(text: str) -> str:
+    return "".join(each.lower() for each in text)
 
 
 @settings(max_examples=80, deadline=None)
@@ -117,12 +181,54 @@ def test_a_glob_means_only_its_stars_and_question_marks(
 ) -> None:
     paths = [f"/{number}" for number in range(len(labels))]
     ids = shared_catalog.images.store(make_batch(paths, labels=labels))
+    literal = _simply_folded(glob).replace("[", "[[]")
     try:
         found = shared_catalog.images.matching(Filter.parse([f"label~{glob}"])).tolist()
-        expected = zip(ids, labels, strict=True)
-        assert found == [key for key, label in expected if fnmatchcase(label, glob)]
+        expected = zip(ids, map(_simply_folded, labels), strict=True)
+        assert found == [key for key, label in expected if fnmatchcase(label, literal)]
     finally:
         shared_catalog.images.delete(ids)
+
+
+@pytest.fixture
+def odd_names(catalog: Catalog, make_batch: MakeBatch) -> Catalog:
+    """Two files whose names are no valid Unicode, and one that looks like how they are stored."""
+    paths = [b"/a/caf\xe9.jpg", b"/a/\xff\xfe.JPG", b"/a/fsbytes:%2Fcaf"]
+    catalog.images.store(make_batch([os.fsdecode(path) for path in paths]))
+    return catalog
+
+
+@pytest.mark.parametrize(
+    ("glob", "expected"),
+    [
+        (b"/a/caf?.jpg", [b"/a/caf\xe9.jpg"]),
+        (b"/A/CAF\xe9.*", [b"/a/caf\xe9.jpg"]),
+        (b"/a/caf\xc9.jpg", []),
+        (b"/a/??.jpg", [b"/a/\xff\xfe.JPG"]),
+        (b"*.jpg", [b"/a/caf\xe9.jpg", b"/a/\xff\xfe.JPG"]),
+        (b"*%2F*", [b"/a/fsbytes:%2Fcaf"]),
+        (b"fsbytes:*", []),
+        (b"*e9*", []),
+    ],
+)
+def test_a_byte_that_is_no_text_is_one_character_to_a_glob(
+    odd_names: Catalog, glob: bytes, expected: list[bytes]
+) -> None:
+    found = _paths(odd_names, f"path~{os.fsdecode(glob)}")
+    assert [os.fsencode(path) for path in found] == expected
+
+
+def test_a_path_of_undecodable_bytes_is_found_by_comparison(odd_names: Catalog) -> None:
+    path = os.fsdecode(b"/a/caf\xe9.jpg")
+    assert _paths(odd_names, f"path={path}") == [path]
+    assert len(_paths(odd_names, f"path!={path}")) == 2
+
+
+def test_a_glob_of_many_stars_takes_no_longer_than_its_length(
+    catalog: Catalog, make_batch: MakeBatch
+) -> None:
+    catalog.images.store(make_batch(["/" + "a" * 200]))
+    assert _paths(catalog, "path~" + "*a" * 60 + "*b") == []
 
 
 @pytest.mark.parametrize("text", ["'; DROP TABLE images; --", "a=b", "x\ny", '"', ":name"])

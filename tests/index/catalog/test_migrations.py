@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -10,33 +11,28 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, inspect, text
 
-import index.catalog.database
-import index.catalog.migrations
 from index.catalog.catalog import Catalog
-from index.catalog.database import Database
+from index.catalog.database import Database, schema_version
 from index.catalog.images import Batch
-from index.catalog.migrations import MIGRATIONS, schema_version
+from index.catalog.migrations import MIGRATIONS
 from index.catalog.settings import write_setting
 from index.errors import CatalogDamagedError, CatalogVersionError
 from index.records import CatalogIdentity
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(tmp_path / "fresh.sqlite")
+def database(database_url: str | Path) -> Iterator[Database]:
+    """A database without tables."""
+    made = Database(database_url)
     yield made
     made.close()
 
 
-def _dump(database: Database) -> list[str]:
+def _dump(database: Database) -> dict[str, list[Any]]:
+    """Return all rows of all tables."""
     with database.reading() as connection:
-        driver: Any = connection.connection.driver_connection
-        return list(driver.iterdump())
-
-
-def _use(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[Connection], None]) -> None:
-    monkeypatch.setattr(index.catalog.migrations, "MIGRATIONS", steps)
-    monkeypatch.setattr(index.catalog.database, "MIGRATIONS", steps)
+        names = sorted(inspect(connection).get_table_names())
+        return {name: list(connection.execute(text(f"SELECT * FROM {name}"))) for name in names}
 
 
 def _add_a_table(connection: Connection) -> None:
@@ -66,97 +62,112 @@ def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:
     assert _dump(catalog.database) == before
 
 
+def test_many_who_open_a_fresh_database_at_once_all_find_it_migrated(
+    database_url: str | Path,
+) -> None:
+    databases = [Database(database_url) for _ in range(6)]
+    with ThreadPoolExecutor(len(databases)) as pool:
+        list(pool.map(Database.migrate, databases))
+    for each in databases:
+        with each.reading() as connection:
+            assert schema_version(connection) == len(MIGRATIONS)
+        each.close()
+
+
 def test_only_the_missing_steps_are_applied(
-    catalog: Catalog, make_batch: Callable[..., Batch], monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, make_batch: Callable[..., Batch]
 ) -> None:
     catalog.images.store(make_batch(["/a.jpg"]))
-    _use(monkeypatch, *MIGRATIONS, _add_a_table)
-    catalog.database.migrate()
+    steps = (*MIGRATIONS, _add_a_table)
+    catalog.database.migrate(steps)
     with catalog.database.reading() as connection:
         assert inspect(connection).has_table("novelty")
-        assert schema_version(connection) == len(MIGRATIONS) + 1
+        assert schema_version(connection, steps) == len(MIGRATIONS) + 1
     assert catalog.counts().images == 1
 
 
 def test_predictions_of_an_older_catalog_lack_what_is_remembered_since(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database,
 ) -> None:
-    _use(monkeypatch, *MIGRATIONS[:3])
-    database.migrate()
+    database.migrate(MIGRATIONS[:3])
+    moment = "'2026-01-01 00:00:00'"
     with database.writing() as connection:
         connection.execute(text("INSERT INTO categories VALUES (1, 'bed', 'imagenet')"))
-        connection.execute(
-            text("INSERT INTO images VALUES (1, '/a', 1, 1, 1, '', 1, 1, '', NULL, '', NULL, 1)")
-        )
-        connection.execute(text("INSERT INTO predictions VALUES (1, 1, 0.5, 0)"))
-    _use(monkeypatch, *MIGRATIONS)
+        image = f"1, '/a', 1, 1, 1, '', 1, 1, '', NULL, {moment}, NULL, 1"
+        connection.execute(text(f"INSERT INTO images VALUES ({image})"))
+        connection.execute(text("INSERT INTO predictions VALUES (1, 1, 0.5, FALSE)"))
     database.migrate()
     with database.reading() as connection:
         (row,) = connection.execute(text("SELECT probability, built_in FROM predictions"))
     assert tuple(row) == (0.5, None)
 
 
-def test_a_failing_step_leaves_no_trace(
-    catalog: Catalog, make_batch: Callable[..., Batch], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_step_leaves_no_trace(catalog: Catalog, make_batch: Callable[..., Batch]) -> None:
     catalog.images.store(make_batch(["/a.jpg"]))
     before = _dump(catalog.database)
-    _use(monkeypatch, *MIGRATIONS, _add_a_table, _fail)
     with pytest.raises(RuntimeError, match="the step fails"):
-        catalog.database.migrate()
+        catalog.database.migrate((*MIGRATIONS, _add_a_table, _fail))
     assert _dump(catalog.database) == before
 
 
 def test_a_fresh_database_stays_empty_where_its_first_step_fails(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database,
 ) -> None:
-    _use(monkeypatch, *MIGRATIONS, _fail)
     with pytest.raises(RuntimeError):
-        database.migrate()
+        database.migrate((*MIGRATIONS, _fail))
     with database.reading() as connection:
         assert inspect(connection).get_table_names() == []
 
 
 @pytest.fixture
-def newer(tmp_path: Path, catalog: Catalog) -> Path:
+def newer(catalog: Catalog, database_url: str | Path) -> str | Path:
     """A catalog that a later release has written."""
     with catalog.database.writing() as connection:
         write_setting(connection, "schema", str(len(MIGRATIONS) + 1))
     catalog.close()
+    return database_url
+
+
+@pytest.fixture
+def newer_file(file_catalog: Catalog, tmp_path: Path) -> Path:
+    """The same in a file."""
+    with file_catalog.database.writing() as connection:
+        write_setting(connection, "schema", str(len(MIGRATIONS) + 1))
+    file_catalog.close()
     return tmp_path / "catalog.sqlite"
 
 
-def test_a_catalog_of_a_newer_release_is_refused(newer: Path) -> None:
+def test_a_catalog_of_a_newer_release_is_refused(newer: str | Path) -> None:
     with pytest.raises(CatalogVersionError) as caught:
         Catalog.open(newer)
-    assert str(newer) in caught.value.thing
+    assert caught.value.thing in str(newer)
     assert str(len(MIGRATIONS) + 1) in caught.value.reason
     assert "pip install --upgrade" in caught.value.remedy
 
 
 def test_a_refused_catalog_is_not_changed(
-    newer: Path, make_identity: Callable[..., CatalogIdentity]
+    newer_file: Path, make_identity: Callable[..., CatalogIdentity]
 ) -> None:
-    before = newer.read_bytes()
+    before = newer_file.read_bytes()
     with pytest.raises(CatalogVersionError):
-        Catalog.open(newer)
+        Catalog.open(newer_file)
     with pytest.raises(CatalogVersionError):
-        Catalog.create(newer, make_identity())
-    assert newer.read_bytes() == before
-    assert not newer.with_name("catalog.sqlite-wal").exists()
+        Catalog.create(newer_file, make_identity())
+    assert newer_file.read_bytes() == before
+    assert not newer_file.with_name("catalog.sqlite-wal").exists()
 
 
 def test_a_newer_catalog_in_a_read_only_folder_is_called_newer(
-    open_folder: Path, newer: Path, read_only: Callable[[], AbstractContextManager[None]]
+    open_folder: Path, newer_file: Path, read_only: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    place = open_folder / "catalog.sqlite"
-    place.write_bytes(newer.read_bytes())
+    path = open_folder / "catalog.sqlite"
+    path.write_bytes(newer_file.read_bytes())
     with read_only(), pytest.raises(CatalogVersionError):
-        Catalog.open(place)
+        Catalog.open(path)
 
 
 def test_a_catalog_that_lost_a_table_is_called_damaged(catalog: Catalog) -> None:
     with catalog.database.writing() as connection:
         connection.execute(text("DROP TABLE embeddings"))
-    with pytest.raises(CatalogDamagedError, match="no such table"):
-        catalog.images.vectors()
+    with pytest.raises(CatalogDamagedError, match="embeddings"):
+        catalog.embeddings.all()

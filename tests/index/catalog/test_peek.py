@@ -11,7 +11,7 @@ import pytest
 
 from index.catalog.catalog import Catalog
 from index.catalog.database import Database
-from index.catalog.peek import glance
+from index.catalog.peek import peek_identity
 from index.records import CatalogIdentity
 
 Identify = Callable[..., CatalogIdentity]
@@ -25,9 +25,9 @@ def file(tmp_path: Path, make_identity: Identify) -> Path:
     return path
 
 
-def test_a_glance_tells_what_the_open_catalog_tells(file: Path) -> None:
+def test_a_peek_tells_what_the_open_catalog_tells(file: Path) -> None:
     with Catalog.open(file) as catalog:
-        assert glance(file) == catalog.identity
+        assert peek_identity(file) == catalog.identity
 
 
 def test_the_file_may_have_any_name(tmp_path: Path, make_identity: Identify) -> None:
@@ -35,7 +35,7 @@ def test_the_file_may_have_any_name(tmp_path: Path, make_identity: Identify) -> 
     folder.mkdir()
     path = folder / "catalog.sqlite"
     path.write_bytes(_bytes_of_a_catalog(tmp_path, make_identity()))
-    assert glance(path) == make_identity()
+    assert peek_identity(path) == make_identity()
 
 
 def _bytes_of_a_catalog(folder: Path, identity: CatalogIdentity) -> bytes:
@@ -45,7 +45,7 @@ def _bytes_of_a_catalog(folder: Path, identity: CatalogIdentity) -> bytes:
 
 
 def test_where_there_is_no_file_there_is_no_hint_and_no_file_afterwards(tmp_path: Path) -> None:
-    assert glance(tmp_path / "catalog.sqlite") is None
+    assert peek_identity(tmp_path / "catalog.sqlite") is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -54,33 +54,33 @@ def test_a_catalog_that_belongs_to_no_backbone_yet_gives_no_hint(tmp_path: Path)
     database = Database(path)
     database.migrate()
     database.close()
-    assert glance(path) is None
+    assert peek_identity(path) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"no database" * 100, b"SQLite format 3\0" + b"x" * 999])
 def test_a_damaged_file_gives_no_hint(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "catalog.sqlite"
     path.write_bytes(content)
-    assert glance(path) is None
+    assert peek_identity(path) is None
 
 
 def test_settings_that_make_no_sense_give_no_hint(file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE settings SET value = 'many' WHERE key = 'dim'")
     connection.close()
-    assert glance(file) is None
+    assert peek_identity(file) is None
 
 
 def test_a_catalog_on_a_server_gives_no_hint() -> None:
-    assert glance("postgresql+psycopg://nobody@localhost/none") is None
+    assert peek_identity("postgresql+psycopg://nobody@localhost/none") is None
 
 
 def test_a_writer_at_work_is_no_hindrance(file: Path, make_identity: Identify) -> None:
     with Catalog.open(file) as catalog, catalog.database.writing():
-        assert glance(file) == make_identity()
+        assert peek_identity(file) == make_identity()
 
 
 def test_nothing_is_left_beside_the_file_once_the_catalog_was_open(file: Path) -> None:
-    glance(file)
+    peek_identity(file)
     Catalog.open(file).close()
     assert list(file.parent.iterdir()) == [file]

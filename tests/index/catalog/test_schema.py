@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, create_mock_engine, delete, insert, inspect, select
+from sqlalchemy import create_mock_engine, delete, insert, inspect, select
 
 from index.catalog.catalog import Catalog
 from index.catalog.database import Database
@@ -30,9 +31,10 @@ def _described(database: Any) -> dict[str, Any]:
     return {
         table: (
             {
-                column["name"]: (str(column["type"]), column["nullable"], column["primary_key"])
+                column["name"]: (str(column["type"]), column["nullable"])
                 for column in inspector.get_columns(table)
             },
+            inspector.get_pk_constraint(table)["constrained_columns"],
             sorted(
                 (index["name"], index["column_names"], index["unique"])
                 for index in inspector.get_indexes(table)
@@ -47,12 +49,18 @@ def _described(database: Any) -> dict[str, Any]:
     }
 
 
-def test_migrated_tables_are_the_declared_ones(catalog: Catalog) -> None:
-    declared = create_engine("sqlite://")
-    Base.metadata.create_all(declared)
-    with catalog.database.reading() as connection:
-        assert _described(connection) == _described(declared)
-    declared.dispose()
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_migrated_tables_are_the_declared_ones(
+    kind: str, new_database: Callable[[str], str | Path]
+) -> None:
+    migrated, declared = Database(new_database(kind)), Database(new_database(kind))
+    migrated.migrate()
+    with declared.writing() as connection:
+        Base.metadata.create_all(connection)
+    with migrated.reading() as one, declared.reading() as other:
+        assert _described(one) == _described(other)
+    migrated.close()
+    declared.close()
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "postgresql+psycopg://"])
@@ -75,8 +83,8 @@ def _with_added_columns(statements: list[str]) -> list[str]:
     made = [each for each in statements if not each.startswith("ALTER TABLE")]
     for each in statements:
         if added := re.fullmatch(r"ALTER TABLE (\w+) ADD COLUMN (.+)", each):
-            (place,) = [n for n, made_so in enumerate(made) if f"TABLE {added[1]} (" in made_so]
-            made[place] = made[place].replace("\tPRIMARY", f"\t{added[2]}, \n\tPRIMARY", 1)
+            (table,) = [n for n, sql in enumerate(made) if f"TABLE {added[1]} (" in sql]
+            made[table] = made[table].replace("\tPRIMARY", f"\t{added[2]}, \n\tPRIMARY", 1)
     return made
 
 

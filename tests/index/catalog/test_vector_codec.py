@@ -1,4 +1,4 @@
-"""Numbers as bytes, and back."""
+"""Vectors as bytes, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from index.records import Summary
 HALF = np.dtype("float16")
 
 
-def test_every_finite_float16_is_read_as_the_number_it_is() -> None:
+def test_every_finite_float16_is_read_as_the_value_it_is() -> None:
     halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     halves = halves[np.isfinite(halves)].reshape(-1, 4)
     read = unpack_blobs([row.tobytes() for row in halves], HALF)
@@ -26,7 +26,7 @@ def test_rows_come_back_in_order_whatever_their_number(dtype: str, count: int) -
     assert np.array_equal(unpack_blobs(blobs, np.dtype(dtype)), stored.astype(np.float32))
 
 
-def test_no_rows_are_no_numbers() -> None:
+def test_no_rows_are_no_vectors() -> None:
     assert unpack_blobs([], HALF).size == 0
 
 
@@ -46,5 +46,5 @@ def test_a_summary_comes_back_with_its_gaps() -> None:
 
 @pytest.mark.parametrize(("choices", "complete"), [([3, 0], True), ([3, -1], False), ([], True)])
 def test_a_summary_is_complete_where_nothing_is_missing(choices: list[int], complete: bool) -> None:
-    numbers = np.zeros(len(choices), np.float32)
-    assert Summary(np.array(choices, np.int64), numbers, numbers).complete is complete
+    zeros = np.zeros(len(choices), np.float32)
+    assert Summary(np.array(choices, np.int64), zeros, zeros).complete is complete
