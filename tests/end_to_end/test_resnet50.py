@@ -197,7 +197,7 @@ def pull(quick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-def _kept(cache: Path) -> list[str]:
+def _files_in(cache: Path) -> list[str]:
     folder = cache / "weights"
     files = (path for path in folder.rglob("*") if path.is_file())
     return sorted(str(path.relative_to(folder)) for path in files)
@@ -211,7 +211,7 @@ def test_a_pull_says_what_from_where_and_how_large(pull: Run, site: Any, tmp_pat
     assert done.stderr.decode() == told
     assert json.loads(done.stdout)["sha256"] == DIGEST
     stem = f"resnet50-{DIGEST[:16]}"
-    assert _kept(tmp_path) == [f"records/{stem}.json", f"{stem}.pth", "resnet50.json"]
+    assert _files_in(tmp_path) == [f"records/{stem}.json", f"{stem}.pth", "resnet50.json"]
 
 
 def test_a_mirror_is_asked_for_the_published_name(
@@ -228,7 +228,7 @@ def test_a_file_with_another_hash_is_thrown_away(pull: Run, site: Any, tmp_path:
     assert done.returncode == 1
     [_, line] = done.stderr.decode().splitlines()
     assert f"the file's SHA-256 is {DIGEST[:16]}…, expected 11ad3fa62ca79e40…" in line
-    assert _kept(tmp_path) == []
+    assert _files_in(tmp_path) == []
 
 
 def test_a_broken_connection_is_taken_up_where_it_broke(pull: Run, site: Any) -> None:

@@ -34,7 +34,7 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def pictures(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four renders in each of three categories."""
     folder = tmp_path_factory.mktemp("pictures")
     for category in ("bed", "chair", "lamp"):
@@ -54,15 +54,13 @@ def keep(data: Path, weights: WeightsFile, factor: float) -> str:
 
 
 @pytest.fixture(scope="module")
-def moved(
-    engine: Run, ready: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Shop:
+def moved(engine: Run, ready: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """Fine-tune, index, and fine-tune under the same name once more."""
     store, data = (tmp_path_factory.mktemp("shop") / name for name in ("store", "data"))
     weights = WeightsCache(ready).find(LITE0)
     assert weights is not None
     first = keep(data, weights, 1.1)
-    line = ("index", pictures, "--backbone", "shop", "--store", store, "--label", "parent")
+    line = ("index", images, "--backbone", "shop", "--store", store, "--label", "parent")
     done = engine(*line, env={"ENGINE_DATA": str(data)})
     assert done.returncode == 0, done.stderr
     return Shop(store, data, first, keep(data, weights, 1.2))
@@ -89,30 +87,30 @@ def refusal(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def test_index_goes_on_with_the_catalog_s_weights(
-    ask: Run, moved: Shop, pictures: Path, drawn: Path
+    ask: Run, moved: Shop, images: Path, drawn: Path
 ) -> None:
-    report = answer(ask("index", drawn / "bed", pictures, "--json"))
+    report = answer(ask("index", drawn / "bed", images, "--json"))
     assert (report["backbone"], report["added"], report["images"]) == ("shop", 12, 24)
     assert answer(ask("status", "--json"))["fingerprint"] == moved.first
 
 
-def test_search_goes_on_with_the_catalog_s_weights(ask: Run, pictures: Path) -> None:
-    image = pictures / "bed" / "bed-0002.jpg"
+def test_search_goes_on_with_the_catalog_s_weights(ask: Run, images: Path) -> None:
+    image = images / "bed" / "bed-0002.jpg"
     ((best, *_),) = (found["results"] for found in answer(ask("search", image, "--json")))
     assert (best["path"], round(best["score"], 2)) == (str(image), 1.0)
 
 
-def test_classify_and_train_go_on_with_the_catalog_s_weights(ask: Run, pictures: Path) -> None:
-    image = pictures / "bed" / "bed-0002.jpg"
+def test_classify_and_train_go_on_with_the_catalog_s_weights(ask: Run, images: Path) -> None:
+    image = images / "bed" / "bed-0002.jpg"
     assert answer(ask("classify", image, "--json"))
-    assert answer(ask("train", pictures, "--head", "three", "--json"))["images"] == 12
+    assert answer(ask("train", images, "--head", "three", "--json"))["images"] == 12
     assert answer(ask("classify", image, "--head", "three", "--json"))
 
 
 def test_the_name_is_refused_where_it_means_something_else(
-    ask: Run, moved: Shop, pictures: Path
+    ask: Run, moved: Shop, images: Path
 ) -> None:
-    image = pictures / "bed" / "bed-0002.jpg"
+    image = images / "bed" / "bed-0002.jpg"
     line = refusal(ask("classify", image, "--backbone", "shop"))
     assert f"made with other weights of shop ({moved.first[:12]})" in line
     assert ask("classify", image, "--backbone", f"shop@{moved.first[:12]}").returncode == 0
@@ -125,9 +123,9 @@ def test_the_list_shows_both(ask: Run, moved: Shop) -> None:
 
 
 def test_weights_that_are_gone_are_copied_back_as_the_error_says(
-    ask: Run, moved: Shop, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ask: Run, moved: Shop, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image = pictures / "bed" / "bed-0002.jpg"
+    image = images / "bed" / "bed-0002.jpg"
     monkeypatch.setenv("ENGINE_DATA", str(tmp_path / "data"))
     line = refusal(ask("search", image))
     backup, folder = moved.data / "backbones", tmp_path / "data" / "backbones"
@@ -141,9 +139,9 @@ def test_weights_that_are_gone_are_copied_back_as_the_error_says(
 
 
 def test_a_store_says_by_itself_which_backbone_it_wants(
-    ask: Run, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    ask: Run, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENGINE_BACKBONE", "efficientnet_lite0")
-    image = pictures / "bed" / "bed-0002.jpg"
+    image = images / "bed" / "bed-0002.jpg"
     for command in ("index", "search", "classify"):
         assert ask(command, image).returncode == 0

@@ -67,19 +67,19 @@ def test_without_any_there_is_the_table(finetuned: FinetunedBackbones) -> None:
 def test_what_is_kept_is_found_by_name_with_the_preprocessing_of_its_base(
     finetuned: FinetunedBackbones,
 ) -> None:
-    kept = keep(finetuned, FIRST, images=3)
-    assert finetuned.named("mine") == kept
-    assert finetuned.all() == (*BACKBONES, kept)
-    assert kept.preprocessing == LITE0.preprocessing
-    assert isinstance(kept.weights, Finetuned)
-    assert kept.weights.base == "efficientnet_lite0"
-    assert file_of(kept).read_bytes() == FIRST
+    row = keep(finetuned, FIRST, images=3)
+    assert finetuned.named("mine") == row
+    assert finetuned.all() == (*BACKBONES, row)
+    assert row.preprocessing == LITE0.preprocessing
+    assert isinstance(row.weights, Finetuned)
+    assert row.weights.base == "efficientnet_lite0"
+    assert file_of(row).read_bytes() == FIRST
     assert finetuned.facts("mine")["images"] == 3
 
 
 def test_other_weights_are_another_backbone(finetuned: FinetunedBackbones) -> None:
-    kept = keep(finetuned, FIRST)
-    assert fingerprint(kept) != LITE0.fingerprint(LITE0.weights.sha256)
+    row = keep(finetuned, FIRST)
+    assert fingerprint(row) != LITE0.fingerprint(LITE0.weights.sha256)
 
 
 def test_a_name_moves_on_to_the_weights_kept_last(finetuned: FinetunedBackbones) -> None:
@@ -153,8 +153,8 @@ def test_a_list_says_which_weights_are_gone(finetuned: FinetunedBackbones, tmp_p
 def test_its_weights_are_found_without_any_cache(
     finetuned: FinetunedBackbones, tmp_path: Path
 ) -> None:
-    kept = keep(finetuned, FIRST)
-    found = WeightsCache(tmp_path / "nothing").find(kept)
+    row = keep(finetuned, FIRST)
+    found = WeightsCache(tmp_path / "nothing").find(row)
     assert found is not None and (found.sha256, found.origin) == (sha256(FIRST), "fine-tuned")
 
 
@@ -180,9 +180,9 @@ def required(finetuned: FinetunedBackbones, cache: Path, wanted: str) -> bytes:
 def test_weights_that_are_gone_work_once_they_are_copied_back(
     finetuned: FinetunedBackbones, tmp_path: Path, lost: str, copied_to: str
 ) -> None:
-    kept = keep(finetuned, FIRST)
-    wanted, folder = fingerprint(kept), tmp_path / "backbones"
-    file_of(kept).unlink()
+    row = keep(finetuned, FIRST)
+    wanted, folder = fingerprint(row), tmp_path / "backbones"
+    file_of(row).unlink()
     if lost != "weights":
         shutil.rmtree(folder / "records")
     if lost == "everything":
@@ -199,20 +199,20 @@ def test_weights_that_are_gone_work_once_they_are_copied_back(
 def test_weights_copied_back_do_not_lose_how_they_were_made(
     finetuned: FinetunedBackbones, tmp_path: Path
 ) -> None:
-    kept = keep(finetuned, FIRST, images=3)
-    file_of(kept).unlink()
+    row = keep(finetuned, FIRST, images=3)
+    file_of(row).unlink()
     (tmp_path / "backbones" / "mine-back.safetensors").write_bytes(FIRST)
-    finetuned.pinned("mine", fingerprint(kept))
+    finetuned.pinned("mine", fingerprint(row))
     assert finetuned.facts("mine")["images"] == 3
 
 
 def test_weights_under_a_name_are_gone_with_their_file(
     finetuned: FinetunedBackbones, tmp_path: Path
 ) -> None:
-    kept = keep(finetuned, FIRST)
-    file_of(kept).unlink()
+    row = keep(finetuned, FIRST)
+    file_of(row).unlink()
     with pytest.raises(WeightsUnreachableError, match="are gone"):
-        WeightsCache(tmp_path).require(kept, silent, silent)
+        WeightsCache(tmp_path).require(row, silent, silent)
 
 
 def test_a_folder_of_an_older_release_is_read_as_it_is(

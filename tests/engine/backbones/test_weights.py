@@ -40,7 +40,7 @@ def cache(tmp_path: Path) -> WeightsCache:
     return WeightsCache(tmp_path / "cache", pause=0)
 
 
-def kept(tmp_path: Path) -> list[str]:
+def files_in(tmp_path: Path) -> list[str]:
     """The files in the cache's folder of weights."""
     folder = tmp_path / "cache" / "weights"
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -105,7 +105,7 @@ def test_a_wrong_hash_is_refused_and_nothing_kept(
     backbone = at(site.serve("/w.pth", b"x" + BODY))
     with pytest.raises(WeightsCorruptError, match=SHA256[:16]):
         cache.pull(backbone, quiet, quiet)
-    assert kept(tmp_path) == []
+    assert files_in(tmp_path) == []
     assert cache.find(backbone) is None
 
 
@@ -150,7 +150,7 @@ def test_weights_of_the_right_shape_can_be_imported(
     assert imported.sha256 == file_sha256(resnet50_file) == file_sha256(imported.path)
     assert cache.find(RESNET50) == replace(imported, origin=str(resnet50_file))
     stem = f"resnet50-{imported.sha256[:16]}"
-    assert kept(tmp_path) == ["records/" + stem + ".json", stem + ".pth", "resnet50.json"]
+    assert files_in(tmp_path) == ["records/" + stem + ".json", stem + ".pth", "resnet50.json"]
 
 
 def test_other_weights_have_another_fingerprint(resnet50_file: Path) -> None:
@@ -184,7 +184,7 @@ class Trap:
 def refused(cache: WeightsCache, path: Path, tmp_path: Path) -> WeightsCorruptError:
     with pytest.raises(WeightsCorruptError) as caught:
         cache.import_file(RESNET50, path)
-    assert kept(tmp_path) == []
+    assert files_in(tmp_path) == []
     assert cache.find(RESNET50) is None
     return caught.value
 
@@ -390,7 +390,7 @@ def test_what_an_older_release_had_replaced_is_found_by_hashing(
     put_older(tmp_path, OTHER)
     found = cache.find(RESNET50, fingerprint(BODY))
     assert found is not None and found.path == file
-    assert f"records/resnet50-{SHA256[:16]}.json" in kept(tmp_path)
+    assert f"records/resnet50-{SHA256[:16]}.json" in files_in(tmp_path)
 
 
 @pytest.fixture

@@ -220,9 +220,9 @@ def test_an_older_meaning_is_taken_where_it_was_asked_for(
     older = f"shop@{own.fingerprint[:12]}"
     asked = config(tmp_path, backbone=older)
     assert choose_embedder(asked, own, heard).fingerprint == own.fingerprint
-    fresh = choose_embedder(asked, None, heard)
-    assert (fresh.identity.backbone, fresh.fingerprint) == (older, own.fingerprint)
-    assert choose_embedder(config(tmp_path), fresh.identity, heard).fingerprint == own.fingerprint
+    new = choose_embedder(asked, None, heard)
+    assert (new.identity.backbone, new.fingerprint) == (older, own.fingerprint)
+    assert choose_embedder(config(tmp_path), new.identity, heard).fingerprint == own.fingerprint
 
 
 def test_another_name_of_the_same_weights_is_as_good(

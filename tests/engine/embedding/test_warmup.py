@@ -85,10 +85,10 @@ def test_what_cannot_be_chosen_is_told_later_and_not_by_the_warm_up(config: Conf
 
 def test_what_must_be_announced_is_left_to_the_foreground(config: Config, tmp_path: Path) -> None:
     """A fresh cache wants the backbone exported, which is announced and takes seconds."""
-    fresh = replace(config, cache=tmp_path / "cache")
-    warm_up = start_warm_up(fresh)
-    assert warm_up is not None and warm_up.embedder(identity_in(fresh)) is None
-    assert not fresh.cache.exists()
+    empty = replace(config, cache=tmp_path / "cache")
+    warm_up = start_warm_up(empty)
+    assert warm_up is not None and warm_up.embedder(identity_in(empty)) is None
+    assert not empty.cache.exists()
 
 
 class Listener(Reporter):

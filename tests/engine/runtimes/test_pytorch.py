@@ -54,9 +54,9 @@ def test_torch_gives_the_embedding_of_the_network_as_it_was_built(
     least: float,
 ) -> None:
     found = runtimes[precision].embed(renders)
-    near = cosines(found, reference)
-    print(f"torch {precision} to fp32: mean cosine {near.mean():.5f}, least {near.min():.5f}")
-    assert near.min() >= least
+    cosine = cosines(found, reference)
+    print(f"torch {precision} to fp32: mean cosine {cosine.mean():.5f}, least {cosine.min():.5f}")
+    assert cosine.min() >= least
     lengths = np.linalg.norm(found, axis=1) / np.linalg.norm(reference, axis=1)
     assert np.abs(lengths - 1).max() <= 0.03
 
@@ -73,8 +73,8 @@ def test_photographs_keep_their_embedding_in_either_precision(
     pixels = np.stack(
         [LITE0.preprocessing.pixels(decode(p.read_bytes(), str(p), 10**8).pixels) for p in paths]
     )
-    near = cosines(runtimes[precision].embed(pixels), eager(LITE0, weights.path, pixels))
-    assert near.min() >= {"fp32": 0.9999, "bf16": 0.997}[precision]
+    cosine = cosines(runtimes[precision].embed(pixels), eager(LITE0, weights.path, pixels))
+    assert cosine.min() >= {"fp32": 0.9999, "bf16": 0.997}[precision]
 
 
 def test_resnet50_folded_gives_the_embedding_of_torchvision(
