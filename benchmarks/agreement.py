@@ -95,8 +95,8 @@ def _embeddings(engine: Engine, files: Sequence[Path], folder: Path) -> Floats:
     table = folder / "all.npy"
     engine.export(table)
     with table.with_suffix(".csv").open(encoding="utf-8", newline="") as lines:
-        place = {row["path"]: number for number, row in enumerate(csv.DictReader(lines))}
-    rows: Floats = np.load(table)[[place[str(file)] for file in files]]
+        position = {row["path"]: number for number, row in enumerate(csv.DictReader(lines))}
+    rows: Floats = np.load(table)[[position[str(file)] for file in files]]
     return rows
 
 

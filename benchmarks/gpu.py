@@ -66,8 +66,8 @@ def _backbone(name: str, settings: Settings, device: str) -> list[Figure]:
         for kind, runtime in runtimes.items():
             rates[kind].append(_rate(runtime, pixels))
         rates["roofline"].append(_multiplications(device) / operations)
-        said = ", ".join(f"{kind} {runs[-1]:,.0f}" for kind, runs in rates.items())
-        settings.say(f"run {number} of {settings.runs}: {name}: {said} images/s")
+        text = ", ".join(f"{kind} {runs[-1]:,.0f}" for kind, runs in rates.items())
+        settings.say(f"run {number} of {settings.runs}: {name}: {text} images/s")
     note = f"{operations / 1e9:.2f} GFLOP an image, {PRECISION}"
     title = f"{name}: {{}}".format
     figures = [

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.settings import REPOSITORY, Settings
 from benchmarks.tools import console
+from index.atomic_file import atomic_file
 
 # The names under which torchvision looks for its weights V2 (the default) and V1.
 NAMES = ("resnet50-11ad3fa6.pth", "resnet50-0676ba61.pth")
@@ -52,6 +53,5 @@ def _save_random(path: Path) -> None:
     from torchvision.models import resnet50
 
     torch.manual_seed(SEED)
-    partial = path.with_suffix(".part")
-    torch.save(resnet50(weights=None).state_dict(), partial)
-    partial.replace(path)
+    with atomic_file(path) as file:
+        torch.save(resnet50(weights=None).state_dict(), file)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 from engine.errors import UsageError
 from index.store import Store, find_store
@@ -14,6 +18,8 @@ FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")
 RUNTIMES = ("auto", "openvino", "torch")
 DTYPES = ("float16", "float32")
 MAX_MEGAPIXELS = 100.0
+# More than any machine has, and no more than a database holds.
+LARGEST = 2**63 - 1
 
 
 def data_folder() -> Path:
@@ -36,6 +42,55 @@ def cache_folder() -> Path:
     return user_cache_path("image-engine", appauthor=False)
 
 
+def default_backbone() -> str:
+    """Return the backbone of new catalogs where none is named: ENGINE_BACKBONE, else `auto`."""
+    return os.environ.get("ENGINE_BACKBONE") or "auto"
+
+
+def require_number(
+    name: str, value: object, least: float, most: float | None = None, *, whole: bool = False
+) -> None:
+    """Insist on a finite number within a range; True and False are none.
+
+    Raises
+    ------
+    UsageError
+        It is not.
+    """
+    number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    # NaN is no less and no more than anything.
+    if not (number and least <= value < math.inf and (most is None or value <= most)):  # type: ignore[operator]
+        kind = "a whole number" if whole else "a number"
+        range_ = (
+            f"of {least:g} or more" if most in (None, LARGEST) else f"from {least:g} to {most:g}"
+        )
+        raise UsageError(name, f"{value!r} is out of range", f"Use {kind} {range_}")
+
+
+# What `__post_init__` calls with a field's name and value.
+Check = Callable[[str, object], None]
+
+
+def _number(least: float, most: float | None = None, *, whole: bool = False) -> dict[str, Check]:
+    return {"check": lambda name, value: require_number(name, value, least, most, whole=whole)}
+
+
+def _choice(*choices: str) -> dict[str, Check]:
+    def check(name: str, value: object) -> None:
+        if value not in choices:
+            raise UsageError(name, f"{value!r} is not a choice", f"Use one of {', '.join(choices)}")
+
+    return {"check": check}
+
+
+def _kind(kind: type, what: str) -> dict[str, Check]:
+    def check(name: str, value: object) -> None:
+        if not isinstance(value, kind):
+            raise UsageError(name, f"{value!r} is not {what}", "Leave it out for the default")
+
+    return {"check": check}
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """How the engine works.
@@ -46,8 +101,13 @@ class Config:
         Where catalog and index lie.
     cache
         Where weights and compiled models lie.
+    data
+        Where fine-tuned backbones lie.
     backbone
-        A row of the table of backbones, or `auto`; a catalog that exists keeps its own.
+        A row of the table of backbones, a fine-tuned one, or `auto`; None where nobody asked. A
+        catalog that exists keeps its own, and refuses another one that was asked for.
+    default_backbone
+        Of a new catalog where nobody asked: ENGINE_BACKBONE, else `auto`.
     runtime
         `openvino` (CPU), `torch` (CUDA, MPS or CPU), or `auto`.
     compiled
@@ -71,53 +131,49 @@ class Config:
         How much work is at most lost by a power cut.
     url_bytes, url_seconds
         Limits on a picture fetched from a URL.
+
+    Raises
+    ------
+    UsageError
+        A setting has a value that it cannot have; NaN and infinity are none.
     """
 
-    store: Store
-    cache: Path = field(default_factory=cache_folder)
-    data: Path = field(default_factory=data_folder)
-    backbone: str = "auto"
-    runtime: str = "auto"
-    compiled: bool = False
-    precision: str | None = None
-    dtype: str = "float16"
-    index: str | None = None
-    memory: int | None = None
-    max_pixels: int = int(MAX_MEGAPIXELS * 1e6)
-    decoders: int = field(default_factory=lambda: max(2, os.cpu_count() or 1))
-    commit_seconds: float = 2.0
-    url_bytes: int = 50_000_000
-    url_seconds: float = 20.0
+    store: Store = field(metadata=_kind(Store, "a store"))
+    cache: Path = field(default_factory=cache_folder, metadata=_kind(Path, "a path"))
+    data: Path = field(default_factory=data_folder, metadata=_kind(Path, "a path"))
+    backbone: str | None = field(default=None, metadata=_kind(str, "a name"))
+    default_backbone: str = field(default_factory=default_backbone, metadata=_kind(str, "a name"))
+    runtime: str = field(default="auto", metadata=_choice(*RUNTIMES))
+    compiled: bool = field(default=False, metadata=_kind(bool, "True or False"))
+    precision: str | None = field(default=None, metadata=_choice(*PRECISIONS))
+    dtype: str = field(default="float16", metadata=_choice(*DTYPES))
+    index: str | None = field(default=None, metadata=_choice(*KINDS))
+    memory: int | None = field(default=None, metadata=_number(0, LARGEST, whole=True))
+    max_pixels: int = field(
+        default=int(MAX_MEGAPIXELS * 1e6), metadata=_number(1, LARGEST, whole=True)
+    )
+    decoders: int = field(
+        default_factory=lambda: max(2, os.cpu_count() or 1),
+        metadata=_number(1, LARGEST, whole=True),
+    )
+    commit_seconds: float = field(default=2.0, metadata=_number(0))
+    url_bytes: int = field(default=50_000_000, metadata=_number(1, LARGEST, whole=True))
+    url_seconds: float = field(default=20.0, metadata=_number(0))
 
     def __post_init__(self) -> None:
-        _one_of("runtime", self.runtime, RUNTIMES)
-        _one_of("dtype", self.dtype, DTYPES)
-        if self.precision is not None:
-            _one_of("precision", self.precision, PRECISIONS)
-        if self.index is not None:
-            _one_of("index", self.index, KINDS)
-        if self.memory is not None and self.memory < 0:
-            raise UsageError("memory", "it cannot be negative", "Write for example --memory 4G")
-        if self.decoders < 1:
-            raise UsageError(
-                "decoders", "there must be one at least", "Leave it out for the default"
-            )
-        if self.max_pixels < 1:
-            raise UsageError("max_pixels", "the limit must be positive", "Leave it out for 100 Mpx")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None or each.default is not None:
+                check: Check = each.metadata["check"]
+                check(each.name, value)
 
     @classmethod
-    def at(cls, store: str | Path | None = None, **changes: object) -> Config:
-        """Return a configuration for a store, with ENGINE_BACKBONE honoured.
+    def at(cls, store: str | Path | None = None, **changes: Any) -> Config:
+        """Return a configuration for a store, found as `find_store` does.
 
         Raises
         ------
         UsageError
             A setting has a value that it cannot have.
         """
-        changes.setdefault("backbone", os.environ.get("ENGINE_BACKBONE") or "auto")
-        return cls(store=find_store(store), **changes)  # type: ignore[arg-type]
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UsageError(name, f"{value!r} is not a choice", f"Use one of {', '.join(choices)}")
+        return cls(store=find_store(store), **changes)

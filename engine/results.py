@@ -154,6 +154,7 @@ class BackboneInfo:
     """A row of the table of backbones, and whether its weights are at hand.
 
     `parameters`, `gflops` and `imagenet_top1` (percent) are what the publisher says.
+    `fingerprint` is what a new catalog with these weights would record.
     """
 
     name: str
@@ -166,6 +167,7 @@ class BackboneInfo:
     weights: str
     sha256: str | None
     size_mb: float
+    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)

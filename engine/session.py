@@ -14,7 +14,7 @@ from engine.progress import Reporter
 
 if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
-    from engine.embedding.warmup import EarlyStart
+    from engine.embedding.warmup import WarmUp
     from engine.heads.head import Head
     from index.catalog.catalog import Catalog
     from index.sync import OpenedIndex
@@ -44,7 +44,7 @@ class Session:
         self._index_warm: object | None = None
         self._embedder_given = embedder
         self._embedder_open: Embedder | None = None
-        self._early: EarlyStart | None = None
+        self._warm_up: WarmUp | None = None
 
     @property
     def reporter(self) -> Reporter:
@@ -76,9 +76,9 @@ class Session:
         For verbs that embed a picture: meanwhile they import and open the rest.
         """
         if self._embedder_given is None and self._embedder_open is None:
-            from engine.embedding.warmup import start_early
+            from engine.embedding.warmup import start_warm_up
 
-            self._early = start_early(self.config)
+            self._warm_up = start_warm_up(self.config)
 
     def embedder(self) -> Embedder:
         """Return the catalog's backbone, or the one chosen for a catalog to come."""
@@ -88,8 +88,8 @@ class Session:
             catalog = self.catalog_or_none()
             identity = catalog.identity if catalog else None
             embedder = self._embedder_given
-            if embedder is None and self._early is not None:
-                embedder = self._early.embedder(identity)
+            if embedder is None and self._warm_up is not None:
+                embedder = self._warm_up.embedder(identity)
             if embedder is None:
                 network = catalog.network if catalog else None
                 embedder = choose_embedder(self.config, identity, self._reporter, network)

@@ -18,14 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.backbones.table import Backbone, Packaged, Published
+from engine.backbones.table import Backbone, Published
+from engine.backbones.weights_source import Packaged
 from engine.config import Config
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import BuiltIn
 from engine.heads.head import Dense
 from engine.pictures.preprocess import Pixels, Preprocessing
 from engine.progress import SILENT, Reporter
-from engine.runtimes.openvino_export import Converted
+from engine.runtimes.openvino_export import ExportedModel
 from index.records import Floats
 
 FAKE = Backbone(
@@ -42,7 +43,7 @@ CATEGORIES = tuple(f"thing {number}" for number in range(20))
 
 
 class FakeRuntime:
-    """Averages of 4 x 4 cells of the picture, each pixel for itself: no batch can matter."""
+    """The mean of each 4 x 4 cell of a picture and color; a batch changes nothing."""
 
     name = "fake"
     batch = 32
@@ -54,9 +55,9 @@ class FakeRuntime:
         return embeddings
 
 
-def _nothing() -> Converted:
-    """There are no files of a backbone that computes by itself."""
-    return Converted(Path("fake"), None)
+def _no_files() -> ExportedModel:
+    """Return the exported files that the fake backbone does not have."""
+    return ExportedModel(Path("fake"), None)
 
 
 class FakeEmbedder(Embedder):
@@ -75,7 +76,7 @@ class FakeEmbedder(Embedder):
     ) -> None:
         fingerprint = FAKE.fingerprint(weights_sha256)
         precision = config.precision or "fp32"
-        super().__init__(config, FAKE, fingerprint, _nothing, precision, reporter)
+        super().__init__(config, FAKE, fingerprint, _no_files, precision, reporter)
 
     @cached_property
     def _runtime(self) -> FakeRuntime:
@@ -83,7 +84,7 @@ class FakeEmbedder(Embedder):
 
     @cached_property
     def built_in(self) -> BuiltIn:
-        """Twenty categories that mean nothing."""
+        """Twenty categories with weights at random, always the same."""
         rng = np.random.default_rng(0)
         weight = rng.normal(size=(len(CATEGORIES), FAKE.dim)).astype(np.float32)
         return BuiltIn(Dense(weight, np.zeros(len(CATEGORIES), np.float32)), CATEGORIES)

@@ -47,6 +47,20 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         file.write(content)
 
 
+def publish(temporary: Path, path: Path) -> None:
+    """Let a file that is complete take the place of `path`, in the same folder.
+
+    Raises
+    ------
+    OSError
+        It cannot be flushed or renamed; `path` is as it was before.
+    """
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
 def temporary_name(path: Path) -> Path:
     """Return the name under which this process writes a file that is to become `path`."""
     return path.with_name(f"{path.name}.{os.getpid()}.tmp")

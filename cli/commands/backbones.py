@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import Json
+
+if TYPE_CHECKING:
+    from engine.results import BackboneInfo
 
 app = typer.Typer(
     help="List backbones; fetch or import their weights.",
@@ -104,7 +107,7 @@ def pull(
 
     with closing(ConsoleReporter()) as reporter:
         row = pull_backbone(name, reporter, url=url, sha256=sha256)
-    return _kept(row, json)
+    return _ready(row, json)
 
 
 @app.command("import", epilog=IMPORT_EXAMPLES)
@@ -117,14 +120,12 @@ def import_command(
     from cli.render import ConsoleReporter
     from engine.backbones.manage import import_backbone
 
-    return _kept(import_backbone(name, file, ConsoleReporter()), json)
+    return _ready(import_backbone(name, file, ConsoleReporter()), json)
 
 
-def _kept(row: object, json: bool) -> int:
+def _ready(row: BackboneInfo, json: bool) -> int:
     from cli.render import write, write_json
-    from engine.results import BackboneInfo
 
-    assert isinstance(row, BackboneInfo)
     if json:
         write_json(row)
     else:

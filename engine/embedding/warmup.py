@@ -9,23 +9,23 @@ from engine.config import Config
 from engine.embedding.embedder import Embedder, choose_embedder
 from engine.errors import EngineError
 from engine.progress import Reporter
-from engine.runtimes import runs_on_torch
+from engine.runtimes.hardware import THIS_MACHINE, Hardware, runs_on_torch
 from engine.runtimes.openvino import import_openvino
 from index.catalog.peek import peek_identity
 from index.records import CatalogIdentity
 
 
 class NotReadyError(Exception):
-    """Something must first be fetched, converted or told: that is not for the background."""
+    """Something must first be fetched, exported or told: that is not for the background."""
 
 
-class EarlyStart:
-    """A backbone on its way, chosen by a peek at the catalog.
+class WarmUp:
+    """A backbone that is being loaded, chosen by a peek into the catalog.
 
     Parameters
     ----------
     identity
-        What was seen in the catalog.
+        What the peek told.
     embedder
         The backbone that belongs to it.
     """
@@ -38,7 +38,7 @@ class EarlyStart:
         pool.shutdown(wait=False)
 
     def embedder(self, identity: CatalogIdentity | None) -> Embedder | None:
-        """Wait for the backbone and return it, None where it is not the one or was not at hand.
+        """Wait for the backbone and return it, None where it is not the one or was not ready.
 
         Parameters
         ----------
@@ -59,25 +59,25 @@ class EarlyStart:
         return self._embedder
 
 
-def start_early(config: Config) -> EarlyStart | None:
-    """Begin to load the backbone of the catalog that there is; None where that is not to be told.
+def start_warm_up(config: Config, hardware: Hardware = THIS_MACHINE) -> WarmUp | None:
+    """Begin to load the backbone of the catalog that there is; None where a peek does not tell it.
 
     Compiled code does the loading and leaves the interpreter to others. Importing would not, so
     all modules are imported here, before the thread begins.
     """
     identity = peek_identity(config.store.catalog)
-    if identity is None or runs_on_torch(config.runtime):
+    if identity is None or runs_on_torch(config.runtime, hardware):
         return None
     try:
-        embedder = choose_embedder(config, identity, _Hushed(), _refuse)
+        embedder = choose_embedder(config, identity, _Silenced(), _refuse, hardware)
     except (EngineError, NotReadyError):
         # It comes up again when the catalog is open, and is told there.
         return None
     import_openvino()
-    return EarlyStart(identity, embedder)
+    return WarmUp(identity, embedder)
 
 
-class _Hushed(Reporter):
+class _Silenced(Reporter):
     """Lets nothing begin that would have to be announced."""
 
     def announce(self, text: str) -> NoReturn:

@@ -1,27 +1,27 @@
-"""What executes a backbone: OpenVINO on a CPU, PyTorch on a GPU or on request."""
+"""What executes a backbone: OpenVINO on a CPU, PyTorch on a GPU or on request.
+
+In: a backbone's exported files, a precision, and pixels uint8 `[n, crop, crop, 3]`. Out: embeddings
+float32 `[n, dim]`. Invariants, held by tests against torch in fp32:
+
+1. an embedding does not depend on what else is in the batch, nor on the batch's size;
+2. every runtime gives the same embedding: cosine >= 0.999 in fp32 and >= 0.997 in bf16, for every
+   picture. In bf16 that takes weights rounded with care (`bf16_rounding.py`).
+"""
 
 from __future__ import annotations
 
-import platform
-import sys
 from typing import Protocol
 
 from engine.backbones.table import Backbone
+from engine.config import BF16, INT8
 from engine.pictures.preprocess import Pixels
-from engine.runtimes.hardware import has_cuda
-from engine.runtimes.openvino_export import Converted
+from engine.runtimes.hardware import THIS_MACHINE, Hardware, runs_on_torch
+from engine.runtimes.openvino_export import ExportedModel
 from index.records import Floats
 
 
 class Runtime(Protocol):
-    """A frozen backbone, ready to run.
-
-    Invariants, held by tests against torch in fp32:
-
-    1. an embedding does not depend on what else is in the batch, nor on the batch's size;
-    2. every runtime gives the same embedding: cosine >= 0.999 in fp32 and >= 0.997 in bf16, for
-       every picture. In bf16 that takes weights rounded with care (`bf16_rounding.py`).
-    """
+    """A frozen backbone, ready to run."""
 
     @property
     def name(self) -> str:
@@ -38,42 +38,36 @@ class Runtime(Protocol):
 def open_runtime(
     kind: str,
     backbone: Backbone,
-    converted: Converted,
+    exported: ExportedModel,
     precision: str,
     *,
     compiled: bool = False,
+    hardware: Hardware = THIS_MACHINE,
 ) -> Runtime:
     """Start a runtime.
 
     Parameters
     ----------
     kind
-        `openvino`, `torch`, or `auto`: torch where there is a GPU, OpenVINO elsewhere. A network
+        `openvino`, `torch`, or `auto`: torch where it reaches a GPU, OpenVINO elsewhere. A network
         in int8 runs on OpenVINO everywhere.
-    converted
-        The backbone's files as OpenVINO wants them.
+    exported
+        The backbone's files.
     precision
         `fp32`, `bf16` or `int8`.
     compiled
         Let PyTorch compile the network for whole batches, where it runs on CUDA.
+    hardware
+        What there is to run on.
     """
-    if converted.weights is not None and runs_on_torch(kind):
+    if precision != INT8 and runs_on_torch(kind, hardware):
+        assert exported.weights is not None  # only a network in int8 has none
         from engine.runtimes.pytorch import TorchRuntime
 
-        return TorchRuntime(backbone, converted.weights, precision, compiled=compiled)
+        return TorchRuntime(backbone, exported.weights, precision, compiled=compiled)
     from engine.runtimes.openvino import OpenVINORuntime
 
-    model = converted.rounded() if precision == "bf16" else converted.model
-    return OpenVINORuntime(model, converted.compiled, backbone.dim, precision)
-
-
-def runs_on_torch(kind: str) -> bool:
-    """Say whether a runtime of this kind is PyTorch here."""
-    return kind == "torch" or (kind == "auto" and _has_gpu())
-
-
-def _has_gpu() -> bool:
-    # Asking torch would cost over a second, and a search on a CPU never imports it.
-    if sys.platform == "darwin":
-        return platform.machine() == "arm64"
-    return has_cuda()
+    model = exported.bf16_model() if precision == BF16 else exported.model
+    # In int8 this is about what is left in floating point.
+    bf16 = precision == BF16 or (precision == INT8 and hardware.bf16)
+    return OpenVINORuntime(model, exported.compiled, backbone.dim, precision, bf16=bf16)

@@ -1,4 +1,4 @@
-"""A converted network with its weights rounded to bfloat16, filter by filter.
+"""An exported network with its weights rounded to bfloat16, filter by filter.
 
 OpenVINO rounds float32 weights to the nearest bfloat16 when it compiles a network in bf16. These
 weights are exact in bfloat16 already, so that it finds nothing to round.
@@ -17,7 +17,7 @@ from engine.runtimes.openvino import import_openvino
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 
 
-def save_rounded(model: Path, target: Path) -> None:
+def save_bf16(model: Path, target: Path) -> None:
     """Read a network and write it again with the weights of its convolutions rounded."""
     openvino = import_openvino()
     network = openvino.Core().read_model(str(model))

@@ -1,4 +1,4 @@
-"""Ways of pixels to a device and of embeddings back, while the device computes. Imports torch."""
+"""Copies of pixels to a device and of embeddings back, while the device computes. Imports torch."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from engine.pictures.preprocess import Pixels
 from index.records import Floats
 
 
-class Lane(Protocol):
-    """Carries batches to a device, and answers back."""
+class Transfer(Protocol):
+    """Copies batches to a device, and embeddings back."""
 
-    def send(self, pixels: Pixels) -> torch.Tensor:
+    def to_device(self, pixels: Pixels) -> torch.Tensor:
         """Return pixels on the device, fit for work that is started next."""
 
-    def fetch(self, answer: torch.Tensor) -> Callable[[], Floats]:
-        """Start carrying an answer back; the function waits until it is here."""
+    def to_host(self, embeddings: torch.Tensor) -> Callable[[], Floats]:
+        """Start copying embeddings back; the function waits until they are here."""
 
 
-class PlainLane:
-    """For the CPU and MPS: everything waits until it is done.
+class BlockingTransfer:
+    """For the CPU and MPS: every copy waits until it is done.
 
     Parameters
     ----------
@@ -33,17 +33,17 @@ class PlainLane:
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
-    def send(self, pixels: Pixels) -> torch.Tensor:
+    def to_device(self, pixels: Pixels) -> torch.Tensor:
         """Return pixels on the device."""
         return torch.from_numpy(pixels).to(self._device)
 
-    def fetch(self, answer: torch.Tensor) -> Callable[[], Floats]:
-        """Carry an answer back."""
-        here: Floats = answer.cpu().numpy()
-        return lambda: here
+    def to_host(self, embeddings: torch.Tensor) -> Callable[[], Floats]:
+        """Copy embeddings back."""
+        host: Floats = embeddings.cpu().numpy()
+        return lambda: host
 
 
-class CudaLane:
+class CudaTransfer:
     """For CUDA: copies through pinned memory, on a stream beside the one that computes.
 
     Pinned memory comes from torch's own cache, which reuses a block only after the copies from
@@ -59,7 +59,7 @@ class CudaLane:
         self._device = device
         self._copies = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def send(self, pixels: Pixels) -> torch.Tensor:
+    def to_device(self, pixels: Pixels) -> torch.Tensor:
         """Start copying; what is computed from it waits on the device, not here."""
         pinned = torch.from_numpy(pixels).pin_memory()
         computing = torch.cuda.current_stream(self._device)
@@ -70,21 +70,21 @@ class CudaLane:
         batch.record_stream(computing)
         return batch
 
-    def fetch(self, answer: torch.Tensor) -> Callable[[], Floats]:
-        """Start copying back, behind what computes the answer."""
-        pinned = torch.empty(answer.shape, dtype=answer.dtype, pin_memory=True)
-        pinned.copy_(answer, non_blocking=True)
+    def to_host(self, embeddings: torch.Tensor) -> Callable[[], Floats]:
+        """Start copying back, behind what computes the embeddings."""
+        pinned = torch.empty(embeddings.shape, dtype=embeddings.dtype, pin_memory=True)
+        pinned.copy_(embeddings, non_blocking=True)
         copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
         copied.record(torch.cuda.current_stream(self._device))
 
         def wait() -> Floats:
             copied.synchronize()
-            here: Floats = pinned.numpy()
-            return here
+            host: Floats = pinned.numpy()
+            return host
 
         return wait
 
 
-def open_lane(device: torch.device) -> Lane:
-    """Return the way to a device."""
-    return CudaLane(device) if device.type == "cuda" else PlainLane(device)
+def open_transfer(device: torch.device) -> Transfer:
+    """Return the copies to and from a device."""
+    return CudaTransfer(device) if device.type == "cuda" else BlockingTransfer(device)

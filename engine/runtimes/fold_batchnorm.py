@@ -20,8 +20,8 @@ def fold_batch_norms(network: nn.Module, example: torch.Tensor) -> int:
 
     Which convolution stands before which BatchNorm is seen while `example` passes through, so it
     does not matter how a library nests its modules. A pair is left alone where one of both is
-    used twice, or where something else reads the convolution's answer (a library that does so
-    would be wrong by more than rounding, and the tests of every backbone would tell).
+    used twice. That nothing else reads the convolution's output is not checked: a library in which
+    something does would be wrong by more than rounding, and the tests of every backbone would fail.
 
     Parameters
     ----------
@@ -50,28 +50,28 @@ def to_bfloat16(network: nn.Module) -> None:
 
 
 def _pairs(network: nn.Module, example: torch.Tensor) -> list[tuple[str, str]]:
-    """Return the names of each convolution and the BatchNorm that takes its answer."""
-    # The answers are kept, so that no other tensor can get the identity of one of them.
-    answers: dict[int, tuple[str, torch.Tensor]] = {}
+    """Return the names of each convolution and the BatchNorm that reads its output."""
+    # References to the outputs, so that no other tensor can get the `id` of one of them.
+    outputs: dict[int, tuple[str, torch.Tensor]] = {}
     pairs: list[tuple[str, str]] = []
     calls: Counter[str] = Counter()
     handles = []
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
 
-            def answered(_: nn.Module, __: object, answer: torch.Tensor, name: str = name) -> None:
-                answers[id(answer)] = name, answer
+            def after(_: nn.Module, __: object, output: torch.Tensor, name: str = name) -> None:
+                outputs[id(output)] = name, output
                 calls[name] += 1
 
-            handles.append(module.register_forward_hook(answered))
+            handles.append(module.register_forward_hook(after))
         elif isinstance(module, nn.BatchNorm2d):
 
-            def asked(_: nn.Module, given: tuple[torch.Tensor, ...], name: str = name) -> None:
+            def before(_: nn.Module, inputs: tuple[torch.Tensor, ...], name: str = name) -> None:
                 calls[name] += 1
-                if id(given[0]) in answers:
-                    pairs.append((answers[id(given[0])][0], name))
+                if id(inputs[0]) in outputs:
+                    pairs.append((outputs[id(inputs[0])][0], name))
 
-            handles.append(module.register_forward_pre_hook(asked))
+            handles.append(module.register_forward_pre_hook(before))
     with torch.inference_mode():
         network(example)
     for handle in handles:
@@ -80,6 +80,6 @@ def _pairs(network: nn.Module, example: torch.Tensor) -> list[tuple[str, str]]:
 
 
 def _without_norm(norm: nn.Module) -> nn.Module:
-    """Return what a BatchNorm did beside norming: timm's kinds also activate."""
+    """Return what a BatchNorm does beside normalizing: timm's have an activation, too."""
     rest = [part for part in norm.children() if not isinstance(part, nn.Identity)]
     return nn.Sequential(*rest) if rest else nn.Identity()

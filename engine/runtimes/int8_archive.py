@@ -21,8 +21,8 @@ from pathlib import Path
 
 from engine.backbones.table import Backbone
 from engine.errors import CatalogDamagedError, CatalogVersionError
-from engine.runtimes.model_cache import is_whole, keep_or_lend
-from engine.runtimes.openvino_export import FILES, Converted
+from engine.runtimes.model_cache import is_complete, write_folder_or_temporary
+from engine.runtimes.openvino_export import FILES, ExportedModel, model_folder
 
 FORMAT = 1
 FACTS = "facts.json"
@@ -54,6 +54,18 @@ def fingerprint_of(file: bytes) -> str:
 
     Raises
     ------
+    CatalogDamagedError, CatalogVersionError
+        As for `base_fingerprint`.
+    """
+    pinned = {"backbone": base_fingerprint(file), "network": hashlib.sha256(file).hexdigest()}
+    return hashlib.sha256(json.dumps(pinned, sort_keys=True).encode()).hexdigest()
+
+
+def base_fingerprint(file: bytes) -> str:
+    """Return the fingerprint of the backbone in fp32 that a network was quantized from.
+
+    Raises
+    ------
     CatalogDamagedError
         This is no such file.
     CatalogVersionError
@@ -62,7 +74,7 @@ def fingerprint_of(file: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(file)) as archive:
             facts = json.loads(archive.read(FACTS))
-        version, backbone = facts["format"], str(facts["fingerprint"])
+        version, fingerprint = facts["format"], str(facts["fingerprint"])
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError):
         raise _damaged("it is no network") from None
     if version != FORMAT:
@@ -71,14 +83,13 @@ def fingerprint_of(file: bytes) -> str:
             f"it has format {version}, and this release knows format {FORMAT}",
             "Install a newer release",
         )
-    pinned = {"backbone": backbone, "network": hashlib.sha256(file).hexdigest()}
-    return hashlib.sha256(json.dumps(pinned, sort_keys=True).encode()).hexdigest()
+    return fingerprint
 
 
-def unpacked(
+def unpack(
     backbone: Backbone, fingerprint: str, cache: Path, read: Callable[[], bytes]
-) -> Converted:
-    """Return a network's files in the cache, put there on first use.
+) -> ExportedModel:
+    """Return a network's files in the cache, unpacked on first use.
 
     Parameters
     ----------
@@ -92,13 +103,13 @@ def unpacked(
     CatalogDamagedError
         The file is not the one that the fingerprint was taken of.
     """
-    folder = cache / "models" / f"{backbone.name}-{fingerprint[:16]}"
-    if not is_whole(folder, FILES):
+    folder = model_folder(cache, backbone, fingerprint)
+    if not is_complete(folder, FILES):
         file = read()
         if fingerprint_of(file) != fingerprint:
             raise _damaged("its hash is not the one that the catalog recorded")
-        folder = keep_or_lend(folder, FILES, lambda target: _extract(file, target))
-    return Converted(folder, None)
+        folder = write_folder_or_temporary(folder, FILES, lambda target: _extract(file, target))
+    return ExportedModel(folder, None)
 
 
 def _extract(file: bytes, folder: Path) -> None:

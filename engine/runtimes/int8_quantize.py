@@ -1,4 +1,4 @@
-"""Quantizing a converted network to int8. Everything here imports NNCF, which is optional.
+"""Quantizing an exported network to int8. Everything here imports NNCF, which is optional.
 
 Post-training quantization: weights and activations get scales from what the network computes of
 a few hundred pictures (Jacob et al., 2018, https://arxiv.org/abs/1712.05877), and what the layers
@@ -24,7 +24,7 @@ from engine.pictures.preprocess import Pixels
 from engine.runtimes.bf16_openvino import convolutions, round_weights
 from engine.runtimes.openvino import import_openvino
 
-KEPT_CONVOLUTIONS = 3
+FLOATING_CONVOLUTIONS = 3
 
 
 def import_nncf() -> Any:
@@ -58,7 +58,7 @@ def import_nncf() -> Any:
 
 
 def save_quantized(
-    model: Path, images: Sequence[Pixels], target: Path, heard: Callable[[int], None]
+    model: Path, images: Sequence[Pixels], target: Path, progress: Callable[[int], None]
 ) -> None:
     """Quantize a network and write it.
 
@@ -66,13 +66,13 @@ def save_quantized(
     ----------
     model
         The network in fp32, as `save_model` wrote it.
-    pictures
+    images
         Its inputs for typical pictures, each uint8 `[crop, crop, 3]`. The same ones in the same
         order give the same file.
     target
         Where to write it.
-    heard
-        Called with the number of pictures that were looked at.
+    progress
+        Called with the number of pictures that have been run.
 
     Raises
     ------
@@ -84,15 +84,15 @@ def save_quantized(
     network = openvino.Core().read_model(str(model))
     # Some names come from counters that run on in a process; the file must not depend on them.
     _number(network)
-    kept = convolutions(network)[:KEPT_CONVOLUTIONS]
-    for convolution in kept:
+    floating = convolutions(network)[:FLOATING_CONVOLUTIONS]
+    for convolution in floating:
         round_weights(convolution)
-    seen = 0
+    done = 0
 
     def feed(pixels: Pixels) -> Pixels:
-        nonlocal seen
-        seen += 1
-        heard(seen)
+        nonlocal done
+        done += 1
+        progress(done)
         batch: Pixels = pixels[None]
         return batch
 
@@ -104,7 +104,7 @@ def save_quantized(
             nncf.Dataset(list(images), feed),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(images),
-            ignored_scope=nncf.IgnoredScope(names=[each.get_friendly_name() for each in kept]),
+            ignored_scope=nncf.IgnoredScope(names=[each.get_friendly_name() for each in floating]),
         )
     _number(quantized)
     openvino.save_model(quantized, str(target), compress_to_fp16=False)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.pictures.preprocess import Pixels
-from engine.runtimes.hardware import has_bf16
 from index.records import Floats
 
 if TYPE_CHECKING:
@@ -67,17 +66,21 @@ class OpenVINORuntime:
     dim
         Length of an embedding.
     precision
-        `fp32`, `bf16` or `int8`.
+        `fp32`, `bf16` or `int8`, for the name.
+    bf16
+        Compute in bfloat16; in int8, what is left in floating point.
     """
 
-    def __init__(self, model: Path, compiled: Path, dim: int, precision: str) -> None:
+    def __init__(
+        self, model: Path, compiled: Path, dim: int, precision: str, *, bf16: bool
+    ) -> None:
         openvino = import_openvino()
         self._dim = dim
         self.name = f"openvino {precision}"
         core = openvino.Core()
         options = {
             "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": _hint(precision),
+            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
         }
         if _can_write(compiled):
             options["CACHE_DIR"] = str(compiled)
@@ -118,7 +121,7 @@ class OpenVINORuntime:
 
 
 def save_model(module: nn.Module, crop: int, path: Path) -> None:
-    """Convert a torch module that takes pixels uint8 `[1, crop, crop, 3]` and write it."""
+    """Export a torch module that takes pixels uint8 `[1, crop, crop, 3]`, and write it."""
     import torch
 
     openvino = import_openvino()
@@ -135,12 +138,6 @@ def prefers_bf16() -> bool:
     openvino = import_openvino()
     chosen = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
     return bool(chosen == openvino.Type.bf16)
-
-
-def _hint(precision: str) -> str:
-    """Return OpenVINO's name of a precision; in int8, of what is left in floating point."""
-    bf16 = precision == "bf16" or (precision == "int8" and has_bf16())
-    return "bf16" if bf16 else "f32"
 
 
 def _can_write(folder: Path) -> bool:

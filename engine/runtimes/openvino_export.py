@@ -1,4 +1,4 @@
-"""A backbone converted once from torch, kept in the cache for every later start.
+"""A backbone exported once from torch for OpenVINO, cached for every later start.
 
 <cache>/models/<backbone>-<fingerprint>/
     model.xml, model.bin          the network as OpenVINO reads it, without its last layer
@@ -16,24 +16,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.backbones.table import Backbone
-from engine.backbones.weights import WeightsFile, file_sha256
+from engine.backbones.weights import WeightsFile
+from engine.backbones.weights_folder import file_sha256
 from engine.errors import WeightsCorruptError
-from engine.runtimes.model_cache import is_whole, keep, keep_or_lend
+from engine.runtimes.model_cache import is_complete, write_folder, write_folder_or_temporary
 
 NETWORK = ("model.xml", "model.bin")
 FILES = (*NETWORK, "classifier.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
-    """Where a converted backbone lies.
+class ExportedModel:
+    """Where an exported backbone lies.
 
     Attributes
     ----------
     folder
-        The files that this page's top lists.
+        Holds the files listed at the top of this module.
     weights
-        The file that it was made from, for PyTorch; None for a network quantized for a catalog.
+        The file that it was exported from, for PyTorch; None for a network quantized for a
+        catalog.
     """
 
     folder: Path
@@ -41,7 +43,7 @@ class Converted:
 
     @property
     def model(self) -> Path:
-        """The network for OpenVINO."""
+        """The network in fp32 or int8."""
         return self.folder / "model.xml"
 
     @property
@@ -54,22 +56,55 @@ class Converted:
         """OpenVINO's cache."""
         return self.folder / "compiled"
 
-    def rounded(self) -> Path:
-        """Return the network for OpenVINO in bf16, made on first use (about a second)."""
+    def bf16_model(self) -> Path:
+        """Return the network with its weights in bf16, made on first use (about a second)."""
         folder = self.folder / "bf16"
-        if not is_whole(folder, NETWORK):
-            from engine.runtimes.bf16_openvino import save_rounded
+        if not is_complete(folder, NETWORK):
+            from engine.runtimes.bf16_openvino import save_bf16
 
-            folder = keep_or_lend(
-                folder, NETWORK, lambda target: save_rounded(self.model, target / "model.xml")
+            folder = write_folder_or_temporary(
+                folder, NETWORK, lambda target: save_bf16(self.model, target / "model.xml")
             )
         return folder / "model.xml"
 
 
-def convert(
-    backbone: Backbone, weights: WeightsFile, cache: Path, announce: Callable[[str], None]
-) -> Converted:
-    """Return a backbone's converted files, making them on first use (a few seconds).
+def model_folder(cache: Path, backbone: Backbone, fingerprint: str) -> Path:
+    """Return where the exported files of a backbone with this fingerprint are cached."""
+    return cache / "models" / f"{backbone.name}-{fingerprint[:16]}"
+
+
+def write_files(backbone: Backbone, weights: Path, folder: Path) -> None:
+    """Export a backbone: write `FILES` into a folder."""
+    from safetensors.numpy import save_file
+
+    from engine.backbones.networks import load
+    from engine.runtimes.openvino import save_model
+
+    loaded, target = load(backbone, weights), ExportedModel(folder, weights)
+    save_file(
+        {"weight": loaded.classifier_weight, "bias": loaded.classifier_bias},
+        target.classifier,
+        metadata={"categories": json.dumps(loaded.categories)},
+    )
+    save_model(loaded.module, backbone.preprocessing.crop, target.model)
+
+
+def export_openvino(
+    backbone: Backbone,
+    weights: WeightsFile,
+    cache: Path,
+    announce: Callable[[str], None],
+    *,
+    write: Callable[[Backbone, Path, Path], None] = write_files,
+) -> ExportedModel:
+    """Return a backbone's exported files, made on first use (a few seconds).
+
+    Parameters
+    ----------
+    announce
+        Told before the files are made.
+    write
+        Makes them of a backbone and its weights file in a folder.
 
     Raises
     ------
@@ -78,36 +113,17 @@ def convert(
     EngineError
         The cache cannot be written.
     """
-    fingerprint = backbone.fingerprint(weights.sha256)
-    folder = cache / "models" / f"{backbone.name}-{fingerprint[:16]}"
-    converted = Converted(folder, weights.path)
-    if is_whole(folder, FILES):
-        return converted
+    folder = model_folder(cache, backbone, backbone.fingerprint(weights.sha256))
+    exported = ExportedModel(folder, weights.path)
+    if is_complete(folder, FILES):
+        return exported
     announce(f"preparing {backbone.name} for this machine (once)")
     if file_sha256(weights.path) != weights.sha256:
+        published = weights.sha256.startswith(backbone.weights.sha256)
         raise WeightsCorruptError(
             weights.path,
             "the file is not the one that was fetched: its hash has changed",
-            f"Fetch it again with `engine backbones pull {backbone.name}`",
+            backbone.weights.restoring(backbone.name, published=published),
         )
-    keep(
-        folder,
-        FILES,
-        lambda target: _write(backbone, weights.path, Converted(target, weights.path)),
-    )
-    return converted
-
-
-def _write(backbone: Backbone, weights: Path, target: Converted) -> None:
-    from safetensors.numpy import save_file
-
-    from engine.backbones.networks import load
-    from engine.runtimes.openvino import save_model
-
-    loaded = load(backbone, weights)
-    save_file(
-        {"weight": loaded.classifier_weight, "bias": loaded.classifier_bias},
-        target.classifier,
-        metadata={"categories": json.dumps(loaded.categories)},
-    )
-    save_model(loaded.module, backbone.preprocessing.crop, target.model)
+    write_folder(folder, FILES, lambda target: write(backbone, weights.path, target))
+    return exported

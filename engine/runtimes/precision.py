@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from engine.config import BF16, FP32, INT8, Config
 from engine.errors import BackboneMismatchError, UsageError
-from engine.runtimes import runs_on_torch
-from engine.runtimes.hardware import has_bf16, has_cuda
+from engine.runtimes.hardware import Hardware, runs_on_torch
 from index.records import CatalogIdentity
 
 
-def choose_precision(config: Config, identity: CatalogIdentity | None) -> str:
+def choose_precision(config: Config, identity: CatalogIdentity | None, hardware: Hardware) -> str:
     """Return the precision asked for, else the catalog's, else what this processor does best.
 
     Where bf16 is not native, fp32 takes its place: it is as good, and faster there.
@@ -46,7 +45,11 @@ def choose_precision(config: Config, identity: CatalogIdentity | None) -> str:
     if wanted == INT8:
         refuse_torch(config)
         return INT8
-    return _native(wanted, on_torch=runs_on_torch(config.runtime))
+    on_torch = runs_on_torch(config.runtime, hardware)
+    if wanted is None:
+        return BF16 if hardware.bf16 and not on_torch else FP32
+    native = hardware.bf16 or (on_torch and hardware.gpu == "cuda")
+    return FP32 if wanted == BF16 and not native else wanted
 
 
 def refuse_torch(config: Config) -> None:
@@ -63,11 +66,3 @@ def refuse_torch(config: Config) -> None:
             "networks in int8 run on OpenVINO alone",
             "Leave --runtime out, or take --precision fp32 in a store of its own",
         )
-
-
-def _native(wanted: str | None, *, on_torch: bool) -> str:
-    if wanted is None:
-        return BF16 if has_bf16() and not on_torch else FP32
-    if wanted == BF16 and not has_bf16() and not (on_torch and has_cuda()):
-        return FP32
-    return wanted

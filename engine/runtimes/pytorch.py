@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,39 @@ from torch import nn
 from engine.backbones.networks import Frozen, load
 from engine.backbones.table import Backbone
 from engine.pictures.preprocess import Pixels
-from engine.runtimes.cuda_transfer import Lane, open_lane
+from engine.runtimes.cuda_transfer import Transfer, open_transfer
 from engine.runtimes.fold_batchnorm import fold_batch_norms, to_bfloat16
+from engine.runtimes.hardware import torch_gpu
 from index.records import Floats
 
-BATCH = 64
-# On a GPU as many pictures as take a quarter of its free memory, at what the widest layers of
-# ResNet50 need in fp32 and as much again; more than the most make no network here any faster.
-BYTES_PER_IMAGE = 48 * 2**20
-MOST = 256
-# One batch is computed while the pixels of the next are on their way.
-UNDER_WAY = 2
+# One batch is computed while the pixels of the next are copied.
+IN_FLIGHT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How many pictures make a batch.
+
+    Attributes
+    ----------
+    without_gpu
+        Of every network on a CPU and on MPS.
+    most
+        On CUDA; larger ones make no network here any faster.
+    bytes_per_image
+        What the widest layers of ResNet50 need in fp32, and as much again. A batch takes at most
+        a quarter of the card's free memory.
+    """
+
+    without_gpu: int = 64
+    most: int = 256
+    bytes_per_image: int = 48 * 2**20
+
+    def size(self, free_bytes: int | None) -> int:
+        """Return the batch for a card with so much free memory, None for no card."""
+        if free_bytes is None:
+            return self.without_gpu
+        return min(self.most, max(1, free_bytes // 4 // self.bytes_per_image))
 
 
 class TorchRuntime:
@@ -42,6 +65,10 @@ class TorchRuntime:
     compiled
         On CUDA, let `torch.compile` make the network for whole batches. That takes a minute or
         so at the first one; anything less than a whole batch, a search above all, does without.
+    batch
+        Pictures in a batch, to overrule the choice.
+    transfer
+        Copies batches and embeddings, to overrule the choice.
     """
 
     def __init__(
@@ -52,8 +79,10 @@ class TorchRuntime:
         device: str | None = None,
         *,
         compiled: bool = False,
+        batch: int | None = None,
+        transfer: Transfer | None = None,
     ) -> None:
-        self._device = torch.device(device or _best_device())
+        self._device = torch.device(device or torch_gpu() or "cpu")
         self._dim = backbone.dim
         module = load(backbone, weights).module
         network = Inference(module, backbone.preprocessing.crop, precision == "bf16")
@@ -63,31 +92,31 @@ class TorchRuntime:
         self._whole_batch: Callable[[torch.Tensor], torch.Tensor] = self._network
         if compiled and self._device.type == "cuda":
             self._whole_batch = torch.compile(self._network, dynamic=False)
-        self._lane: Lane = open_lane(self._device)
-        self.batch = _batch(self._device)
+        self._transfer = transfer or open_transfer(self._device)
+        self.batch = batch or BatchLimits().size(_free_bytes(self._device))
         self.name = f"torch {self._device.type} {precision}"
 
     def embed(self, pixels: Pixels) -> Floats:
         """Return embeddings float32 `[n, dim]` of pixels uint8 `[n, crop, crop, 3]`."""
         embeddings = np.empty((len(pixels), self._dim), np.float32)
-        under_way: deque[tuple[int, Callable[[], Floats]]] = deque()
+        in_flight: deque[tuple[int, Callable[[], Floats]]] = deque()
 
-        def keep() -> None:
-            start, wait = under_way.popleft()
-            found = wait()
-            embeddings[start : start + len(found)] = found
+        def collect() -> None:
+            start, wait = in_flight.popleft()
+            part = wait()
+            embeddings[start : start + len(part)] = part
 
         for start in range(0, len(pixels), self.batch):
-            if len(under_way) == UNDER_WAY:
-                keep()
+            if len(in_flight) == IN_FLIGHT:
+                collect()
             part = np.require(pixels[start : start + self.batch], np.uint8, ["C", "W"])
             with torch.inference_mode():
                 whole = len(part) == self.batch
                 network = self._whole_batch if whole else self._network
-                answer = network(self._lane.send(part))
-                under_way.append((start, self._lane.fetch(answer)))
-        while under_way:
-            keep()
+                computed = network(self._transfer.to_device(part))
+                in_flight.append((start, self._transfer.to_host(computed)))
+        while in_flight:
+            collect()
         return embeddings
 
 
@@ -124,14 +153,6 @@ class Inference(nn.Module):
         return torch.flatten(self.network(planes.to(self._dtype)), 1).float()
 
 
-def _batch(device: torch.device) -> int:
-    if device.type != "cuda":
-        return BATCH
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(min(MOST, max(1, free // 4 // BYTES_PER_IMAGE)))
-
-
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def _free_bytes(device: torch.device) -> int | None:
+    """Return a card's free memory, None for a device that is no CUDA card."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None

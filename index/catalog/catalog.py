@@ -152,8 +152,8 @@ class Catalog:
         raise BackboneMismatchError(
             self.database.name,
             reason,
-            "Embeddings of two backbones cannot be compared: index into another store with "
-            "--store, or bring the first weights back with `engine backbones import`",
+            "Embeddings of two backbones cannot be compared: leave --backbone out, so that the "
+            "catalog's own is taken, or index into another store with --store",
         )
 
     def network(self) -> bytes:

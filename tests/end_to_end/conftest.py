@@ -10,7 +10,7 @@ import pytest
 from engine import Config, Engine
 from engine.backbones.table import backbone_named
 from engine.backbones.weights import WeightsCache
-from engine.runtimes.openvino_export import convert
+from engine.runtimes.openvino_export import export_openvino
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,7 +19,7 @@ def ready(own_cache: Path) -> Path:
     backbone = backbone_named("efficientnet_lite0")
     weights = WeightsCache(own_cache).find(backbone)
     assert weights is not None
-    convert(backbone, weights, own_cache, lambda text: None)
+    export_openvino(backbone, weights, own_cache, lambda text: None)
     return own_cache
 
 

@@ -74,7 +74,7 @@ def test_resnet50_by_name_is_an_error_with_both_remedies(
     assert "--backbone efficientnet_lite0" in error
 
 
-def test_a_image_from_afar_is_an_error_that_names_it(
+def test_an_image_from_afar_is_an_error_that_names_it(
     engine: Run, indexed: tuple[Path, subprocess.CompletedProcess[bytes]]
 ) -> None:
     url = "https://pictures.example/chair.jpg"

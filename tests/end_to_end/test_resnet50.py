@@ -6,7 +6,8 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,34 +142,54 @@ def test_auto_takes_it_where_its_weights_are(ask: Run, resnet: Shop, tmp_path: P
     assert (json.loads(done.stdout)["backbone"], done.stderr) == ("resnet50", b"")
 
 
-@pytest.mark.slow
-def test_a_catalog_refuses_other_weights_of_the_same_backbone(
-    ask: Run,
-    resnet: Shop,
-    weights: Callable[[int], Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("ENGINE_CACHE", str(tmp_path / "cache"))
+@pytest.fixture
+def other(
+    ask: Run, weights: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Another cache, into which other weights of the same backbone were imported."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("ENGINE_CACHE", str(cache))
     file = weights(1)
     assert ask("backbones", "import", "resnet50", file).returncode == 0
     file.unlink()
-    shutil.rmtree(tmp_path / "cache" / "models", ignore_errors=True)
+    yield cache
+    shutil.rmtree(cache)
+
+
+@pytest.mark.slow
+def test_a_catalog_refuses_other_weights_of_the_same_backbone(
+    ask: Run, resnet: Shop, other: Path
+) -> None:
     before = (resnet.store / "catalog.sqlite").read_bytes()
     done = ask("search", resnet.images / "bed" / "bed-0001.jpg")
     assert done.returncode == 1
     [line] = done.stderr.decode().splitlines()
-    assert "the weights of resnet50 at hand" in line
-    assert "engine backbones import" in line
+    assert "resnet50: its weights with the fingerprint" in line
+    assert "`engine backbones import resnet50 FILE`" in line
     assert (resnet.store / "catalog.sqlite").read_bytes() == before
-    shutil.rmtree(tmp_path / "cache")
+
+
+@pytest.mark.slow
+def test_importing_the_first_weights_as_the_error_says_serves_both_catalogs(
+    ask: Run, resnet: Shop, other: Path, tmp_path: Path
+) -> None:
+    image = resnet.images / "bed" / "bed-0001.jpg"
+    new = tmp_path / "new"
+    assert ask("index", image, "--backbone", "resnet50", "--store", new).returncode == 0
+    [file] = (resnet.cache / "weights").glob("resnet50-*.pth")
+    assert ask("backbones", "import", "resnet50", file).returncode == 0
+    for store in (resnet.store, new):
+        done = ask("search", image, "--store", store, "--json")
+        assert done.returncode == 0, done.stderr
+        [report] = json.loads(done.stdout)
+        assert report["results"][0]["score"] > 0.999
 
 
 @pytest.fixture
 def pull(quick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `backbones pull resnet50` with a cache of the test's own, and no pauses."""
     monkeypatch.setenv("ENGINE_CACHE", str(tmp_path))
-    monkeypatch.setattr("engine.pictures.download.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
         return quick("backbones", "pull", "resnet50", *arguments)
@@ -176,8 +197,10 @@ def pull(quick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-def _kept(cache: Path) -> list[str]:
-    return sorted(path.name for path in (cache / "weights").iterdir())
+def _files_in(cache: Path) -> list[str]:
+    folder = cache / "weights"
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 def test_a_pull_says_what_from_where_and_how_large(pull: Run, site: Any, tmp_path: Path) -> None:
@@ -187,7 +210,8 @@ def test_a_pull_says_what_from_where_and_how_large(pull: Run, site: Any, tmp_pat
     told = f"fetching the weights of resnet50 from {site.url}/w.pth (103 MB)\n"
     assert done.stderr.decode() == told
     assert json.loads(done.stdout)["sha256"] == DIGEST
-    assert _kept(tmp_path) == [f"resnet50-{DIGEST[:8]}.pth", "resnet50.json"]
+    stem = f"resnet50-{DIGEST[:16]}"
+    assert _files_in(tmp_path) == [f"records/{stem}.json", f"{stem}.pth", "resnet50.json"]
 
 
 def test_a_mirror_is_asked_for_the_published_name(
@@ -203,8 +227,8 @@ def test_a_file_with_another_hash_is_thrown_away(pull: Run, site: Any, tmp_path:
     done = pull("--url", f"{site.url}/w.pth")
     assert done.returncode == 1
     [_, line] = done.stderr.decode().splitlines()
-    assert f"the file's SHA-256 is {DIGEST[:16]}…, expected 11ad3fa6…" in line
-    assert _kept(tmp_path) == []
+    assert f"the file's SHA-256 is {DIGEST[:16]}…, expected 11ad3fa62ca79e40…" in line
+    assert _files_in(tmp_path) == []
 
 
 def test_a_broken_connection_is_taken_up_where_it_broke(pull: Run, site: Any) -> None:

@@ -15,7 +15,7 @@ from engine.backbones.torchvision_import import import_torchvision
 from engine.backbones.weights import WeightsCache, WeightsFile
 from engine.pictures.decode import decode
 from engine.pictures.preprocess import Pixels
-from engine.runtimes.openvino_export import Converted, convert
+from engine.runtimes.openvino_export import ExportedModel, export_openvino
 from index.records import Floats
 
 
@@ -28,9 +28,11 @@ def weights(own_cache: Path) -> WeightsFile:
 
 
 @pytest.fixture(scope="session")
-def converted(own_cache: Path, weights: WeightsFile) -> Converted:
+def exported(own_cache: Path, weights: WeightsFile) -> ExportedModel:
     """The embedded backbone, converted once in the cache of all tests."""
-    return convert(backbone_named("efficientnet_lite0"), weights, own_cache, lambda text: None)
+    return export_openvino(
+        backbone_named("efficientnet_lite0"), weights, own_cache, lambda text: None
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,24 +2,82 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+import math
+from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine import Config, UsageError
 from engine.config import cache_folder
 
+WHOLE = ("memory", "max_pixels", "decoders", "url_bytes")
+NUMBERS = (*WHOLE, "commit_seconds", "url_seconds")
+
+
+def refusal(folder: Path, setting: str, value: Any) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        Config.at(folder, **{setting: value})
+    return caught.value
+
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("runtime", "tensorrt"), ("precision", "int4"), ("dtype", "float64"), ("max_pixels", 0)],
+    [
+        ("runtime", "tensorrt"),
+        ("precision", "int4"),
+        ("dtype", "float64"),
+        ("index", "fast"),
+        ("max_pixels", 0),
+        ("decoders", 0),
+        ("memory", -1),
+        ("commit_seconds", -0.1),
+        ("url_bytes", 0),
+        ("url_seconds", -1),
+        ("cache", "a string"),
+        ("data", None),
+        ("backbone", 50),
+        ("default_backbone", None),
+        ("compiled", 1),
+    ],
 )
 def test_a_value_that_cannot_be_is_refused(tmp_path: Path, setting: str, value: Any) -> None:
-    with pytest.raises(UsageError) as caught:
-        Config.at(tmp_path, **{setting: value})
-    assert caught.value.thing == setting
+    assert refusal(tmp_path, setting, value).thing == setting
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "3", True])
+@pytest.mark.parametrize("setting", NUMBERS)
+def test_what_is_no_number_is_refused(tmp_path: Path, setting: str, value: Any) -> None:
+    error = refusal(tmp_path, setting, value)
+    assert error.thing == setting and error.reason == f"{value!r} is out of range"
+
+
+@pytest.mark.parametrize("setting", ["backbone", "precision", "index", "memory"])
+def test_what_nobody_asked_for_is_none(tmp_path: Path, setting: str) -> None:
+    config = Config.at(tmp_path, **{setting: None})
+    assert config == Config.at(tmp_path) and getattr(config, setting) is None
+
+
+@pytest.mark.parametrize("setting", ["max_pixels", "runtime", "dtype", "url_seconds"])
+def test_where_none_means_nothing_it_is_refused(tmp_path: Path, setting: str) -> None:
+    assert refusal(tmp_path, setting, None).thing == setting
+
+
+@pytest.mark.parametrize("setting", WHOLE)
+def test_what_is_counted_is_a_whole_number(tmp_path: Path, setting: str) -> None:
+    assert "whole number" in refusal(tmp_path, setting, 2.5).remedy
+    assert getattr(Config.at(tmp_path, **{setting: np.int64(3)}), setting) == 3
+
+
+def test_every_field_is_checked() -> None:
+    assert all("check" in each.metadata for each in fields(Config))
+
+
+def test_a_store_is_a_store(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="store"):
+        Config(store=tmp_path)  # type: ignore[arg-type]
 
 
 def test_a_refusal_names_the_choices(tmp_path: Path) -> None:
@@ -57,7 +115,7 @@ def test_the_environment_names_store_cache_and_backbone(
     config = Config.at()
     assert config.store.folder == tmp_path / "store"
     assert config.cache == tmp_path / "cache"
-    assert config.backbone == "resnet50"
+    assert config.default_backbone == "resnet50"
 
 
 def test_what_is_given_comes_before_the_environment(
@@ -65,8 +123,19 @@ def test_what_is_given_comes_before_the_environment(
 ) -> None:
     monkeypatch.setenv("ENGINE_STORE", str(tmp_path / "other"))
     monkeypatch.setenv("ENGINE_BACKBONE", "resnet50")
-    config = Config.at(tmp_path / "mine", backbone="efficientnet_lite0")
-    assert (config.store.folder, config.backbone) == (tmp_path / "mine", "efficientnet_lite0")
+    config = Config.at(tmp_path / "mine", default_backbone="vgg16")
+    assert (config.store.folder, config.default_backbone) == (tmp_path / "mine", "vgg16")
+
+
+@pytest.mark.parametrize("name", ["BACKBONE", "PRECISION", "RUNTIME", "DTYPE", "INDEX", "MEMORY"])
+def test_the_environment_asks_nothing_of_a_catalog_that_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before = Config.at(tmp_path)
+    monkeypatch.setenv(f"ENGINE_{name}", "something else")
+    after = replace(Config.at(tmp_path), default_backbone=before.default_backbone)
+    assert after == before
+    assert before.backbone is None
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -76,7 +145,7 @@ def test_without_an_environment_the_backbone_is_chosen(
     monkeypatch.delenv("ENGINE_BACKBONE")
     if value is not None:
         monkeypatch.setenv("ENGINE_BACKBONE", value)
-    assert Config.at(tmp_path).backbone == "auto"
+    assert Config.at(tmp_path).default_backbone == "auto"
 
 
 def test_without_an_environment_the_cache_is_the_user_s(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,6 @@ def test_its_head_learns_from_what_is_stored(finetuned: OldStore) -> None:
     assert (report.images, report.embedded) == (12, 0)
 
 
-@pytest.mark.xfail(reason="a fine-tuned backbone is found by its name alone", strict=True)
 def test_it_works_on_where_the_old_release_gave_its_name_away(
     finetuned: OldStore, data: Path, own_cache: Path
 ) -> None:
@@ -75,7 +74,6 @@ def test_it_works_on_where_the_old_release_gave_its_name_away(
     _assert_is_indexed_further(finetuned)
 
 
-@pytest.mark.xfail(reason="a fine-tuned backbone is found by its name alone", strict=True)
 def test_it_works_on_after_another_backbone_takes_its_name(
     finetuned: OldStore, data: Path, own_cache: Path
 ) -> None:

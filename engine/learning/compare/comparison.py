@@ -14,9 +14,9 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from engine.backbones.finetuned import TunedBackbones
-from engine.backbones.table import Packaged
+from engine.backbones.finetuned import FinetunedBackbones
 from engine.backbones.weights import WeightsCache
+from engine.backbones.weights_source import Packaged
 from engine.config import Config
 from engine.embedding.embedder import Embedder, choose_embedder
 from engine.heads.fit import fit_layers, one_thread_for_small
@@ -119,7 +119,9 @@ class _Embedded:
 def _at_hand(config: Config) -> tuple[str, ...]:
     """Return the backbones whose weights are on this machine, the embedded ones first."""
     weights = WeightsCache(config.cache)
-    there = [each for each in TunedBackbones(config.data).all() if weights.find(each) is not None]
+    there = [
+        each for each in FinetunedBackbones(config.data).all() if weights.find(each) is not None
+    ]
     there.sort(key=lambda each: not isinstance(each.weights, Packaged))
     return tuple(each.name for each in there)
 

@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from engine.backbones.finetuned import TunedBackbones, check_new_name
+from engine.backbones.finetuned import FinetunedBackbones, check_new_name
 from engine.backbones.networks import load, load_state
 from engine.backbones.table import Backbone
 from engine.backbones.weights import WeightsCache, WeightsFile
@@ -75,7 +75,7 @@ class FineTuner:
         self._config = config
         self._embedder = embedder
         self._weights = weights
-        self._tuned = TunedBackbones(config.data)
+        self._tuned = FinetunedBackbones(config.data)
 
     @classmethod
     def of(cls, config: Config, reporter: Reporter) -> Self:

@@ -1,4 +1,4 @@
-"""Every row of the table of backbones: built, loaded, converted and run, with random weights."""
+"""Every row of the table of backbones: built, loaded, exported and run, with random weights."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.backbones.networks import load, load_state
-from engine.backbones.table import BACKBONES, EMBEDDED, Backbone, Download, backbone_named
+from engine.backbones.networks import build, load, load_state
+from engine.backbones.table import BACKBONES, EMBEDDED, Backbone, backbone_named
 from engine.backbones.torchvision_import import import_torchvision
-from engine.backbones.weights import WeightsCache, WeightsFile, file_sha256
+from engine.backbones.weights import WeightsCache, WeightsFile
+from engine.backbones.weights_folder import file_sha256
+from engine.backbones.weights_source import Download
 from engine.errors import WeightsCorruptError
 from engine.pictures.preprocess import Pixels
 from engine.runtimes import open_runtime
-from engine.runtimes.openvino_export import Converted, convert
+from engine.runtimes.openvino_export import ExportedModel, export_openvino
 from index.records import Floats
 
 EACH = pytest.mark.parametrize("backbone", BACKBONES, ids=lambda each: each.name)
@@ -29,17 +31,9 @@ Cosines = Callable[[Floats, Floats], Floats]
 
 
 def built(backbone: Backbone) -> torch.nn.Module:
-    """The network as its library makes it, with random weights."""
-    import_torchvision()
+    """The network as its library makes it, with random weights, always the same."""
     torch.manual_seed(0)
-    if backbone.library == "timm":
-        import timm
-
-        network: torch.nn.Module = timm.create_model(backbone.architecture, pretrained=False)
-        return network
-    from torchvision.models import get_model
-
-    return get_model(backbone.architecture, weights=None)
+    return build(backbone)
 
 
 @dataclass(frozen=True)
@@ -62,8 +56,8 @@ class Drawn:
             answer: Floats = module(torch.from_numpy(self.pixels)).numpy()
         return answer
 
-    def converted(self) -> Converted:
-        return convert(self.backbone, self.weights, self.folder, lambda line: None)
+    def exported(self) -> ExportedModel:
+        return export_openvino(self.backbone, self.weights, self.folder, lambda line: None)
 
 
 ONE_QUICK = [
@@ -97,7 +91,7 @@ def test_it_gives_one_embedding_a_image_always_the_same(drawn: Drawn) -> None:
 def test_openvino_gives_the_embeddings_of_torch_whatever_the_batch(
     drawn: Drawn, cosines: Cosines
 ) -> None:
-    runtime = open_runtime("openvino", drawn.backbone, drawn.converted(), "fp32")
+    runtime = open_runtime("openvino", drawn.backbone, drawn.exported(), "fp32")
     embedded = runtime.embed(drawn.pixels)
     assert cosines(embedded, drawn.by_torch()).min() >= 0.9999
     assert np.array_equal(runtime.embed(drawn.pixels[1:2])[0], embedded[1])

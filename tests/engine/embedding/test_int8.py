@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import Config, Engine
+from engine import Engine
 from engine.errors import BackboneMismatchError, HeadMismatchError, UsageError
+from engine.progress import Reporter
 from index.catalog.catalog import Catalog
 
 pytestmark = pytest.mark.slow
@@ -79,16 +80,21 @@ def test_new_images_are_embedded_by_the_same_network(
     assert engine.status().fingerprint == before
 
 
-def test_asking_for_int8_again_quantizes_nothing(
-    made: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*arguments: object) -> None:
-        raise AssertionError("the network is there")
+class Listener(Reporter):
+    """Remembers what was announced."""
 
-    monkeypatch.setattr("engine.embedding.int8_calibration.quantized_embedder", refuse)
-    store = shutil.copytree(made, tmp_path / "store")
-    with Engine.open(store, precision="int8") as engine:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def announce(self, text: str) -> None:
+        self.heard.append(text)
+
+
+def test_asking_for_int8_again_quantizes_nothing(made: Path, drawn: Path, tmp_path: Path) -> None:
+    store, listener = shutil.copytree(made, tmp_path / "store"), Listener()
+    with Engine.open(store, precision="int8", reporter=listener) as engine:
         assert engine.index([drawn]).unchanged == 60
+    assert listener.heard == []
 
 
 def test_a_cache_that_was_lost_loses_nothing(
@@ -101,7 +107,7 @@ def test_a_cache_that_was_lost_loses_nothing(
         hit = engine.search(image, k=1)[0]
         assert engine.classify(image, k=1)
     assert (hit.path, round(hit.score, 3)) == (str(image), 1.0)
-    # The network is complete by itself: nothing was converted from weights for it.
+    # The network is complete by itself: nothing was exported from weights for it.
     assert len(list((tmp_path / "empty" / "models").iterdir())) == 1
 
 
@@ -155,25 +161,31 @@ def test_training_can_make_the_catalog(tmp_path: Path, drawn: Path) -> None:
         assert engine.status().precision == "int8"
 
 
+class AnotherProcess(Reporter):
+    """Makes the catalog while this process quantizes for it."""
+
+    def __init__(self, made: Path, store: Path) -> None:
+        self._made, self._store = made, store
+
+    def announce(self, text: str) -> None:
+        assert text.startswith("quantizing")
+        shutil.copytree(self._made, self._store)
+
+
 def test_a_catalog_that_another_process_makes_meanwhile_is_used(
-    made: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Path, drawn: Path, tmp_path: Path
 ) -> None:
-    from engine.embedding import int8_calibration as calibration
+    store = tmp_path / "store"
+    other = AnotherProcess(made, store)
+    with Engine.open(store, precision="int8", reporter=other) as engine:
+        # Of other pictures than the catalog's, so that it is another network.
+        assert engine.index([drawn / "bed", drawn / "chair"]).unchanged == 24
+    assert fingerprint_in(store) == fingerprint_in(made)
 
-    honest = calibration.quantized_embedder
 
-    def slow(config: Config, *arguments: object) -> object:
-        answer = honest(config, [str(drawn / "bed"), str(drawn / "chair")], *arguments[1:])  # type: ignore[arg-type]
-        shutil.copytree(made, tmp_path / "store")
-        return answer
-
-    monkeypatch.setattr(calibration, "quantized_embedder", slow)
-    with Engine.open(tmp_path / "store", precision="int8") as engine:
-        assert engine.index([drawn]).unchanged == 60
-    with Catalog.open(made / "catalog.sqlite") as catalog:
-        kept = catalog.identity.fingerprint
-    with Catalog.open(tmp_path / "store" / "catalog.sqlite") as catalog:
-        assert catalog.identity.fingerprint == kept
+def fingerprint_in(store: Path) -> str:
+    with Catalog.open(store / "catalog.sqlite") as catalog:
+        return catalog.identity.fingerprint
 
 
 def test_embeddings_are_close_to_those_in_fp32(made: Path, drawn: Path, tmp_path: Path) -> None:

@@ -13,14 +13,19 @@ import pytest
 
 from engine import Config
 from engine.embedding.embedder import Embedder, choose_embedder
-from engine.embedding.int8_calibration import FEWEST, calibration_images, quantized_embedder
+from engine.embedding.int8_calibration import (
+    LIMITS,
+    CalibrationLimits,
+    calibration_images,
+    quantized_embedder,
+)
 from engine.errors import EngineError, UsageError
 from engine.pictures.preprocess import Pixels
 from engine.progress import SILENT
 from engine.runtimes.bf16_openvino import convolutions
 from engine.runtimes.int8_quantize import import_nncf, save_quantized
 from engine.runtimes.openvino import import_openvino
-from engine.runtimes.openvino_export import Converted
+from engine.runtimes.openvino_export import ExportedModel
 from engine.testing import FakeEmbedder
 
 
@@ -50,40 +55,37 @@ class _NoNNCF:
 
 @pytest.fixture(scope="module")
 def quantized(
-    converted: Converted, renders: Pixels, tmp_path_factory: pytest.TempPathFactory
+    exported: ExportedModel, renders: Pixels, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The embedded backbone, quantized with 20 drawn pictures."""
     target = tmp_path_factory.mktemp("quantized") / "model.xml"
-    save_quantized(converted.model, list(renders[::3]), target, lambda seen: None)
+    save_quantized(exported.model, list(renders[::3]), target, lambda seen: None)
     return target
 
 
-def test_images_are_spread_over_all_there_are(
-    fake: FakeEmbedder, drawn: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.embedding.int8_calibration.MOST", 20)
+def test_images_are_spread_over_all_there_are(fake: FakeEmbedder, drawn: Path) -> None:
     files = sorted(drawn.rglob("*.jpg"))
-    found = calibration_images(fake, [str(drawn)])
+    found = calibration_images(fake, [str(drawn)], CalibrationLimits(most=20))
     wanted = [fake.pixels(path.read_bytes(), str(path)) for path in files[::3]]
     assert np.array_equal(np.stack(found), np.stack(wanted))
 
 
 def test_images_that_cannot_be_read_are_made_up_for(
-    fake: FakeEmbedder, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fake: FakeEmbedder, drawn: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("engine.embedding.int8_calibration.MOST", 24)
     for path in sorted(drawn.rglob("*.jpg"))[:30]:
         (tmp_path / f"{path.parent.name}-{path.name}").write_bytes(path.read_bytes())
     for number in range(10):
         (tmp_path / f"broken-{number}.jpg").write_bytes(b"no picture")
-    assert len(calibration_images(fake, [str(tmp_path)])) == 24
+    limits = CalibrationLimits(most=24)
+    assert len(calibration_images(fake, [str(tmp_path)], limits)) == 24
 
 
 def test_fewer_images_than_there_could_be_are_all_taken(fake: FakeEmbedder, drawn: Path) -> None:
     assert len(calibration_images(fake, [str(drawn)])) == 60
 
 
-@pytest.mark.parametrize("count", [0, 1, FEWEST - 1])
+@pytest.mark.parametrize("count", [0, 1, LIMITS.fewest - 1])
 def test_too_few_images_are_refused(
     fake: FakeEmbedder, drawn: Path, tmp_path: Path, count: int
 ) -> None:
@@ -112,20 +114,20 @@ def test_nncf_is_imported_without_its_telemetry() -> None:
 
 @pytest.mark.slow
 def test_quantizing_again_gives_the_same_files(
-    quantized: Path, converted: Converted, renders: Pixels, tmp_path: Path
+    quantized: Path, exported: ExportedModel, renders: Pixels, tmp_path: Path
 ) -> None:
     again = tmp_path / "model.xml"
-    save_quantized(converted.model, list(renders[::3]), again, lambda seen: None)
+    save_quantized(exported.model, list(renders[::3]), again, lambda seen: None)
     for one, other in ((quantized, again), (quantized.with_suffix(".bin"), tmp_path / "model.bin")):
         assert one.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.slow
 def test_quantizing_says_how_far_it_has_come_and_leaves_stdout_alone(
-    converted: Converted, renders: Pixels, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    exported: ExportedModel, renders: Pixels, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[int] = []
-    save_quantized(converted.model, list(renders[:20]), tmp_path / "model.xml", seen.append)
+    save_quantized(exported.model, list(renders[:20]), tmp_path / "model.xml", seen.append)
     assert seen == list(range(1, 21))
     assert capfd.readouterr().out == ""
 

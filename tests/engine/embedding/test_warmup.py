@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine import Config, Engine
-from engine.embedding.embedder import choose_embedder
-from engine.embedding.warmup import start_early
+from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.warmup import WarmUp, start_warm_up
 from engine.errors import EngineError
 from engine.progress import SILENT, Reporter
-from engine.runtimes.openvino_export import Converted
+from engine.runtimes.openvino_export import ExportedModel
 from engine.session import Session
 from index.catalog.catalog import Catalog
 from index.records import CatalogIdentity
+from tests.support.machine import Machine
 
 
 @pytest.fixture
-def config(tmp_path: Path, converted: Converted) -> Config:
+def config(tmp_path: Path, exported: ExportedModel) -> Config:
     """An empty catalog of the embedded backbone, whose files lie ready in the cache."""
     config = Config.at(tmp_path / "store")
     config.store.make()
@@ -34,52 +37,58 @@ def identity_in(config: Config) -> CatalogIdentity:
         return catalog.identity
 
 
-def test_the_catalog_s_backbone_is_started_early(config: Config) -> None:
-    early = start_early(config)
-    assert early is not None
-    embedder = early.embedder(identity_in(config))
+def test_the_catalog_s_backbone_is_loaded_in_the_background(config: Config) -> None:
+    warm_up = start_warm_up(config)
+    assert warm_up is not None
+    embedder = warm_up.embedder(identity_in(config))
     assert embedder is not None and embedder.identity == identity_in(config)
 
 
-def test_a_session_works_with_the_backbone_that_was_started_early(
-    config: Config, monkeypatch: pytest.MonkeyPatch
+def test_a_session_works_with_the_backbone_that_was_warmed_up(
+    config: Config, exported: ExportedModel, tmp_path: Path
 ) -> None:
-    session = Session(config, SILENT, None)
+    """Without its files there is no other way to one."""
+    own = replace(config, cache=tmp_path / "cache")
+    shutil.copytree(exported.folder, own.cache / "models" / exported.folder.name)
+    listener = Listener()
+    session = Session(own, listener, None)
     session.warm_up()
-    monkeypatch.setattr("engine.embedding.embedder.choose_embedder", _never)
-    assert session.embedder().identity == identity_in(config)
+    assert session._warm_up is not None
+    session._warm_up.embedder(identity_in(own))
+    shutil.rmtree(own.cache)
+    embedder = session.embedder()
+    assert embedder.identity == identity_in(own)
+    assert len(embedder.embed([np.zeros((224, 224, 3), np.uint8)])) == 1
+    assert listener.heard == []
     session.close()
 
 
-def _never(*arguments: object) -> None:
-    raise AssertionError("the backbone was chosen a second time")
-
-
-def test_a_backbone_started_early_is_not_taken_for_another_catalog(config: Config) -> None:
-    early = start_early(config)
-    assert early is not None
-    assert early.embedder(replace(identity_in(config), fingerprint="0" * 64)) is None
-    assert early.embedder(None) is None
+def test_a_backbone_warmed_up_is_not_taken_for_another_catalog(config: Config) -> None:
+    warm_up = start_warm_up(config)
+    assert warm_up is not None
+    assert warm_up.embedder(replace(identity_in(config), fingerprint="0" * 64)) is None
+    assert warm_up.embedder(None) is None
 
 
 def test_without_a_store_nothing_is_started(tmp_path: Path) -> None:
-    assert start_early(Config.at(tmp_path / "store")) is None
+    assert start_warm_up(Config.at(tmp_path / "store")) is None
 
 
-def test_torch_is_not_started_early(config: Config) -> None:
-    assert start_early(replace(config, runtime="torch")) is None
+def test_torch_is_not_warmed_up(config: Config) -> None:
+    assert start_warm_up(replace(config, runtime="torch")) is None
+    assert start_warm_up(config, Machine(gpu="cuda")) is None
 
 
-def test_what_cannot_be_chosen_is_told_later_and_not_by_the_early_start(config: Config) -> None:
-    assert start_early(replace(config, backbone="no such backbone")) is None
+def test_what_cannot_be_chosen_is_told_later_and_not_by_the_warm_up(config: Config) -> None:
+    assert start_warm_up(replace(config, backbone="no such backbone")) is None
 
 
 def test_what_must_be_announced_is_left_to_the_foreground(config: Config, tmp_path: Path) -> None:
-    """A fresh cache wants the backbone converted, which is announced and takes seconds."""
-    fresh = replace(config, cache=tmp_path / "cache")
-    early = start_early(fresh)
-    assert early is not None and early.embedder(identity_in(fresh)) is None
-    assert not fresh.cache.exists()
+    """A fresh cache wants the backbone exported, which is announced and takes seconds."""
+    empty = replace(config, cache=tmp_path / "cache")
+    warm_up = start_warm_up(empty)
+    assert warm_up is not None and warm_up.embedder(identity_in(empty)) is None
+    assert not empty.cache.exists()
 
 
 class Listener(Reporter):
@@ -103,23 +112,24 @@ def test_the_foreground_announces_it(config: Config, tmp_path: Path, drawn: Path
 
 
 def test_an_error_in_the_background_is_raised_where_the_backbone_is_needed(
-    config: Config, monkeypatch: pytest.MonkeyPatch
+    config: Config,
 ) -> None:
-    monkeypatch.setattr("engine.embedding.embedder.open_runtime", _broken)
-    early = start_early(config)
-    assert early is not None
+    own = identity_in(config)
+    chosen = choose_embedder(config, own, SILENT)
+    broken = Embedder(config, chosen.backbone, own.fingerprint, _broken, "fp32", SILENT)
+    warm_up = WarmUp(own, broken)
     with pytest.raises(EngineError, match="the cache is gone"):
-        early.embedder(identity_in(config))
+        warm_up.embedder(own)
 
 
-def _broken(*arguments: object, **settings: object) -> None:
+def _broken() -> ExportedModel:
     raise EngineError("models", "the cache is gone", "Bring it back")
 
 
 def test_the_background_ends_by_itself(config: Config) -> None:
-    early = start_early(config)
-    assert early is not None
-    early.embedder(identity_in(config))
+    warm_up = start_warm_up(config)
+    assert warm_up is not None
+    warm_up.embedder(identity_in(config))
     threads = [each for each in threading.enumerate() if each.name.startswith("backbone")]
     for thread in threads:
         thread.join(10)

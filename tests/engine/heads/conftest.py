@@ -14,7 +14,7 @@ from engine.heads.classifier import BuiltIn
 from engine.heads.head import Dense, Head
 from engine.pictures.preprocess import Pixels
 from engine.runtimes import open_runtime
-from engine.runtimes.openvino_export import Converted
+from engine.runtimes.openvino_export import ExportedModel
 from index.records import Vectors
 
 DIM = 12
@@ -82,13 +82,13 @@ def small_built_in() -> BuiltIn:
 
 
 @pytest.fixture(scope="session")
-def imagenet(converted: Converted) -> BuiltIn:
+def imagenet(exported: ExportedModel) -> BuiltIn:
     """The embedded backbone's thousand categories."""
-    return BuiltIn.read(converted.classifier)
+    return BuiltIn.read(exported.classifier)
 
 
 @pytest.fixture(scope="session")
-def drawn_vectors(converted: Converted, renders: Pixels) -> Vectors:
+def drawn_vectors(exported: ExportedModel, renders: Pixels) -> Vectors:
     """Embeddings of the drawn pictures: 12 each of bed, chair, lamp, sofa and table."""
-    runtime = open_runtime("openvino", backbone_named("efficientnet_lite0"), converted, "fp32")
+    runtime = open_runtime("openvino", backbone_named("efficientnet_lite0"), exported, "fp32")
     return Vectors.of(runtime.embed(renders))

@@ -53,7 +53,7 @@ def new_engine(real_images: Path, tmp_path_factory: pytest.TempPathFactory) -> N
     @contextmanager
     def made(catalog: str) -> Iterator[Engine]:
         config = Config.at(tmp_path_factory.mktemp("real") / "store")
-        prepare = lambda: chosen.converted  # noqa: E731
+        prepare = lambda: chosen.exported  # noqa: E731
         embedder = Remembering(config, chosen.backbone, chosen.fingerprint, prepare, "fp32", SILENT)
         embedder.known = known
         with Engine(config, embedder=embedder) as engine:

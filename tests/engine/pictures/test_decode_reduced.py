@@ -15,7 +15,7 @@ from engine.embedding.embedder import ENOUGH
 from engine.errors import ImageError
 from engine.pictures.decode import decode
 from engine.runtimes import open_runtime
-from engine.runtimes.openvino_export import Converted
+from engine.runtimes.openvino_export import ExportedModel
 from index.records import Floats
 
 LIMIT = 10**8
@@ -90,8 +90,8 @@ def enlarged(path: Path, number: int) -> bytes:
     return jpeg(Image.fromarray(values))
 
 
-def assert_embedded_alike(paths: list[Path], converted: Converted, cosines: Cosines) -> None:
-    runtime = open_runtime("openvino", LITE0, converted, "fp32")
+def assert_embedded_alike(paths: list[Path], exported: ExportedModel, cosines: Cosines) -> None:
+    runtime = open_runtime("openvino", LITE0, exported, "fp32")
     pixels = LITE0.preprocessing.pixels
     files = [enlarged(path, number) for number, path in enumerate(paths)]
     enough = ENOUGH * LITE0.preprocessing.resize
@@ -105,14 +105,14 @@ def assert_embedded_alike(paths: list[Path], converted: Converted, cosines: Cosi
 
 @pytest.mark.slow
 def test_drawn_images_reduced_have_the_embedding_of_the_whole(
-    drawn: Path, converted: Converted, cosines: Cosines
+    drawn: Path, exported: ExportedModel, cosines: Cosines
 ) -> None:
-    assert_embedded_alike(sorted(drawn.rglob("*.jpg"))[::6], converted, cosines)
+    assert_embedded_alike(sorted(drawn.rglob("*.jpg"))[::6], exported, cosines)
 
 
 @pytest.mark.slow
 def test_photographs_reduced_have_the_embedding_of_the_whole(
-    real_images: Path, converted: Converted, cosines: Cosines
+    real_images: Path, exported: ExportedModel, cosines: Cosines
 ) -> None:
     paths = sorted((real_images / "imagenet300").rglob("*.jpg"))[::30]
-    assert_embedded_alike(paths, converted, cosines)
+    assert_embedded_alike(paths, exported, cosines)

@@ -20,7 +20,7 @@ from engine.backbones.weights import WeightsFile, file_sha256
 from engine.pictures.decode import decode
 from engine.pictures.preprocess import Pixels, mirrored
 from engine.runtimes import open_runtime
-from engine.runtimes.openvino_export import Converted, convert
+from engine.runtimes.openvino_export import ExportedModel, export_openvino
 from index.records import Floats
 
 LITE0, RESNET50 = backbone_named("efficientnet_lite0"), backbone_named("resnet50")
@@ -164,14 +164,14 @@ def original_resnet50(resnet50_file: Path) -> Any:
 
 
 def embeddings(
-    paths: list[Path], backbone: Backbone, network: Any, converted: Converted
+    paths: list[Path], backbone: Backbone, network: Any, exported: ExportedModel
 ) -> tuple[Floats, Floats]:
     """Embeddings of pictures by our whole path, and by the network after its own transform."""
     pixels = [
         backbone.preprocessing.pixels(decode(path.read_bytes(), str(path), 10**8).pixels)
         for path in paths
     ]
-    ours = open_runtime("openvino", backbone, converted, "fp32").embed(np.stack(pixels))
+    ours = open_runtime("openvino", backbone, exported, "fp32").embed(np.stack(pixels))
     with torch.inference_mode():
         inputs = [published(backbone)(Image.open(path).convert("RGB")) for path in paths]
         theirs = network(torch.stack(inputs)).numpy()
@@ -180,18 +180,18 @@ def embeddings(
 
 @pytest.mark.slow
 def test_photographs_get_the_embedding_of_timm(
-    real_images: Path, original_lite0: Any, converted: Converted, cosines: Cosines
+    real_images: Path, original_lite0: Any, exported: ExportedModel, cosines: Cosines
 ) -> None:
     paths = sorted((real_images / "catalog").rglob("*.jpg"))[::30][:20]
-    assert cosines(*embeddings(paths, LITE0, original_lite0, converted)).min() >= 0.999
+    assert cosines(*embeddings(paths, LITE0, original_lite0, exported)).min() >= 0.999
 
 
 @pytest.mark.slow
 def test_drawn_images_get_the_embedding_of_timm(
-    drawn: Path, original_lite0: Any, converted: Converted, cosines: Cosines
+    drawn: Path, original_lite0: Any, exported: ExportedModel, cosines: Cosines
 ) -> None:
     paths = sorted(drawn.rglob("*.jpg"))[::5]
-    assert cosines(*embeddings(paths, LITE0, original_lite0, converted)).min() >= 0.999
+    assert cosines(*embeddings(paths, LITE0, original_lite0, exported)).min() >= 0.999
 
 
 @pytest.mark.slow
@@ -199,9 +199,9 @@ def test_drawn_images_get_the_embedding_of_torchvision(
     drawn: Path, own_cache: Path, resnet50_file: Path, original_resnet50: Any, cosines: Cosines
 ) -> None:
     file = WeightsFile(resnet50_file, file_sha256(resnet50_file), "test")
-    converted = convert(RESNET50, file, own_cache, lambda text: None)
+    exported = export_openvino(RESNET50, file, own_cache, lambda text: None)
     paths = sorted(drawn.rglob("*.jpg"))[::8]
-    ours, theirs = embeddings(paths, RESNET50, original_resnet50, converted)
+    ours, theirs = embeddings(paths, RESNET50, original_resnet50, exported)
     assert cosines(ours, theirs).min() >= 0.999
     # Weights at random say nearly the same of all pictures; what differs must agree, too.
     middle = theirs.mean(axis=0)

