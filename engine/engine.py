@@ -450,17 +450,24 @@ class Engine:
             self._session.settle_index(catalog)
         return report
 
-    def export(self, file: str | Path) -> ExportReport:
+    def export(self, file: str | Path, *, force: bool = False) -> ExportReport:
         """Write all embeddings and what is known about them to a `.npy` or `.parquet` file.
+
+        Parameters
+        ----------
+        force
+            Write over files that exist.
 
         Raises
         ------
         UsageError
-            Another ending.
+            Another ending, or a file exists.
+        EngineError
+            It cannot be written; what was there is left as it was.
         """
         from engine.export import export
 
-        return export(self._session.catalog(), Path(file))
+        return export(self._session.catalog(), Path(file), force=force)
 
     def close(self) -> None:
         """Close the catalog."""
