@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 
 from engine.errors import UsageError
@@ -14,6 +17,11 @@ FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")
 RUNTIMES = ("auto", "openvino", "torch")
 DTYPES = ("float16", "float32")
 MAX_MEGAPIXELS = 100.0
+MAX_FILE_BYTES = 1 << 30
+# What is taken for the machine's memory where the system does not tell.
+UNKNOWN_MEMORY = 8 << 30
+# More than any machine has, and no more than a database holds.
+LARGEST = 2**63 - 1
 
 
 def data_folder() -> Path:
@@ -34,6 +42,22 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("image-engine", appauthor=False)
+
+
+def quarter_of_memory() -> int:
+    """Return a quarter of the memory that this process may use, in bytes."""
+    limits = [UNKNOWN_MEMORY]
+    with suppress(AttributeError, ValueError, OSError):
+        limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    with suppress(ImportError):
+        import resource
+
+        limits += [limit for limit in resource.getrlimit(resource.RLIMIT_AS) if limit > 0]
+    # A container's limit; "max" where it has none.
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            limits.append(int(Path("/sys/fs/cgroup", file).read_text()))
+    return min(limits) // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +89,11 @@ class Config:
         Bytes that the index should fit into, 0 for no limit; None for what was asked before.
     max_pixels
         Pictures with more pixels are skipped: a guard against decompression bombs.
+    max_file_bytes
+        Larger files are skipped unread, and more is not read from standard input.
+    decode_bytes
+        Bytes that pictures may hold while they are read and decoded, all threads together; one
+        that needs more is decoded while no other is. A quarter of the memory there is.
     decoders
         Threads that read and decode pictures while the backbone runs.
     commit_seconds
@@ -84,6 +113,8 @@ class Config:
     index: str | None = None
     memory: int | None = None
     max_pixels: int = int(MAX_MEGAPIXELS * 1e6)
+    max_file_bytes: int = MAX_FILE_BYTES
+    decode_bytes: int = field(default_factory=quarter_of_memory)
     decoders: int = field(default_factory=lambda: max(2, os.cpu_count() or 1))
     commit_seconds: float = 2.0
     url_bytes: int = 50_000_000
@@ -96,14 +127,13 @@ class Config:
             _one_of("precision", self.precision, PRECISIONS)
         if self.index is not None:
             _one_of("index", self.index, KINDS)
-        if self.memory is not None and self.memory < 0:
-            raise UsageError("memory", "it cannot be negative", "Write for example --memory 4G")
-        if self.decoders < 1:
-            raise UsageError(
-                "decoders", "there must be one at least", "Leave it out for the default"
-            )
-        if self.max_pixels < 1:
-            raise UsageError("max_pixels", "the limit must be positive", "Leave it out for 100 Mpx")
+        if self.memory is not None:
+            require_number("memory", self.memory, 0, LARGEST, whole=True)
+        require_number("max_pixels", self.max_pixels, 1)
+        for name in ("max_file_bytes", "decode_bytes", "decoders", "url_bytes"):
+            require_number(name, getattr(self, name), 1, LARGEST, whole=True)
+        require_number("commit_seconds", self.commit_seconds, 0)
+        require_number("url_seconds", self.url_seconds, 0)
 
     @classmethod
     def at(cls, store: str | Path | None = None, **changes: object) -> Config:
@@ -121,3 +151,23 @@ class Config:
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise UsageError(name, f"{value!r} is not a choice", f"Use one of {', '.join(choices)}")
+
+
+def require_number(
+    name: str, value: object, least: float, most: float | None = None, *, whole: bool = False
+) -> None:
+    """Insist on a finite number within a range; True and False are none.
+
+    Raises
+    ------
+    UsageError
+        It is not.
+    """
+    number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    # NaN is no less and no more than anything.
+    if not (number and least <= value < math.inf and (most is None or value <= most)):  # type: ignore[operator]
+        kind = "a whole number" if whole else "a number"
+        range_ = (
+            f"of {least:g} or more" if most in (None, LARGEST) else f"from {least:g} to {most:g}"
+        )
+        raise UsageError(name, f"{value!r} is out of range", f"Use {kind} {range_}")

@@ -1,22 +1,27 @@
-"""Doing slow things ahead, a bounded number of them."""
+"""Prefetching: threads work ahead of the reader, bounded in items and in bytes."""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
 from typing import TypeVar
+
+from engine.errors import ImageError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Reserve = Callable[[int], None]
 
 
-def ahead(
+def prefetch(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, window: int
 ) -> Iterator[Result]:
-    """Yield `function(item)` for each item, in order, worked out by threads ahead of the reader.
+    """Yield `function(item)` for each item, in order, computed by threads ahead of the reader.
 
-    Never more than `window` results are finished or under way, so memory stays bounded however
+    Never more than `window` results are finished or in progress, so memory stays bounded however
     slow the reader is. When the reader stops early, what has not begun is dropped.
 
     Parameters
@@ -24,7 +29,7 @@ def ahead(
     workers
         How many threads.
     window
-        How far they may be ahead.
+        How many items they may be ahead.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     waiting: deque[Future[Result]] = deque()
@@ -37,3 +42,95 @@ def ahead(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+class ImageMemory:
+    """Bytes that images may hold while they are read and decoded, all threads together.
+
+    A thread takes a turn for each image and reserves bytes within it, as often as it learns that
+    it needs more; they are released when the turn ends, however it does. Reservations are granted
+    in the order in which the turns began, so a large image is not overtaken for ever. One that
+    goes beyond the limit waits until every other turn has ended or waits itself, and is granted
+    then: whatever fits into no limit is decoded alone, and turns cannot wait for each other.
+
+    Parameters
+    ----------
+    limit
+        How many bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._numbers = count()
+        self._held: dict[int, int] = {}
+        self._waiting: set[int] = set()
+
+    @property
+    def held(self) -> int:
+        """Bytes that are reserved now."""
+        with self._changed:
+            return sum(self._held.values())
+
+    def turn(self, name: str, work: Callable[[Reserve], Result]) -> Result:
+        """Return what `work` makes of an image; it is given what reserves bytes, and ends the turn.
+
+        A function, so that no variable of its holds the image beyond the turn. It does not take
+        another turn.
+
+        Parameters
+        ----------
+        name
+            What to call the image in an error.
+
+        Raises
+        ------
+        ImageError
+            `work` raised it, or memory ran out.
+        """
+        with self._changed:
+            turn = next(self._numbers)
+            self._held[turn] = 0
+        try:
+            return work(lambda size: self._reserve(turn, size))
+        except MemoryError:
+            failure = no_memory(name)
+        except ImageError as error:
+            # The variables of its traceback and of its cause would hold the image, too.
+            failure = error.with_traceback(None)
+            failure.__context__ = None
+        finally:
+            with self._changed:
+                del self._held[turn]
+                self._changed.notify_all()
+        raise failure
+
+    def _reserve(self, turn: int, size: int) -> None:
+        with self._changed:
+            self._waiting.add(turn)
+            try:
+                if not self._may_hold(turn, size):
+                    # Whoever waits counts as idle to the others.
+                    self._changed.notify_all()
+                    self._changed.wait_for(lambda: self._may_hold(turn, size))
+                self._held[turn] += size
+            finally:
+                self._waiting.remove(turn)
+                if self._waiting:
+                    self._changed.notify_all()
+
+    def _may_hold(self, turn: int, size: int) -> bool:
+        if turn != min(self._waiting):
+            return False
+        if sum(self._held.values()) + size <= self._limit:
+            return True
+        return len(self._waiting) == len(self._held)
+
+
+def no_memory(name: str) -> ImageError:
+    """Return the error of an image for which memory ran out."""
+    return ImageError(
+        name,
+        "there is not enough memory to open it",
+        "Close other programs, or open it on a machine with more memory",
+    )

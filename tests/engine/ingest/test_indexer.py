@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from engine import Engine, IndexReport
-from engine.pictures.decode import read_file
+from engine import Config, Engine, IndexReport, Reporter
+from engine.pictures.prefetch import ImageMemory, Reserve, Result
+from engine.testing import FakeEmbedder
 
 LONG_AGO = 1_600_000_000
 
@@ -31,7 +32,8 @@ class Shop:
 
     folder: Path
     engine: Engine
-    opened: list[str] = field(default_factory=list)
+    memory: NotingMemory
+    reporter: NotingReporter
 
     def put(self, name: str | bytes, content: int) -> Path:
         """Write a picture that looks long untouched, at a time of its content's own."""
@@ -43,8 +45,13 @@ class Shop:
 
     def index(self, label: str | None = None) -> IndexReport:
         """Index the folder; `opened` then names the files that were read."""
-        self.opened.clear()
+        self.memory.opened.clear()
         return self.engine.index([self.folder], label=label)
+
+    @property
+    def opened(self) -> list[str]:
+        """The files that the last run read."""
+        return [os.path.relpath(path, self.folder) for path in self.memory.opened]
 
     def shown(self, *contents: int) -> dict[str, list[str]]:
         """Return for each content the names of the files that a search finds to be just it."""
@@ -70,19 +77,41 @@ class Shop:
         return path.read_bytes()
 
 
+class NotingMemory(ImageMemory):
+    """Notes which images take a turn: those that are opened."""
+
+    def __init__(self) -> None:
+        super().__init__(10**9)
+        self.opened: list[str] = []
+
+    def turn(self, name: str, work: Callable[[Reserve], Result]) -> Result:
+        """Note the name."""
+        self.opened.append(name)
+        return super().turn(name, work)
+
+
+class NotingReporter(Reporter):
+    """Notes progress."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int, int | None, str]] = []
+
+    def progress(self, task: str, done: int, total: int | None, unit: str) -> None:
+        """Note it."""
+        self.told.append((task, done, total, unit))
+
+
 @pytest.fixture
-def shop(tmp_path: Path, fake_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop(tmp_path: Path) -> Iterator[Shop]:
     """A folder with the pictures a.bmp, b.bmp and sub/c.bmp of contents 1, 2 and 3."""
-    made = Shop(tmp_path / "shop", fake_engine)
-    for content, name in enumerate(("a.bmp", "b.bmp", "sub/c.bmp"), start=1):
-        made.put(name, content)
-
-    def noted(path: str) -> bytes:
-        made.opened.append(os.path.relpath(path, made.folder))
-        return read_file(path)
-
-    monkeypatch.setattr("engine.ingest.indexer.read_file", noted)
-    return made
+    config, reporter = Config.at(tmp_path / "store"), NotingReporter()
+    embedder = FakeEmbedder(config)
+    embedder.memory = memory = NotingMemory()
+    with Engine(config, reporter, embedder=embedder) as engine:
+        made = Shop(tmp_path / "shop", engine, memory, reporter)
+        for content, name in enumerate(("a.bmp", "b.bmp", "sub/c.bmp"), start=1):
+            made.put(name, content)
+        yield made
 
 
 def counts(report: IndexReport) -> dict[str, int]:
@@ -275,11 +304,8 @@ def test_a_table_gives_labels_to_the_files_it_names(shop: Shop, tmp_path: Path) 
     assert shop.labels() == {"a.bmp": "möbel", "b.bmp": None, "sub/c.bmp": "sub"}
 
 
-def test_every_image_is_told_of_as_progress(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[str, int, int | None, str]] = []
-    hear: Callable[..., None] = lambda self, *told_now: told.append(told_now)  # noqa: E731
-    monkeypatch.setattr("engine.progress.Reporter.progress", hear)
+def test_every_image_is_told_of_as_progress(shop: Shop) -> None:
     shop.index()
-    assert [each for each in told if each[0] == "indexing"] == [
+    assert [each for each in shop.reporter.told if each[0] == "indexing"] == [
         ("indexing", number, 3, "images") for number in (1, 2, 3)
     ]

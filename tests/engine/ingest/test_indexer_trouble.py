@@ -78,7 +78,7 @@ def test_when_a_root_is_suddenly_empty_nothing_is_removed_and_that_is_said(
     assert [str(two) in note and "engine remove" in note for note in report.notes] == [True]
 
 
-def test_one_of_several_roots_that_is_suddenly_empty_keeps_its_own_images_alone(
+def test_of_several_roots_the_one_that_is_suddenly_empty_keeps_its_images(
     two: Path, fake_engine: Engine
 ) -> None:
     put(two / "one" / "c.bmp", 3)
@@ -203,7 +203,7 @@ class Impatient(Reporter):
 
 
 @pytest.mark.parametrize("after", [1, 31, 32, 70, 100])
-def test_what_was_finished_before_an_interruption_is_kept_and_the_rest_follows(
+def test_what_an_interruption_finds_finished_is_kept_and_the_rest_follows(
     many: Path, tmp_path: Path, after: int
 ) -> None:
     config = Config.at(tmp_path / "store")
