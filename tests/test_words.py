@@ -90,7 +90,6 @@ NOT_YET = (
     "engine/heads",
     "engine/ingest",
     "engine/learning",
-    "engine/pictures",
     "engine/runtimes",
     "engine/search",
     "index",

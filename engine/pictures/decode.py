@@ -26,7 +26,7 @@ _WIDE_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 # Bytes a pixel that decoding takes at its peak: Pillow holds RGB in 4, and two or three such copies
 # are alive at a time, or five where transparency is laid on white and where 16 bits become 8.
-PLAIN_BYTES, CONVERTED_BYTES = 12, 26
+PLAIN_BYTES, COSTLY_BYTES = 12, 26
 # What makes a picture upright, by its EXIF orientation; 1 is upright already. Pillow's own
 # `exif_transpose` also writes the EXIF block anew, and gives up where another tag is broken.
 _TURNS = {
@@ -210,14 +210,14 @@ def _decoded_bytes(image: Image.Image, whole: tuple[int, int]) -> int:
 
     `whole` is its size before a JPEG was reduced: a progressive one is held as coefficients first.
     """
-    converted = (
+    costly = (
         image.mode in (*_ALPHA_MODES, *_WIDE_MODES)
         or "transparency" in image.info
         or image.format == "WEBP"
     )
     pixels = image.width * image.height
     coefficients = 6 * whole[0] * whole[1] if "progressive" in image.info else 0
-    return pixels * (CONVERTED_BYTES if converted else PLAIN_BYTES) + coefficients
+    return pixels * (COSTLY_BYTES if costly else PLAIN_BYTES) + coefficients
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

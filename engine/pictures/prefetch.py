@@ -47,11 +47,11 @@ def prefetch(
 class ImageMemory:
     """Bytes that images may hold while they are read and decoded, all threads together.
 
-    A thread takes a turn for each image and reserves bytes within it, as often as it learns that
-    it needs more; they are released when the turn ends, however it does. Reservations are granted
-    in the order in which the turns began, so a large image is not overtaken for ever. One that
-    goes beyond the limit waits until every other turn has ended or waits itself, and is granted
-    then: whatever fits into no limit is decoded alone, and turns cannot wait for each other.
+    A thread takes a turn for each image and reserves bytes in it, as often as it learns that it
+    needs more; they are released when the turn ends, by an error too. Reservations are granted in
+    the order in which the turns began, so a large image is not overtaken for ever. One that goes
+    beyond the limit waits until every other turn has ended or waits itself, and is granted then:
+    an image larger than the limit is decoded alone, and turns cannot wait for each other.
 
     Parameters
     ----------
@@ -63,25 +63,26 @@ class ImageMemory:
         self._limit = limit
         self._changed = threading.Condition()
         self._numbers = count()
-        self._held: dict[int, int] = {}
+        self._reserved: dict[int, int] = {}
         self._waiting: set[int] = set()
 
     @property
-    def held(self) -> int:
+    def reserved(self) -> int:
         """Bytes that are reserved now."""
         with self._changed:
-            return sum(self._held.values())
+            return sum(self._reserved.values())
 
     def turn(self, name: str, work: Callable[[Reserve], Result]) -> Result:
-        """Return what `work` makes of an image; it is given what reserves bytes, and ends the turn.
-
-        A function, so that no variable of its holds the image beyond the turn. It does not take
-        another turn.
+        """Return `work(reserve)`, called within a turn of this thread.
 
         Parameters
         ----------
         name
             What to call the image in an error.
+        work
+            Reads and decodes the image, and calls `reserve` with a number of bytes before it takes
+            them. It takes no other turn. A function, so that its variables, which hold the image,
+            are gone when the turn ends.
 
         Raises
         ------
@@ -90,7 +91,7 @@ class ImageMemory:
         """
         with self._changed:
             turn = next(self._numbers)
-            self._held[turn] = 0
+            self._reserved[turn] = 0
         try:
             return work(lambda size: self._reserve(turn, size))
         except MemoryError:
@@ -101,7 +102,7 @@ class ImageMemory:
             failure.__context__ = None
         finally:
             with self._changed:
-                del self._held[turn]
+                del self._reserved[turn]
                 self._changed.notify_all()
         raise failure
 
@@ -113,7 +114,7 @@ class ImageMemory:
                     # Whoever waits counts as idle to the others.
                     self._changed.notify_all()
                     self._changed.wait_for(lambda: self._may_hold(turn, size))
-                self._held[turn] += size
+                self._reserved[turn] += size
             finally:
                 self._waiting.remove(turn)
                 if self._waiting:
@@ -122,9 +123,9 @@ class ImageMemory:
     def _may_hold(self, turn: int, size: int) -> bool:
         if turn != min(self._waiting):
             return False
-        if sum(self._held.values()) + size <= self._limit:
+        if sum(self._reserved.values()) + size <= self._limit:
             return True
-        return len(self._waiting) == len(self._held)
+        return len(self._waiting) == len(self._reserved)
 
 
 def no_memory(name: str) -> ImageError:

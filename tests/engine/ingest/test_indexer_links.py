@@ -6,28 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from engine import Engine, IndexReport
-
-LONG_AGO = 1_600_000_000
-
-
-def put(path: Path, content: int) -> Path:
-    """Write a picture of a content's own, long untouched."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    squares = np.random.default_rng(content).integers(0, 256, (4, 4, 3), np.uint8)
-    Image.fromarray(squares).resize((16, 16), Image.Resampling.NEAREST).save(path, "BMP")
-    os.utime(path, (LONG_AGO, LONG_AGO + content))
-    return path
-
-
-def counts(report: IndexReport) -> dict[str, int]:
-    """Return the counts that are not zero."""
-    names = ("added", "updated", "moved", "unchanged", "removed", "came_back", "embedded")
-    return {name: getattr(report, name) for name in names if getattr(report, name)}
+from engine import Engine
+from tests.support.shop import counts, put
 
 
 def shown(engine: Engine, folder: Path) -> list[str]:

@@ -9,9 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from engine import Config, Engine, EngineError, IndexReport, Reporter
 from engine.errors import DiskFullError
@@ -19,18 +17,9 @@ from engine.pictures.preprocess import Pixels
 from engine.testing import FakeEmbedder
 from index.catalog.images import Batch, ImageTable
 from index.records import Vectors
+from tests.support.shop import put
 
 AsNobody = Callable[[], AbstractContextManager[None]]
-LONG_AGO = 1_600_000_000
-
-
-def put(path: Path, content: int) -> Path:
-    """Write a picture of a content's own, long untouched."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    squares = np.random.default_rng(content).integers(0, 256, (4, 4, 3), np.uint8)
-    Image.fromarray(squares).resize((16, 16), Image.Resampling.NEAREST).save(path, "BMP")
-    os.utime(path, (LONG_AGO, LONG_AGO + content))
-    return path
 
 
 def names(engine: Engine, folder: Path) -> list[str]:

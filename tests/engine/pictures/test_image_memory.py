@@ -83,10 +83,10 @@ def test_what_is_reserved_is_held_until_the_turn_ends() -> None:
     def work(reserve: Reserve) -> int:
         reserve(30)
         reserve(50)
-        return memory.held
+        return memory.reserved
 
     assert memory.turn("a picture", work) == 80
-    assert memory.held == 0
+    assert memory.reserved == 0
 
 
 def test_an_error_ends_the_turn() -> None:
@@ -98,7 +98,7 @@ def test_an_error_ends_the_turn() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         memory.turn("a picture", work)
-    assert memory.held == 0
+    assert memory.reserved == 0
 
 
 def test_memory_that_runs_out_is_an_error_of_the_image() -> None:
@@ -110,7 +110,7 @@ def test_memory_that_runs_out_is_an_error_of_the_image() -> None:
 
     with pytest.raises(ImageError, match="not enough memory") as caught:
         memory.turn("a.jpg", work)
-    assert (caught.value.thing, memory.held) == ("a.jpg", 0)
+    assert (caught.value.thing, memory.reserved) == ("a.jpg", 0)
     assert caught.value.remedy
 
 
@@ -155,10 +155,10 @@ def test_what_does_not_fit_waits_for_another_turn_to_end(
     threads(second)
     second.reserve()
     until(lambda: len(memory._waiting) == 1)
-    assert (second.granted, memory.held) == (0, 60)
+    assert (second.granted, memory.reserved) == (0, 60)
     first.leave()
     until(lambda: second.granted == 1)
-    assert memory.held == 60
+    assert memory.reserved == 60
     second.leave()
 
 
@@ -197,7 +197,7 @@ def test_an_image_larger_than_the_limit_is_alone(
     threads(last)
     last.reserve()
     until(lambda: len(memory._waiting) == 1)
-    assert (memory.held, last.granted) == (500, 0)
+    assert (memory.reserved, last.granted) == (500, 0)
     large.leave()
     until(lambda: last.granted == 1)
     last.leave()
@@ -212,7 +212,7 @@ def test_turns_that_hold_all_and_want_more_do_not_wait_for_each_other(
         threads(holder)
         assert holder.begun.wait(PATIENCE)
         holder.reserve(0)
-    until(lambda: memory.held == 100)
+    until(lambda: memory.reserved == 100)
     for holder in holders[::-1]:
         holder.reserve(1)
     until(lambda: holders[0].granted == 2)
@@ -243,7 +243,7 @@ def test_very_many_turns_of_any_size_all_end(limit: int) -> None:
                     future.result(PATIENCE)
             else:
                 assert future.result(PATIENCE) == sum(steps)
-    assert memory.held == 0
+    assert memory.reserved == 0
 
 
 @pytest.mark.parametrize(
@@ -260,10 +260,10 @@ def test_so_many_images_are_decoded_at_once_as_fit(images: float, at_once: int) 
 
     def work(reserve: Reserve) -> tuple[int, int]:
         image = decode(buffer.getvalue(), "a picture", 10**8, reserve=reserve)
-        held.append(memory.held)
+        held.append(memory.reserved)
         return image.pixels.size
 
     turns = prefetch(partial(memory.turn, "a picture"), [work] * 24, workers=8, window=24)
     assert set(turns) == {(2000, 1000)}
     assert max(held) <= at_once * needed[0]
-    assert memory.held == 0
+    assert memory.reserved == 0
