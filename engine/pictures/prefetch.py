@@ -103,29 +103,33 @@ class ImageMemory:
         finally:
             with self._changed:
                 del self._reserved[turn]
-                self._changed.notify_all()
+                if self._waiting:
+                    self._changed.notify_all()
         raise failure
 
     def _reserve(self, turn: int, size: int) -> None:
         with self._changed:
-            self._waiting.add(turn)
-            try:
-                if not self._may_hold(turn, size):
-                    # Whoever waits counts as idle to the others.
-                    self._changed.notify_all()
-                    self._changed.wait_for(lambda: self._may_hold(turn, size))
-                self._reserved[turn] += size
-            finally:
-                self._waiting.remove(turn)
-                if self._waiting:
-                    self._changed.notify_all()
+            if self._waiting or not self._fits(size):
+                self._wait(turn, size)
+            self._reserved[turn] += size
 
-    def _may_hold(self, turn: int, size: int) -> bool:
+    def _wait(self, turn: int, size: int) -> None:
+        self._waiting.add(turn)
+        try:
+            # Whoever waits is idle to the others.
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._may_go_on(turn, size))
+        finally:
+            self._waiting.remove(turn)
+            self._changed.notify_all()
+
+    def _may_go_on(self, turn: int, size: int) -> bool:
         if turn != min(self._waiting):
             return False
-        if sum(self._reserved.values()) + size <= self._limit:
-            return True
-        return len(self._waiting) == len(self._reserved)
+        return self._fits(size) or len(self._waiting) == len(self._reserved)
+
+    def _fits(self, size: int) -> bool:
+        return sum(self._reserved.values()) + size <= self._limit
 
 
 def no_memory(name: str) -> ImageError:
