@@ -33,7 +33,7 @@ def adopt_heads(
 ) -> None:
     """Change the catalog's heads and, in the same transaction, every image's prediction.
 
-    The predictions come from stored embeddings; no picture is opened, and only a few spans of
+    The predictions come from stored embeddings; no image is opened, and only a few spans of
     embeddings are held at a time. What the built-in categories say of an image is remembered
     beside its prediction, so only the heads are asked.
 

@@ -27,7 +27,7 @@ _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 # Bytes a pixel that decoding takes at its peak: Pillow holds RGB in 4, and two or three such copies
 # are alive at a time, or five where transparency is laid on white and where 16 bits become 8.
 PLAIN_BYTES, COSTLY_BYTES = 12, 26
-# What makes a picture upright, by its EXIF orientation; 1 is upright already. Pillow's own
+# What makes an image upright, by its EXIF orientation; 1 is upright already. Pillow's own
 # `exif_transpose` also writes the EXIF block anew, and gives up where another tag is broken.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -44,14 +44,14 @@ _limit = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """A decoded picture: 8-bit RGB, upright, transparency laid on white.
+    """A decoded image: 8-bit RGB, upright, transparency laid on white.
 
     Attributes
     ----------
     pixels
-        A Pillow image of mode RGB, smaller than the picture where that was asked for.
+        A Pillow image of mode RGB, smaller than the image where that was asked for.
     width, height
-        The picture's size as a viewer shows it, in pixels.
+        The image's size as a viewer shows it, in pixels.
     format
         What the file is, whatever its name says: `JPEG`, `PNG`, ...
     """
@@ -148,7 +148,7 @@ def decode(
     name
         What to call it in an error.
     max_pixels
-        Refuse pictures with more pixels than this, before they are unpacked.
+        Refuse images with more pixels than this, before they are unpacked.
     enough
         A JPEG may be unpacked at a half, a quarter or an eighth of its size, as long as both its
         sides keep so many pixels: its frequencies beyond are never computed. None for the whole.
@@ -158,7 +158,7 @@ def decode(
     Raises
     ------
     ImageError
-        It is no picture, is cut off, is too large, or memory ran out.
+        It is no image, is cut off, is too large, or memory ran out.
     """
     _set_up_pillow(max_pixels)
     try:
@@ -221,7 +221,7 @@ def _decoded_bytes(image: Image.Image, whole: tuple[int, int]) -> int:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return an 8-bit RGB copy of a picture of any mode."""
+    """Return an 8-bit RGB copy of an image of any mode."""
     if image.mode in _WIDE_MODES:
         image = _to_eight_bits(image)
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
@@ -232,19 +232,19 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Unpack a picture and return what makes it upright."""
+    """Unpack an image and return what makes it upright."""
     image.load()
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:
-        # A broken EXIF block says nothing about the picture itself.
+        # A broken EXIF block says nothing about the image itself.
         return None
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.float32)
     if image.mode.startswith("I"):
-        # 16-bit greys keep their meaning: 65535 is white however dark the picture is.
+        # 16-bit greys keep their meaning: 65535 is white however dark the image is.
         scaled = values / 257.0
     else:
         low, high = float(np.nanmin(values)), float(np.nanmax(values))

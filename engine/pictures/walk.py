@@ -1,4 +1,4 @@
-"""Finding picture files below folders."""
+"""Finding image files below folders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Found:
     Attributes
     ----------
     files
-        Picture files in order of path, each once.
+        Image files in order of path, each once.
     skipped
         Things that could not be looked at.
     roots
@@ -43,7 +43,7 @@ class Found:
 
 
 def find_images(paths: Sequence[str]) -> Found:
-    """Return every picture file at or below `paths`.
+    """Return every image file at or below `paths`.
 
     Hidden files and folders, and the operating systems' own, are left out. Links to folders are
     followed, and each folder is walked once: under its real path where one of `paths` leads there
@@ -116,7 +116,7 @@ class _Walk:
         self._folders: set[tuple[int, int]] = set()
 
     def folder(self, top: str) -> None:
-        """Take every picture at or below a folder, without following links to folders."""
+        """Take every image at or below a folder, without following links to folders."""
         for folder, subfolders, files in os.walk(top, onerror=self._unreadable):
             try:
                 state = os.stat(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_of_several_roots_the_one_that_is_suddenly_empty_keeps_its_images(
     assert names(fake_engine, two) == ["one/a.bmp", "two/b.bmp"]
 
 
-def test_a_root_that_never_held_a_image_is_no_reason_for_a_note(
+def test_a_root_that_never_held_an_image_is_no_reason_for_a_note(
     two: Path, fake_engine: Engine
 ) -> None:
     (two / "empty").mkdir()
@@ -217,25 +217,30 @@ def test_an_interruption_removes_nothing(many: Path, tmp_path: Path) -> None:
         assert engine.index([many]).removed == 1
 
 
-def test_an_interruption_inside_the_backbone_keeps_what_was_committed(
-    many: Path, eager: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    embed = FakeEmbedder.embed
-    calls = 0
+class Interrupting(FakeEmbedder):
+    """Interrupts from its third batch on, until it is told to stop that."""
 
-    def interrupted(self: FakeEmbedder, inputs: list[Pixels]) -> Vectors:
-        nonlocal calls
-        calls += 1
-        if calls >= 3:
+    batches = 0
+
+    def embed(self, inputs: Sequence[Pixels]) -> Vectors:
+        """Embed, or interrupt."""
+        self.batches += 1
+        if self.batches >= 3:
             raise KeyboardInterrupt
-        return embed(self, inputs)
+        return super().embed(inputs)
 
-    monkeypatch.setattr(FakeEmbedder, "embed", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        eager.index([many])
-    monkeypatch.setattr(FakeEmbedder, "embed", embed)
-    assert eager.status().images == 64
-    assert (eager.index([many]).added, eager.status().consistent) == (36, True)
+
+def test_an_interruption_inside_the_backbone_keeps_what_was_committed(
+    many: Path, tmp_path: Path
+) -> None:
+    config = replace(Config.at(tmp_path / "store"), commit_seconds=0.0)
+    embedder = Interrupting(config)
+    with Engine(config, embedder=embedder) as engine:
+        with pytest.raises(KeyboardInterrupt):
+            engine.index([many])
+        assert engine.status().images == 64
+        embedder.batches = -1000
+        assert (engine.index([many]).added, engine.status().consistent) == (36, True)
 
 
 def test_a_disk_that_fills_up_keeps_what_was_committed(
@@ -261,7 +266,7 @@ def test_a_disk_that_fills_up_keeps_what_was_committed(
     assert (report.unchanged, report.added) == (kept, 100 - kept)
 
 
-def test_a_copy_does_not_take_the_row_of_a_image_that_is_only_out_of_sight(
+def test_a_copy_does_not_take_the_row_of_an_image_that_is_only_out_of_sight(
     fake_engine: Engine, tmp_path: Path, images: Path
 ) -> None:
     drive, away = tmp_path / "drive", tmp_path / "away"

@@ -130,7 +130,7 @@ def test_images_of_an_older_release_are_worked_out_and_then_remembered(
     assert remembered(catalog)
 
 
-def test_the_built_in_categories_are_asked_once_for_a_image(
+def test_the_built_in_categories_are_asked_once_for_an_image(
     fake_engine: Engine, images: Path, asked: list[int]
 ) -> None:
     fake_engine.index([images], label="parent")

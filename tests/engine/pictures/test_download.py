@@ -104,15 +104,15 @@ def test_an_address_that_is_none_is_unreachable(url: str, tmp_path: Path) -> Non
         fetch(url, tmp_path / "f", silent, AT_ONCE)
 
 
-def test_a_image_is_fetched(site: Any) -> None:
+def test_an_image_is_fetched(site: Any) -> None:
     assert fetch_bytes(site.serve("/a.jpg", BODY), 10**7, 10) == BODY
 
 
-def test_a_image_as_large_as_the_limit_is_fetched(site: Any) -> None:
+def test_an_image_as_large_as_the_limit_is_fetched(site: Any) -> None:
     assert fetch_bytes(site.serve("/a.jpg", BODY), len(BODY), 10) == BODY
 
 
-def test_a_image_larger_than_the_limit_is_refused(site: Any) -> None:
+def test_an_image_larger_than_the_limit_is_refused(site: Any) -> None:
     url = site.serve("/a.jpg", BODY * 5)
     with pytest.raises(FetchError, match="larger than 2 MB"):
         fetch_bytes(url, 2_000_000, 10)

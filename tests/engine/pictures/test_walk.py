@@ -94,7 +94,7 @@ def test_odd_names_are_found_as_they_are(tmp_path: Path, name: str) -> None:
     assert names(tmp_path) == [name]
 
 
-def test_a_folder_named_like_a_image_is_skipped_with_advice(tmp_path: Path) -> None:
+def test_a_folder_named_like_an_image_is_skipped_with_advice(tmp_path: Path) -> None:
     folder = tmp_path / "x.jpg"
     touch(folder / "inside.png")
     (skip,) = find_images([str(tmp_path)]).skipped
@@ -103,7 +103,7 @@ def test_a_folder_named_like_a_image_is_skipped_with_advice(tmp_path: Path) -> N
     assert skip.hint == "Rename it"
 
 
-def test_images_inside_a_folder_named_like_a_image_are_found(tmp_path: Path) -> None:
+def test_images_inside_a_folder_named_like_an_image_are_found(tmp_path: Path) -> None:
     touch(tmp_path / "x.jpg" / "inside.png")
     assert names(tmp_path) == ["x.jpg/inside.png"]
 

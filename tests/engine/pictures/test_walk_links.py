@@ -133,7 +133,7 @@ def test_a_link_to_a_file_hides_nothing(tmp_path: Path, link: str) -> None:
     assert names(tmp_path) == sorted([link, "real.jpg"])
 
 
-def test_a_link_to_a_image_is_taken_under_its_own_name(tmp_path: Path) -> None:
+def test_a_link_to_an_image_is_taken_under_its_own_name(tmp_path: Path) -> None:
     outside = touch(tmp_path / "outside" / "1.jpg")
     root = tmp_path / "root"
     root.mkdir()

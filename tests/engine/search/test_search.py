@@ -27,7 +27,7 @@ def bed(images: Path) -> Path:
     return sorted((images / "bed").iterdir())[0]
 
 
-def test_a_image_finds_itself_first(indexed: Engine, images: Path) -> None:
+def test_an_image_finds_itself_first(indexed: Engine, images: Path) -> None:
     for path in images.rglob("*.jpg"):
         hit = indexed.search(path, k=1)[0]
         assert (hit.rank, hit.path, hit.label) == (1, str(path), path.parent.name)
@@ -123,7 +123,7 @@ def test_bytes_are_as_good_as_a_path(indexed: Engine, bed: Path) -> None:
     assert one.predictions == other.predictions
 
 
-def test_a_image_that_cannot_be_used_raises(indexed: Engine, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_used_raises(indexed: Engine, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such file"):
         indexed.search(tmp_path / "gone.jpg")
     with pytest.raises(ImageError, match=r"<9 bytes>: this is no picture"):
