@@ -61,6 +61,15 @@ MaxMegapixels = Annotated[
         help="Skip pictures with more pixels: a guard against decompression bombs.",
     ),
 ]
+MaxFileSize = Annotated[
+    str | None,
+    typer.Option(
+        "--max-file-size",
+        metavar="SIZE",
+        help="Skip larger files unread; write for example 500M or 4G.",
+        show_default="1G",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
 
 
@@ -72,12 +81,19 @@ def parse_size(text: str) -> int:
     UsageError
         It is no size.
     """
+    from fractions import Fraction
+
     from engine.errors import UsageError
 
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
-    if match is None or float(match[1]) <= 0:
-        raise UsageError(text, "this is no size", "Write for example 500M or 4G")
-    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+    match = re.fullmatch(
+        r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE
+    )
+    if match is not None:
+        unit = "BKMGT".index(match[2].upper() or "B")
+        size = int(Fraction(match[1]) * (1 << 10 * unit))
+        if 0 < size < 2**63:
+            return size
+    raise UsageError(text, "this is no size", "Write for example 500M or 4G")
 
 
 def parse_limit(text: str) -> int:
@@ -88,29 +104,28 @@ def parse_limit(text: str) -> int:
     UsageError
         It is no size.
     """
-    from engine.errors import UsageError
-
     if text.strip().lower() == "none":
         return 0
-    size = parse_size(text)
-    if not size:
-        raise UsageError(text, "this is no size", "Write for example 500M or 4G, or none")
-    return size
+    return parse_size(text)
 
 
 @contextmanager
 def open_engine(store: Path | None, **settings: Any) -> Iterator[Engine]:
     """Open an engine that talks to the terminal; settings that are None take their default."""
     from cli.render import ConsoleReporter
+    from engine.config import require_number
     from engine.engine import Engine
 
     # Pillow comments on odd metadata; what matters about a picture the engine reports itself.
     warnings.filterwarnings("ignore", module=r"PIL\..*")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
-    megapixels = settings.pop("max_megapixels", None)
+    megapixels, size = settings.pop("max_megapixels", None), settings.pop("max_file_size", None)
     if megapixels is not None:
+        require_number("--max-megapixels", megapixels, 1e-6)
         settings["max_pixels"] = int(megapixels * 1e6)
+    if size is not None:
+        settings["max_file_bytes"] = parse_size(size)
     given = {name: value for name, value in settings.items() if value is not None}
     with (
         closing(ConsoleReporter()) as reporter,

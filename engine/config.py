@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -18,6 +19,9 @@ FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")
 RUNTIMES = ("auto", "openvino", "torch")
 DTYPES = ("float16", "float32")
 MAX_MEGAPIXELS = 100.0
+MAX_FILE_BYTES = 1 << 30
+# What is taken for the machine's memory where the system does not tell.
+UNKNOWN_MEMORY = 8 << 30
 # More than any machine has, and no more than a database holds.
 LARGEST = 2**63 - 1
 
@@ -40,6 +44,22 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("image-engine", appauthor=False)
+
+
+def quarter_of_memory() -> int:
+    """Return a quarter of the memory that this process may use, in bytes."""
+    limits = [UNKNOWN_MEMORY]
+    with suppress(AttributeError, ValueError, OSError):
+        limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    with suppress(ImportError):
+        import resource
+
+        limits += [limit for limit in resource.getrlimit(resource.RLIMIT_AS) if limit > 0]
+    # A container's limit; "max" where it has none.
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            limits.append(int(Path("/sys/fs/cgroup", file).read_text()))
+    return min(limits) // 4
 
 
 def default_backbone() -> str:
@@ -125,6 +145,11 @@ class Config:
         Bytes that the index should fit into, 0 for no limit; None for what was asked before.
     max_pixels
         Pictures with more pixels are skipped: a guard against decompression bombs.
+    max_file_bytes
+        Larger files are skipped unread, and more is not read from standard input.
+    decode_bytes
+        Bytes that pictures may hold while they are read and decoded, all threads together; one
+        that needs more is decoded while no other is. A quarter of the memory there is.
     decoders
         Threads that read and decode pictures while the backbone runs.
     commit_seconds
@@ -151,6 +176,10 @@ class Config:
     memory: int | None = field(default=None, metadata=_number(0, LARGEST, whole=True))
     max_pixels: int = field(
         default=int(MAX_MEGAPIXELS * 1e6), metadata=_number(1, LARGEST, whole=True)
+    )
+    max_file_bytes: int = field(default=MAX_FILE_BYTES, metadata=_number(1, LARGEST, whole=True))
+    decode_bytes: int = field(
+        default_factory=quarter_of_memory, metadata=_number(1, LARGEST, whole=True)
     )
     decoders: int = field(
         default_factory=lambda: max(2, os.cpu_count() or 1),

@@ -9,10 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.config import Config
+from engine.config import Config, require_number
 from engine.learning.head_collection import HeadCollection
 from engine.learning.results import Comparison, FinetuneReport, HeadReport, TrainReport
-from engine.pictures.sources import ImageLike
 from engine.progress import SILENT, Reporter
 from engine.results import (
     Classification,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from engine.heads.options import TrainOptions
     from engine.learning.compare.options import CompareOptions
     from engine.learning.finetune.options import FinetuneOptions
+    from engine.search.queries import ImageLike
 
 NEAR_DUPLICATE = 0.95
 
@@ -113,28 +113,10 @@ class Engine:
                 return Classifier(embedder.built_in, self._session.heads())
 
             indexer = Indexer(catalog, embedder, rule, classifier)
-            outcome = indexer.run(roots)
+            indexer.run(roots)
             catalog.prefer(self.config.index, self.config.memory)
             self._session.settle_index(catalog)
-            images = catalog.counts().images
-        counts = outcome.counts
-        seconds = time.monotonic() - started
-        return IndexReport(
-            counts.added,
-            counts.updated,
-            counts.moved,
-            counts.unchanged,
-            counts.removed,
-            counts.came_back,
-            outcome.skipped,
-            images,
-            counts.embedded,
-            embedder.backbone.name,
-            embedder.precision,
-            seconds,
-            counts.embedded / seconds if seconds else 0.0,
-            outcome.notes,
-        )
+            return indexer.report(time.monotonic() - started)
 
     def search(
         self,
@@ -178,11 +160,12 @@ class Engine:
         self._session.warm_up()
         from engine.search.queries import embed_sources
         from engine.search.search import Query, search
+        from index.catalog.filters import Filter
 
-        query = Query(k, min_score, category, same_category, tuple(where))
+        query = Query(k, min_score, category, same_category, Filter.parse(where))
         catalog = self._session.catalog()
         embedder = self._session.embedder()
-        names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
+        names, vectors = embed_sources(embedder, _as_list(images), skipped)
         heads = self._session.heads() if same_category else []
         opened = self._session.index(catalog)
         report = search(catalog, opened.vectors, embedder, heads, names, vectors, query)
@@ -218,6 +201,7 @@ class Engine:
         UnknownHeadError
             There is no such head.
         """
+        require_number("k", k, 1, whole=True)
         self._session.warm_up()
         from engine.heads.registry import check_known, distribution
         from engine.search.queries import embed_sources
@@ -413,13 +397,21 @@ class Engine:
     def duplicates(self, min_score: float = NEAR_DUPLICATE) -> list[DuplicateGroup]:
         """Find images that are the same in content, or nearly the same to the eye.
 
+        Parameters
+        ----------
+        min_score
+            Least similarity of the latter (cosine, -1 to 1).
+
         Raises
         ------
+        UsageError
+            `min_score` is no such number.
         StoreNotFoundError
             There is no catalog.
         """
         from engine.search.duplicates import find_duplicates
 
+        require_number("min_score", min_score, -1, 1)
         catalog = self._session.catalog()
         return find_duplicates(catalog, self._session.index(catalog).vectors, min_score)
 
@@ -450,17 +442,24 @@ class Engine:
             self._session.settle_index(catalog)
         return report
 
-    def export(self, file: str | Path) -> ExportReport:
+    def export(self, file: str | Path, *, force: bool = False) -> ExportReport:
         """Write all embeddings and what is known about them to a `.npy` or `.parquet` file.
+
+        Parameters
+        ----------
+        force
+            Write over files that exist.
 
         Raises
         ------
         UsageError
-            Another ending.
+            Another ending, or a file exists.
+        EngineError
+            It cannot be written; what was there is left as it was.
         """
         from engine.export import export
 
-        return export(self._session.catalog(), Path(file))
+        return export(self._session.catalog(), Path(file), force=force)
 
     def close(self) -> None:
         """Close the catalog."""

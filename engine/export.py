@@ -1,85 +1,126 @@
-"""Handing the embeddings to other programs."""
+"""Files for other programs: the embeddings, and what is known about each image."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
+import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from engine.errors import EngineError, UsageError
 from engine.results import ExportReport
+from index.atomic_file import atomic_file
 from index.catalog.catalog import Catalog
 from index.records import Floats, ImageRow
 
 COLUMNS = ("path", "label", "category", "probability", "width", "height", "format", "content_hash")
 
 
-def export(catalog: Catalog, file: Path) -> ExportReport:
+def export(catalog: Catalog, file: Path, *, force: bool = False) -> ExportReport:
     """Write unit vectors, float32 `[n, dim]`, and what is known about each image.
 
     A `.npy` file holds the vectors alone; the other columns stand beside it in a `.csv` file of
-    the same name, a line for each row. A `.parquet` file holds everything.
+    the same name, a line for each row. A `.parquet` file holds everything. Nothing that exists is
+    replaced before all is written.
+
+    Parameters
+    ----------
+    force
+        Write over files that exist.
 
     Raises
     ------
     UsageError
-        Another ending, or Parquet support is not installed.
+        Another ending, Parquet support is not installed, or a file exists.
     EngineError
-        The file cannot be written.
+        A file cannot be written.
     """
-    writers = {".npy": _write_npy, ".parquet": _write_parquet}
-    if file.suffix not in writers:
+    if file.suffix not in (".npy", ".parquet"):
         raise UsageError(file, "this ending is not known", "Use .npy or .parquet")
-    ids, vectors = catalog.embeddings.all()
-    found = catalog.images.rows(ids.tolist())
-    # A writer may have forgotten some between the two looks.
-    there = np.array([image_id in found for image_id in ids.tolist()], np.bool_)
-    vectors = vectors[there]
-    rows = [found[image_id] for image_id in ids[there].tolist()]
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    parquet, table = file.suffix == ".parquet", file.with_suffix(".csv")
+    require_new(*([file] if parquet else [file, table]), force=force)
+    if parquet:
+        _require_parquet(file)
+    rows, unit = _contents(catalog)
     try:
-        writers[file.suffix](temporary, file, rows, vectors.unit)
-        temporary.replace(file)
+        if parquet:
+            with atomic_file(file) as out:
+                _write_parquet(out, rows, unit)
+        else:
+            _write_npy(file, table, rows, unit)
     except OSError as error:
         raise EngineError(
             file, f"it cannot be written ({error.strerror})", "Name another place or free space"
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return ExportReport(str(file), len(rows), catalog.identity.dim)
 
 
-def _write_npy(temporary: Path, file: Path, rows: list[ImageRow], unit: Floats) -> None:
-    with temporary.open("wb") as out:
+def require_new(*files: str | Path, force: bool) -> None:
+    """Insist that files to be written do not exist, or may be written over.
+
+    Raises
+    ------
+    UsageError
+        Some exist and `force` is not set, or one of them is a folder; all that exist are named.
+    """
+    there = [os.fspath(file) for file in files if os.path.lexists(file)]
+    for file in there:
+        if os.path.isdir(file):
+            raise UsageError(file, "it cannot be written, being a folder", "Name another place")
+    if there and not force:
+        verb = "exists" if len(there) == 1 else "exist"
+        raise UsageError(
+            " and ".join(there), f"{verb} already", "Name another file, or add --force (force=True)"
+        )
+
+
+def _contents(catalog: Catalog) -> tuple[Sequence[ImageRow], Floats]:
+    ids, vectors = catalog.embeddings.all()
+    found = catalog.images.rows(ids.tolist())
+    # A writer may have forgotten some between the two queries.
+    there = np.array([image_id in found for image_id in ids.tolist()], np.bool_)
+    return [found[image_id] for image_id in ids[there].tolist()], vectors[there].unit
+
+
+def _write_npy(file: Path, table: Path, rows: Sequence[ImageRow], unit: Floats) -> None:
+    with atomic_file(table) as lines, atomic_file(file) as out:
         np.save(out, unit)
-    table = file.with_suffix(".csv")
-    with table.open("w", encoding="utf-8", errors="surrogateescape", newline="") as lines:
-        writer = csv.writer(lines)
+        text = io.TextIOWrapper(lines, "utf-8", "surrogateescape", newline="")
+        writer = csv.writer(text)
         writer.writerow(COLUMNS)
         writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
+        text.detach()
+        # Both are on the disk before the first takes the place of an older one.
+        for each in (lines, out):
+            each.flush()
+            os.fsync(each.fileno())
 
 
-def _write_parquet(temporary: Path, file: Path, rows: list[ImageRow], unit: Floats) -> None:
+def _require_parquet(file: Path) -> None:
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        import pyarrow.parquet  # noqa: F401
     except ImportError:
         raise UsageError(
             file,
             "writing Parquet needs the package pyarrow",
             "Run: pip install 'image-engine[parquet]'",
         ) from None
+
+
+def _write_parquet(out: BinaryIO, rows: Sequence[ImageRow], unit: Floats) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     columns: dict[str, Any] = {
         name: [_text(getattr(row, name)) for row in rows] for name in COLUMNS
     }
     dim = unit.shape[1] if unit.size else 1
     columns["embedding"] = pa.FixedSizeListArray.from_arrays(pa.array(unit.ravel()), dim)
-    pq.write_table(pa.table(columns), temporary)
+    pq.write_table(pa.table(columns), out)
 
 
 def _text(value: object) -> object:

@@ -19,9 +19,9 @@ class Skipped:
 class IndexReport:
     """What `Engine.index` did.
 
-    The six counts are of picture files: `updated` have new content, `moved` were found under
+    The six counts are of image files: `updated` have new content, `moved` were found under
     another path, `removed` are gone from below the given paths, `came_back` were gone before.
-    `images` is how many the catalog shows now.
+    `images` is how many the catalog shows now, `embedded` for how many the backbone ran.
     """
 
     added: int
@@ -138,7 +138,7 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, slots=True)
 class HeadInfo:
-    """A head at a glance."""
+    """What identifies a head, and how good it is."""
 
     name: str
     categories: Sequence[str]

@@ -59,7 +59,6 @@ AVOIDED = (
     Avoided(
         "trial or candidate",
         ("way", "ways", "tried"),
-        except_for={"under_way": "in progress"},
     ),
     Avoided(
         "model selection, autotune, or fine-tune",
@@ -85,12 +84,8 @@ NOT_YET = (
     "cli/commands",
     "cli/pages",
     "engine",
-    "engine/embedding",
     "engine/heads",
-    "engine/ingest",
     "engine/learning",
-    "engine/pictures",
-    "engine/search",
     "index",
     "index/vectors",
 )

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Backbone, Csv, Json, MaxMegapixels, Precision, Runtime, Store, open_engine
+from cli.options import (
+    Backbone,
+    Csv,
+    Json,
+    MaxFileSize,
+    MaxMegapixels,
+    Precision,
+    Runtime,
+    Store,
+    open_engine,
+)
 
 if TYPE_CHECKING:
     from engine.results import Skipped
@@ -42,6 +52,7 @@ def command(
     precision: Precision = None,
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
+    max_file_size: MaxFileSize = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
@@ -58,6 +69,7 @@ def command(
         "precision": precision,
         "runtime": runtime,
         "max_megapixels": max_megapixels,
+        "max_file_size": max_file_size,
     }
     with open_engine(store, **settings) as engine:
         answers = engine.classify(list(images), k, head=head, skipped=skipped)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Force, Json, MaxMegapixels, open_engine
+from cli.options import Force, Json, MaxFileSize, MaxMegapixels, open_engine
 
 if TYPE_CHECKING:
     from engine.learning.results import Comparison
@@ -77,6 +77,7 @@ def command(
     ] = None,
     force: Force = False,
     max_megapixels: MaxMegapixels = 100.0,
+    max_file_size: MaxFileSize = None,
     json: Json = False,
 ) -> int:
     """Compare networks trained from scratch with frozen and fine-tuned backbones.
@@ -91,7 +92,7 @@ def command(
         # Minutes of learning would be lost if that came out at the end.
         require_matplotlib("--html")
         require_page_file(html, force=force)
-    with open_engine(None, max_megapixels=max_megapixels) as engine:
+    with open_engine(None, max_megapixels=max_megapixels, max_file_size=max_file_size) as engine:
         from engine.learning.compare.options import CompareOptions
 
         options = CompareOptions(

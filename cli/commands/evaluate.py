@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Backbone, Json, MaxMegapixels, Precision, Runtime, Store, open_engine
+from cli.options import (
+    Backbone,
+    Json,
+    MaxFileSize,
+    MaxMegapixels,
+    Precision,
+    Runtime,
+    Store,
+    open_engine,
+)
 
 EXAMPLES = """Examples:
 
@@ -44,6 +53,7 @@ def command(
     precision: Precision = None,
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
+    max_file_size: MaxFileSize = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
@@ -60,6 +70,7 @@ def command(
         "precision": precision,
         "runtime": runtime,
         "max_megapixels": max_megapixels,
+        "max_file_size": max_file_size,
     }
     with open_engine(store, **settings) as engine:
         report = engine.evaluate(dataset, head=head, label=label)

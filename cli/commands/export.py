@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Json, Store, open_engine
+from cli.options import Force, Json, Store, open_engine
 
 EXAMPLES = """Examples:
 
@@ -21,19 +21,21 @@ def command(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.npy|.parquet", help="What to write; kinds by ending.")
     ],
+    force: Force = False,
     store: Store = None,
     json: Json = False,
 ) -> int:
     """Write all embeddings, as unit vectors, and what is known about each image.
 
-    A .npy file comes with a .csv file of the same name, a line for each row.
+    A .npy file comes with a .csv file of the same name, a line for each row. Neither is written
+    over without --force.
     """
     from cli.render import write, write_json
 
     with open_engine(store) as engine:
-        report = engine.export(file)
+        report = engine.export(file, force=force)
     if json:
         write_json(report)
     else:
-        write(f"{report.images} embeddings of {report.dim} numbers in {report.file}\n")
+        write(f"{report.images} embeddings of dim {report.dim} in {report.file}\n")
     return 0

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Backbone, Json, MaxMegapixels, open_engine
+from cli.options import Backbone, Json, MaxFileSize, MaxMegapixels, open_engine
 
 EXAMPLES = """Examples:
 
@@ -82,6 +82,7 @@ def command(
     ] = False,
     backbone: Backbone = None,
     max_megapixels: MaxMegapixels = 100.0,
+    max_file_size: MaxFileSize = None,
     json: Json = False,
 ) -> int:
     """Train the last blocks of a backbone, and keep it as a backbone of its own.
@@ -92,7 +93,9 @@ def command(
     """
     from cli.render import say, tell_skips, write, write_json
 
-    with open_engine(None, backbone=backbone, max_megapixels=max_megapixels) as engine:
+    with open_engine(
+        None, backbone=backbone, max_megapixels=max_megapixels, max_file_size=max_file_size
+    ) as engine:
         from engine.learning.finetune.options import FinetuneOptions
 
         options = FinetuneOptions(

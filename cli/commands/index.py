@@ -10,6 +10,7 @@ import typer
 from cli.options import (
     Backbone,
     Json,
+    MaxFileSize,
     MaxMegapixels,
     Precision,
     Runtime,
@@ -48,6 +49,7 @@ def command(
     precision: Precision = None,
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
+    max_file_size: MaxFileSize = None,
     dtype: Annotated[
         str, typer.Option("--dtype", metavar="T", help="How a new catalog stores vectors.")
     ] = "float16",
@@ -86,9 +88,10 @@ def command(
         "precision": precision,
         "runtime": runtime,
         "max_megapixels": max_megapixels,
+        "max_file_size": max_file_size,
         "dtype": dtype,
         "index": index,
-        "memory": parse_limit(memory) if memory else None,
+        "memory": parse_limit(memory) if memory is not None else None,
     }
     with open_engine(store, **settings) as engine:
         report = engine.index(paths, label=label)

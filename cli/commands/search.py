@@ -11,6 +11,7 @@ from cli.options import (
     Csv,
     Force,
     Json,
+    MaxFileSize,
     MaxMegapixels,
     Null,
     Paths,
@@ -47,7 +48,9 @@ def command(
     k: Annotated[int, typer.Option("-k", min=1, help="How many to find.")] = 10,
     min_score: Annotated[
         float | None,
-        typer.Option("--min-score", metavar="S", help="Leave out less similar ones (-1 to 1)."),
+        typer.Option(
+            "--min-score", min=-1.0, max=1.0, metavar="S", help="Leave out less similar ones."
+        ),
     ] = None,
     category: Annotated[
         str | None,
@@ -78,6 +81,7 @@ def command(
     precision: Precision = None,
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
+    max_file_size: MaxFileSize = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
@@ -88,7 +92,12 @@ def command(
     from cli.render import say, tell_skips, write_json
 
     skipped: list[Skipped] = []
-    settings = {"precision": precision, "runtime": runtime, "max_megapixels": max_megapixels}
+    settings = {
+        "precision": precision,
+        "runtime": runtime,
+        "max_megapixels": max_megapixels,
+        "max_file_size": max_file_size,
+    }
     with open_engine(store, **settings) as engine:
         report = engine.search(
             list(images),
@@ -118,9 +127,10 @@ def command(
 def _write(report: SearchReport, *, paths: bool, null: bool, csv: bool) -> None:
     from cli.render import write_csv, write_paths, write_table
 
-    rows = [(hit.rank, hit.score, hit.label, hit.category, hit.path) for hit in report]
+    hits = report.results
+    rows = [(hit.rank, hit.score, hit.label, hit.category, hit.path) for hit in hits]
     if paths or null:
-        write_paths((hit.path for hit in report), null=null)
+        write_paths((hit.path for hit in hits), null=null)
     elif csv:
         write_csv(COLUMNS, rows)
     elif rows:

@@ -17,7 +17,7 @@ from index.atomic_file import publish
 
 if TYPE_CHECKING:
     # What speaks to the network is imported where something is fetched: a search needs none of it.
-    from engine.pictures.download import Progress
+    from engine.pictures.download import Progress, Retries
 
 Announce = Callable[[str], None]
 
@@ -53,13 +53,13 @@ class WeightsCache:
     ----------
     cache
         Where weights and compiled models lie.
-    pause
-        Seconds before a download that broke off goes on, doubled each time.
+    retries
+        How a download that broke off goes on; None for the usual way.
     """
 
-    def __init__(self, cache: Path, *, pause: float = 0.5) -> None:
+    def __init__(self, cache: Path, *, retries: Retries | None = None) -> None:
         self._folder = WeightsFolder(cache / "weights")
-        self._pause = pause
+        self._retries = retries
 
     def find(self, backbone: Backbone, fingerprint: str | None = None) -> WeightsFile | None:
         """Return weights of a backbone, None where they are not on this machine.
@@ -167,9 +167,9 @@ class WeightsCache:
 
     def _fetch(self, source: str, partial: Path, expected: str, progress: Progress) -> str:
         """Fetch a file and return its hash, which begins as expected."""
-        from engine.pictures.download import fetch
+        from engine.pictures.download import Retries, fetch
 
-        fetch(source, partial, progress, pause=self._pause)
+        fetch(source, partial, progress, self._retries or Retries())
         actual = file_sha256(partial)
         if not actual.startswith(expected):
             partial.unlink()

@@ -15,6 +15,7 @@ from engine.backbones.weights_source import SHORT, reachable
 from engine.config import INT8, Config
 from engine.errors import BackboneMismatchError, WeightsError
 from engine.pictures.decode import DecodedImage, decode
+from engine.pictures.prefetch import ImageMemory, Reserve
 from engine.pictures.preprocess import Pixels
 from engine.progress import Reporter
 from engine.runtimes import Runtime, open_runtime
@@ -50,6 +51,11 @@ class Embedder:
         Hears what happens.
     hardware
         What there is to run on.
+
+    Attributes
+    ----------
+    memory
+        What images may hold while they are read and decoded for this backbone.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class Embedder:
         self.backbone = backbone
         self.precision = precision
         self.fingerprint = fingerprint
+        self.memory = ImageMemory(config.decode_bytes)
 
     @property
     def identity(self) -> CatalogIdentity:
@@ -108,8 +115,13 @@ class Embedder:
         """Load the backbone now, and not with the first picture."""
         self._runtime  # noqa: B018
 
-    def image(self, data: bytes, name: str) -> DecodedImage:
+    def image(self, data: bytes, name: str, reserve: Reserve | None = None) -> DecodedImage:
         """Decode a picture, a large JPEG at as much of its size as the backbone can tell.
+
+        Parameters
+        ----------
+        reserve
+            Called with the bytes that this takes, within a turn of `memory`.
 
         Raises
         ------
@@ -117,9 +129,9 @@ class Embedder:
             It cannot be used.
         """
         enough = ENOUGH * self.backbone.preprocessing.resize
-        return decode(data, name, self.config.max_pixels, enough)
+        return decode(data, name, self.config.max_pixels, enough, reserve)
 
-    def pixels(self, data: bytes, name: str) -> Pixels:
+    def pixels(self, data: bytes, name: str, reserve: Reserve | None = None) -> Pixels:
         """Return the backbone's input for a picture, uint8 `[crop, crop, 3]`.
 
         Raises
@@ -127,7 +139,7 @@ class Embedder:
         ImageError
             It cannot be used.
         """
-        return self.backbone.preprocessing.pixels(self.image(data, name).pixels)
+        return self.backbone.preprocessing.pixels(self.image(data, name, reserve).pixels)
 
     @property
     def batch(self) -> int:

@@ -15,6 +15,7 @@ from engine.config import FP32, INT8, Config
 from engine.embedding.embedder import Embedder, choose_embedder
 from engine.errors import ImageError, UsageError
 from engine.pictures.decode import read_file
+from engine.pictures.prefetch import Reserve
 from engine.pictures.preprocess import Pixels
 from engine.pictures.walk import find_images
 from engine.progress import Reporter
@@ -118,8 +119,12 @@ def _spread(files: Sequence[str], most: int) -> Iterator[str]:
 
 
 def _pixels(embedder: Embedder, path: str) -> Pixels | None:
+    def opened(reserve: Reserve) -> Pixels:
+        data = read_file(path, embedder.config.max_file_bytes, reserve)
+        return embedder.pixels(data, path, reserve)
+
     try:
-        return embedder.pixels(read_file(path), path)
+        return embedder.memory.turn(path, opened)
     except ImageError:
         return None
 

@@ -1,4 +1,4 @@
-"""Writing pictures to the catalog: embedded in batches, committed every few seconds or hundreds.
+"""Writing images to the catalog: embedded in batches, committed every few seconds or hundreds.
 
 The backbone runs in a thread of its own, so that it works on while the catalog is written. All
 else happens in the caller's thread; there an error of the backbone comes out, too.
@@ -7,8 +7,9 @@ else happens in the caller's thread; there an error of the backbone comes out, t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 
 from engine.embedding.embedder import Embedder
@@ -18,23 +19,82 @@ from index.catalog.catalog import Catalog
 from index.catalog.images import Batch
 from index.records import FileState, ImageFacts, Vectors
 
-# Batches that are embedded or about to be: one runs while the next is ready.
-UNDER_WAY = 2
-# Pictures in a commit, however fast the backbone: each takes five times its embedding meanwhile,
-# and larger commits take no less time a picture.
-MOST_AT_ONCE = 512
+DIGITS = 16  # of a hash's 64: an int of 8 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IngestLimits:
+    """How much a run of indexing holds and does at once.
+
+    Attributes
+    ----------
+    prefetch
+        Images decoded before the backbone asks for them; each takes 150 KB.
+    batches
+        Batches that are embedded or about to be: one runs while the next is ready.
+    commit
+        Images in a commit, however fast the backbone: each takes five times its embedding
+        meanwhile, and larger commits take no less time an image.
+    single_hashes
+        For so many files the catalog is asked about each hash; for more, all are read once.
+    """
+
+    prefetch: int = 64
+    batches: int = 2
+    commit: int = 512
+    single_hashes: int = 64
+
+
+class KnownHashes:
+    """The content hashes of a catalog while a run of indexing adds to them.
+
+    A query for each file would take longer than decoding a small one. Held are the first 64 bits
+    of each hash, about 80 MB for a million images. Two files that agree in these and differ later
+    are taken for the same until the catalog itself is asked, which happens before anything is
+    written.
+
+    Parameters
+    ----------
+    catalog
+        Whose hashes.
+    """
+
+    def __init__(self, catalog: Catalog, limits: IngestLimits) -> None:
+        self._catalog = catalog
+        self._limits = limits
+        self._known: set[int] | None = None
+
+    def expect(self, files: int) -> None:
+        """Prepare for being asked about so many files."""
+        if files > self._limits.single_hashes:
+            self._known = set(map(_shortened, self._catalog.images.content_hashes()))
+
+    def __contains__(self, content_hash: str) -> bool:
+        """Say whether an image may have this content; any thread may ask."""
+        if self._known is None:
+            return bool(self._catalog.images.with_content(content_hash))
+        return _shortened(content_hash) in self._known
+
+    def add(self, content_hashes: Iterable[str]) -> None:
+        """Take note of contents that were committed."""
+        if self._known is not None:
+            self._known.update(map(_shortened, content_hashes))
+
+
+def _shortened(content_hash: str) -> int:
+    return int(content_hash[:DIGITS], 16)
 
 
 class BatchWriter:
-    """Gathers pictures until a batch is worth embedding, or a commit is due.
+    """Gathers images until a batch is worth embedding, or a commit is due.
 
     Parameters
     ----------
     catalog
         Where to.
     embedder, classifier
-        Who embeds pictures and names their categories.
-    stored
+        Who embeds images and names their categories.
+    known
         Hears the content hashes of what was committed.
     """
 
@@ -43,18 +103,20 @@ class BatchWriter:
         catalog: Catalog,
         embedder: Embedder,
         classifier: Callable[[], Classifier],
-        stored: Callable[[Sequence[str]], None],
+        known: KnownHashes,
+        limits: IngestLimits,
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._make_classifier = classifier
-        self._stored = stored
+        self._known_hashes = known
+        self._limits = limits
         self._seconds = embedder.config.commit_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._waiting: list[tuple[int | None, ImageFacts, Pixels]] = []
-        self._under_way: list[tuple[list[tuple[int | None, ImageFacts]], Future[Vectors]]] = []
+        self._in_flight: list[tuple[list[tuple[int | None, ImageFacts]], Future[Vectors]]] = []
         self._ready: list[tuple[int | None, ImageFacts, Vectors]] = []
-        self._known: list[tuple[int, FileState, int]] = []
+        self._unchanged: list[tuple[int, FileState, int]] = []
         self._labels: list[tuple[int, str | None]] = []
         self._last_commit = time.monotonic()
         self.embedded = 0
@@ -64,7 +126,7 @@ class BatchWriter:
         return self._make_classifier()
 
     def add(self, image_id: int | None, facts: ImageFacts, pixels: Pixels) -> None:
-        """Take a picture that must be embedded."""
+        """Take an image that must be embedded."""
         self._waiting.append((image_id, facts, pixels))
         # The backbone is started here, in the thread that may be announced to.
         if len(self._waiting) >= self._embedder.batch:
@@ -72,13 +134,13 @@ class BatchWriter:
         self._commit_if_due()
 
     def add_embedded(self, image_id: int | None, facts: ImageFacts, vectors: Vectors) -> None:
-        """Take a picture whose embedding is known."""
+        """Take an image whose embedding is known."""
         self._ready.append((image_id, facts, vectors))
         self._commit_if_due()
 
     def add_known(self, image_id: int, file: FileState, scanned_ns: int) -> None:
         """Take a file whose content an image already has, under this path or another."""
-        self._known.append((image_id, file, scanned_ns))
+        self._unchanged.append((image_id, file, scanned_ns))
         self._commit_if_due()
 
     def relabel(self, image_id: int, label: str | None) -> None:
@@ -92,7 +154,7 @@ class BatchWriter:
             self._ready = []
         try:
             self._embed()
-            while self._under_way:
+            while self._in_flight:
                 self._take()
         finally:
             self._commit()
@@ -102,39 +164,39 @@ class BatchWriter:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _embed(self) -> None:
-        """Hand the pictures that wait to the backbone's thread."""
+        """Hand the images that wait to the backbone's thread."""
         if not self._waiting:
             return
-        while len(self._under_way) >= UNDER_WAY:
+        while len(self._in_flight) >= self._limits.batches:
             self._take()
         rows = [(image_id, facts) for image_id, facts, _ in self._waiting]
         pixels = [pixels for _, _, pixels in self._waiting]
         batch = rows, self._thread.submit(self._embedder.embed, pixels)
-        # One statement, so that an interrupt cannot leave a picture in both lists.
-        self._under_way, self._waiting = [*self._under_way, batch], []
+        # One statement, so that an interrupt cannot leave an image in both lists.
+        self._in_flight, self._waiting = [*self._in_flight, batch], []
 
     def _take(self) -> None:
         """Take over the batch that was handed in first, as soon as it is embedded."""
-        (rows, future), *others = self._under_way
+        (rows, future), *others = self._in_flight
         vectors = future.result()
         ready = [
             (image_id, facts, vectors[row : row + 1]) for row, (image_id, facts) in enumerate(rows)
         ]
         embedded = self.embedded + len(ready)
         # One statement, for the same reason.
-        self._ready, self._under_way, self.embedded = self._ready + ready, others, embedded
+        self._ready, self._in_flight, self.embedded = self._ready + ready, others, embedded
 
     def _commit_if_due(self) -> None:
-        while self._under_way and self._under_way[0][1].done():
+        while self._in_flight and self._in_flight[0][1].done():
             self._take()
         late = time.monotonic() - self._last_commit > self._seconds
-        if late or len(self._ready) >= MOST_AT_ONCE:
+        if late or len(self._ready) >= self._limits.commit:
             self._commit()
 
     def _commit(self) -> None:
-        self._catalog.images.restat(self._known)
+        self._catalog.images.restat(self._unchanged)
         self._catalog.images.relabel(self._labels)
-        self._known.clear()
+        self._unchanged.clear()
         self._labels.clear()
         if self._ready:
             ids, facts, rows = zip(*self._ready, strict=True)
@@ -143,7 +205,7 @@ class BatchWriter:
             named = self._classifier.best(vectors)
             self._catalog.images.store(Batch(ids, facts, vectors, named))
             self._ready = []
-            self._stored([each.content_hash for each in facts])
+            self._known_hashes.add(each.content_hash for each in facts)
         self._last_commit = time.monotonic()
 
     def _is_stored(self, facts: ImageFacts) -> bool:

@@ -1,4 +1,4 @@
-"""Indexing: bringing the catalog in step with folders of pictures.
+"""Indexing: bringing the catalog in step with folders of images.
 
 A file that looks the same is not opened. One that is opened is hashed first: content the catalog
 knows is not decoded again, wherever it lies now. What remains is decoded by threads, embedded in
@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Literal, TypeAlias
 
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError
 from engine.heads.classifier import Classifier
-from engine.ingest.batch_writer import BatchWriter
-from engine.ingest.known_hashes import Contents
+from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
 from engine.ingest.labels import Labels
 from engine.pictures.decode import content_hash, read_file
-from engine.pictures.prefetch import ahead
+from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
 from engine.pictures.walk import Found, find_images
-from engine.results import Skipped
+from engine.results import IndexReport, Skipped
 from index.catalog.catalog import Catalog
 from index.catalog.path_prefix import is_below
 from index.records import FileState, ImageFacts, KnownImage
@@ -30,53 +32,11 @@ from index.records import FileState, ImageFacts, KnownImage
 # A file's time stamp may be this coarse: a file changed so shortly after it was scanned could look
 # the same, so one that was younger than this at its last scan is looked at again.
 YOUNG_NS = 2_000_000_000
-# Pictures decoded before the backbone asks for them; each takes 150 KB.
-AHEAD = 64
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened to the files, by kind."""
-
-    added: int = 0
-    updated: int = 0
-    moved: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    came_back: int = 0
-    embedded: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A file to open, and the row that its path has."""
-
-    file: FileState
-    known: KnownImage | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A file that was read. `twin` says that the catalog has this content under
-    some path; `pixels` are there where it has not; neither where the row is right as it is."""
-
-    task: _Task
-    scanned_ns: int
-    content_hash: str
-    twin: bool = False
-    pixels: Pixels | None = None
-    size: tuple[int, int] = (0, 0)
-    format: str = ""
-    error: ImageError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What indexing came to."""
-
-    counts: Counts
-    skipped: list[Skipped]
-    notes: list[str]
+# A file to open, and the row that its path has.
+Task: TypeAlias = tuple[FileState, KnownImage | None]
+# What is left to do in the caller's thread for a file that a thread has opened.
+Step: TypeAlias = Callable[[], None]
+Count = Literal["added", "updated", "moved", "unchanged", "came_back"]
 
 
 class Indexer:
@@ -87,9 +47,11 @@ class Indexer:
     catalog
         Where to remember. The caller holds the store's writer lock.
     embedder, classifier
-        The backbone, and who names the pictures' categories, made when first needed.
+        The backbone, and who names the images' categories, made when first needed.
     labels
         Where labels come from.
+    limits
+        How much is held and done at once.
     """
 
     def __init__(
@@ -98,19 +60,22 @@ class Indexer:
         embedder: Embedder,
         labels: Labels,
         classifier: Callable[[], Classifier],
+        limits: IngestLimits | None = None,
     ) -> None:
+        self._limits = limits or IngestLimits()
         self._catalog = catalog
         self._embedder = embedder
         self._labels = labels
-        self._counts = Counts()
+        self._counts: Counter[Count] = Counter()
         self._skipped: list[Skipped] = []
+        self._notes: list[str] = []
         self._gone: dict[int, KnownImage] = {}
         self._moved: set[int] = set()
         self._out_of_sight: frozenset[str] = frozenset()
-        self._contents = Contents(catalog)
-        self._writer = BatchWriter(catalog, embedder, classifier, self._contents.add)
+        self._hashes = KnownHashes(catalog, self._limits)
+        self._writer = BatchWriter(catalog, embedder, classifier, self._hashes, self._limits)
 
-    def run(self, paths: Iterable[str]) -> Outcome:
+    def run(self, paths: Sequence[str]) -> None:
         """Index everything at or below `paths`.
 
         Raises
@@ -118,13 +83,13 @@ class Indexer:
         KeyboardInterrupt
             As the user asked; what was finished is committed.
         """
-        found = find_images(list(paths))
+        found = find_images(paths)
         self._skipped += found.skipped
-        tasks, notes = self._plan(found)
-        self._contents.expect(len(tasks))
+        tasks = self._plan(found)
+        self._hashes.expect(len(tasks))
         try:
-            for number, opened in enumerate(self._opened(tasks), start=1):
-                self._settle(opened)
+            for number, step in enumerate(self._opened(tasks), start=1):
+                step()
                 self._embedder.reporter.progress("indexing", number, len(tasks), "images")
             self._writer.flush()
         except KeyboardInterrupt:
@@ -132,161 +97,174 @@ class Indexer:
             raise
         finally:
             self._writer.close()
-        self._counts.embedded = self._writer.embedded
         self._catalog.images.hide(list(self._gone))
-        self._counts.removed = len(self._gone)
-        self._skipped.sort(key=lambda skip: skip.path)
-        return Outcome(self._counts, self._skipped, notes)
 
-    def _plan(self, found: Found) -> tuple[list[_Task], list[str]]:
-        """Settle what needs no opening; return the rest, and remarks."""
+    def report(self, seconds: float) -> IndexReport:
+        """Return what the run did, in so many seconds."""
+        return IndexReport(
+            added=self._counts["added"],
+            updated=self._counts["updated"],
+            moved=self._counts["moved"],
+            unchanged=self._counts["unchanged"],
+            removed=len(self._gone),
+            came_back=self._counts["came_back"],
+            skipped=sorted(self._skipped, key=lambda skip: skip.path),
+            images=self._catalog.counts().images,
+            embedded=self._writer.embedded,
+            backbone=self._embedder.backbone.name,
+            precision=self._embedder.precision,
+            seconds=seconds,
+            images_per_second=self._writer.embedded / seconds if seconds else 0.0,
+            notes=self._notes,
+        )
+
+    def _plan(self, found: Found) -> list[Task]:
+        """Settle what needs no opening, and return the rest."""
         known = self._catalog.images.known(found.roots)
-        tasks: list[_Task] = []
+        tasks: list[Task] = []
         back: list[int] = []
         relabel: list[tuple[int, str | None]] = []
         for file in found.files:
             row = known.pop(file.path, None)
             if row is None or not looks_same(file, row):
-                tasks.append(_Task(file, row))
+                tasks.append((file, row))
                 continue
             if row.missing:
                 back.append(row.id)
             label = self._labels.of(file.path, row.label)
             if label != row.label:
                 relabel.append((row.id, label))
-            self._counts.unchanged += not row.missing
+            self._counts["unchanged"] += not row.missing
         self._catalog.images.reveal(back)
         self._catalog.images.relabel(relabel)
-        self._counts.came_back = len(back)
-        emptied = [root for root in found.roots if _suddenly_empty(root, found, known)]
+        self._counts["came_back"] += len(back)
+        visible = [row for row in known.values() if not row.missing]
+        emptied = suddenly_empty(
+            [root for root in found.roots if os.path.isdir(root)],
+            [file.path for file in found.files],
+            sorted(row.path for row in visible),
+        )
         self._out_of_sight = frozenset((*found.unseen, *emptied))
-        self._gone = {
-            row.id: row
-            for row in known.values()
-            if not row.missing and not is_below(row.path, self._out_of_sight)
-        }
-        return tasks, [
+        self._gone = {row.id: row for row in visible if not is_below(row.path, self._out_of_sight)}
+        self._notes = [
             f"{root} holds no pictures any more; its images are kept in the catalog in case a "
             f"drive is not mounted (`engine remove {root}` forgets them)"
             for root in emptied
         ]
+        return tasks
 
-    def _opened(self, tasks: list[_Task]) -> Iterator[_Opened]:
-        return ahead(
-            self._open,
-            tasks,
-            workers=self._embedder.config.decoders,
-            window=AHEAD + self._embedder.config.decoders,
-        )
+    def _opened(self, tasks: Sequence[Task]) -> Iterator[Step]:
+        workers = self._embedder.config.decoders
+        window = self._limits.prefetch + workers
+        return prefetch(lambda task: self._open(*task), tasks, workers=workers, window=window)
 
-    def _open(self, task: _Task, reuse: bool = True) -> _Opened:
+    def _open(self, file: FileState, known: KnownImage | None, reuse: bool = True) -> Step:
         """Read one file; runs in a thread. With `reuse`, known content is not decoded."""
-        scanned_ns = time.time_ns()
-        digest = ""
         try:
-            data = read_file(task.file.path)
-            digest = content_hash(data)
-            if task.known is not None and task.known.content_hash == digest:
-                return _Opened(task, scanned_ns, digest)
-            if reuse and digest in self._contents:
-                return _Opened(task, scanned_ns, digest, twin=True)
-            image = self._embedder.image(data, task.file.path)
-            pixels = self._embedder.backbone.preprocessing.pixels(image.pixels)
+            read = partial(self._read, file, known, reuse)
+            return self._embedder.memory.turn(file.path, read)
         except ImageError as error:
-            return _Opened(task, scanned_ns, digest, error=error)
-        size = (image.width, image.height)
-        return _Opened(task, scanned_ns, digest, pixels=pixels, size=size, format=image.format)
+            return partial(self._skipped.append, Skipped(file.path, error.reason, error.remedy))
 
-    def _settle(self, opened: _Opened) -> None:
-        if opened.error is not None:
-            error = opened.error
-            self._skipped.append(Skipped(opened.task.file.path, error.reason, error.remedy))
-        elif opened.pixels is not None:
-            self._count_new(opened.task)
-            facts = self._facts(opened, opened.size, opened.format)
-            self._writer.add(_row_id(opened.task), facts, opened.pixels)
-        elif opened.twin:
-            self._settle_twin(opened)
-        else:
-            self._still_right(opened)
+    def _read(
+        self, file: FileState, known: KnownImage | None, reuse: bool, reserve: Reserve
+    ) -> Step:
+        scanned_ns = time.time_ns()
+        data = read_file(file.path, self._embedder.config.max_file_bytes, reserve)
+        digest = content_hash(data)
+        if known is not None and known.content_hash == digest:
+            return partial(self._still_right, file, known, scanned_ns)
+        if reuse and digest in self._hashes:
+            return partial(self._reuse, file, known, scanned_ns, digest)
+        image = self._embedder.image(data, file.path, reserve)
+        pixels = self._embedder.backbone.preprocessing.pixels(image.pixels)
+        label = self._labels.of(file.path, known.label if known else None)
+        facts = ImageFacts(file, scanned_ns, digest, image.width, image.height, image.format, label)
+        return partial(self._add, known, facts, pixels)
 
-    def _still_right(self, opened: _Opened) -> None:
+    def _add(self, known: KnownImage | None, facts: ImageFacts, pixels: Pixels) -> None:
+        self._counts["updated" if known else "added"] += 1
+        self._writer.add(known.id if known else None, facts, pixels)
+
+    def _still_right(self, file: FileState, known: KnownImage, scanned_ns: int) -> None:
         """The content is what the row says; only the time stamp was new."""
-        known = opened.task.known
-        assert known is not None
-        self._writer.add_known(known.id, opened.task.file, opened.scanned_ns)
+        self._writer.add_known(known.id, file, scanned_ns)
         self._relabel(known, known.path)
-        self._counts.came_back += known.missing
-        self._counts.unchanged += not known.missing
+        self._counts["came_back" if known.missing else "unchanged"] += 1
 
-    def _settle_twin(self, opened: _Opened) -> None:
+    def _reuse(
+        self, file: FileState, known: KnownImage | None, scanned_ns: int, digest: str
+    ) -> None:
         """Known content under another path: moved from there, or a copy of it."""
-        task = opened.task
         # Asked anew: the rows may have changed since the thread looked.
-        twins = self._catalog.images.with_content(opened.content_hash)
+        twins = self._catalog.images.with_content(digest)
         if not twins:
-            self._settle(self._open(task, reuse=False))
+            self._open(file, known, reuse=False)()
             return
         # Of two copies found in one run only the first can be where an image has moved to.
         free = [twin for twin in twins if twin.id not in self._moved]
         left = [twin for twin in free if self._has_left(twin)]
-        if task.known is None and left:
-            self._move(left[0], opened)
+        if known is None and left:
+            self._move(left[0], file, scanned_ns)
             return
-        row = self._catalog.images.rows([twins[0].id])[twins[0].id]
-        _, vectors = self._catalog.embeddings.of([row.id])
-        self._count_new(task)
-        facts = self._facts(opened, (row.width, row.height), row.format, row.label)
-        self._writer.add_embedded(_row_id(task), facts, vectors)
+        twin = self._catalog.images.rows([twins[0].id])[twins[0].id]
+        _, vectors = self._catalog.embeddings.of([twin.id])
+        # What a person said of an image holds for a copy of it, unless the rule knows better.
+        label = self._labels.of(file.path, known.label if known else twin.label)
+        facts = ImageFacts(file, scanned_ns, digest, twin.width, twin.height, twin.format, label)
+        self._counts["updated" if known else "added"] += 1
+        self._writer.add_embedded(known.id if known else None, facts, vectors)
 
     def _has_left(self, twin: KnownImage) -> bool:
         """Say whether an image's file is gone from its path, and not just out of sight."""
-        if os.path.lexists(twin.path):
-            return False
-        return twin.missing or not is_below(twin.path, self._out_of_sight)
+        if twin.id in self._gone:
+            # Also where its path is now another name of a folder that was walked under its own.
+            return True
+        return not os.path.lexists(twin.path) and (
+            twin.missing or not is_below(twin.path, self._out_of_sight)
+        )
 
-    def _move(self, twin: KnownImage, opened: _Opened) -> None:
+    def _move(self, twin: KnownImage, file: FileState, scanned_ns: int) -> None:
         self._gone.pop(twin.id, None)
         self._moved.add(twin.id)
-        self._writer.add_known(twin.id, opened.task.file, opened.scanned_ns)
-        self._relabel(twin, opened.task.file.path)
-        self._counts.moved += 1
+        self._writer.add_known(twin.id, file, scanned_ns)
+        self._relabel(twin, file.path)
+        self._counts["moved"] += 1
 
     def _relabel(self, row: KnownImage, path: str) -> None:
         label = self._labels.of(path, row.label)
         if label != row.label:
             self._writer.relabel(row.id, label)
 
-    def _count_new(self, task: _Task) -> None:
-        if task.known is None:
-            self._counts.added += 1
-        else:
-            self._counts.updated += 1
 
-    def _facts(
-        self, opened: _Opened, size: tuple[int, int], kind: str, twin_label: str | None = None
-    ) -> ImageFacts:
-        task = opened.task
-        # What a person said of a picture holds for a copy of it, unless the rule knows better.
-        existing = task.known.label if task.known else twin_label
-        label = self._labels.of(task.file.path, existing)
-        return ImageFacts(task.file, opened.scanned_ns, opened.content_hash, *size, kind, label)
-
-
-def looks_same(file: FileState, row: KnownImage) -> bool:
+def looks_same(file: FileState, row: KnownImage, young_ns: int = YOUNG_NS) -> bool:
     """Say whether a file is certainly the one that was scanned, without opening it."""
-    was_young = row.mtime_ns > row.scanned_ns - YOUNG_NS
+    was_young = row.mtime_ns > row.scanned_ns - young_ns
     return (file.size, file.mtime_ns) == (row.size, row.mtime_ns) and not was_young
 
 
-def _suddenly_empty(root: str, found: Found, known: dict[str, KnownImage]) -> bool:
-    if not os.path.isdir(root):
-        return False
-    holds = any(is_below(file.path, [root]) for file in found.files)
-    return not holds and any(
-        not row.missing and is_below(row.path, [root]) for row in known.values()
-    )
+def suddenly_empty(roots: Sequence[str], found: Sequence[str], missed: Sequence[str]) -> list[str]:
+    """Return the root folders below which there were images and is none any more.
+
+    Parameters
+    ----------
+    roots
+        Folders that were walked.
+    found, missed
+        Sorted paths of the images that were found, and of those known that were not.
+    """
+    return [
+        root
+        for root in dict.fromkeys(roots)
+        if _one_below(root, missed)
+        # What lies behind a link may have been found under its real path.
+        and not _one_below(root, found)
+        and not _one_below(os.path.realpath(root), found)
+    ]
 
 
-def _row_id(task: _Task) -> int | None:
-    return task.known.id if task.known else None
+def _one_below(folder: str, paths: Sequence[str]) -> bool:
+    """Say whether one of some sorted paths lies in a folder; a few of them are looked at."""
+    inside = os.path.join(folder, "")
+    position = bisect_left(paths, inside)
+    return position < len(paths) and paths[position].startswith(inside)

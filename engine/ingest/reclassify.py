@@ -1,4 +1,4 @@
-"""Bringing every image's prediction up to date when the catalog's heads change."""
+"""Every image's prediction, brought up to date when the catalog's heads change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.embedding.embedder import Embedder
 from engine.heads.classifier import Classifier
 from engine.heads.file import head_to_bytes
 from engine.heads.head import Head
-from engine.pictures.prefetch import ahead
+from engine.pictures.prefetch import prefetch
 from index.catalog.catalog import Catalog
 from index.catalog.embeddings import Span
 from index.records import Ids, Named
@@ -18,7 +18,7 @@ from index.records import Ids, Named
 # One thread reads and asks while the caller's writes. SQLite's driver gives Python's lock away and
 # wants it back at every row: two threads that read took half as long again as one.
 WORKERS = 1
-# Ids read and worked on at a time: with 1280 numbers each about 10 MB.
+# Ids read and classified at a time: with embeddings of dim 1280 about 10 MB.
 SPAN = 2048
 
 
@@ -29,10 +29,11 @@ def adopt_heads(
     *,
     put: Head | None = None,
     delete: str | None = None,
+    span: int = SPAN,
 ) -> None:
     """Change the catalog's heads and, in the same transaction, every image's prediction.
 
-    The predictions come from stored embeddings; no picture is opened, and only a few spans of
+    The predictions come from stored embeddings; no image is opened, and only a few spans of
     embeddings are held at a time. What the built-in categories say of an image is remembered
     beside its prediction, so only the heads are asked.
 
@@ -42,20 +43,24 @@ def adopt_heads(
         All heads there will be afterwards.
     put, delete
         The head to store, or the name of the one to forget.
+    span
+        How many ids are read and classified at a time.
     """
     classifier = Classifier(embedder.built_in, heads)
     catalog.change_heads(
         put=(put.name, head_to_bytes(put)) if put else None,
         delete=delete,
         names=classifier.names,
-        parts=_predictions(catalog, classifier),
+        parts=_predictions(catalog, classifier, span),
     )
 
 
-def _predictions(catalog: Catalog, classifier: Classifier) -> Iterator[tuple[Ids, Named]]:
+def _predictions(
+    catalog: Catalog, classifier: Classifier, size: int
+) -> Iterator[tuple[Ids, Named]]:
     embeddings = catalog.embeddings
 
-    def work_out(span: Span) -> tuple[Ids, Named]:
+    def classify(span: Span) -> tuple[Ids, Named]:
         part = embeddings.in_span(span)
         if part.summary.complete:
             return part.ids, classifier.settle(part.packed, part.summary)
@@ -65,4 +70,4 @@ def _predictions(catalog: Catalog, classifier: Classifier) -> Iterator[tuple[Ids
     # The thread multiplies by itself: products so small are not worth sharing out, and sharing
     # would wait for the core that is writing.
     with threadpool_limits(1, user_api="blas"):
-        yield from ahead(work_out, embeddings.spans(SPAN), workers=WORKERS, window=WORKERS + 1)
+        yield from prefetch(classify, embeddings.spans(size), workers=WORKERS, window=WORKERS + 1)

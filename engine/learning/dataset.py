@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from engine.ingest.indexer import looks_same
 from engine.ingest.labels import Labels
 from engine.pictures.augment import ORIGINAL, view_pixels
 from engine.pictures.decode import content_hash, read_file
-from engine.pictures.prefetch import ahead
+from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
 from engine.pictures.walk import find_images, is_junk
 from engine.results import Skipped
@@ -150,7 +151,7 @@ class Collector:
         indexed = self._indexed(dataset, files)
         result = Collected()
         pending: list[tuple[int, str, Pixels]] = []
-        opened = ahead(
+        opened = prefetch(
             lambda each: self._open(each, indexed, set(views), open_indexed),
             files,
             workers=self._embedder.config.decoders,
@@ -203,17 +204,23 @@ class Collector:
         if path in indexed and not (open_indexed and wanted - {ORIGINAL}):
             return indexed[path][0], {ORIGINAL: indexed[path][1]}, {}
         try:
-            data = read_file(path)
-            digest = content_hash(data)
-            views, in_catalog = self._at_hand(digest)
-            if in_catalog and not open_indexed:
-                wanted = {ORIGINAL}
-            missing = sorted(wanted - set(views))
-            if not missing:
-                return digest, {view: views[view] for view in wanted}, {}
-            image = self._embedder.image(data, path).pixels
+            read = partial(self._read, path, wanted, open_indexed)
+            return self._embedder.memory.turn(path, read)
         except ImageError as error:
             return "", {}, error
+
+    def _read(
+        self, path: str, wanted: set[str], open_indexed: bool, reserve: Reserve
+    ) -> tuple[str, dict[str, Vectors], dict[str, Pixels]]:
+        data = read_file(path, self._embedder.config.max_file_bytes, reserve)
+        digest = content_hash(data)
+        views, in_catalog = self._at_hand(digest)
+        if in_catalog and not open_indexed:
+            wanted = {ORIGINAL}
+        missing = sorted(wanted - set(views))
+        if not missing:
+            return digest, {view: views[view] for view in wanted}, {}
+        image = self._embedder.image(data, path, reserve).pixels
         preprocessing = self._embedder.backbone.preprocessing
         made = {view: view_pixels(image, preprocessing, view, digest) for view in missing}
         return digest, {view: views[view] for view in wanted & set(views)}, made

@@ -1,5 +1,7 @@
-"""From a path, URL or bytes to RGB pixels.
+"""From a path to RGB pixels.
 
-In: what people name. Out: upright 8-bit RGB, and the pixels that a backbone takes. Every file that
-cannot be used is an `ImageError` with a reason and a remedy, and nothing is read without a limit.
+In: folders, files, and the bytes of images. Out: upright 8-bit RGB, and the pixels that a backbone
+takes. Every file that cannot be used is an `ImageError` with a reason and a remedy. Nothing is read
+or decoded beyond a limit, and all threads together hold no more than a budget of bytes. A folder
+is walked once, and gives the same paths in each run.
 """

@@ -1,8 +1,8 @@
-"""Views of a picture: as it is, mirrored, and parts of it with other colours.
+"""Views of an image: as it is, mirrored, and parts of it with other colours.
 
-A head that has seen a picture in several views is less misled by where in the picture its subject
-stands, how large it is and how it is lit. Each view is drawn from the picture's content and its
-own name alone, so it is always the same one, and its embedding can be kept.
+A head that has seen an image in several views is less misled by where in the image its subject
+stands, how large it is and how it is lit. Each view is drawn from the image's content and its
+own name alone, so it is always the same one, and its embedding can be cached.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from engine.pictures.preprocess import INTERPOLATIONS, Pixels, Preprocessing, mi
 
 ORIGINAL, MIRROR = "original", "mirror"
 _DRAWN = "drawn-"
-# Of a picture's area, and width by height of the part that is kept, before it is made square
-# (Szegedy et al., "Going Deeper with Convolutions", 2015, section 6, with a gentler least area:
-# the backbone is frozen, and knows no scraps).
+# These numbers are part of what a view's name means: its embedding is cached under that name.
+# Of an image's area, and width by height of the part that is shown, before it is made square
+# (Szegedy et al., "Going Deeper with Convolutions", 2015, section 6, with a larger least area: the
+# backbone is frozen, and was trained on larger parts).
 LEAST_AREA, ASPECTS = 0.35, (3 / 4, 4 / 3)
 # By how much brightness, contrast and saturation may change.
 COLOURS = 0.2
@@ -34,14 +35,14 @@ def view_names(drawn: int) -> tuple[str, ...]:
 def view_pixels(
     image: Image.Image, preprocessing: Preprocessing, view: str, content: str
 ) -> Pixels:
-    """Return a view of an RGB picture as a backbone takes it, uint8 `[crop, crop, 3]`.
+    """Return a view of an RGB image as a backbone takes it, uint8 `[crop, crop, 3]`.
 
     Parameters
     ----------
     view
         A name that `view_names` gives.
     content
-        What the picture is known by: the same content gives the same view.
+        What the image is known by: the same content gives the same view.
     """
     if view == ORIGINAL:
         return preprocessing.pixels(image)
@@ -63,7 +64,7 @@ def _drawn(image: Image.Image, preprocessing: Preprocessing, rng: np.random.Gene
 
 
 def _box(width: int, height: int, rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """Return left, top, right and bottom of a part of a picture."""
+    """Return left, top, right and bottom of a part of an image."""
     for _ in range(TRIES):
         area = width * height * rng.uniform(LEAST_AREA, 1)
         least, most = map(log, ASPECTS)

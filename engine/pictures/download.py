@@ -1,4 +1,4 @@
-"""Fetching over HTTP: a large file that survives a broken connection, or one small picture."""
+"""Fetching over HTTP: a large file, resumed after a broken connection, or one small image."""
 
 from __future__ import annotations
 
@@ -8,31 +8,47 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import FetchError, WeightsUnreachableError
 
 Progress = Callable[[int, int | None], None]
 
-ATTEMPTS = 4
-CONNECT_SECONDS = 15.0
 CHUNK = 1 << 18
 _AGENT = "image-engine"
 
 
-def fetch(url: str, target: Path, progress: Progress, *, pause: float = 0.5) -> None:
-    """Fetch a file, going on from where it broke off.
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often to try to fetch a file, and how long to wait.
+
+    Attributes
+    ----------
+    attempts
+        How often.
+    pause
+        Seconds before the second attempt; doubled before each further one.
+    connect_seconds
+        How long a server may be silent.
+    """
+
+    attempts: int = 4
+    pause: float = 0.5
+    connect_seconds: float = 15.0
+
+
+def fetch(url: str, target: Path, progress: Progress, retries: Retries = Retries()) -> None:
+    """Fetch a file, resuming where it broke off.
 
     Parameters
     ----------
     url
         Where it is, http or https.
     target
-        Where to put it; bytes already there are kept if the server can go on from them.
+        Where to put it; bytes already there are kept if the server can resume after them.
     progress
         Called with bytes so far, and bytes in all where the server says.
-    pause
-        Seconds before the second attempt; doubled before each further one.
 
     Raises
     ------
@@ -40,11 +56,11 @@ def fetch(url: str, target: Path, progress: Progress, *, pause: float = 0.5) -> 
         The host does not answer or refuses, or the connection broke in every attempt.
     """
     last = "no answer"
-    for attempt in range(ATTEMPTS):
+    for attempt in range(retries.attempts):
         if attempt:
-            time.sleep(pause * 2 ** (attempt - 1))
+            time.sleep(retries.pause * 2 ** (attempt - 1))
         try:
-            _go_on(url, target, progress)
+            _resume(url, target, progress, retries.connect_seconds)
             return
         except urllib.error.HTTPError as error:
             error.close()
@@ -60,15 +76,24 @@ def fetch(url: str, target: Path, progress: Progress, *, pause: float = 0.5) -> 
     raise WeightsUnreachableError(url, f"it cannot be fetched ({last})", "Check the connection")
 
 
-def fetch_bytes(url: str, limit: int, seconds: float) -> bytes:
+def fetch_bytes(
+    url: str, limit: int, seconds: float, clock: Callable[[], float] = time.monotonic
+) -> bytes:
     """Return what a URL holds.
+
+    Parameters
+    ----------
+    limit, seconds
+        At most so many bytes, in so much time.
+    clock
+        What counts the seconds.
 
     Raises
     ------
     FetchError
         It does not answer, takes longer than `seconds`, or holds more than `limit` bytes.
     """
-    deadline = time.monotonic() + seconds
+    deadline = clock() + seconds
     parts: list[bytes] = []
     size = 0
     try:
@@ -81,7 +106,7 @@ def fetch_bytes(url: str, limit: int, seconds: float) -> bytes:
                     raise FetchError(
                         url, f"it is larger than {limit / 1e6:.0f} MB", "Save it and name the file"
                     )
-                if time.monotonic() > deadline:
+                if clock() > deadline:
                     raise TimeoutError(f"it took longer than {seconds:.0f} s")
     except urllib.error.HTTPError as error:
         error.close()
@@ -117,11 +142,11 @@ def answers(url: str, seconds: float) -> bool:
     return found == [True]
 
 
-def _go_on(url: str, target: Path, progress: Progress) -> None:
+def _resume(url: str, target: Path, progress: Progress, seconds: float) -> None:
     have = target.stat().st_size if target.exists() else 0
     headers = {"User-Agent": _AGENT} | ({"Range": f"bytes={have}-"} if have else {})
     request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:
+    with urllib.request.urlopen(request, timeout=seconds) as response:
         if response.status != 206:
             have = 0
         length = response.headers.get("Content-Length")

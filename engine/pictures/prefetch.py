@@ -1,22 +1,27 @@
-"""Doing slow things ahead, a bounded number of them."""
+"""Prefetching: threads work ahead of the reader, bounded in items and in bytes."""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
 from typing import TypeVar
+
+from engine.errors import ImageError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Reserve = Callable[[int], None]
 
 
-def ahead(
+def prefetch(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, window: int
 ) -> Iterator[Result]:
-    """Yield `function(item)` for each item, in order, worked out by threads ahead of the reader.
+    """Yield `function(item)` for each item, in order, computed by threads ahead of the reader.
 
-    Never more than `window` results are finished or under way, so memory stays bounded however
+    Never more than `window` results are finished or in progress, so memory stays bounded however
     slow the reader is. When the reader stops early, what has not begun is dropped.
 
     Parameters
@@ -24,7 +29,7 @@ def ahead(
     workers
         How many threads.
     window
-        How far they may be ahead.
+        How many items they may be ahead.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     waiting: deque[Future[Result]] = deque()
@@ -37,3 +42,100 @@ def ahead(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+class ImageMemory:
+    """Bytes that images may hold while they are read and decoded, all threads together.
+
+    A thread takes a turn for each image and reserves bytes in it, as often as it learns that it
+    needs more; they are released when the turn ends, by an error too. Reservations are granted in
+    the order in which the turns began, so a large image is not overtaken for ever. One that goes
+    beyond the limit waits until every other turn has ended or waits itself, and is granted then:
+    an image larger than the limit is decoded alone, and turns cannot wait for each other.
+
+    Parameters
+    ----------
+    limit
+        How many bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._numbers = count()
+        self._reserved: dict[int, int] = {}
+        self._waiting: set[int] = set()
+
+    @property
+    def reserved(self) -> int:
+        """Bytes that are reserved now."""
+        with self._changed:
+            return sum(self._reserved.values())
+
+    def turn(self, name: str, work: Callable[[Reserve], Result]) -> Result:
+        """Return `work(reserve)`, called within a turn of this thread.
+
+        Parameters
+        ----------
+        name
+            What to call the image in an error.
+        work
+            Reads and decodes the image, and calls `reserve` with a number of bytes before it takes
+            them. It takes no other turn. A function, so that its variables, which hold the image,
+            are gone when the turn ends.
+
+        Raises
+        ------
+        ImageError
+            `work` raised it, or memory ran out.
+        """
+        with self._changed:
+            turn = next(self._numbers)
+            self._reserved[turn] = 0
+        try:
+            return work(lambda size: self._reserve(turn, size))
+        except MemoryError:
+            failure = no_memory(name)
+        except ImageError as error:
+            # The variables of its traceback and of its cause would hold the image, too.
+            failure = error.with_traceback(None)
+            failure.__context__ = None
+        finally:
+            with self._changed:
+                del self._reserved[turn]
+                if self._waiting:
+                    self._changed.notify_all()
+        raise failure
+
+    def _reserve(self, turn: int, size: int) -> None:
+        with self._changed:
+            if self._waiting or not self._fits(size):
+                self._wait(turn, size)
+            self._reserved[turn] += size
+
+    def _wait(self, turn: int, size: int) -> None:
+        self._waiting.add(turn)
+        try:
+            # Whoever waits is idle to the others.
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._may_go_on(turn, size))
+        finally:
+            self._waiting.remove(turn)
+            self._changed.notify_all()
+
+    def _may_go_on(self, turn: int, size: int) -> bool:
+        if turn != min(self._waiting):
+            return False
+        return self._fits(size) or len(self._waiting) == len(self._reserved)
+
+    def _fits(self, size: int) -> bool:
+        return sum(self._reserved.values()) + size <= self._limit
+
+
+def no_memory(name: str) -> ImageError:
+    """Return the error of an image for which memory ran out."""
+    return ImageError(
+        name,
+        "there is not enough memory to open it",
+        "Close other programs, or open it on a machine with more memory",
+    )

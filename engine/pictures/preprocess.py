@@ -1,8 +1,8 @@
-"""From a picture to the pixels a backbone wants: the weights' own resize and crop.
+"""From an image to the pixels a backbone wants: the weights' own resize and crop.
 
 The arithmetic is torchvision's `Resize` and `CenterCrop` on a Pillow image, which timm uses too:
 shorter side to `resize` pixels with the longer one truncated, then a centred square whose corner
-is rounded half to even. Of the resized picture only that square is computed, in half the time.
+is rounded half to even. Of the resized image only that square is computed, in half the time.
 Pillow holds its corners as float32, so some values are rounded the other way: in photographs
 0.02 % of them with `bicubic` and 0.5 % with `bilinear`, by one level or two, which leaves the
 embedding where it was (cosine at least 0.99998).
@@ -50,7 +50,7 @@ class Preprocessing:
     std: tuple[float, float, float]
 
     def pixels(self, image: Image.Image) -> Pixels:
-        """Return the input for one RGB picture, uint8 `[crop, crop, 3]`."""
+        """Return the input for one RGB image, uint8 `[crop, crop, 3]`."""
         width, height = _resized(image.width, image.height, self.resize)
         filter_ = INTERPOLATIONS[self.interpolation]
         left = round((width - self.crop) / 2.0)
@@ -60,7 +60,7 @@ class Preprocessing:
         same_order = _across_first(image, (width, height)) == _across_first(image, size)
         # A very long strip resized whole could fill the memory.
         if same_order or max(width, height) > LONGEST * self.resize:
-            # Multiplied first: a right edge must not come out beyond the picture by a rounding.
+            # Multiplied first: a right edge must not come out beyond the image by a rounding.
             box = (
                 left * image.width / width,
                 top * image.height / height,
@@ -72,7 +72,7 @@ class Preprocessing:
 
 
 def mirrored(pixels: Pixels) -> Pixels:
-    """Return the picture as a mirror shows it, uint8 `[..., height, width, 3]`."""
+    """Return the image as a mirror shows it, uint8 `[..., height, width, 3]`."""
     return np.ascontiguousarray(pixels[..., ::-1, :])
 
 

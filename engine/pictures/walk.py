@@ -1,10 +1,10 @@
-"""Finding picture files below folders."""
+"""Finding image files below folders."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import EngineError, UsageError
@@ -27,7 +27,7 @@ class Found:
     Attributes
     ----------
     files
-        Picture files in order of path, each once.
+        Image files in order of path, each once.
     skipped
         Things that could not be looked at.
     roots
@@ -43,33 +43,36 @@ class Found:
 
 
 def find_images(paths: Sequence[str]) -> Found:
-    """Return every picture file at or below `paths`.
+    """Return every image file at or below `paths`.
 
     Hidden files and folders, and the operating systems' own, are left out. Links to folders are
-    followed, each folder once, so a loop of links ends. A file named by hand is always taken.
+    followed, and each folder is walked once: under its real path where one of `paths` leads there
+    without a link, else under a path as it was given, else under the first link to it. So a loop
+    of links ends. A link to a file is a file of its own. A file named by hand is always taken.
     """
-    found = Found()
-    seen: set[str] = set()
-    folders: set[tuple[int, int]] = set()
+    walk = _Walk()
+    folders: list[str] = []
     for path in map(os.path.abspath, paths):
         try:
             state = os.stat(path)
         except OSError as error:
-            found.unseen.append(path)
-            found.skipped.append(_cannot_look(path, error))
+            walk.cannot_look(path, error)
             continue
-        found.roots.append(path)
-        if not stat.S_ISDIR(state.st_mode):
-            _take(path, state, seen, found)
-            continue
-        for name in _walk(path, folders, found):
-            try:
-                _take(name, os.stat(name), seen, found)
-            except OSError as error:
-                found.unseen.append(name)
-                found.skipped.append(_cannot_look(name, error))
-    found.files.sort(key=lambda file: file.path)
-    return found
+        walk.found.roots.append(path)
+        if stat.S_ISDIR(state.st_mode):
+            folders.append(path)
+        else:
+            walk.take(path, state)
+    real = {folder: os.path.realpath(folder) for folder in folders}
+    # Of two that are named through links, the inner one keeps its name.
+    for folder in sorted(real, key=lambda each: (real[each] != each, -len(real[each]))):
+        walk.folder(folder)
+    while walk.links:
+        links, walk.links = sorted(walk.links), []
+        for link in links:
+            walk.folder(link)
+    walk.found.files.sort(key=lambda file: file.path)
+    return walk.found
 
 
 def require_one(paths: Sequence[str]) -> None:
@@ -95,29 +98,72 @@ def require_one(paths: Sequence[str]) -> None:
     raise EngineError(first.path, first.reason, "Name a folder or a picture that exists")
 
 
-def _walk(top: str, folders: set[tuple[int, int]], found: Found) -> Iterator[str]:
-    def unreadable(error: OSError) -> None:
-        found.unseen.append(error.filename)
-        found.skipped.append(_cannot_look(error.filename, error))
+class _Walk:
+    """Folders walked one after the other, each once.
 
-    for folder, subfolders, files in os.walk(top, onerror=unreadable, followlinks=True):
+    Attributes
+    ----------
+    found
+        What was seen so far.
+    links
+        Links to folders that were seen and not followed yet.
+    """
+
+    def __init__(self) -> None:
+        self.found = Found()
+        self.links: list[str] = []
+        self._files: set[str] = set()
+        self._folders: set[tuple[int, int]] = set()
+
+    def folder(self, top: str) -> None:
+        """Take every image at or below a folder, without following links to folders."""
+        for folder, subfolders, files in os.walk(top, onerror=self._unreadable):
+            try:
+                state = os.stat(folder)
+            except OSError as error:
+                self.cannot_look(folder, error)
+                subfolders.clear()
+                continue
+            if (state.st_dev, state.st_ino) in self._folders:
+                subfolders.clear()
+                continue
+            self._folders.add((state.st_dev, state.st_ino))
+            paths = [os.path.join(folder, name) for name in subfolders if not is_junk(name)]
+            self.links += filter(os.path.islink, paths)
+            subfolders[:] = sorted(name for name in subfolders if not is_junk(name))
+            self.found.skipped += [
+                Skipped(path, "it is a folder, not a picture", "Rename it")
+                for path in paths
+                if _is_image(os.path.basename(path))
+            ]
+            for name in filter(_is_image, files):
+                self._look(os.path.join(folder, name))
+
+    def take(self, path: str, state: os.stat_result) -> None:
+        """Take a file, once."""
+        if path in self._files:
+            return
+        self._files.add(path)
+        if stat.S_ISREG(state.st_mode):
+            self.found.files.append(FileState(path, state.st_size, state.st_mtime_ns))
+        else:
+            self.found.skipped.append(
+                Skipped(path, "it is not an ordinary file", "Name a file that holds a picture")
+            )
+
+    def cannot_look(self, path: str, error: OSError) -> None:
+        """Note a path below which nothing counts as gone."""
+        self.found.unseen.append(path)
+        self.found.skipped.append(_cannot_look(path, error))
+
+    def _look(self, path: str) -> None:
         try:
-            state = os.stat(folder)
+            self.take(path, os.stat(path))
         except OSError as error:
-            unreadable(error)
-            subfolders.clear()
-            continue
-        if (state.st_dev, state.st_ino) in folders:
-            subfolders.clear()
-            continue
-        folders.add((state.st_dev, state.st_ino))
-        subfolders[:] = sorted(name for name in subfolders if not is_junk(name))
-        yield from (os.path.join(folder, name) for name in sorted(files) if _is_image(name))
-        found.skipped += [
-            Skipped(os.path.join(folder, name), "it is a folder, not a picture", "Rename it")
-            for name in subfolders
-            if _is_image(name)
-        ]
+            self.cannot_look(path, error)
+
+    def _unreadable(self, error: OSError) -> None:
+        self.cannot_look(error.filename, error)
 
 
 def is_junk(name: str) -> bool:
@@ -127,18 +173,6 @@ def is_junk(name: str) -> bool:
 
 def _is_image(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
-
-
-def _take(path: str, state: os.stat_result, seen: set[str], found: Found) -> None:
-    if path in seen:
-        return
-    seen.add(path)
-    if stat.S_ISREG(state.st_mode):
-        found.files.append(FileState(path, state.st_size, state.st_mtime_ns))
-    else:
-        found.skipped.append(
-            Skipped(path, "it is not an ordinary file", "Name a file that holds a picture")
-        )
 
 
 def _cannot_look(path: str, error: OSError) -> Skipped:

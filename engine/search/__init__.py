@@ -1,5 +1,5 @@
-"""From embeddings to answers about what looks alike.
+"""From images handed in, and from the catalog itself, to answers about what looks alike.
 
-In: images handed in, and filters. Out: hits and groups of duplicates. Filters go into the search,
-so there are `k` results wherever `k` exist.
+In: paths, URLs, bytes or standard input, and filters. Out: hits and groups of duplicates. Filters
+go into the search, so there are `k` results wherever `k` exist.
 """

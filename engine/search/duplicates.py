@@ -1,9 +1,10 @@
-"""Pictures that are the same: in content, or nearly so to the eye."""
+"""Images that are the same: in content, or nearly so to the eye."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,21 +13,39 @@ from index.catalog.catalog import Catalog
 from index.records import Ids
 from index.vectors.index import Allowed, Hits, VectorIndex
 
-NEIGHBOURS = 20
-BLOCK = 1024
+
+@dataclass(frozen=True, slots=True)
+class DuplicateLimits:
+    """How much a search for duplicates looks at.
+
+    Attributes
+    ----------
+    neighbours
+        How many of an image's nearest images count.
+    block
+        Ids whose embeddings are read and searched for at a time.
+    """
+
+    neighbours: int = 20
+    block: int = 1024
 
 
-def find_duplicates(catalog: Catalog, index: VectorIndex, min_score: float) -> list[DuplicateGroup]:
+def find_duplicates(
+    catalog: Catalog,
+    index: VectorIndex,
+    min_score: float,
+    limits: DuplicateLimits = DuplicateLimits(),
+) -> list[DuplicateGroup]:
     """Return groups of duplicates, exact ones first, then near ones by falling score.
 
-    Near duplicates are joined through their nearest neighbours in the index, a block of pictures
-    at a time: no table of all pairs is made, and what is held grows with the duplicates that are
-    found, not with the catalog. A picture with exact copies stands in a near group once.
+    Near duplicates are joined through their nearest neighbours in the index, a block of images at
+    a time: no table of all pairs is made, and memory grows with the duplicates that are found, not
+    with the catalog. An image with exact copies stands in a near group once.
 
     Parameters
     ----------
     min_score
-        Least cosine similarity of near duplicates.
+        Least cosine similarity of near duplicates, -1 to 1.
     """
     by_content: dict[str, list[int]] = defaultdict(list)
     paths: dict[int, str] = {}
@@ -39,14 +58,14 @@ def find_duplicates(catalog: Catalog, index: VectorIndex, min_score: float) -> l
     ]
     exact.sort(key=lambda group: group.paths[0])
     later = [image_id for ids in by_content.values() for image_id in ids[1:]]
-    return exact + _near(catalog, index, min_score, np.array(later, np.int64))
+    return exact + _near(catalog, index, min_score, np.array(later, np.int64), limits)
 
 
 def _near(
-    catalog: Catalog, index: VectorIndex, min_score: float, later: Ids
+    catalog: Catalog, index: VectorIndex, min_score: float, later: Ids, limits: DuplicateLimits
 ) -> list[DuplicateGroup]:
     links = _Links()
-    for ids, hits in _neighbours(catalog, index, min_score, later):
+    for ids, hits in _neighbours(catalog, index, min_score, later, limits):
         near = (hits.scores >= min_score) & (hits.ids >= 0) & (hits.ids != ids[:, None])
         near &= ~np.isin(hits.ids, later)
         rows, ranks = np.nonzero(near)
@@ -65,23 +84,23 @@ def _near(
 
 
 def _neighbours(
-    catalog: Catalog, index: VectorIndex, min_score: float, later: Ids
+    catalog: Catalog, index: VectorIndex, min_score: float, later: Ids, limits: DuplicateLimits
 ) -> Iterator[tuple[Ids, Hits]]:
     """Yield the nearest images of all but later copies, some images after the other."""
     only_first: Allowed | None = None
-    for span in catalog.embeddings.spans(BLOCK):
+    for span in catalog.embeddings.spans(limits.block):
         part = catalog.embeddings.in_span(span, visible=True)
         first = ~np.isin(part.ids, later)
         unit = part.packed[first].vectors.unit
         if not len(unit):
             continue
-        hits = index.search(unit, NEIGHBOURS)
+        hits = index.search(unit, limits.neighbours)
         crowded = np.flatnonzero(hits.scores[:, -1] >= min_score)
         if len(later) and len(crowded):
-            # Copies may have taken the places of others. They are left out of a second search,
-            # not of the first: a filter slows every query down, and few need it.
+            # Copies may have crowded out others. They are left out of a second search, not of the
+            # first: a filter slows every query down, and few need it.
             only_first = only_first or index.allow(np.setdiff1d(index.ids, later))
-            again = index.search(unit[crowded], NEIGHBOURS, only_first)
+            again = index.search(unit[crowded], limits.neighbours, only_first)
             hits.scores[crowded], hits.ids[crowded] = again.scores, again.ids
         yield part.ids[first], hits
 

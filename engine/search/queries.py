@@ -1,17 +1,25 @@
-"""The pictures of a question, opened and embedded."""
+"""Images handed in, as a path, a URL, bytes or `-` for standard input: read and embedded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
 
+from engine.config import Config
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, UsageError
-from engine.pictures.prefetch import ahead
+from engine.pictures.decode import read_file, read_stream
+from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
-from engine.pictures.sources import ImageLike, read_source, source_name
 from engine.results import Skipped
 from index.records import Vectors
 
+ImageLike: TypeAlias = str | Path | bytes
+STDIN = "-"
+# Images embedded at once; twice as many are decoded or in progress.
 BATCH = 32
 
 
@@ -19,11 +27,21 @@ def embed_sources(
     embedder: Embedder,
     images: Sequence[ImageLike],
     skipped: list[Skipped] | None,
+    batch: int = BATCH,
 ) -> tuple[list[str], Vectors]:
-    """Return names and embeddings of pictures handed in.
+    """Return names and embeddings of images handed in.
+
+    Parameters
+    ----------
+    skipped
+        Images that cannot be used are added here; where it is None, the first one raises.
+    batch
+        How many to embed at once.
 
     Raises
     ------
+    UsageError
+        No image was named.
     ImageError
         One cannot be used and `skipped` is None, or none of them can.
     """
@@ -32,10 +50,13 @@ def embed_sources(
 
     def open_one(image: ImageLike) -> Pixels | ImageError:
         name = source_name(image)
+
+        def pixels(reserve: Reserve) -> Pixels:
+            data = read_source(image, embedder.config, embedder.reporter.announce, reserve)
+            return embedder.pixels(data, name, reserve)
+
         try:
-            return embedder.pixels(
-                read_source(image, embedder.config, embedder.reporter.announce), name
-            )
+            return embedder.memory.turn(name, pixels)
         except ImageError as error:
             return error
 
@@ -43,7 +64,7 @@ def embed_sources(
     parts: list[Vectors] = []
     pending: list[Pixels] = []
     failure: ImageError | None = None
-    opened = ahead(open_one, images, workers=embedder.config.decoders, window=2 * BATCH)
+    opened = prefetch(open_one, images, workers=embedder.config.decoders, window=2 * batch)
     for image, answer in zip(images, opened, strict=True):
         if isinstance(answer, ImageError):
             failure = answer
@@ -53,11 +74,49 @@ def embed_sources(
             continue
         names.append(source_name(image))
         pending.append(answer)
-        if len(pending) == BATCH:
+        if len(pending) == batch:
             parts.append(embedder.embed(pending))
             pending.clear()
-        embedder.reporter.progress("looking", len(names), len(images), "images")
+        embedder.reporter.progress("embedding", len(names), len(images), "images")
     if failure is not None and not names:
         raise failure
     parts.append(embedder.embed(pending))
     return names, Vectors.concatenate(parts)
+
+
+def source_name(image: ImageLike) -> str:
+    """Return what to call an image that was handed in."""
+    if isinstance(image, bytes):
+        return f"<{len(image)} bytes>"
+    return "<stdin>" if image == STDIN else os.fspath(image)
+
+
+def read_source(
+    image: ImageLike,
+    config: Config,
+    announce: Callable[[str], None],
+    reserve: Reserve | None = None,
+) -> bytes:
+    """Return the bytes of an image that was handed in.
+
+    Raises
+    ------
+    ImageError
+        It cannot be read, is too large, or is empty.
+    FetchError
+        It cannot be fetched.
+    """
+    if isinstance(image, bytes):
+        data = image
+    elif image == STDIN:
+        data = read_stream(sys.stdin.buffer, source_name(image), config.max_file_bytes)
+    elif (text := os.fspath(image)).startswith(("http://", "https://")):
+        from engine.pictures.download import fetch_bytes
+
+        announce(f"fetching {text} (at most {config.url_bytes / 1e6:.0f} MB)")
+        data = fetch_bytes(text, config.url_bytes, config.url_seconds)
+    else:
+        return read_file(text, config.max_file_bytes, reserve)
+    if not data:
+        raise ImageError(source_name(image), "there is nothing in it (0 bytes)", "Send a picture")
+    return data

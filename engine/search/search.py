@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from engine.config import require_number
 from engine.embedding.embedder import Embedder
-from engine.errors import UsageError
 from engine.heads.head import Head
 from engine.results import Hit, SearchReport
 from index.catalog.catalog import Catalog
@@ -19,24 +18,37 @@ from index.vectors.index import VectorIndex
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to search for; the fields are the parameters of `Engine.search`."""
+    """What to search for.
+
+    Attributes
+    ----------
+    k
+        How many results.
+    min_score
+        Leave out results less similar than this (cosine, -1 to 1).
+    category
+        Only images that the engine says are this.
+    same_category
+        Classify the query first, then search within its category.
+    where
+        Conditions on images.
+
+    Raises
+    ------
+    UsageError
+        A number is out of its range.
+    """
 
     k: int
     min_score: float | None
     category: str | None
     same_category: bool
-    where: tuple[str, ...]
+    where: Filter
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise UsageError("k", f"{self.k} results cannot be found", "Ask for one or more")
-        Filter.parse(self.where)  # a mistake is told before anything slow begins
-
-    @property
-    def filter(self) -> Filter:
-        """The conditions as one filter."""
-        chosen = Filter.parse(self.where)
-        return chosen & Filter.category(self.category) if self.category else chosen
+        require_number("k", self.k, 1, whole=True)
+        if self.min_score is not None:
+            require_number("min_score", self.min_score, -1, 1)
 
 
 def search(
@@ -50,7 +62,9 @@ def search(
 ) -> SearchReport:
     """Find the nearest images to the mean of some embeddings."""
     mean = Vectors.of(vectors.unit.mean(axis=0, keepdims=True))
-    condition, category = query.filter, query.category
+    condition, category = query.where, query.category
+    if category:
+        condition = condition & Filter.category(category)
     if query.same_category:
         from engine.heads.classifier import Classifier
 
@@ -60,7 +74,7 @@ def search(
         condition = condition & Filter.category(category) if category else condition
     allowed = catalog.images.matching(condition) if condition else None
     hits = index.search(mean.unit, min(query.k, max(len(index), 1)), allowed)
-    least = -np.inf if query.min_score is None else query.min_score
+    least = -math.inf if query.min_score is None else query.min_score
     found = [
         (int(image_id), float(score))
         for image_id, score in zip(hits.ids[0], hits.scores[0], strict=True)

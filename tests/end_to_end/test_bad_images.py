@@ -145,7 +145,7 @@ def test_odd_names_survive_json(ran: Ran, engine: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_a_image_with_an_odd_name_can_be_the_query(ran: Ran, quick: Run, name: bytes) -> None:
+def test_an_image_with_an_odd_name_can_be_the_query(ran: Ran, quick: Run, name: bytes) -> None:
     path = os.fsdecode(os.path.join(os.fsencode(ran.folder), name))
     done = quick("search", path, "-k", "1", "--json", "--store", ran.store)
     [report] = json.loads(done.stdout)
@@ -157,7 +157,7 @@ def test_an_odd_name_cannot_break_a_table(ran: Ran, quick: Run) -> None:
     assert len(done.stdout.decode().splitlines()) == 13
 
 
-def test_a_image_that_became_unreadable_keeps_its_row(
+def test_an_image_that_became_unreadable_keeps_its_row(
     ran: Ran, engine: Run, quick: Run, powerless: Callable[[], None], tmp_path: Path
 ) -> None:
     store = Path(shutil.copytree(ran.store, tmp_path / "store"))

@@ -32,7 +32,7 @@ def search(quick: Run, trained: Path, drawn: Path) -> Run:
     return partial(quick, "search", drawn / "chair" / "chair-0001.jpg", "--store", trained)
 
 
-def test_a_image_may_come_from_stdin(engine: Run, trained: Path, drawn: Path) -> None:
+def test_an_image_may_come_from_stdin(engine: Run, trained: Path, drawn: Path) -> None:
     data = (drawn / "lamp" / "lamp-0003.jpg").read_bytes()
     done = engine("search", "-", "--store", trained, "--json", input=data)
     assert _results(done)[0]["path"] == str(drawn / "lamp" / "lamp-0003.jpg")
@@ -44,7 +44,7 @@ def test_an_empty_stdin_is_an_error(engine: Run, trained: Path) -> None:
     assert done.stderr == b"error: <stdin>: there is nothing in it (0 bytes). Send a picture\n"
 
 
-def test_a_image_may_come_from_a_url_and_stderr_says_so(
+def test_an_image_may_come_from_a_url_and_stderr_says_so(
     quick: Run, trained: Path, drawn: Path, site: Any
 ) -> None:
     site.serve("/lamp.jpg", (drawn / "lamp" / "lamp-0003.jpg").read_bytes())

@@ -95,7 +95,10 @@ def test_without_a_catalog_the_remedy_is_to_index(
         ("index P --store S --memory 0", "0: this is no size"),
         ("index P --store S --memory=-1G", "-1G: this is no size"),
         ("index P --store S --memory 0.0001K", "0.0001K: this is no size"),
-        ("index P --store S --max-megapixels 0", "the limit must be positive"),
+        ("index P --store S --memory nan", "nan: this is no size"),
+        ("index P --store S --max-file-size 0", "0: this is no size"),
+        ("index P --store S --max-file-size inf", "inf: this is no size"),
+        ("index P --store S --max-megapixels 1e-9", "1e-09 is out of range"),
         ("export O/all.xls --store S", "Use .npy or .parquet"),
     ],
 )
@@ -103,6 +106,36 @@ def test_a_wrong_request_is_told_what_would_be_right(
     line: str, part: str, refused: Refused
 ) -> None:
     assert part in refused(line, 2)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "0", "-1"])
+@pytest.mark.parametrize(
+    "line",
+    ["index P", "search P/bed/bed-0001.jpg", "classify P/bed/bed-0001.jpg"],
+    ids=lambda line: line.split()[0],
+)
+def test_a_limit_on_pixels_that_is_none_is_refused(
+    line: str, number: str, refused: Refused
+) -> None:
+    said = refused(f"{line} --store S --max-megapixels={number}", 2)
+    assert (
+        f"--max-megapixels: {float(number)} is out of range. Use a number of 1e-06 or more" in said
+    )
+
+
+@pytest.mark.parametrize("there", [["all.npy"], ["all.csv"], ["all.npy", "all.csv"]], ids=str)
+def test_an_export_names_what_it_does_not_write_over(
+    there: list[str], refused: Refused, quick: Run, shop: Path, tmp_path: Path
+) -> None:
+    for name in there:
+        (tmp_path / name).write_text("mine")
+    said = refused("export O/all.npy --store S", 2)
+    assert all(str(tmp_path / name) in said for name in there)
+    assert "--force" in said
+    assert {(tmp_path / name).read_text() for name in there} == {"mine"}
+    assert len(list(tmp_path.glob("all.*"))) == len(there)
+    assert quick("export", tmp_path / "all.npy", "--force", "--store", shop).returncode == 0
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 61
 
 
 @pytest.mark.parametrize(
@@ -169,7 +202,7 @@ VERBS = ("train O/set --head x --store S", "finetune O/set --from block6 --name 
     ],
     ids=["one picture", "an empty category", "case"],
 )
-def test_categories_that_cannot_be_learned_are_refused_before_anything_is_embedded(
+def test_categories_that_cannot_be_learned_are_refused_before_embedding(
     folders: dict[str, int], said: str, line: str, refused: Refused, drawn: Path, tmp_path: Path
 ) -> None:
     found = sorted(drawn.rglob("*.jpg"))
@@ -202,9 +235,15 @@ def test_a_head_of_another_backbone_is_refused(refused: Refused, tmp_path: Path)
         ["search", "a.jpg", "--nonsense"],
         ["search", "a.jpg", "-k", "0"],
         ["search", "a.jpg", "-k", "many"],
+        ["search", "a.jpg", "-k", "nan"],
+        ["search", "a.jpg", "--min-score", "nan"],
+        ["search", "a.jpg", "--min-score", "inf"],
+        ["search", "a.jpg", "--min-score", "-1.5"],
+        ["search", "a.jpg", "--max-megapixels", "many"],
         ["classify", "a.jpg", "-k", "-1"],
         ["train", "folder"],
         ["duplicates", "--min-score", "2"],
+        ["duplicates", "--min-score", "nan"],
         ["heads", "nonsense"],
         ["backbones", "pull"],
     ],

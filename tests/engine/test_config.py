@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine import Config, UsageError
-from engine.config import cache_folder
+from engine.config import cache_folder, quarter_of_memory
 
 WHOLE = ("memory", "max_pixels", "decoders", "url_bytes")
 NUMBERS = (*WHOLE, "commit_seconds", "url_seconds")
@@ -78,6 +79,46 @@ def test_every_field_is_checked() -> None:
 def test_a_store_is_a_store(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="store"):
         Config(store=tmp_path)  # type: ignore[arg-type]
+
+
+COUNTS = ("max_file_bytes", "decode_bytes", "decoders", "url_bytes")
+NUMBERS = ("max_pixels", "commit_seconds", "url_seconds", "memory", *COUNTS)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, "1", True, [1]])
+@pytest.mark.parametrize("setting", NUMBERS)
+def test_what_is_no_number_that_can_be_is_refused(tmp_path: Path, setting: str, value: Any) -> None:
+    with pytest.raises(UsageError, match="is out of range") as caught:
+        Config.at(tmp_path, **{setting: value})
+    assert caught.value.thing == setting
+
+
+@pytest.mark.parametrize("value", [0, 1.5, 2**63])
+@pytest.mark.parametrize("setting", COUNTS)
+def test_a_count_is_a_whole_number_of_one_or_more(tmp_path: Path, setting: str, value: Any) -> None:
+    with pytest.raises(UsageError, match="Use a whole number of 1 or more"):
+        Config.at(tmp_path, **{setting: value})
+
+
+def test_numbers_may_be_those_of_numpy(tmp_path: Path) -> None:
+    config = Config.at(tmp_path, decoders=np.int64(3), commit_seconds=np.float32(0.5))
+    assert (config.decoders, config.commit_seconds) == (3, 0.5)
+
+
+def test_a_part_of_the_memory_there_is_is_for_images(tmp_path: Path) -> None:
+    assert Config.at(tmp_path).decode_bytes == quarter_of_memory()
+    assert quarter_of_memory() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
+def test_a_limit_on_the_memory_of_the_process_counts() -> None:
+    resource = pytest.importorskip("resource", reason="this system has no such limit")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (quarter_of_memory() * 3, before[1]))
+    try:
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        assert quarter_of_memory() == limit // 4
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_a_refusal_names_the_choices(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from engine import Config, Engine, EngineError, UsageError
 from engine.errors import StoreNotFoundError
 from engine.testing import FakeEmbedder
+from index.atomic_file import temporary_name
 from index.records import Floats
 
 AsNobody = Callable[[], AbstractContextManager[None]]
@@ -109,13 +110,12 @@ def test_another_ending_is_refused(indexed: Engine, tmp_path: Path, name: str) -
     assert sorted(os.listdir(tmp_path)) == before
 
 
-@pytest.mark.parametrize("place", ["missing/out", "file/out", "folder"])
+@pytest.mark.parametrize("place", ["missing/out", "file/out"])
 @pytest.mark.parametrize("ending", [".npy", ".parquet"])
 def test_a_place_that_cannot_be_written_is_an_error_that_says_so(
     indexed: Engine, tmp_path: Path, place: str, ending: str
 ) -> None:
     (tmp_path / "file").touch()
-    (tmp_path / f"folder{ending}").mkdir()
     with pytest.raises(EngineError, match="it cannot be written"):
         indexed.export(tmp_path / f"{place}{ending}")
     assert not list(tmp_path.rglob("*.tmp"))
@@ -134,10 +134,70 @@ def test_a_folder_that_may_not_be_written_is_an_error_that_says_so(
             engine.export(open_folder / "locked" / "out.npy")
 
 
-def test_an_export_takes_the_place_of_an_older_one(indexed: Engine, tmp_path: Path) -> None:
+def test_an_export_writes_over_an_older_one_where_that_is_asked_for(
+    indexed: Engine, tmp_path: Path
+) -> None:
     (tmp_path / "out.npy").write_bytes(b"older")
-    indexed.export(tmp_path / "out.npy")
+    (tmp_path / "out.csv").write_bytes(b"older")
+    indexed.export(tmp_path / "out.npy", force=True)
     assert np.load(tmp_path / "out.npy").shape == (12, 48)
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 13
+
+
+@pytest.mark.parametrize(
+    ("file", "there"),
+    [
+        ("out.npy", ["out.csv"]),
+        ("out.npy", ["out.npy"]),
+        ("out.npy", ["out.npy", "out.csv"]),
+        ("out.parquet", ["out.parquet"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " and ".join(value),
+)
+def test_what_exists_is_named_and_not_written_over(
+    indexed: Engine, tmp_path: Path, file: str, there: list[str]
+) -> None:
+    for name in there:
+        (tmp_path / name).write_bytes(b"mine")
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(UsageError, match="--force") as caught:
+        indexed.export(tmp_path / file)
+    assert caught.value.thing == " and ".join(str(tmp_path / name) for name in there)
+    assert sorted(os.listdir(tmp_path)) == before
+    assert {(tmp_path / name).read_bytes() for name in there} == {b"mine"}
+
+
+def test_a_link_that_leads_nowhere_is_not_written_over(indexed: Engine, tmp_path: Path) -> None:
+    (tmp_path / "out.npy").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="exists already"):
+        indexed.export(tmp_path / "out.npy")
+    assert (tmp_path / "out.npy").is_symlink()
+
+
+@pytest.mark.parametrize("folder", ["out.npy", "out.csv"])
+def test_a_folder_is_not_written_over_even_by_force(
+    indexed: Engine, tmp_path: Path, folder: str
+) -> None:
+    (tmp_path / folder).mkdir()
+    with pytest.raises(UsageError, match="it cannot be written, being a folder"):
+        indexed.export(tmp_path / "out.npy", force=True)
+    assert [path.name for path in tmp_path.glob("out*")] == [folder]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full disk to offer")
+@pytest.mark.parametrize("full", ["vectors", "table"])
+def test_neither_file_is_replaced_unless_both_are_written(
+    indexed: Engine, tmp_path: Path, full: str
+) -> None:
+    names = {"vectors": "out.npy", "table": "out.csv"}
+    for name in names.values():
+        (tmp_path / name).write_bytes(b"mine")
+    # The file that is written first, under its temporary name, lies on a disk without room.
+    temporary_name(tmp_path / names[full]).symlink_to("/dev/full")
+    with pytest.raises(EngineError, match="No space left on device"):
+        indexed.export(tmp_path / "out.npy", force=True)
+    assert {(tmp_path / name).read_bytes() for name in names.values()} == {b"mine"}
+    assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_without_a_catalog_there_is_nothing_to_export(fake_engine: Engine, tmp_path: Path) -> None:

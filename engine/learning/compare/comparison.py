@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from statistics import mean, stdev
 
 import numpy as np
@@ -42,7 +43,7 @@ from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.results import ComparedMethod, Comparison
 from engine.pictures.augment import MIRROR, ORIGINAL
 from engine.pictures.decode import decode, read_file
-from engine.pictures.prefetch import ahead
+from engine.pictures.prefetch import ImageMemory, Reserve, prefetch
 from engine.pictures.preprocess import Pixels, Preprocessing
 from engine.progress import Reporter
 from index.records import Floats, Ids
@@ -197,9 +198,7 @@ def _finetuned(
     unit = base.found.vectors().unit
     scale = float(np.sqrt(backbone.dim) / 4)
     paths = [each.file.path for each in base.found.files]
-    images = TrainingImages(
-        paths, labels, backbone.preprocessing, config.max_pixels, config.decoders
-    )
+    images = TrainingImages(paths, labels, backbone.preprocessing, config, embedder.memory)
 
     def learn(split: Split, seed: int, deadline: float) -> Learned:
         began = time.monotonic()
@@ -257,10 +256,16 @@ def _scratch(
 def _small(paths: Sequence[str], config: Config) -> Pixels:
     """Return all pictures as the network from scratch takes them, uint8 `[n, SIDE, SIDE, 3]`."""
 
-    def opened(path: str) -> Pixels:
-        return SMALL.pixels(decode(read_file(path), path, config.max_pixels, 2 * SIDE).pixels)
+    memory = ImageMemory(config.decode_bytes)
 
-    return np.stack(list(ahead(opened, paths, workers=config.decoders, window=64)))
+    def opened(path: str, reserve: Reserve) -> Pixels:
+        data = read_file(path, config.max_file_bytes, reserve)
+        return SMALL.pixels(decode(data, path, config.max_pixels, 2 * SIDE, reserve).pixels)
+
+    def in_turn(path: str) -> Pixels:
+        return memory.turn(path, partial(opened, path))
+
+    return np.stack(list(prefetch(in_turn, paths, workers=config.decoders, window=64)))
 
 
 def _rounds(

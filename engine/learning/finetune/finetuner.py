@@ -227,8 +227,8 @@ class FineTuner:
             paths,
             labels,
             self._embedder.backbone.preprocessing,
-            self._config.max_pixels,
-            self._config.decoders,
+            self._config,
+            self._embedder.memory,
         )
 
     def _identity(self, material: Material, options: FinetuneOptions) -> str:

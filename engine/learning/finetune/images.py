@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from engine.backbones.torchvision_import import import_torchvision
+from engine.config import Config
 from engine.pictures.decode import decode, read_file
-from engine.pictures.prefetch import ahead
+from engine.pictures.prefetch import ImageMemory, Reserve, prefetch
 from engine.pictures.preprocess import Preprocessing
 from index.records import Ids
 
@@ -35,17 +36,17 @@ class TrainingImages:
         int64 `[n]`, numbers of categories.
     preprocessing
         The backbone's.
-    max_pixels
-        Pictures with more are refused.
-    decoders
-        Threads that decode.
+    config
+        How many threads decode, and what images may cost.
+    memory
+        What they may hold while they are read and decoded.
     """
 
     paths: Sequence[str]
     labels: Ids
     preprocessing: Preprocessing
-    max_pixels: int
-    decoders: int
+    config: Config
+    memory: ImageMemory
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -61,7 +62,8 @@ class TrainingImages:
             Shows another view of each picture; None for the picture as it is embedded.
         """
         parts = [order[start : start + size] for start in range(0, len(order), size)]
-        opened = ahead(self._open, order.tolist(), workers=self.decoders, window=2 * size)
+        workers = self.config.decoders
+        opened = prefetch(self._open, order.tolist(), workers=workers, window=2 * size)
         for part in parts:
             rows = [
                 self.preprocessing.pixels(next(opened))
@@ -74,7 +76,12 @@ class TrainingImages:
     def _open(self, number: int) -> Image.Image:
         path = self.paths[number]
         enough = ENOUGH * self.preprocessing.resize
-        return decode(read_file(path), path, self.max_pixels, enough).pixels
+
+        def opened(reserve: Reserve) -> Image.Image:
+            data = read_file(path, self.config.max_file_bytes, reserve)
+            return decode(data, path, self.config.max_pixels, enough, reserve).pixels
+
+        return self.memory.turn(path, opened)
 
 
 class Draw:

@@ -20,6 +20,7 @@ from engine.backbones.weights import WeightsCache, WeightsFile
 from engine.backbones.weights_folder import file_sha256
 from engine.backbones.weights_source import Download, Packaged, reachable, source_of
 from engine.errors import WeightsCorruptError, WeightsError, WeightsUnreachableError
+from engine.pictures.download import Retries
 
 RESNET50, LITE0 = backbone_named("resnet50"), backbone_named("efficientnet_lite0")
 BODY = b"weights" * 100_000
@@ -37,7 +38,7 @@ def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def cache(tmp_path: Path) -> WeightsCache:
     """An empty cache."""
-    return WeightsCache(tmp_path / "cache", pause=0)
+    return WeightsCache(tmp_path / "cache", retries=Retries(pause=0))
 
 
 def files_in(tmp_path: Path) -> list[str]:

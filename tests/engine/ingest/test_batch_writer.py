@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from engine.config import Config
 from engine.heads.classifier import Classifier
-from engine.ingest.batch_writer import UNDER_WAY, BatchWriter
+from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
 from engine.pictures.preprocess import Pixels
 from engine.testing import FAKE, FakeEmbedder
 from index.catalog.catalog import Catalog
@@ -59,18 +60,37 @@ def catalog(tmp_path: Path, embedder: Gated) -> Iterator[Catalog]:
 
 
 @pytest.fixture
-def stored() -> list[str]:
-    """The content hashes that were told to be committed."""
-    return []
+def known(catalog: Catalog) -> KnownHashes:
+    """The hashes of the catalog, held in memory."""
+    hashes = KnownHashes(catalog, IngestLimits())
+    hashes.expect(1000)
+    return hashes
 
 
 @pytest.fixture
-def writer(catalog: Catalog, embedder: Gated, stored: list[str]) -> Iterator[BatchWriter]:
-    """A writer that commits when it is flushed."""
-    made = BatchWriter(catalog, embedder, lambda: Classifier(embedder.built_in, []), stored.extend)
-    yield made
+def make_writer(
+    catalog: Catalog, embedder: Gated, known: KnownHashes
+) -> Iterator[Callable[..., BatchWriter]]:
+    """Make a writer that commits when it is flushed, with some limits."""
+    made: list[BatchWriter] = []
+
+    def make(**limits: int) -> BatchWriter:
+        def classifier() -> Classifier:
+            return Classifier(embedder.built_in, [])
+
+        made.append(BatchWriter(catalog, embedder, classifier, known, IngestLimits(**limits)))
+        return made[-1]
+
+    yield make
     embedder.gate.release(1000)
-    made.close()
+    for writer in made:
+        writer.close()
+
+
+@pytest.fixture
+def writer(make_writer: Callable[..., BatchWriter]) -> BatchWriter:
+    """A writer that commits when it is flushed."""
+    return make_writer()
 
 
 def image(number: int) -> tuple[None, ImageFacts, Pixels]:
@@ -93,16 +113,16 @@ def test_images_are_committed_in_the_order_they_came(writer: BatchWriter, catalo
 
 
 def test_a_commit_holds_only_so_many_images_however_fast_they_come(
-    writer: BatchWriter, stored: list[str], monkeypatch: pytest.MonkeyPatch
+    make_writer: Callable[..., BatchWriter], catalog: Catalog
 ) -> None:
-    monkeypatch.setattr("engine.ingest.batch_writer.MOST_AT_ONCE", 8)
+    writer = make_writer(commit=8)
     for number in range(40):
         writer.add(*image(number))
         assert len(writer._ready) < 8
     # The others wait for more: two batches to be embedded, one to be committed.
-    assert len(stored) >= 40 - (UNDER_WAY + 1) * 4
+    assert catalog.counts().images >= 40 - (IngestLimits().batches + 1) * 4
     writer.flush()
-    assert len(stored) == 40
+    assert catalog.counts().images == 40
 
 
 def test_each_image_gets_its_own_embedding(
@@ -117,9 +137,9 @@ def test_each_image_gets_its_own_embedding(
     assert vectors.unit.shape == (30, FAKE.dim)
 
 
-def test_no_more_batches_than_agreed_are_under_way(writer: BatchWriter, embedder: Gated) -> None:
+def test_no_more_batches_than_agreed_are_in_flight(writer: BatchWriter, embedder: Gated) -> None:
     embedder.gate = threading.Semaphore(0)
-    for number in range(4 * UNDER_WAY + 3):
+    for number in range(4 * IngestLimits().batches + 3):
         writer.add(*image(number))
     more = threading.Thread(target=writer.add, args=image(100))
     more.start()
@@ -146,7 +166,7 @@ def test_the_backbone_works_on_while_the_catalog_is_written(
     for number in range(8):
         writer.add(*image(number))
     # The first may have been taken over already.
-    *first, second = writer._under_way
+    *first, second = writer._in_flight
     second[1].add_done_callback(lambda future: two.set())
     for _ in first:
         writer._take()
@@ -175,9 +195,12 @@ def test_what_was_embedded_before_an_error_is_kept_by_a_flush(
     assert paths(catalog) == [f"/{number:03}" for number in range(8)]
 
 
-def test_what_was_committed_is_told(writer: BatchWriter, stored: list[str]) -> None:
-    for number in range(6):
-        writer.add(*image(number))
-    assert stored == []
+def test_hashes_are_known_once_they_are_committed(writer: BatchWriter, known: KnownHashes) -> None:
+    # Only the first digits are held, so they must differ.
+    hashes = [f"{number:02x}" * 32 for number in range(6)]
+    for number, content_hash in enumerate(hashes):
+        _, facts, pixels = image(number)
+        writer.add(None, replace(facts, content_hash=content_hash), pixels)
+    assert not any(content_hash in known for content_hash in hashes)
     writer.flush()
-    assert stored == [f"{number:064x}" for number in range(6)]
+    assert all(content_hash in known for content_hash in hashes)

@@ -5,90 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from engine import Engine, IndexReport
-from engine.pictures.decode import read_file
-
-LONG_AGO = 1_600_000_000
-
-
-def image(content: int) -> Image.Image:
-    """Return a picture that no other number gives: sixteen squares of colour."""
-    squares = np.random.default_rng(content).integers(0, 256, (4, 4, 3), np.uint8)
-    return Image.fromarray(squares).resize((24, 24), Image.Resampling.NEAREST)
-
-
-@dataclass
-class Shop:
-    """A folder of pictures, all of one size in bytes, and the engine that indexes it."""
-
-    folder: Path
-    engine: Engine
-    opened: list[str] = field(default_factory=list)
-
-    def put(self, name: str | bytes, content: int) -> Path:
-        """Write a picture that looks long untouched, at a time of its content's own."""
-        path = self.folder / os.fsdecode(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image(content).save(path, "BMP")
-        os.utime(path, (LONG_AGO, LONG_AGO + content))
-        return path
-
-    def index(self, label: str | None = None) -> IndexReport:
-        """Index the folder; `opened` then names the files that were read."""
-        self.opened.clear()
-        return self.engine.index([self.folder], label=label)
-
-    def shown(self, *contents: int) -> dict[str, list[str]]:
-        """Return for each content the names of the files that a search finds to be just it."""
-        return {str(content): self._names(content) for content in contents}
-
-    def names(self) -> list[str]:
-        """Return the names of all files that a search can find."""
-        hits = self.engine.search(self._bytes(1), k=1000)
-        return sorted(os.path.relpath(hit.path, self.folder) for hit in hits)
-
-    def labels(self) -> dict[str, str | None]:
-        """Return the label of every file."""
-        hits = self.engine.search(self._bytes(1), k=1000)
-        return {os.path.relpath(hit.path, self.folder): hit.label for hit in hits}
-
-    def _names(self, content: int) -> list[str]:
-        hits = self.engine.search(self._bytes(content), k=1000, min_score=0.9999)
-        return sorted(os.path.relpath(hit.path, self.folder) for hit in hits)
-
-    def _bytes(self, content: int) -> bytes:
-        path = self.folder.parent / "query.bmp"
-        image(content).save(path, "BMP")
-        return path.read_bytes()
-
-
-@pytest.fixture
-def shop(tmp_path: Path, fake_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    """A folder with the pictures a.bmp, b.bmp and sub/c.bmp of contents 1, 2 and 3."""
-    made = Shop(tmp_path / "shop", fake_engine)
-    for content, name in enumerate(("a.bmp", "b.bmp", "sub/c.bmp"), start=1):
-        made.put(name, content)
-
-    def noted(path: str) -> bytes:
-        made.opened.append(os.path.relpath(path, made.folder))
-        return read_file(path)
-
-    monkeypatch.setattr("engine.ingest.indexer.read_file", noted)
-    return made
-
-
-def counts(report: IndexReport) -> dict[str, int]:
-    """Return the counts that are not zero."""
-    names = ("added", "updated", "moved", "unchanged", "removed", "came_back", "embedded")
-    return {name: getattr(report, name) for name in names if getattr(report, name)}
+from tests.support.shop import LONG_AGO, Shop, counts
 
 
 def test_new_images_are_added_and_found(shop: Shop) -> None:
@@ -235,51 +155,8 @@ def test_a_subfolder_indexed_alone_leaves_the_rest_alone(shop: Shop) -> None:
     assert shop.names() == ["a.bmp", "b.bmp", "sub/c.bmp"]
 
 
-def test_the_parent_folder_can_be_the_label(shop: Shop) -> None:
-    shop.index("parent")
-    assert shop.labels() == {"a.bmp": "shop", "b.bmp": "shop", "sub/c.bmp": "sub"}
-
-
-def test_labels_stay_when_none_are_given(shop: Shop) -> None:
-    shop.index("parent")
-    shop.put("a.bmp", 7)
-    (shop.folder / "sub").rename(shop.folder / "elsewhere")
+def test_every_image_is_told_of_as_progress(shop: Shop) -> None:
     shop.index()
-    assert shop.labels() == {"a.bmp": "shop", "b.bmp": "shop", "elsewhere/c.bmp": "sub"}
-
-
-def test_a_moved_file_gets_its_new_folders_label(shop: Shop) -> None:
-    shop.index("parent")
-    (shop.folder / "sub").rename(shop.folder / "bed")
-    assert counts(shop.index("parent")) == {"moved": 1, "unchanged": 2}
-    assert shop.labels()["bed/c.bmp"] == "bed"
-
-
-@pytest.mark.parametrize("touched", [False, True])
-def test_labels_can_be_given_and_taken_without_embedding(shop: Shop, touched: bool) -> None:
-    shop.index()
-    for label, wanted in (("parent", "sub"), ("none", None)):
-        if touched:
-            os.utime(shop.folder / "sub" / "c.bmp")
-        assert shop.index(label).embedded == 0
-        assert shop.opened == (["sub/c.bmp"] if touched else [])
-        assert shop.labels()["sub/c.bmp"] == wanted
-
-
-def test_a_table_gives_labels_to_the_files_it_names(shop: Shop, tmp_path: Path) -> None:
-    shop.index("parent")
-    table = tmp_path / "labels.csv"
-    absolute = shop.folder / "b.bmp"
-    table.write_text(f"path,label\nshop/a.bmp,möbel\n{absolute},\n", encoding="utf-8")
-    shop.index(str(table))
-    assert shop.labels() == {"a.bmp": "möbel", "b.bmp": None, "sub/c.bmp": "sub"}
-
-
-def test_every_image_is_told_of_as_progress(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[str, int, int | None, str]] = []
-    hear: Callable[..., None] = lambda self, *told_now: told.append(told_now)  # noqa: E731
-    monkeypatch.setattr("engine.progress.Reporter.progress", hear)
-    shop.index()
-    assert [each for each in told if each[0] == "indexing"] == [
+    assert [each for each in shop.reporter.told if each[0] == "indexing"] == [
         ("indexing", number, 3, "images") for number in (1, 2, 3)
     ]

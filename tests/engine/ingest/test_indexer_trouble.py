@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from engine import Config, Engine, EngineError, IndexReport, Reporter
 from engine.errors import DiskFullError
@@ -19,18 +17,9 @@ from engine.pictures.preprocess import Pixels
 from engine.testing import FakeEmbedder
 from index.catalog.images import Batch, ImageTable
 from index.records import Vectors
+from tests.support.shop import put
 
 AsNobody = Callable[[], AbstractContextManager[None]]
-LONG_AGO = 1_600_000_000
-
-
-def put(path: Path, content: int) -> Path:
-    """Write a picture of a content's own, long untouched."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    squares = np.random.default_rng(content).integers(0, 256, (4, 4, 3), np.uint8)
-    Image.fromarray(squares).resize((16, 16), Image.Resampling.NEAREST).save(path, "BMP")
-    os.utime(path, (LONG_AGO, LONG_AGO + content))
-    return path
 
 
 def names(engine: Engine, folder: Path) -> list[str]:
@@ -78,7 +67,7 @@ def test_when_a_root_is_suddenly_empty_nothing_is_removed_and_that_is_said(
     assert [str(two) in note and "engine remove" in note for note in report.notes] == [True]
 
 
-def test_one_of_several_roots_that_is_suddenly_empty_keeps_its_own_images_alone(
+def test_of_several_roots_the_one_that_is_suddenly_empty_keeps_its_images(
     two: Path, fake_engine: Engine
 ) -> None:
     put(two / "one" / "c.bmp", 3)
@@ -90,7 +79,7 @@ def test_one_of_several_roots_that_is_suddenly_empty_keeps_its_own_images_alone(
     assert names(fake_engine, two) == ["one/a.bmp", "two/b.bmp"]
 
 
-def test_a_root_that_never_held_a_image_is_no_reason_for_a_note(
+def test_a_root_that_never_held_an_image_is_no_reason_for_a_note(
     two: Path, fake_engine: Engine
 ) -> None:
     (two / "empty").mkdir()
@@ -203,7 +192,7 @@ class Impatient(Reporter):
 
 
 @pytest.mark.parametrize("after", [1, 31, 32, 70, 100])
-def test_what_was_finished_before_an_interruption_is_kept_and_the_rest_follows(
+def test_what_an_interruption_finds_finished_is_kept_and_the_rest_follows(
     many: Path, tmp_path: Path, after: int
 ) -> None:
     config = Config.at(tmp_path / "store")
@@ -228,25 +217,30 @@ def test_an_interruption_removes_nothing(many: Path, tmp_path: Path) -> None:
         assert engine.index([many]).removed == 1
 
 
-def test_an_interruption_inside_the_backbone_keeps_what_was_committed(
-    many: Path, eager: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    embed = FakeEmbedder.embed
-    calls = 0
+class Interrupting(FakeEmbedder):
+    """Interrupts from its third batch on, until it is told to stop that."""
 
-    def interrupted(self: FakeEmbedder, inputs: list[Pixels]) -> Vectors:
-        nonlocal calls
-        calls += 1
-        if calls >= 3:
+    batches = 0
+
+    def embed(self, inputs: Sequence[Pixels]) -> Vectors:
+        """Embed, or interrupt."""
+        self.batches += 1
+        if self.batches >= 3:
             raise KeyboardInterrupt
-        return embed(self, inputs)
+        return super().embed(inputs)
 
-    monkeypatch.setattr(FakeEmbedder, "embed", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        eager.index([many])
-    monkeypatch.setattr(FakeEmbedder, "embed", embed)
-    assert eager.status().images == 64
-    assert (eager.index([many]).added, eager.status().consistent) == (36, True)
+
+def test_an_interruption_inside_the_backbone_keeps_what_was_committed(
+    many: Path, tmp_path: Path
+) -> None:
+    config = replace(Config.at(tmp_path / "store"), commit_seconds=0.0)
+    embedder = Interrupting(config)
+    with Engine(config, embedder=embedder) as engine:
+        with pytest.raises(KeyboardInterrupt):
+            engine.index([many])
+        assert engine.status().images == 64
+        embedder.batches = -1000
+        assert (engine.index([many]).added, engine.status().consistent) == (36, True)
 
 
 def test_a_disk_that_fills_up_keeps_what_was_committed(
@@ -272,7 +266,7 @@ def test_a_disk_that_fills_up_keeps_what_was_committed(
     assert (report.unchanged, report.added) == (kept, 100 - kept)
 
 
-def test_a_copy_does_not_take_the_row_of_a_image_that_is_only_out_of_sight(
+def test_a_copy_does_not_take_the_row_of_an_image_that_is_only_out_of_sight(
     fake_engine: Engine, tmp_path: Path, images: Path
 ) -> None:
     drive, away = tmp_path / "drive", tmp_path / "away"

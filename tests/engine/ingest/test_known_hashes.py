@@ -1,4 +1,4 @@
-"""Known contents: asked one by one or from memory, the answers are the same."""
+"""Known hashes: asked one by one or from memory, the answers are the same."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from PIL import Image
 
 from engine import Engine
 from engine.config import Config
-from engine.ingest.known_hashes import FEW, Contents
+from engine.ingest.batch_writer import IngestLimits, KnownHashes
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.images import Batch, ImageTable
 from index.catalog.predictions import Named
 from index.records import FileState, ImageFacts, Vectors
+
+FEW = IngestLimits().single_hashes
 
 
 def digest(number: int) -> str:
@@ -46,27 +48,27 @@ def store(catalog: Catalog, numbers: range) -> list[int]:
 def test_a_content_is_known_whether_its_image_is_there_or_gone(
     catalog: Catalog, files: int
 ) -> None:
-    contents = Contents(catalog)
-    contents.expect(files)
-    assert [digest(number) in contents for number in (0, 4, 5)] == [True, True, False]
+    known = KnownHashes(catalog, IngestLimits())
+    known.expect(files)
+    assert [digest(number) in known for number in (0, 4, 5)] == [True, True, False]
 
 
 @pytest.mark.parametrize("files", [1, 10_000])
 def test_a_content_is_known_as_soon_as_it_is_committed(catalog: Catalog, files: int) -> None:
-    contents = Contents(catalog)
-    contents.expect(files)
+    known = KnownHashes(catalog, IngestLimits())
+    known.expect(files)
     store(catalog, range(7, 8))
-    contents.add([digest(7)])
-    assert digest(7) in contents
+    known.add([digest(7)])
+    assert digest(7) in known
 
 
 def test_for_many_files_the_catalog_is_asked_once(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contents = Contents(catalog)
-    contents.expect(10_000)
+    known = KnownHashes(catalog, IngestLimits())
+    known.expect(10_000)
     monkeypatch.delattr(ImageTable, "with_content")
-    assert sum(digest(number) in contents for number in range(1000)) == 5
+    assert sum(digest(number) in known for number in range(1000)) == 5
 
 
 def test_of_many_moved_images_none_is_embedded_again(fake_engine: Engine, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_parent_is_the_folder_s_name() -> None:
     assert label_rule("parent").of("/a/Bett & Sofa/1.jpg", "chair") == "Bett & Sofa"
 
 
-def test_a_image_at_the_top_has_no_parent_s_label() -> None:
+def test_an_image_at_the_top_has_no_parent_s_label() -> None:
     assert label_rule("parent").of("/1.jpg", "chair") is None
 
 

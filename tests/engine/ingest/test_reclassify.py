@@ -12,6 +12,7 @@ from sqlalchemy import update
 from engine import Config, Engine, TrainOptions
 from engine.heads.classifier import BuiltIn, Classifier
 from engine.heads.file import head_from_bytes
+from engine.heads.head import Head
 from engine.ingest.reclassify import adopt_heads
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
@@ -33,6 +34,15 @@ def catalog(labelled: Engine) -> Iterator[Catalog]:
     """The catalog of `labelled`."""
     with Catalog.open(labelled.config.store.catalog) as opened:
         yield opened
+
+
+@pytest.fixture
+def head(labelled: Engine, catalog: Catalog) -> Head:
+    """A head that learned from the labels and was forgotten again."""
+    labelled.train(head="mine", from_labels=True, options=QUICK)
+    [row] = catalog.heads.all()
+    labelled.heads.delete("mine")
+    return head_from_bytes(row.file, row.name)
 
 
 @pytest.fixture
@@ -69,19 +79,29 @@ def forget(catalog: Catalog, ids: list[int]) -> None:
         )
 
 
+def ids_of(catalog: Catalog) -> list[int]:
+    ids: list[int] = catalog.embeddings.all()[0].tolist()
+    return ids
+
+
 def remembered(catalog: Catalog) -> bool:
     return all(
         catalog.embeddings.in_span(span).summary.complete for span in catalog.embeddings.spans()
     )
 
 
-@pytest.mark.parametrize("size", [1, 5, 1000])
-def test_a_head_learned_from_labels(
-    labelled: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
-    monkeypatch.setattr("engine.ingest.reclassify.SPAN", size)
+def test_a_head_learned_from_labels(labelled: Engine, catalog: Catalog) -> None:
     labelled.train(head="mine", from_labels=True, options=QUICK)
     assert_as_if_looked_at_afresh(catalog, labelled.config)
+
+
+@pytest.mark.parametrize("span", [1, 5, 1000])
+def test_a_head_adopted_span_by_span(
+    labelled: Engine, catalog: Catalog, head: Head, span: int
+) -> None:
+    adopt_heads(catalog, FakeEmbedder(labelled.config), [head], put=head, span=span)
+    assert_as_if_looked_at_afresh(catalog, labelled.config)
+    assert "mine" in {row.source for row in catalog.predictions.of(ids_of(catalog)).values()}
 
 
 def test_two_heads_and_one_of_them_deleted(labelled: Engine, catalog: Catalog) -> None:
@@ -101,17 +121,16 @@ def test_gone_images_are_classified_too(labelled: Engine, catalog: Catalog) -> N
 
 @pytest.mark.parametrize("forgotten", [slice(0, 1), slice(4, 9), slice(0, None)])
 def test_images_of_an_older_release_are_worked_out_and_then_remembered(
-    labelled: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, forgotten: slice
+    labelled: Engine, catalog: Catalog, head: Head, forgotten: slice
 ) -> None:
-    monkeypatch.setattr("engine.ingest.reclassify.SPAN", 4)
-    forget(catalog, catalog.embeddings.all()[0].tolist()[forgotten])
+    forget(catalog, ids_of(catalog)[forgotten])
     assert not remembered(catalog)
-    labelled.train(head="mine", from_labels=True, options=QUICK)
+    adopt_heads(catalog, FakeEmbedder(labelled.config), [head], put=head, span=4)
     assert_as_if_looked_at_afresh(catalog, labelled.config)
     assert remembered(catalog)
 
 
-def test_the_built_in_categories_are_asked_once_for_a_image(
+def test_the_built_in_categories_are_asked_once_for_an_image(
     fake_engine: Engine, images: Path, asked: list[int]
 ) -> None:
     fake_engine.index([images], label="parent")
@@ -142,8 +161,7 @@ def test_a_reader_sees_all_predictions_before_or_all_after(
         return settle(self, vectors, summary)
 
     monkeypatch.setattr(Classifier, "settle", watched)
-    monkeypatch.setattr("engine.ingest.reclassify.SPAN", 4)
-    labelled.heads.delete("mine")
+    adopt_heads(catalog, FakeEmbedder(labelled.config), [], delete="mine", span=4)
     assert seen == [before] * 3
     assert catalog.predictions.of(ids) != before
 
@@ -154,7 +172,6 @@ def test_a_refresh_that_breaks_off_leaves_everything_as_it_was(
     labelled.train(head="mine", from_labels=True, options=QUICK)
     ids = catalog.embeddings.all()[0].tolist()
     before = catalog.predictions.of(ids)
-    monkeypatch.setattr("engine.ingest.reclassify.SPAN", 4)
     calls = iter([True, True, False])
     settle = Classifier.settle
 
@@ -165,6 +182,6 @@ def test_a_refresh_that_breaks_off_leaves_everything_as_it_was(
 
     monkeypatch.setattr(Classifier, "settle", fails_at_last)
     with pytest.raises(RuntimeError, match="no more"):
-        adopt_heads(catalog, FakeEmbedder(labelled.config), [], delete="mine")
+        adopt_heads(catalog, FakeEmbedder(labelled.config), [], delete="mine", span=4)
     assert catalog.predictions.of(ids) == before
     assert [row.name for row in catalog.heads.all()] == ["mine"]

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,9 +42,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were read."""
     names: list[str] = []
 
-    def noted(path: str) -> bytes:
+    def noted(path: str, *limits: Any) -> bytes:
         names.append(os.path.basename(path))
-        return read_file(path)
+        return read_file(path, *limits)
 
     monkeypatch.setattr("engine.learning.dataset.read_file", noted)
     return names

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,9 +45,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that a training read."""
     names: list[str] = []
 
-    def noted(path: str) -> bytes:
+    def noted(path: str, *limits: Any) -> bytes:
         names.append(path)
-        return read_file(path)
+        return read_file(path, *limits)
 
     monkeypatch.setattr("engine.learning.dataset.read_file", noted)
     return names

@@ -85,7 +85,7 @@ def test_of_several_frames_the_first_counts(kind: str) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", LOSSLESS)
-def test_a_image_on_its_side_is_turned_upright(kind: str, orientation: int) -> None:
+def test_an_image_on_its_side_is_turned_upright(kind: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x112] = orientation
     stored = Image.fromarray(turned(sample(), orientation))
@@ -108,7 +108,7 @@ def test_width_and_height_are_those_of_the_upright_image() -> None:
     assert (image.width, image.height) == image.pixels.size == (10, 20)
 
 
-def test_another_broken_tag_does_not_leave_a_image_on_its_side() -> None:
+def test_another_broken_tag_does_not_leave_an_image_on_its_side() -> None:
     upside = (0x112, 3, 1, b"\6\0\0\0")
     unwritable = (0x11A, 9, 1, b"\xff\xff\xff\xff")
     data = encode(Image.new("RGB", (20, 10)), "JPEG", exif=exif_block(upside, unwritable))
@@ -127,7 +127,7 @@ def test_another_broken_tag_does_not_leave_a_image_on_its_side() -> None:
         exif_block((0x8769, 4, 1, b"\xff\xff\xff\x7f")),
     ],
 )
-def test_a_broken_exif_block_does_not_stop_a_image(exif: bytes) -> None:
+def test_a_broken_exif_block_does_not_stop_an_image(exif: bytes) -> None:
     data = encode(Image.new("RGB", (20, 10), RED), "JPEG", exif=exif)
     assert decode(data, "x", LIMIT).pixels.size == (20, 10)
 
@@ -153,7 +153,7 @@ def test_a_transparent_colour_of_a_palette_is_laid_on_white(kind: str) -> None:
     assert pixels[0].tolist() == [list(WHITE), list(RED)]
 
 
-def test_a_transparent_colour_of_a_image_without_palette_is_laid_on_white() -> None:
+def test_a_transparent_colour_of_an_image_without_palette_is_laid_on_white() -> None:
     image = Image.new("RGB", (2, 1), (1, 2, 3))
     image.putpixel((1, 0), RED)
     pixels = decoded(encode(image, "PNG", transparency=(1, 2, 3)))

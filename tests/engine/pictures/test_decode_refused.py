@@ -106,7 +106,7 @@ def assert_image_or_refusal(data: bytes) -> None:
 @given(
     st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM"])
 )
-def test_random_bytes_give_a_image_or_a_refusal(data: bytes, magic: bytes) -> None:
+def test_random_bytes_give_an_image_or_a_refusal(data: bytes, magic: bytes) -> None:
     assert_image_or_refusal(magic + data)
 
 
@@ -116,7 +116,7 @@ def test_random_bytes_give_a_image_or_a_refusal(data: bytes, magic: bytes) -> No
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
     st.floats(0, 1),
 )
-def test_a_changed_file_gives_a_image_or_a_refusal(
+def test_a_changed_file_gives_an_image_or_a_refusal(
     kind: str, changes: list[tuple[float, int]], share: float
 ) -> None:
     data = bytearray(VALID[kind])

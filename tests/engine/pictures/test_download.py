@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from engine.errors import FetchError, ImageError, WeightsUnreachableError
-from engine.pictures.download import ATTEMPTS, fetch, fetch_bytes
+from engine.pictures.download import Retries, fetch, fetch_bytes
 
 BODY = bytes(range(256)) * 4000  # larger than one read
+AT_ONCE = Retries(pause=0.0)
 
 
 def silent(done: int, total: int | None) -> None:
@@ -43,20 +44,18 @@ def test_without_a_length_progress_has_no_total(site: Any, tmp_path: Path) -> No
     assert (tmp_path / "f").read_bytes() == BODY
 
 
-@pytest.mark.usefixtures("no_pauses")
 def test_a_broken_connection_is_resumed_where_it_broke(site: Any, tmp_path: Path) -> None:
     url = site.serve("/f", BODY, breaks_after=[300_000, 200_000])
     heard: list[tuple[int, int | None]] = []
-    fetch(url, tmp_path / "f", lambda *step: heard.append(step))
+    fetch(url, tmp_path / "f", lambda *step: heard.append(step), AT_ONCE)
     assert (tmp_path / "f").read_bytes() == BODY
     assert ranges(site) == [None, "bytes=300000-", "bytes=500000-"]
     assert heard[-1] == (len(BODY), len(BODY))
 
 
-@pytest.mark.usefixtures("no_pauses")
 def test_a_server_without_ranges_is_asked_from_the_start(site: Any, tmp_path: Path) -> None:
     url = site.serve("/f", BODY, breaks_after=[300_000], ranges=False)
-    fetch(url, tmp_path / "f", silent)
+    fetch(url, tmp_path / "f", silent, AT_ONCE)
     assert (tmp_path / "f").read_bytes() == BODY
     assert len(site.asked) == 2
 
@@ -68,59 +67,52 @@ def test_bytes_of_an_earlier_run_are_kept(site: Any, tmp_path: Path) -> None:
     assert ranges(site) == ["bytes=1000-"]
 
 
-@pytest.mark.usefixtures("no_pauses")
 def test_more_bytes_than_the_server_has_are_thrown_away(site: Any, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(BODY + b"more")
-    fetch(site.serve("/f", BODY), tmp_path / "f", silent)
+    fetch(site.serve("/f", BODY), tmp_path / "f", silent, AT_ONCE)
     assert (tmp_path / "f").read_bytes() == BODY
 
 
-@pytest.mark.usefixtures("no_pauses")
 def test_a_connection_that_always_breaks_is_given_up(site: Any, tmp_path: Path) -> None:
     url = site.serve("/f", BODY, breaks_after=[10] * 100)
     with pytest.raises(WeightsUnreachableError, match="the connection broke"):
-        fetch(url, tmp_path / "f", silent)
-    assert len(site.asked) == ATTEMPTS
+        fetch(url, tmp_path / "f", silent, AT_ONCE)
+    assert len(site.asked) == AT_ONCE.attempts
 
 
-@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(("status", "attempts"), [(404, 1), (403, 1), (429, 4), (500, 4), (503, 4)])
 def test_what_may_pass_is_tried_again_and_what_will_not_is_not(
     site: Any, tmp_path: Path, status: int, attempts: int
 ) -> None:
     url = site.serve("/f", BODY, status=status)
     with pytest.raises(WeightsUnreachableError, match=f"the server answered {status}"):
-        fetch(url, tmp_path / "f", silent)
+        fetch(url, tmp_path / "f", silent, AT_ONCE)
     assert len(site.asked) == attempts
     assert not (tmp_path / "f").exists()
 
 
-@pytest.mark.usefixtures("no_pauses")
 def test_a_port_where_nobody_answers_is_unreachable(closed_port: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsUnreachableError) as caught:
-        fetch(f"{closed_port}/f", tmp_path / "f", silent)
+        fetch(f"{closed_port}/f", tmp_path / "f", silent, AT_ONCE)
     assert "cannot be fetched" in caught.value.reason
     assert caught.value.thing == f"{closed_port}/f"
 
 
 @pytest.mark.parametrize("url", ["nonsense", "gopher://host/file", "http://[bad/file"])
-def test_an_address_that_is_none_is_unreachable(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.pictures.download.time.sleep", lambda seconds: None)
+def test_an_address_that_is_none_is_unreachable(url: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsUnreachableError):
-        fetch(url, tmp_path / "f", silent)
+        fetch(url, tmp_path / "f", silent, AT_ONCE)
 
 
-def test_a_image_is_fetched(site: Any) -> None:
+def test_an_image_is_fetched(site: Any) -> None:
     assert fetch_bytes(site.serve("/a.jpg", BODY), 10**7, 10) == BODY
 
 
-def test_a_image_as_large_as_the_limit_is_fetched(site: Any) -> None:
+def test_an_image_as_large_as_the_limit_is_fetched(site: Any) -> None:
     assert fetch_bytes(site.serve("/a.jpg", BODY), len(BODY), 10) == BODY
 
 
-def test_a_image_larger_than_the_limit_is_refused(site: Any) -> None:
+def test_an_image_larger_than_the_limit_is_refused(site: Any) -> None:
     url = site.serve("/a.jpg", BODY * 5)
     with pytest.raises(FetchError, match="larger than 2 MB"):
         fetch_bytes(url, 2_000_000, 10)
@@ -132,13 +124,10 @@ def test_a_server_that_stops_in_the_middle_is_given_up(site: Any) -> None:
         fetch_bytes(url, 10**7, 0.3)
 
 
-def test_a_server_that_takes_too_long_in_all_is_given_up(
-    site: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_takes_too_long_in_all_is_given_up(site: Any) -> None:
     clock = iter(range(0, 10_000, 6))
-    monkeypatch.setattr("engine.pictures.download.time.monotonic", lambda: next(clock))
     with pytest.raises(FetchError, match="longer than 5 s"):
-        fetch_bytes(site.serve("/a.jpg", BODY), 10**7, 5)
+        fetch_bytes(site.serve("/a.jpg", BODY), 10**7, 5, lambda: next(clock))
 
 
 @pytest.mark.parametrize("status", [404, 403, 500])

@@ -1,4 +1,4 @@
-"""Working ahead: in order, within bounds, and not longer than somebody reads."""
+"""Prefetching: in order, within bounds, and not longer than somebody reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.pictures.prefetch import ahead
+from engine.pictures.prefetch import prefetch
 
 
 @settings(deadline=None, max_examples=30)
@@ -17,11 +17,11 @@ from engine.pictures.prefetch import ahead
 def test_results_come_in_the_order_of_the_items(
     items: list[int], workers: int, window: int
 ) -> None:
-    found = list(ahead(lambda item: (item, -item), items, workers=workers, window=window))
+    found = list(prefetch(lambda item: (item, -item), items, workers=workers, window=window))
     assert found == [(item, -item) for item in items]
 
 
-def test_a_slow_item_does_not_lose_its_place() -> None:
+def test_a_slow_item_does_not_lose_its_turn() -> None:
     later = threading.Event()
 
     def work(item: int) -> int:
@@ -31,34 +31,34 @@ def test_a_slow_item_does_not_lose_its_place() -> None:
             later.set()
         return item
 
-    assert list(ahead(work, range(8), workers=2, window=6)) == list(range(8))
+    assert list(prefetch(work, range(8), workers=2, window=6)) == list(range(8))
 
 
 def test_items_are_worked_on_side_by_side() -> None:
     together = threading.Barrier(2, timeout=30)
-    assert len(list(ahead(lambda item: together.wait(), range(4), workers=2, window=4))) == 4
+    assert len(list(prefetch(lambda item: together.wait(), range(4), workers=2, window=4))) == 4
 
 
 @pytest.mark.parametrize("window", [1, 3, 10])
-def test_no_more_than_the_window_is_begun_ahead_of_the_reader(window: int) -> None:
+def test_no_more_than_the_window_is_begun_before_the_reader_comes(window: int) -> None:
     begun: list[int] = []
-    results = ahead(begun.append, range(60), workers=4, window=window)
+    results = prefetch(begun.append, range(60), workers=4, window=window)
     for taken, _ in enumerate(results):
         assert len(begun) <= taken + window
     assert len(begun) == 60
 
 
 def test_items_are_taken_as_they_are_needed() -> None:
-    endless = ahead(lambda item: item, itertools.count(), workers=2, window=5)
+    endless = prefetch(lambda item: item, itertools.count(), workers=2, window=5)
     assert list(itertools.islice(endless, 7)) == list(range(7))
     endless.close()  # type: ignore[attr-defined]
 
 
-def test_an_error_comes_out_at_its_place() -> None:
+def test_an_error_comes_out_in_its_turn() -> None:
     def work(item: int) -> int:
         return 10 // (3 - item)
 
-    results = ahead(work, range(9), workers=2, window=4)
+    results = prefetch(work, range(9), workers=2, window=4)
     assert [next(results) for _ in range(3)] == [3, 5, 10]
     with pytest.raises(ZeroDivisionError):
         next(results)
@@ -69,13 +69,13 @@ def test_after_an_error_no_thread_is_left() -> None:
         raise ValueError(item)
 
     with pytest.raises(ValueError, match="0"):
-        list(ahead(work, range(9), workers=3, window=4))
+        list(prefetch(work, range(9), workers=3, window=4))
     assert not [each for each in threading.enumerate() if each.name.startswith("decode")]
 
 
 def test_a_reader_that_stops_early_drops_the_rest() -> None:
     begun: list[int] = []
-    results = ahead(begun.append, range(1000), workers=2, window=5)
+    results = prefetch(begun.append, range(1000), workers=2, window=5)
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert len(begun) <= 5

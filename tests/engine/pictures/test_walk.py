@@ -73,41 +73,6 @@ def test_size_and_time_are_those_of_the_file(tmp_path: Path) -> None:
     assert (file.size, file.mtime_ns) == (7, path.stat().st_mtime_ns)
 
 
-def test_a_loop_of_links_ends(tmp_path: Path) -> None:
-    touch(tmp_path / "a" / "1.jpg")
-    (tmp_path / "a" / "again").symlink_to(tmp_path)
-    assert names(tmp_path) == ["a/1.jpg"]
-
-
-def test_a_folder_linked_twice_is_walked_once(tmp_path: Path) -> None:
-    outside = touch(tmp_path / "outside" / "1.jpg").parent
-    root = tmp_path / "root"
-    root.mkdir()
-    (root / "one").symlink_to(outside)
-    (root / "two").symlink_to(outside)
-    assert names(root) == ["one/1.jpg"]
-
-
-def test_a_link_to_a_image_is_taken_under_its_own_name(tmp_path: Path) -> None:
-    outside = touch(tmp_path / "outside" / "1.jpg")
-    root = tmp_path / "root"
-    root.mkdir()
-    (root / "link.jpg").symlink_to(outside)
-    assert names(root) == ["link.jpg"]
-
-
-@pytest.mark.parametrize("target", ["nowhere", "link.jpg"])
-def test_a_link_that_leads_nowhere_is_skipped_and_unseen(tmp_path: Path, target: str) -> None:
-    link = tmp_path / "link.jpg"
-    link.symlink_to(tmp_path / target)
-    found = find_images([str(tmp_path)])
-    assert found.files == []
-    assert found.unseen == [str(link)]
-    (skip,) = found.skipped
-    assert skip.path == str(link)
-    assert skip.reason and skip.hint
-
-
 @settings(deadline=None, max_examples=60)
 @given(st.binary(min_size=1, max_size=120))
 def test_names_of_any_bytes_are_found_as_they_are(raw: bytes) -> None:
@@ -129,7 +94,7 @@ def test_odd_names_are_found_as_they_are(tmp_path: Path, name: str) -> None:
     assert names(tmp_path) == [name]
 
 
-def test_a_folder_named_like_a_image_is_skipped_with_advice(tmp_path: Path) -> None:
+def test_a_folder_named_like_an_image_is_skipped_with_advice(tmp_path: Path) -> None:
     folder = tmp_path / "x.jpg"
     touch(folder / "inside.png")
     (skip,) = find_images([str(tmp_path)]).skipped
@@ -138,7 +103,7 @@ def test_a_folder_named_like_a_image_is_skipped_with_advice(tmp_path: Path) -> N
     assert skip.hint == "Rename it"
 
 
-def test_images_inside_a_folder_named_like_a_image_are_found(tmp_path: Path) -> None:
+def test_images_inside_a_folder_named_like_an_image_are_found(tmp_path: Path) -> None:
     touch(tmp_path / "x.jpg" / "inside.png")
     assert names(tmp_path) == ["x.jpg/inside.png"]
 

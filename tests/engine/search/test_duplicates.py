@@ -13,6 +13,9 @@ from PIL import Image
 
 from engine import DuplicateGroup, Engine
 from engine.errors import StoreNotFoundError
+from engine.progress import SILENT
+from engine.search.duplicates import DuplicateLimits, find_duplicates
+from engine.session import Session
 
 
 def put(path: Path, content: int, noise: float = 0.0) -> Path:
@@ -185,16 +188,17 @@ def test_removed_files_are_no_duplicates(folder: Path, fake_engine: Engine) -> N
     assert fake_engine.duplicates() == []
 
 
-def test_blocks_change_nothing(
-    tmp_path: Path, fake_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blocks_change_nothing(tmp_path: Path, fake_engine: Engine) -> None:
     for content in range(10):
         put(tmp_path / "shop" / f"{content}.bmp", content)
         put(tmp_path / "shop" / f"{content}n.bmp", content, noise=5)
     fake_engine.index([tmp_path / "shop"])
     whole = fake_engine.duplicates()
-    monkeypatch.setattr("engine.search.duplicates.BLOCK", 3)
-    assert fake_engine.duplicates() == whole
+    session = Session(fake_engine.config, SILENT, None)
+    catalog = session.catalog()
+    index = session.index(catalog).vectors
+    assert find_duplicates(catalog, index, 0.95, DuplicateLimits(block=3)) == whole
+    session.close()
     assert len(whole) == 10
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ def bed(images: Path) -> Path:
     return sorted((images / "bed").iterdir())[0]
 
 
-def test_a_image_finds_itself_first(indexed: Engine, images: Path) -> None:
+def test_an_image_finds_itself_first(indexed: Engine, images: Path) -> None:
     for path in images.rglob("*.jpg"):
         hit = indexed.search(path, k=1)[0]
         assert (hit.rank, hit.path, hit.label) == (1, str(path), path.parent.name)
@@ -42,10 +44,32 @@ def test_asking_for_more_than_there_are_gives_all(indexed: Engine, bed: Path) ->
     assert len(indexed.search(bed, k=1000)) == 12
 
 
-@pytest.mark.parametrize("k", [0, -3])
-def test_asking_for_nothing_is_refused(indexed: Engine, bed: Path, k: int) -> None:
-    with pytest.raises(UsageError, match="Ask for one or more"):
-        indexed.search(bed, k=k)
+@pytest.mark.parametrize("k", [0, -3, 2.5, math.nan, math.inf, True, "5"])
+@pytest.mark.parametrize("verb", ["search", "classify"])
+def test_a_number_of_results_that_cannot_be_is_refused(
+    indexed: Engine, bed: Path, verb: str, k: Any
+) -> None:
+    with pytest.raises(UsageError, match="Use a whole number of 1 or more"):
+        getattr(indexed, verb)(bed, k)
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, 1.5, -2, "0.5", True])
+def test_a_least_score_that_no_image_can_have_is_refused(
+    indexed: Engine, bed: Path, score: Any
+) -> None:
+    with pytest.raises(UsageError, match="Use a number from -1 to 1"):
+        indexed.search(bed, min_score=score)
+    with pytest.raises(UsageError, match="Use a number from -1 to 1"):
+        indexed.duplicates(score)
+
+
+@pytest.mark.parametrize("score", [-1, 0, 1, np.float32(0.5)])
+def test_every_score_that_an_image_can_have_may_be_the_least(
+    indexed: Engine, bed: Path, score: float
+) -> None:
+    hits = indexed.search(bed, k=12, min_score=score)
+    assert all(hit.score >= score for hit in hits)
+    indexed.duplicates(score)
 
 
 def test_a_filter_leaves_as_many_as_fit(indexed: Engine, bed: Path) -> None:
@@ -99,7 +123,7 @@ def test_bytes_are_as_good_as_a_path(indexed: Engine, bed: Path) -> None:
     assert one.predictions == other.predictions
 
 
-def test_a_image_that_cannot_be_used_raises(indexed: Engine, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_used_raises(indexed: Engine, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such file"):
         indexed.search(tmp_path / "gone.jpg")
     with pytest.raises(ImageError, match=r"<9 bytes>: this is no picture"):
