@@ -88,10 +88,8 @@ NOT_YET = (
     "engine/backbones",
     "engine/embedding",
     "engine/heads",
-    "engine/ingest",
     "engine/learning",
     "engine/runtimes",
-    "engine/search",
     "index",
     "index/vectors",
 )
