@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from index.atomic_file import atomic_file, write_atomically
+from index.atomic_file import atomic_file, publish, write_atomically
 from tests.support import REPOSITORY
 
 KILLED = """
@@ -51,4 +51,19 @@ def test_a_killed_process_leaves_the_old_content_alone(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
     command = [sys.executable, "-c", KILLED, str(tmp_path / "a")]
     assert subprocess.run(command, cwd=REPOSITORY, check=False).returncode == -9
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_a_complete_file_takes_the_place_of_another(tmp_path: Path) -> None:
+    (tmp_path / "a.part").write_bytes(b"fetched")
+    (tmp_path / "a").write_bytes(b"old")
+    publish(tmp_path / "a.part", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"fetched"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_that_is_not_there_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(FileNotFoundError):
+        publish(tmp_path / "a.part", tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"old"
