@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from index.errors import DiskFullError, StoreError, StoreLockedError
 
 # Characters of the command line that a note repeats. In PostgreSQL, which cuts a statement that it
@@ -44,6 +42,8 @@ def writer_lock(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     StoreError
         The store cannot be written to.
     """
+    from filelock import FileLock, Timeout  # readers, who import this room, do without it
+
     lock = FileLock(folder / "writer.lock")
     note = folder / "writer.json"
     try:
@@ -72,6 +72,8 @@ def current_writer(folder: Path) -> str | None:
     file = folder / "writer.lock"
     if not file.exists():
         return None
+    from filelock import FileLock, Timeout
+
     lock = FileLock(file)
     try:
         lock.acquire(timeout=0)

@@ -26,7 +26,8 @@ from index.catalog.catalog import Catalog
 from index.catalog.images import Batch
 from index.records import CatalogIdentity, Named
 
-DATABASES = ["sqlite", "postgresql"]
+# A test on the server takes a tenth of a second, and there are two hundred of them.
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 NOBODY = 65534
 SETTINGS = "-h '' -k {folder} -c fsync=off -c shared_buffers=16MB"
 

@@ -23,6 +23,8 @@ from index.errors import (
 )
 from index.records import CatalogIdentity
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def url(new_schema: Callable[[], str]) -> str:

@@ -49,7 +49,7 @@ def _described(database: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_migrated_tables_are_the_declared_ones(
     kind: str, new_database: Callable[[str], str | Path]
 ) -> None:
