@@ -19,8 +19,8 @@ from benchmarks.synthetic import BLOCK, Synthetic, synthetic
 from index.catalog.catalog import Catalog
 from index.records import CatalogIdentity, Floats, Ids
 from index.sync import OpenedIndex, open_index, save_index
+from index.vectors.faiss_index import Hits, VectorIndex
 from index.vectors.files import main_path
-from index.vectors.index import Hits, VectorIndex
 
 Answer = TypeVar("Answer")
 SECTION = "search"

@@ -21,6 +21,7 @@ from index.catalog.settings import read_catalog_id, read_generation, read_prefer
 from index.records import CatalogIdentity
 from index.vectors.build import build, extend, sample_size
 from index.vectors.choose import EXACT_NUMBERS, Plan, Preference, choose_plan
+from index.vectors.faiss_index import VectorIndex
 from index.vectors.files import (
     main_path,
     put,
@@ -33,8 +34,7 @@ from index.vectors.files import (
     write_main,
     write_small,
 )
-from index.vectors.index import VectorIndex
-from index.vectors.stamps import MainStamp, Stamp
+from index.vectors.manifest import MainStamp, Stamp
 
 # So many new images, or this share of all, are compared whole before they are arranged, too.
 FRESH = 4096

@@ -10,7 +10,7 @@ import numpy as np
 from engine.results import DuplicateGroup
 from index.catalog.catalog import Catalog
 from index.records import Ids
-from index.vectors.index import Allowed, Hits, VectorIndex
+from index.vectors.faiss_index import Allowed, Hits, VectorIndex
 
 NEIGHBOURS = 20
 BLOCK = 1024

@@ -26,10 +26,10 @@ import numpy as np
 
 from index.records import Ids
 from index.vectors.autotune import Tuning
+from index.vectors.faiss_index import VectorIndex
 from index.vectors.flat import Rows, write_rows
-from index.vectors.index import VectorIndex
 from index.vectors.ivf import CompressedVectors
-from index.vectors.stamps import (
+from index.vectors.manifest import (
     MainStamp,
     Stamp,
     Summed,

@@ -19,11 +19,11 @@ import numpy as np
 
 from index.records import Floats, Ids
 from index.vectors.autotune import Tuning
+from index.vectors.faiss_api import in_parts
 from index.vectors.ivf_probe import EVERYTHING, InvertedLists
 from index.vectors.mask import Within
 from index.vectors.rerank import Codes
 from index.vectors.rotation import Rotation
-from index.vectors.threads import in_parts
 
 # FAISS's type stubs know nothing of what its Python layer adds.
 faiss: Any = _faiss

@@ -19,8 +19,8 @@ import faiss as _faiss
 import numpy as np
 
 from index.records import Floats, Ids
+from index.vectors.faiss_api import threads_for
 from index.vectors.inner_product import inner_products, product_with
-from index.vectors.threads import threads_for
 
 # FAISS's type stubs know nothing of what its Python layer adds.
 faiss: Any = _faiss

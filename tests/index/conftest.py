@@ -25,7 +25,7 @@ from index.records import (
 from index.sync import OpenedIndex, open_index, save_index
 from index.vectors.build import build
 from index.vectors.choose import Plan
-from index.vectors.index import VectorIndex
+from index.vectors.faiss_index import VectorIndex
 from index.vectors.ivf import CompressedVectors
 
 DIM = 8

@@ -18,7 +18,7 @@ from index.catalog.images import Batch
 from index.records import CatalogIdentity
 from index.sync import OpenedIndex, open_index, save_index, settle_index
 from index.vectors.files import main_path, read_stamp
-from index.vectors.stamps import Stamp
+from index.vectors.manifest import Stamp
 from tests.support import REPOSITORY
 
 MakeBatch = Callable[..., Batch]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from index.records import Floats
+from index.vectors.faiss_index import VectorIndex
 from index.vectors.files import (
     Stamp,
     check_main,
@@ -22,7 +23,6 @@ from index.vectors.files import (
     write_main,
     write_small,
 )
-from index.vectors.index import VectorIndex
 from index.vectors.ivf import CompressedVectors
 
 DIM = 16

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.records import Floats, Ids, Vectors
-from index.vectors.index import Hits, VectorIndex
+from index.vectors.faiss_index import Hits, VectorIndex
 
 DIM = 8
 NEAR = 1e-6

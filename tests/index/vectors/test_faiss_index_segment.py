@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.records import Floats, Ids, Vectors
-from index.vectors.index import BLOCK, VectorIndex
+from index.vectors.faiss_index import BLOCK, VectorIndex
 from index.vectors.ivf import CompressedVectors
 
 DIM = 8

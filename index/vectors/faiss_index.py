@@ -16,10 +16,10 @@ import faiss
 import numpy as np
 
 from index.records import Floats, Ids
+from index.vectors.faiss_api import threads_for
 from index.vectors.flat import empty_exact
 from index.vectors.ivf import CompressedVectors
 from index.vectors.mask import Within
-from index.vectors.threads import threads_for
 
 BLOCK = 8192
 
