@@ -18,9 +18,9 @@ from index.catalog.catalog import Catalog
 from index.catalog.embeddings import chunks, count_visible, sample, stored_rows
 from index.catalog.schema import Image, Removal
 from index.catalog.settings import read_catalog_id, read_generation, read_preference
-from index.records import CatalogIdentity
+from index.records import CatalogIdentity, Preference
 from index.vectors.build import build, extend, sample_size
-from index.vectors.choose import EXACT_NUMBERS, Plan, Preference, choose_plan
+from index.vectors.choose import EXACT_NUMBERS, Plan, choose_plan
 from index.vectors.faiss_index import VectorIndex
 from index.vectors.files import (
     main_path,

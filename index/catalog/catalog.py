@@ -28,8 +28,7 @@ from index.catalog.settings import (
 )
 from index.catalog.views import ViewTable, delete_all_views
 from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
-from index.records import CatalogCounts, CatalogIdentity, Ids, Named
-from index.vectors.choose import Preference
+from index.records import CatalogCounts, CatalogIdentity, Ids, Named, Preference
 
 
 class Catalog:

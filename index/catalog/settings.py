@@ -7,8 +7,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, delete, insert, select
 
 from index.catalog.schema import Setting
-from index.records import CatalogIdentity
-from index.vectors.choose import Preference
+from index.records import CatalogIdentity, Preference
 
 
 def read_setting(connection: Connection, key: str) -> str | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log2
 
-from index.errors import CatalogError
+from index.records import Preference
 
-KINDS = ("auto", "exact", "compressed")
 # Comparing with this many numbers takes some 3 ms on one core, and reading them from a file that
 # the system still holds some 50 ms: 25,000 images of dim 1280. Beyond it a search would be felt.
 EXACT_NUMBERS = 32_000_000
@@ -24,28 +23,6 @@ LEAST_LISTS, MOST_LISTS = 16, 65_536
 # How finely the vectors of the second comparison are kept, by preference: FAISS's name, and bytes
 # per 8 numbers.
 REFINEMENTS = (("SQ8", 8), ("SQ6", 6), ("SQ4", 4))
-
-
-@dataclass(frozen=True, slots=True)
-class Preference:
-    """What a person asks of the index.
-
-    Attributes
-    ----------
-    kind
-        `auto`, `exact`, or `compressed` whatever the size (for measurements).
-    memory
-        Bytes that the index should fit into, None for no limit.
-    """
-
-    kind: str = "auto"
-    memory: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise CatalogError(
-                f"index {self.kind!r}", "there is no such kind", f"Use one of {', '.join(KINDS)}"
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ from typing import Any
 import faiss
 import numpy as np
 
-from index.records import Ids
+from index.records import Ids, Rows
 from index.vectors.autotune import Tuning
 from index.vectors.faiss_index import VectorIndex
-from index.vectors.flat import Rows, write_rows
+from index.vectors.flat import write_rows
 from index.vectors.ivf import CompressedVectors
 from index.vectors.manifest import (
     MainStamp,

@@ -7,14 +7,13 @@ is read, in memory that does not grow with the number of images.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
 
 import faiss
 import numpy as np
 
-# Ids of images, and their vectors as they are stored.
-Rows: TypeAlias = tuple[Sequence[int], Sequence[bytes]]
+from index.records import Rows
+
 # FAISS writes how many elements an array has before it.
 _LENGTH = 8
 

@@ -14,7 +14,7 @@ from engine import Config, Engine, UsageError
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.settings import read_preference
-from index.vectors.choose import Preference
+from index.records import Preference
 from index.vectors.faiss_index import VectorIndex
 from index.vectors.files import main_path
 

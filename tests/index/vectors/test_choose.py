@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import CatalogError
+from index.records import Preference
 from index.vectors.choose import (
     EXACT,
     EXACT_NUMBERS,
@@ -14,7 +15,6 @@ from index.vectors.choose import (
     MOST_LISTS,
     REFINEMENTS,
     Plan,
-    Preference,
     choose_plan,
 )
 

@@ -8,7 +8,8 @@ import faiss
 import numpy as np
 import pytest
 
-from index.vectors.flat import Rows, empty_exact, write_rows
+from index.records import Rows
+from index.vectors.flat import empty_exact, write_rows
 
 DIM = 6
 DTYPES = ["float16", "float32"]
