@@ -19,8 +19,8 @@ from index.catalog.embeddings import chunks, count_visible, sample, stored_rows
 from index.catalog.schema import Image, Removal
 from index.catalog.settings import read_catalog_id, read_generation, read_preference
 from index.records import CatalogIdentity, Preference
-from index.vectors.build import build, extend, sample_size
-from index.vectors.choose import EXACT_NUMBERS, Plan, choose_plan
+from index.vectors.build import build_segment, extend_segment, sample_size
+from index.vectors.choose import EXACT_COMPONENTS, Plan, choose_plan
 from index.vectors.faiss_index import VectorIndex
 from index.vectors.files import (
     main_path,
@@ -216,7 +216,7 @@ def _read(path: Path, catalog: Catalog, key: str) -> tuple[VectorIndex, int] | N
         # The small file is lost, or belongs to another: the large one alone is older, and whole.
         return VectorIndex.empty(identity.dim, identity.dtype, main), main_stamp.generation
     vectors, hidden, stamp = small
-    main.hide_places(hidden)
+    main.hide_positions(hidden)
     vectors.main = main
     return (vectors, stamp.generation) if len(vectors) == stamp.count else None
 
@@ -237,7 +237,7 @@ def _outgrown(vectors: VectorIndex, plan: Plan, preference: Preference) -> bool:
         return not plan.is_exact
     if plan.is_exact:
         # Not back and forth with every image around the threshold.
-        return preference.kind == "exact" or 2 * len(vectors) * vectors.dim <= EXACT_NUMBERS
+        return preference.kind == "exact" or 2 * len(vectors) * vectors.dim <= EXACT_COMPONENTS
     return (
         main.refine != plan.refine
         or len(vectors) > GROWTH * main.trained_on
@@ -254,8 +254,8 @@ def _folded(vectors: VectorIndex, path: Path, dtype: str) -> VectorIndex:
     owned = read_main(main_path(path), mapped=False)
     if owned is None or owned[0].key != main.key:
         return vectors
-    owned[0].hide_places(main.hidden)
-    return VectorIndex.empty(vectors.dim, dtype, extend(owned[0], vectors.fresh_blocks()))
+    owned[0].hide_positions(main.hidden)
+    return VectorIndex.empty(vectors.dim, dtype, extend_segment(owned[0], vectors.fresh_blocks()))
 
 
 def _few_changed(connection: Connection, since: int, count: int) -> bool:
@@ -292,5 +292,5 @@ def _build(
 
     told(0)
     some = sample(connection, sample_size(plan), identity.dtype)
-    vectors.main = build(plan, some, ((ids, found.unit) for ids, found in everything), told)
+    vectors.main = build_segment(plan, some, ((ids, found.unit) for ids, found in everything), told)
     return vectors

@@ -18,8 +18,8 @@ import numpy as np
 from index.records import Floats, Ids
 from index.vectors.faiss_api import threads_for
 from index.vectors.flat import empty_exact
-from index.vectors.ivf import CompressedVectors
-from index.vectors.mask import Within
+from index.vectors.ivf import Segment
+from index.vectors.mask import SegmentMask
 
 BLOCK = 8192
 
@@ -56,7 +56,7 @@ class Allowed:
 
     count: int
     selector: faiss.IDSelectorBatch
-    within: Within | None
+    within: SegmentMask | None
 
 
 class VectorIndex:
@@ -70,12 +70,12 @@ class VectorIndex:
         The vectors that were arranged, where there are many. An id is never in both.
     """
 
-    def __init__(self, exact: faiss.IndexIDMap2, main: CompressedVectors | None = None) -> None:
+    def __init__(self, exact: faiss.IndexIDMap2, main: Segment | None = None) -> None:
         self._exact = exact
         self.main = main
 
     @classmethod
-    def empty(cls, dim: int, dtype: str, main: CompressedVectors | None = None) -> VectorIndex:
+    def empty(cls, dim: int, dtype: str, main: Segment | None = None) -> VectorIndex:
         """Make an index with nothing in it but `main`, of the numbers the catalog stores."""
         return cls(empty_exact(dim, dtype), main)
 
@@ -135,7 +135,7 @@ class VectorIndex:
     @property
     def recall(self) -> float:
         """Share of the 10 nearest images that a search finds, as measured when it was built."""
-        return 1.0 if self.main is None else self.main.tuning.recall
+        return 1.0 if self.main is None else self.main.autotuned.recall
 
     @property
     def ids(self) -> Ids:
@@ -170,12 +170,12 @@ class VectorIndex:
         and as long as the disk takes where it does not.
         """
         if self.main is not None:
-            self.main.touch()
+            self.main.warm_up(lambda: False)
 
     def allow(self, ids: Ids) -> Allowed:
         """Make a filter ready that lets only these ids be found."""
         ids = np.ascontiguousarray(ids, np.int64)
-        within = None if self.main is None else self.main.within(ids)
+        within = None if self.main is None else self.main.mask(ids)
         return Allowed(len(ids), faiss.IDSelectorBatch(ids), within)
 
     def search(self, queries: Floats, k: int, allowed: Ids | Allowed | None = None) -> Hits:

@@ -25,10 +25,10 @@ import faiss
 import numpy as np
 
 from index.records import Ids, Rows
-from index.vectors.autotune import Tuning
+from index.vectors.autotune import Autotuned
 from index.vectors.faiss_index import VectorIndex
 from index.vectors.flat import write_rows
-from index.vectors.ivf import CompressedVectors
+from index.vectors.ivf import Segment
 from index.vectors.manifest import (
     MainStamp,
     Stamp,
@@ -123,7 +123,7 @@ def read_main_stamp(path: Path) -> MainStamp | None:
         return None
 
 
-def read_main(path: Path, *, mapped: bool = True) -> tuple[CompressedVectors, MainStamp] | None:
+def read_main(path: Path, *, mapped: bool = True) -> tuple[Segment, MainStamp] | None:
     """Return the arranged vectors, None where the file is unusable.
 
     Parameters
@@ -146,14 +146,12 @@ def read_main(path: Path, *, mapped: bool = True) -> tuple[CompressedVectors, Ma
     ):
         return None
     gaps = tuple((int(depth), float(gap)) for depth, gap in stamp.gaps)
-    tuning = Tuning(stamp.recall, stamp.candidates, gaps)
-    read = CompressedVectors(
-        inner, ids, inverse, tuning, stamp.trained_on, hidden.copy(), key=stamp.key
-    )
+    autotuned = Autotuned(stamp.recall, stamp.candidates, gaps)
+    read = Segment(inner, ids, inverse, autotuned, stamp.trained_on, hidden.copy(), key=stamp.key)
     return read, stamp
 
 
-def write_main(path: Path, main: CompressedVectors, state: Stamp) -> None:
+def write_main(path: Path, main: Segment, state: Stamp) -> None:
     """Write the large file to `path`, which is not yet its name.
 
     Parameters
@@ -175,7 +173,7 @@ def write_main(path: Path, main: CompressedVectors, state: Stamp) -> None:
         body.write(bytes(-faiss_bytes % _ALIGNED))
         arrays_at = file.tell()
         hidden = main.hidden
-        for array in (np.asarray(main.ids, np.int64), hidden, main.inverse):
+        for array in (np.asarray(main.ids, np.int64), hidden, main.inverse_lengths):
             body.write(np.ascontiguousarray(array).tobytes())
         stamp = MainStamp(
             state.catalog,
@@ -187,9 +185,9 @@ def write_main(path: Path, main: CompressedVectors, state: Stamp) -> None:
             main.total,
             len(hidden),
             main.trained_on,
-            main.tuning.recall,
-            main.tuning.candidates,
-            main.tuning.gaps,
+            main.autotuned.recall,
+            main.autotuned.candidates,
+            main.autotuned.margins,
             faiss_bytes,
             arrays_at,
             body.crc32,

@@ -23,10 +23,10 @@ from index.records import (
     Vectors,
 )
 from index.sync import OpenedIndex, open_index, save_index
-from index.vectors.build import build
+from index.vectors.build import BuildLimits, build_segment
 from index.vectors.choose import Plan
 from index.vectors.faiss_index import VectorIndex
-from index.vectors.ivf import CompressedVectors
+from index.vectors.ivf import SearchLimits, Segment
 
 DIM = 8
 
@@ -83,7 +83,7 @@ def _likenesses(count: int, dim: int, seed: int = 0) -> Floats:
     return Vectors.of(drawn.astype(np.float32)).unit.astype(np.float16).astype(np.float32)
 
 
-def _arranged(
+def _segment(
     ids: Ids,
     unit: Floats,
     *,
@@ -91,13 +91,12 @@ def _arranged(
     scan_dim: int | None = None,
     refine: str = "SQ8",
     queries: int = 20,
-) -> CompressedVectors:
+) -> Segment:
     order = np.random.default_rng(len(ids)).permutation(len(ids))
     plan = Plan(lists, scan_dim or unit.shape[1] + unit.shape[1] % 2, refine)
     parts = np.array_split(np.arange(len(ids)), 3)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("index.vectors.build.QUERIES", queries)
-        return build(plan, (ids[order], unit[order]), [(ids[part], unit[part]) for part in parts])
+    sample, chunks = (ids[order], unit[order]), [(ids[part], unit[part]) for part in parts]
+    return build_segment(plan, sample, chunks, limits=BuildLimits(queries))
 
 
 @pytest.fixture(scope="session")
@@ -107,9 +106,9 @@ def likenesses() -> Callable[..., Floats]:
 
 
 @pytest.fixture(scope="session")
-def arrange() -> Callable[..., CompressedVectors]:
-    """Arrange vectors as those of a large catalog are, measured by a few queries."""
-    return _arranged
+def make_segment() -> Callable[..., Segment]:
+    """Build a segment, measured by a few queries."""
+    return _segment
 
 
 @pytest.fixture(scope="session")
@@ -226,13 +225,10 @@ def check(
 
 @pytest.fixture(scope="session")
 def large_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalog of 120 images, ids 1 to 120, and its arranged index; to be copied."""
+    """A catalog of 120 images, ids 1 to 120, and its index with a segment; to be copied."""
     folder = tmp_path_factory.mktemp("large")
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        Catalog.create(folder / "catalog.sqlite", _identity(dim=16, dtype="float16")) as made,
-    ):
-        patch.setattr("index.vectors.build.QUERIES", 20)
+    identity = _identity(dim=16, dtype="float16")
+    with Catalog.create(folder / "catalog.sqlite", identity) as made:
         made.images.store(_batch([f"/{n}" for n in range(120)], embeddings=_likenesses(120, 16)))
         made.prefer("compressed", None)
         assert save_index(open_index(made, folder / "index.faiss"), made, folder / "index.faiss")
@@ -241,26 +237,26 @@ def large_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def check_large() -> Callable[[Catalog, OpenedIndex], None]:
-    """Hold an index, arranged or not, against its catalog: every image once, by its own vector."""
+    """Hold an index, with a segment or not, against its catalog: each image once, as it is."""
 
     def checked(catalog: Catalog, opened: OpenedIndex) -> None:
         ids, vectors = catalog.embeddings.all()
         assert sorted(opened.vectors.ids.tolist()) == ids.tolist()
         assert (opened.count, opened.generation) == (len(ids), catalog.generation())
-        with pytest.MonkeyPatch.context() as patch:
-            for few in (1000, 0):
-                patch.setattr("index.vectors.ivf.FEW", few)
-                hits = opened.vectors.search(vectors.unit, len(ids) + 1)
-                assert np.sort(hits.ids)[:, 1:].tolist() == [ids.tolist()] * len(ids)
-                own = hits.scores[hits.ids == ids[:, None]]
-                assert own == pytest.approx(1, abs=0.03)
+        for few in (1000, 0):
+            if opened.vectors.main is not None:
+                opened.vectors.main.limits = SearchLimits(few=few)
+            hits = opened.vectors.search(vectors.unit, len(ids) + 1)
+            assert np.sort(hits.ids)[:, 1:].tolist() == [ids.tolist()] * len(ids)
+            own = hits.scores[hits.ids == ids[:, None]]
+            assert own == pytest.approx(1, abs=0.03)
 
     return checked
 
 
 @pytest.fixture
 def large(large_store: Path, tmp_path: Path) -> Iterator[Catalog]:
-    """A catalog of 120 images, ids 1 to 120, whose saved index is arranged."""
+    """A catalog of 120 images, ids 1 to 120, whose saved index has a segment."""
     shutil.copytree(large_store, tmp_path, dirs_exist_ok=True)
     with Catalog.open(tmp_path / "catalog.sqlite") as opened:
         yield opened

@@ -20,12 +20,6 @@ NewCatalog = Callable[..., AbstractContextManager[Catalog]]
 Check = Callable[[Catalog, OpenedIndex], None]
 
 
-@pytest.fixture(autouse=True)
-def few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure by few queries, lest every test takes long."""
-    monkeypatch.setattr("index.vectors.build.QUERIES", 20)
-
-
 def _key(opened: OpenedIndex | None) -> str:
     """Return what tells the arrangement in use from every other."""
     assert opened is not None

@@ -35,8 +35,7 @@ steps = st.lists(
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arrange few new images, too, and measure by few queries."""
-    monkeypatch.setattr("index.vectors.build.QUERIES", 20)
+    """Arrange few new images, too, and soon."""
     monkeypatch.setattr("index.sync.FRESH", 8)
     monkeypatch.setattr("index.sync.MOST_CHANGED", 0.4)
 
@@ -84,11 +83,10 @@ def test_after_any_changes_a_large_index_holds_what_the_catalog_shows(
 WORKSHOP = """
 import json, os, signal, sys
 from pathlib import Path
-import index.vectors.build, index.sync
+import index.sync
 from index.catalog.catalog import Catalog
 from index.sync import open_index, save_index
 
-index.vectors.build.QUERIES = 20
 index.sync.FRESH = 5
 
 def fsync(handle):

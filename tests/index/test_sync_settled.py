@@ -12,18 +12,13 @@ from index.catalog.catalog import Catalog
 from index.catalog.images import Batch
 from index.records import Floats
 from index.sync import OpenedIndex, open_index, peek_index, save_index
+from index.vectors.choose import choose_plan
 from index.vectors.files import main_path, read_main_stamp
 
 MakeBatch = Callable[..., Batch]
 Likenesses = Callable[..., Floats]
 NewCatalog = Callable[..., AbstractContextManager[Catalog]]
 Check = Callable[[Catalog, OpenedIndex], None]
-
-
-@pytest.fixture(autouse=True)
-def few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure by few queries, lest every test takes long."""
-    monkeypatch.setattr("index.vectors.build.QUERIES", 20)
 
 
 def _key(opened: OpenedIndex | None) -> str:
@@ -218,6 +213,6 @@ def test_an_arranged_index_stays_so_until_it_is_well_below_the_threshold(
     large.prefer("auto", None)
     numbers = 120 * large.identity.dim
     for threshold, arranged in ((numbers, True), (2 * numbers, False), (numbers, False)):
-        monkeypatch.setattr("index.vectors.choose.EXACT_NUMBERS", threshold)
-        monkeypatch.setattr("index.sync.EXACT_NUMBERS", threshold)
+        monkeypatch.setattr(choose_plan, "__defaults__", (threshold,))
+        monkeypatch.setattr("index.sync.EXACT_COMPONENTS", threshold)
         assert (_settled(large, index_file).vectors.main is not None) == arranged

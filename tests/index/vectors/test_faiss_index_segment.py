@@ -1,4 +1,4 @@
-"""An index of arranged vectors, and of new ones beside them, answers as a single one would."""
+"""An index of a segment and a delta beside it answers as a single one would."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from index.records import Floats, Ids, Vectors
 from index.vectors.faiss_index import BLOCK, VectorIndex
-from index.vectors.ivf import CompressedVectors
+from index.vectors.ivf import SearchLimits, Segment
 
 DIM = 8
 COUNT = 400
-# How far a score of arranged vectors of this low dim may lie from the cosine.
-NEAR = 0.1
+# How far a score of a segment of this low dim may lie from the cosine.
+TOLERANCE = 0.1
 
 
 def _units(count: int, seed: int) -> Floats:
@@ -25,23 +25,22 @@ def _units(count: int, seed: int) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def arranged(arrange: Callable[..., CompressedVectors]) -> CompressedVectors:
-    """Vectors under the ids 0, 10, 20, ..., arranged; not to be changed."""
+def segment(make_segment: Callable[..., Segment]) -> Segment:
+    """A segment of vectors under the ids 0, 10, 20, ...; not to be changed."""
     ids = 10 * np.arange(COUNT, dtype=np.int64)
-    return arrange(ids, _units(COUNT, 0))
+    return make_segment(ids, _units(COUNT, 0))
 
 
 @pytest.fixture(params=[1000, 0], ids=["one by one", "through the lists"])
-def large(
-    arranged: CompressedVectors, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> VectorIndex:
+def large(segment: Segment, request: pytest.FixtureRequest) -> VectorIndex:
     """An index of them, searched as few are searched and as very many are."""
-    monkeypatch.setattr("index.vectors.ivf.FEW", request.param)
-    return VectorIndex.empty(DIM, "float32", _own(arranged))
+    return VectorIndex.empty(DIM, "float32", _own(segment, request.param))
 
 
-def _own(main: CompressedVectors) -> CompressedVectors:
-    return CompressedVectors(main.inner, main.ids, main.inverse, main.tuning, main.trained_on)
+def _own(segment: Segment, few: int = 1000) -> Segment:
+    limits = SearchLimits(few=few)
+    codes = (segment.inner, segment.ids, segment.inverse_lengths, segment.autotuned)
+    return Segment(*codes, segment.trained_on, limits=limits)
 
 
 def _found(index: VectorIndex, allowed: Ids | None = None) -> dict[int, float]:
@@ -56,14 +55,14 @@ def _found(index: VectorIndex, allowed: Ids | None = None) -> dict[int, float]:
 def _check_found(found: dict[int, float], truth: dict[int, Floats]) -> None:
     assert sorted(found) == sorted(truth)
     for key, vector in truth.items():
-        assert found[key] == pytest.approx(float(vector[0]), abs=NEAR)
+        assert found[key] == pytest.approx(float(vector[0]), abs=TOLERANCE)
 
 
 def _truth() -> dict[int, Floats]:
     return dict(zip(range(0, 10 * COUNT, 10), _units(COUNT, 0), strict=True))
 
 
-def test_arranged_and_new_images_are_found_together(large: VectorIndex) -> None:
+def test_images_of_segment_and_delta_are_found_together(large: VectorIndex) -> None:
     ids, new = np.array([7, 10 * COUNT], np.int64), _units(2, 5)
     large.add(ids, new)
     assert (len(large), large.fresh) == (COUNT + 2, 2)
@@ -89,7 +88,7 @@ def test_an_image_is_removed_wherever_it_is_kept(large: VectorIndex) -> None:
     _check_found(_found(large), truth)
 
 
-def test_an_arranged_image_with_new_content_is_found_once_and_by_that(large: VectorIndex) -> None:
+def test_an_image_of_the_segment_with_new_content_is_found_once_by_that(large: VectorIndex) -> None:
     new = _units(1, 5)
     large.remove(np.array([20], np.int64))
     large.add(np.array([20], np.int64), new)
@@ -97,16 +96,16 @@ def test_an_arranged_image_with_new_content_is_found_once_and_by_that(large: Vec
     _check_found(_found(large), _truth() | {20: new[0]})
     hits = large.search(new, 1, np.array([20], np.int64))
     assert hits.ids[0].tolist() == [20]
-    assert hits.scores[0] == pytest.approx(1, abs=NEAR)
+    assert hits.scores[0] == pytest.approx(1, abs=TOLERANCE)
 
 
-def test_a_filter_holds_for_arranged_and_new_images(large: VectorIndex) -> None:
+def test_a_mask_holds_for_segment_and_delta(large: VectorIndex) -> None:
     large.add(np.array([7, 17], np.int64), _units(2, 5))
     allowed = np.array([7, 30, 40, 99], np.int64)
     assert sorted(_found(large, allowed)) == [7, 30, 40]
 
 
-def test_a_filter_may_let_through_only_new_or_only_arranged_images(large: VectorIndex) -> None:
+def test_a_mask_may_allow_only_the_delta_or_only_the_segment(large: VectorIndex) -> None:
     large.add(np.array([7], np.int64), _units(1, 5))
     assert sorted(_found(large, np.array([7], np.int64))) == [7]
     assert sorted(_found(large, np.array([30], np.int64))) == [30]
@@ -117,10 +116,10 @@ def test_a_filter_may_let_through_only_new_or_only_arranged_images(large: Vector
 @given(
     share=st.floats(0, 1), k=st.integers(1, 450), seed=st.integers(0, 2**32), fresh=st.booleans()
 )
-def test_a_filter_made_ready_answers_as_the_ids_do(
-    arranged: CompressedVectors, share: float, k: int, seed: int, fresh: bool
+def test_a_mask_made_ready_answers_as_the_ids_do(
+    segment: Segment, share: float, k: int, seed: int, fresh: bool
 ) -> None:
-    index = VectorIndex.empty(DIM, "float32", _own(arranged))
+    index = VectorIndex.empty(DIM, "float32", _own(segment))
     if fresh:
         index.add(np.arange(5, 50, 10, dtype=np.int64), _units(5, 1))
     ids = index.ids[np.random.default_rng(seed).random(len(index)) < share]
@@ -132,7 +131,7 @@ def test_a_filter_made_ready_answers_as_the_ids_do(
     assert set(by_ids.ids[by_ids.ids >= 0].tolist()) <= set(ids.tolist())
 
 
-def test_scores_of_arranged_images_are_cut_off_at_one(large: VectorIndex) -> None:
+def test_scores_of_a_segment_are_cut_off_at_one(large: VectorIndex) -> None:
     # Vectors stored as float16 are no longer exactly as long as they should be.
     longer = 1.001 * _units(COUNT, 0)
     scores = large.search(np.concatenate([longer, -longer]), COUNT).scores
@@ -140,11 +139,11 @@ def test_scores_of_arranged_images_are_cut_off_at_one(large: VectorIndex) -> Non
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_new_images_come_in_blocks_to_be_arranged(arranged: CompressedVectors, dtype: str) -> None:
+def test_the_delta_comes_in_blocks_to_be_folded(segment: Segment, dtype: str) -> None:
     count = BLOCK + 3
     ids = np.arange(5, 10 * count, 10, dtype=np.int64)
     unit = _units(count, 1).astype(dtype).astype(np.float32)
-    index = VectorIndex.empty(DIM, dtype, _own(arranged))
+    index = VectorIndex.empty(DIM, dtype, _own(segment))
     index.add(ids, unit)
     blocks = list(index.fresh_blocks())
     assert [len(block) for block, _ in blocks] == [BLOCK, 3]
@@ -162,7 +161,7 @@ def test_a_large_index_says_what_it_is(large: VectorIndex) -> None:
     assert large.kind == "IVF16, PQ4x4fs, SQ8; 2 new ones exact float32"
 
 
-def test_the_recall_of_an_index_is_that_of_its_arrangement(arranged: CompressedVectors) -> None:
+def test_the_recall_of_an_index_is_that_of_its_segment(segment: Segment) -> None:
     assert VectorIndex.empty(DIM, "float32").recall == 1
-    index = VectorIndex.empty(DIM, "float32", arranged)
-    assert index.recall == arranged.tuning.recall
+    index = VectorIndex.empty(DIM, "float32", segment)
+    assert index.recall == segment.autotuned.recall

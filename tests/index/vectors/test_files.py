@@ -23,7 +23,7 @@ from index.vectors.files import (
     write_main,
     write_small,
 )
-from index.vectors.ivf import CompressedVectors
+from index.vectors.ivf import SearchLimits, Segment
 
 DIM = 16
 COUNT = 300
@@ -34,15 +34,15 @@ Likenesses = Callable[..., Floats]
 
 
 @pytest.fixture(scope="module")
-def main(arrange: Callable[..., CompressedVectors], likenesses: Likenesses) -> CompressedVectors:
+def main(make_segment: Callable[..., Segment], likenesses: Likenesses) -> Segment:
     """Vectors that were arranged, three of them hidden; not to be changed."""
-    built = arrange(10 * np.arange(COUNT, dtype=np.int64), likenesses(COUNT, DIM), scan_dim=12)
-    built.hide_places(np.array(HIDDEN, np.int64))
+    built = make_segment(10 * np.arange(COUNT, dtype=np.int64), likenesses(COUNT, DIM), scan_dim=12)
+    built.hide_positions(np.array(HIDDEN, np.int64))
     return built
 
 
 @pytest.fixture
-def large(main: CompressedVectors, tmp_path: Path) -> Path:
+def large(main: Segment, tmp_path: Path) -> Path:
     """The file of these."""
     path = tmp_path / "index.main.faiss"
     write_main(path, main, STATE)
@@ -50,7 +50,7 @@ def large(main: CompressedVectors, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def small(main: CompressedVectors, likenesses: Likenesses, tmp_path: Path) -> Path:
+def small(main: Segment, likenesses: Likenesses, tmp_path: Path) -> Path:
     """The file of what lies beside them."""
     vectors = VectorIndex.empty(DIM, "float16", main)
     vectors.add(np.array([5, 15], np.int64), likenesses(2, DIM, seed=1))
@@ -59,63 +59,62 @@ def small(main: CompressedVectors, likenesses: Likenesses, tmp_path: Path) -> Pa
     return path
 
 
-@pytest.fixture(params=[1000, 0], ids=["one by one", "through the lists"])
-def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Search these few as few are searched, and as very many are."""
-    monkeypatch.setattr("index.vectors.ivf.FEW", request.param)
-
-
-def _harm(path: Path, place: int, bit: int = 0) -> None:
+def _harm(path: Path, position: int, bit: int = 0) -> None:
     """Flip a bit."""
     with path.open("rb+") as file:
-        file.seek(place)
+        file.seek(position)
         [byte] = file.read(1)
-        file.seek(place)
+        file.seek(position)
         file.write(bytes([byte ^ 1 << bit]))
 
 
-def _check_same(read: CompressedVectors, main: CompressedVectors, queries: Floats) -> None:
+def _check_same(read: Segment, main: Segment, queries: Floats) -> None:
     assert read.ids.tolist() == main.ids.tolist()
     assert read.hidden.tolist() == HIDDEN
-    assert (read.key, read.tuning, read.trained_on) == (main.key, main.tuning, main.trained_on)
+    assert (read.key, read.autotuned, read.trained_on) == (
+        main.key,
+        main.autotuned,
+        main.trained_on,
+    )
     assert (read.kind, len(read)) == (main.kind, len(main))
     allowed = 10 * np.arange(0, COUNT, 2)
-    for some in (None, allowed):
-        expected, found = (
-            each.search(queries, 40, None if some is None else each.within(some))
-            for each in (main, read)
-        )
-        assert found[1].tolist() == expected[1].tolist()
-        np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
+    for few in (1000, 0):
+        main.limits = read.limits = SearchLimits(few=few)
+        for some in (None, allowed):
+            expected, found = (
+                each.search(queries, 40, None if some is None else each.mask(some))
+                for each in (main, read)
+            )
+            assert found[1].tolist() == expected[1].tolist()
+            np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
 
 
 def test_the_large_file_lies_beside_the_small_one() -> None:
     assert main_path(Path("/store/index.faiss")) == Path("/store/index.main.faiss")
 
 
-@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("mapped", [True, False])
 def test_arranged_vectors_come_back_as_they_were(
-    main: CompressedVectors, large: Path, likenesses: Likenesses, mapped: bool
+    main: Segment, large: Path, likenesses: Likenesses, mapped: bool
 ) -> None:
     read = read_main(large, mapped=mapped)
     assert read is not None
     _check_same(read[0], main, likenesses(20, DIM, seed=1))
 
 
-def test_the_large_file_says_which_state_it_shows(main: CompressedVectors, large: Path) -> None:
+def test_the_large_file_says_which_state_it_shows(main: Segment, large: Path) -> None:
     stamp = read_main_stamp(large)
     assert stamp is not None
     facts = (stamp.catalog, stamp.fingerprint, stamp.dim, stamp.dtype, stamp.generation)
     assert facts == ("catalog", "f" * 64, DIM, "float16", 42)
     assert (stamp.key, stamp.total, stamp.hidden) == (main.key, COUNT, len(HIDDEN))
-    assert stamp.recall == main.tuning.recall
+    assert stamp.recall == main.autotuned.recall
 
 
 def test_arranged_vectors_of_which_none_is_hidden_come_back_too(
-    main: CompressedVectors, tmp_path: Path
+    main: Segment, tmp_path: Path
 ) -> None:
-    whole = CompressedVectors(main.inner, main.ids, main.inverse, main.tuning, COUNT)
+    whole = Segment(main.inner, main.ids, main.inverse_lengths, main.autotuned, COUNT)
     write_main(tmp_path / "large", whole, STATE)
     read = read_main(tmp_path / "large")
     assert read is not None
@@ -127,7 +126,7 @@ def test_hiding_what_was_mapped_leaves_the_file_as_it_is(large: Path) -> None:
     read = read_main(large)
     assert read is not None
     assert not read[0].ids.flags.writeable
-    assert not read[0].inverse.flags.writeable
+    assert not read[0].inverse_lengths.flags.writeable
     read[0].hide(np.array([50], np.int64))
     assert read[0].hidden.tolist() == sorted([*HIDDEN, 5])
     del read
@@ -136,7 +135,7 @@ def test_hiding_what_was_mapped_leaves_the_file_as_it_is(large: Path) -> None:
 
 
 def test_a_mapped_file_may_be_replaced_while_it_is_searched(
-    main: CompressedVectors, large: Path, likenesses: Likenesses, tmp_path: Path
+    main: Segment, large: Path, likenesses: Likenesses, tmp_path: Path
 ) -> None:
     read = read_main(large)
     assert read is not None
@@ -147,7 +146,7 @@ def test_a_mapped_file_may_be_replaced_while_it_is_searched(
 
 @pytest.mark.parametrize("mapped", [True, False])
 def test_a_folder_whose_name_is_no_unicode_holds_arranged_vectors(
-    main: CompressedVectors, likenesses: Likenesses, tmp_path: Path, mapped: bool
+    main: Segment, likenesses: Likenesses, tmp_path: Path, mapped: bool
 ) -> None:
     odd = tmp_path / os.fsdecode(b"latin1-\xe9")
     odd.mkdir()
@@ -180,10 +179,10 @@ def test_a_large_file_whose_stamp_is_harmed_is_passed_over(large: Path) -> None:
     size = large.stat().st_size
     body = stamp.arrays_at + 8 * (COUNT + len(HIDDEN)) + 4 * COUNT
     assert 200 < size - body < 2000, "the stamp is what is left"
-    for place in range(body, size):
-        _harm(large, place, place % 8)
-        assert read_main(large) is None, place
-        _harm(large, place, place % 8)
+    for position in range(body, size):
+        _harm(large, position, position % 8)
+        assert read_main(large) is None, position
+        _harm(large, position, position % 8)
     assert read_main_stamp(large) == stamp
 
 
@@ -192,10 +191,10 @@ def test_a_bit_flipped_anywhere_else_is_found_by_reading_all_of_it(large: Path) 
     assert stamp is not None
     assert check_main(large)
     body = stamp.arrays_at + 8 * (COUNT + len(HIDDEN)) + 4 * COUNT
-    for place in [*range(0, body, 61), stamp.arrays_at, body - 1]:
-        _harm(large, place, place % 8)
-        assert not check_main(large), place
-        _harm(large, place, place % 8)
+    for position in [*range(0, body, 61), stamp.arrays_at, body - 1]:
+        _harm(large, position, position % 8)
+        assert not check_main(large), position
+        _harm(large, position, position % 8)
     assert check_main(large)
 
 
@@ -217,7 +216,7 @@ def test_the_small_file_is_no_large_one_and_the_large_file_no_small_one(
 
 
 def test_another_index_of_faiss_under_a_stamp_is_passed_over(
-    main: CompressedVectors, likenesses: Likenesses, tmp_path: Path
+    main: Segment, likenesses: Likenesses, tmp_path: Path
 ) -> None:
     flat = VectorIndex.empty(DIM, "float32")
     flat.add(main.ids, likenesses(COUNT, DIM))
@@ -225,7 +224,7 @@ def test_another_index_of_faiss_under_a_stamp_is_passed_over(
     body = (tmp_path / "flat").read_bytes()
     path = tmp_path / "large"
     with pytest.MonkeyPatch.context() as patch:
-        # What FAISS writes of an index that compares with every vector stands in its place.
+        # What FAISS writes of an index that compares with every vector stands in its position.
         patch.setattr("index.vectors.files.faiss.write_index", lambda index, writer: writer(body))
         patch.setattr("index.vectors.files.faiss.PyCallbackIOWriter", lambda write: write)
         write_main(path, main, STATE)
@@ -234,7 +233,7 @@ def test_another_index_of_faiss_under_a_stamp_is_passed_over(
 
 
 def test_the_small_file_holds_new_vectors_and_what_is_hidden(
-    small: Path, main: CompressedVectors, likenesses: Likenesses
+    small: Path, main: Segment, likenesses: Likenesses
 ) -> None:
     read = read_small(small)
     assert read is not None
@@ -248,10 +247,10 @@ def test_the_small_file_holds_new_vectors_and_what_is_hidden(
 
 
 def test_a_small_file_with_a_flipped_bit_anywhere_is_passed_over(small: Path) -> None:
-    for place in range(small.stat().st_size):
-        _harm(small, place, place % 8)
-        assert read_small(small) is None, place
-        _harm(small, place, place % 8)
+    for position in range(small.stat().st_size):
+        _harm(small, position, position % 8)
+        assert read_small(small) is None, position
+        _harm(small, position, position % 8)
     assert read_small(small) is not None
 
 
