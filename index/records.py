@@ -84,6 +84,27 @@ class Preference:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogState:
+    """One state of one catalog's visible embeddings: equal values mean equal contents.
+
+    Attributes
+    ----------
+    catalog
+        The catalog's random id. A copy of a catalog has it, too.
+    generation
+        How many changes there were before.
+    token
+        128 random bits, as hex, drawn in the transaction that made this generation. Two catalogs
+        that were copies of each other and went separate ways count the same generations, but have
+        drawn other tokens.
+    """
+
+    catalog: str
+    generation: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileState:
     """What the file system says of a file: enough to know it unchanged."""
 

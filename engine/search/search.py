@@ -14,7 +14,7 @@ from engine.results import Hit, SearchReport
 from index.catalog.catalog import Catalog
 from index.catalog.filters import Filter
 from index.records import Vectors
-from index.vectors.faiss_index import VectorIndex
+from index.vectors.index import VectorIndex
 
 
 @dataclass(frozen=True, slots=True)

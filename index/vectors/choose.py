@@ -60,6 +60,28 @@ class Plan:
 EXACT = Plan()
 
 
+@dataclass(frozen=True, slots=True)
+class FaissLimits:
+    """When an index changes its kind.
+
+    Attributes
+    ----------
+    exact_components
+        Up to so many components, images times dim, search is exact.
+    delta, delta_share
+        More new images than these, and than this share of the segment, are merged into the segment.
+    growth, hidden_share
+        The segment is built anew, centroids and all, when there are so many times more images
+        than its centroids were chosen for, or when more than this share of it is hidden.
+    """
+
+    exact_components: int = EXACT_COMPONENTS
+    delta: int = 4096
+    delta_share: float = 0.01
+    growth: float = 2.5
+    hidden_share: float = 0.3
+
+
 def choose_plan(
     count: int,
     dim: int,

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -102,7 +102,7 @@ class Segment:
         key: str | None = None,
         limits: SearchLimits | None = None,
     ) -> None:
-        self.key = key or uuid4().hex
+        self.key = key or token_hex(16)
         self.inner = inner
         self.ids = ids
         self.inverse_lengths = inverse_lengths

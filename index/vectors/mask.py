@@ -95,7 +95,7 @@ class FaissMask:
     count
         How many ids were named.
     selector
-        `faiss.IDSelectorBatch` over the ids, for the flat vectors. Keep a reference while searches
+        `faiss.IDSelectorBatch` over the ids, for the delta. Keep a reference while searches
         run: FAISS does not own it.
     segment
         The positions of these ids in the segment, None where there is no segment.

@@ -22,11 +22,12 @@ from index.records import (
     Named,
     Vectors,
 )
-from index.sync import OpenedIndex, open_index, save_index
+from index.sync import OpenedIndex
 from index.vectors.build import BuildLimits, build_segment
 from index.vectors.choose import Plan
-from index.vectors.faiss_index import VectorIndex
+from index.vectors.faiss_index import FaissIndex
 from index.vectors.ivf import SearchLimits, Segment
+from tests.support.indexes import faiss_of, files_in, open_at, save_at
 
 DIM = 8
 
@@ -147,12 +148,13 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 @pytest.fixture(scope="session")
-def contents_of() -> Callable[[VectorIndex], dict[int, list[float]]]:
+def contents_of() -> Callable[[FaissIndex], dict[int, list[float]]]:
     """Read all vectors of an index, by id: the score of a unit basis vector is one component."""
 
-    def read(index: VectorIndex) -> dict[int, list[float]]:
-        found: dict[int, list[float]] = {int(key): [0.0] * index.dim for key in index.ids}
-        hits = index.search(np.eye(index.dim, dtype=np.float32), max(len(index), 1))
+    def read(index: FaissIndex) -> dict[int, list[float]]:
+        dim = index.delta.dim
+        found: dict[int, list[float]] = {int(key): [0.0] * dim for key in index.ids}
+        hits = index.search(np.eye(dim, dtype=np.float32), max(len(index), 1))
         for component, (ids, scores) in enumerate(zip(hits.ids, hits.scores, strict=True)):
             for key, score in zip(ids.tolist(), scores.tolist(), strict=True):
                 if key >= 0:
@@ -187,9 +189,9 @@ def shared_catalog(
 
 
 @pytest.fixture
-def index_file(tmp_path: Path) -> Path:
-    """Where the index of `catalog` is kept."""
-    return tmp_path / "index.faiss"
+def folder(tmp_path: Path) -> Path:
+    """Where the index of `catalog` is saved."""
+    return tmp_path / "index"
 
 
 @pytest.fixture
@@ -199,25 +201,25 @@ def five(catalog: Catalog) -> list[int]:
 
 
 @pytest.fixture
-def saved(catalog: Catalog, five: list[int], index_file: Path) -> bytes:
-    """The bytes of an index file of those five."""
-    assert save_index(open_index(catalog, index_file), catalog, index_file)
-    return index_file.read_bytes()
+def saved(catalog: Catalog, five: list[int], folder: Path) -> dict[str, bytes]:
+    """The saved files of an index of those five, by name."""
+    save_at(catalog, folder)
+    return files_in(folder)
 
 
 @pytest.fixture(scope="session")
 def check(
-    contents_of: Callable[[VectorIndex], dict[int, list[float]]],
+    contents_of: Callable[[FaissIndex], dict[int, list[float]]],
 ) -> Callable[[Catalog, Path], OpenedIndex]:
     """Open an index and hold what is in it against the catalog."""
 
-    def checked(catalog: Catalog, path: Path) -> OpenedIndex:
-        opened = open_index(catalog, path)
+    def checked(catalog: Catalog, folder: Path) -> OpenedIndex:
+        opened = open_at(catalog, folder)
         ids, vectors = catalog.embeddings.all()
-        assert contents_of(opened.vectors) == dict(
+        assert contents_of(faiss_of(opened)) == dict(
             zip(ids.tolist(), vectors.unit.tolist(), strict=True)
         )
-        assert opened.generation == catalog.generation()
+        assert opened.state == catalog.state()
         return opened
 
     return checked
@@ -231,7 +233,7 @@ def large_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Catalog.create(folder / "catalog.sqlite", identity) as made:
         made.images.store(_batch([f"/{n}" for n in range(120)], embeddings=_likenesses(120, 16)))
         made.prefer("compressed", None)
-        assert save_index(open_index(made, folder / "index.faiss"), made, folder / "index.faiss")
+        save_at(made, folder / "index")
     return folder
 
 
@@ -242,14 +244,17 @@ def check_large() -> Callable[[Catalog, OpenedIndex], None]:
     def checked(catalog: Catalog, opened: OpenedIndex) -> None:
         ids, vectors = catalog.embeddings.all()
         assert sorted(opened.vectors.ids.tolist()) == ids.tolist()
-        assert (opened.count, opened.generation) == (len(ids), catalog.generation())
+        assert (len(opened.vectors), opened.state) == (len(ids), catalog.state())
+        segment = faiss_of(opened).segment
         for few in (1000, 0):
-            if opened.vectors.main is not None:
-                opened.vectors.main.limits = SearchLimits(few=few)
+            if segment is not None:
+                segment.limits = SearchLimits(few=few)
             hits = opened.vectors.search(vectors.unit, len(ids) + 1)
             assert np.sort(hits.ids)[:, 1:].tolist() == [ids.tolist()] * len(ids)
             own = hits.scores[hits.ids == ids[:, None]]
-            assert own == pytest.approx(1, abs=0.03)
+            # Codes fitted to few vectors err where a component lies beyond all of theirs.
+            assert own == pytest.approx(1, abs=0.1)
+            assert np.mean(np.abs(own - 1)) < 0.005
 
     return checked
 
