@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+from index.records import KINDS
 from index.store import Store, find_store
-from index.vectors.choose import KINDS
 
 FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")
 RUNTIMES = ("auto", "openvino", "torch")

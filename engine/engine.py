@@ -163,12 +163,12 @@ class Engine:
         from index.catalog.filters import Filter
 
         query = Query(k, min_score, category, same_category, Filter.parse(where))
-        catalog = self._session.catalog()
+        self._session.catalog()  # there must be one
         embedder = self._session.embedder()
         names, vectors = embed_sources(embedder, _as_list(images), skipped)
         heads = self._session.heads() if same_category else []
-        opened = self._session.index(catalog)
-        report = search(catalog, opened.vectors, embedder, heads, names, vectors, query)
+        with self._session.snapshot() as (catalog, index):
+            report = search(catalog, index, embedder, heads, names, vectors, query)
         return replace(report, skipped=tuple(skipped or ()))
 
     def classify(
@@ -412,8 +412,8 @@ class Engine:
         from engine.search.duplicates import find_duplicates
 
         require_number("min_score", min_score, -1, 1)
-        catalog = self._session.catalog()
-        return find_duplicates(catalog, self._session.index(catalog).vectors, min_score)
+        with self._session.snapshot() as (catalog, index):
+            return find_duplicates(catalog, index, min_score)
 
     def status(self) -> Status:
         """Say what the store holds, and whether it is in order.

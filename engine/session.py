@@ -7,59 +7,80 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
 from engine.config import INT8, Config
 from engine.progress import Reporter
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from engine.embedding.embedder import Embedder
     from engine.embedding.warmup import WarmUp
     from engine.heads.head import Head
     from index.catalog.catalog import Catalog
     from index.sync import OpenedIndex
+    from index.vectors.index import VectorIndex
 
 # A search that saves the index it has caught up holds the lock for a moment; a writer waits.
 PATIENCE_SECONDS = 3.0
+# A writer may commit between the opening of an index and the question to it.
+SNAPSHOT_ATTEMPTS = 5
 
 
 class Session:
-    """The open resources of one store.
+    """The open resources of one store, for any number of threads.
+
+    One lock is held while one of them is opened, exchanged or closed, and while nothing else is
+    done. What was handed out stays as it is: an index is exchanged for another, never changed.
 
     Parameters
     ----------
     config
         How to work.
     reporter
-        Hears what happens.
+        Hears announcements and progress.
     embedder
         To be used instead of the backbone that the configuration names.
+    patience_seconds
+        How long to wait for another writer.
     """
 
-    def __init__(self, config: Config, reporter: Reporter, embedder: Embedder | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reporter: Reporter,
+        embedder: Embedder | None,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self.config = config
-        self._reporter = reporter
-        self._catalog_open: Catalog | None = None
-        self._index_open: OpenedIndex | None = None
-        self._index_warm: object | None = None
+        self.reporter = reporter
+        self.patience_seconds = patience_seconds
+        self._lock = RLock()
+        self._catalog: Catalog | None = None
+        self._index: OpenedIndex | None = None
+        self._index_warm_up = _IndexWarmUp()
+        self._heads: dict[str, tuple[datetime, Head]] = {}
         self._embedder_given = embedder
-        self._embedder_open: Embedder | None = None
-        self._warm_up: WarmUp | None = None
-
-    @property
-    def reporter(self) -> Reporter:
-        """Who hears announcements and progress."""
-        return self._reporter
+        self._embedder: Embedder | None = None
+        self._backbone_warm_up: WarmUp | None = None
 
     def catalog(self) -> Catalog:
         """Return the catalog, which must exist."""
-        if self._catalog_open is None:
-            self.config.store.require()
-            # Imported after that: what works without a store works without SQLAlchemy.
-            from index.catalog.catalog import Catalog
+        with self._lock:
+            if self._catalog is None:
+                self.config.store.require()
+                # Imported after that: what works without a store works without SQLAlchemy.
+                from index.catalog.catalog import Catalog
 
-            self._catalog_open = Catalog.open(self.config.store.catalog)
-        return self._catalog_open
+                self._catalog = Catalog.open(self.config.store.catalog)
+                if self._embedder is not None:
+                    # Closed and opened again: meanwhile another catalog may lie there.
+                    embedder = self._embedder
+                    self._catalog.require(embedder.backbone.name, embedder.fingerprint)
+            return self._catalog
 
     def catalog_or_none(self) -> Catalog | None:
         """Return the catalog, None where there is none or where its making was cut short."""
@@ -75,29 +96,35 @@ class Session:
 
         For verbs that embed a picture: meanwhile they import and open the rest.
         """
-        if self._embedder_given is None and self._embedder_open is None:
+        with self._lock:
+            if self._embedder_given or self._embedder or self._backbone_warm_up:
+                return
             from engine.embedding.warmup import start_warm_up
 
-            self._warm_up = start_warm_up(self.config)
+            self._backbone_warm_up = start_warm_up(self.config)
 
     def embedder(self) -> Embedder:
         """Return the catalog's backbone, or the one chosen for a catalog to come."""
-        if self._embedder_open is None:
-            from engine.embedding.embedder import choose_embedder
+        with self._lock:
+            if self._embedder is None:
+                self._embedder = self._chosen_embedder()
+            return self._embedder
 
-            catalog = self.catalog_or_none()
-            identity = catalog.identity if catalog else None
-            embedder = self._embedder_given
-            if embedder is None and self._warm_up is not None:
-                embedder = self._warm_up.embedder(identity)
-            if embedder is None:
-                network = catalog.network if catalog else None
-                embedder = choose_embedder(self.config, identity, self._reporter, network)
-            embedder.reporter = self._reporter
-            if catalog is not None:
-                catalog.require(embedder.backbone.name, embedder.fingerprint)
-            self._embedder_open = embedder
-        return self._embedder_open
+    def _chosen_embedder(self) -> Embedder:
+        from engine.embedding.embedder import choose_embedder
+
+        catalog = self.catalog_or_none()
+        identity = catalog.identity if catalog else None
+        embedder = self._embedder_given
+        if embedder is None and self._backbone_warm_up is not None:
+            embedder = self._backbone_warm_up.embedder(identity)
+        if embedder is None:
+            network = catalog.network if catalog else None
+            embedder = choose_embedder(self.config, identity, self.reporter, network)
+        embedder.reporter = self.reporter
+        if catalog is not None:
+            catalog.require(embedder.backbone.name, embedder.fingerprint)
+        return embedder
 
     @contextmanager
     def writing(self, *, create: bool, images: Sequence[str] = ()) -> Iterator[Catalog]:
@@ -105,87 +132,162 @@ class Session:
 
         Parameters
         ----------
-        pictures
+        images
             Folders of pictures, or pictures, for which a new store is made.
         """
-        from index.catalog.catalog import Catalog
-
         store = self.config.store
         if not create:
             store.require()
         embedder, network = self._embedder_for_new(images) if create else (None, None)
         store.make()
-        with store.writer_lock(wait_seconds=PATIENCE_SECONDS):
-            if embedder is not None and self._catalog_open is None:
-                if self.catalog_or_none() is None:
-                    new = Catalog.create(store.catalog, embedder.identity, network=network)
-                    self._catalog_open, self._embedder_open = new, embedder
-                else:
-                    # Another process has made the catalog meanwhile: it says what embeds.
-                    self._embedder_open = None
+        with store.writer_lock(wait_seconds=self.patience_seconds):
+            if embedder is not None:
+                self._create_catalog(embedder, network)
             yield self.catalog()
 
+    def _create_catalog(self, embedder: Embedder, network: bytes | None) -> None:
+        """Make the catalog where there is none, for this backbone."""
+        from index.catalog.catalog import Catalog
+
+        with self._lock:
+            if self._catalog is not None:
+                return
+            if self.catalog_or_none() is None:
+                store = self.config.store.catalog
+                self._catalog = Catalog.create(store, embedder.identity, network=network)
+                self._embedder = embedder
+            else:
+                # Another process has made the catalog meanwhile: it says what embeds.
+                self._embedder = None
+
     def _embedder_for_new(self, images: Sequence[str]) -> tuple[Embedder, bytes | None]:
-        """Return the backbone, and what a new catalog must keep of it."""
+        """Return the backbone, and what a new catalog must hold of it."""
         quantize = self.config.precision == INT8 and self._embedder_given is None
         if quantize and self.catalog_or_none() is None:
             from engine.embedding.int8_calibration import quantized_embedder
 
-            return quantized_embedder(self.config, images, self._reporter)
+            return quantized_embedder(self.config, images, self.reporter)
         return self.embedder(), None
 
+    @contextmanager
+    def snapshot(self) -> Iterator[tuple[Catalog, VectorIndex]]:
+        """Return catalog and index in one and the same state, for the length of a `with` block.
+
+        All that the block's thread reads of the catalog comes from one transaction; what others
+        commit meanwhile is not seen.
+        """
+        from index.sync import open_index, vectors_of
+
+        catalog = self.catalog()
+        for _ in range(SNAPSHOT_ATTEMPTS):
+            opened = self.index(catalog)
+            with catalog.database.snapshot():
+                if opened.state == catalog.state():
+                    yield catalog, opened.vectors
+                    return
+        # Others commit faster than an index can follow: it follows this transaction alone.
+        with catalog.database.snapshot():
+            vectors = vectors_of(catalog, self.config.store.index)
+            yield catalog, open_index(catalog, vectors).vectors
+
     def index(self, catalog: Catalog) -> OpenedIndex:
-        """Return the index in step with the catalog, and keep what that took if possible."""
-        from index.sync import open_index, save_index
+        """Return the index in step with the catalog, and save what that took if possible."""
+        from index.sync import open_index, save_index, vectors_of
 
-        kept = self._index_open
-        if kept is not None and kept.generation == catalog.generation():
-            self._warm_up_once(kept)
-            return kept
-        store = self.config.store
-        opened = open_index(catalog, store.index, progress=self._arranging)
-        if opened.state != "current":
-            from index.errors import StoreError
+        with self._lock:
+            opened = self._index
+            if opened is not None and opened.state == catalog.state():
+                # Whoever searches twice will go on searching.
+                self._index_warm_up.start(opened)
+                return opened
+            vectors = vectors_of(catalog, self.config.store.index)
+            opened = open_index(catalog, vectors, progress=self._building)
+            if opened.origin != "current":
+                from index.errors import StoreError
 
-            # Where a writer is busy it will save, and a read-only store stays as it is.
-            with suppress(StoreError), catalog.database.writer_lock():
-                save_index(opened, catalog, store.index)
-        self._index_open = opened
-        return opened
-
-    def _warm_up_once(self, opened: OpenedIndex) -> None:
-        """Map the index in the background: whoever searches twice will go on searching."""
-        if self._index_warm is not opened.vectors.main:
-            from threading import Thread
-
-            self._index_warm = opened.vectors.main
-            Thread(target=opened.vectors.warm_up, name="index", daemon=True).start()
+                # Where a writer is busy it will save, and a read-only store stays as it is.
+                with suppress(StoreError), catalog.database.writer_lock():
+                    save_index(opened, catalog)
+            self._index = opened
+            return opened
 
     def settle_index(self, catalog: Catalog) -> None:
         """Bring the index's files in step with the catalog; within `writing`."""
-        from index.sync import settle_index
+        from index.sync import settle_index, vectors_of
 
-        kept = self._index_open
-        if kept is not None and kept.generation != catalog.generation():
-            self._index_open = None
-        opened = settle_index(catalog, self.config.store.index, self._arranging)
+        with self._lock:
+            if self._index is not None and self._index.state != catalog.state():
+                # There is not always room for two.
+                self._index = None
+        vectors = vectors_of(catalog, self.config.store.index)
+        opened = settle_index(catalog, vectors, self._building)
         if opened is not None:
-            self._index_open = opened
+            with self._lock:
+                self._index = opened
 
-    def _arranging(self, done: int, total: int) -> None:
-        self._reporter.progress("arranging the index", done, total, "images")
+    def _building(self, done: int, total: int) -> None:
+        self.reporter.progress("building the index", done, total, "images")
 
     def heads(self) -> list[Head]:
-        """Return the catalog's heads, none where there is no catalog."""
+        """Return the catalog's heads by name, none where there is no catalog.
+
+        A head is parsed once, and again where another one has taken its name.
+        """
+        catalog = self.catalog_or_none()
+        if catalog is None:
+            return []
         from engine.heads.file import head_from_bytes
 
-        catalog = self.catalog_or_none()
-        rows = catalog.heads.all() if catalog else []
-        return [head_from_bytes(row.file, row.name) for row in rows]
+        with self._lock, catalog.database.snapshot():
+            times = catalog.heads.times()
+            parsed = {
+                name: each for name, each in self._heads.items() if each[0] == times.get(name)
+            }
+            for row in catalog.heads.named(sorted(times.keys() - parsed.keys())):
+                parsed[row.name] = (row.created_at, head_from_bytes(row.file, row.name))
+            self._heads = parsed
+        return [parsed[name][1] for name in sorted(parsed)]
 
     def close(self) -> None:
-        """Close the catalog."""
-        if self._catalog_open is not None:
-            self._catalog_open.close()
-            self._catalog_open = None
-            self._index_open = None
+        """Close the catalog, release the index's files, and end the threads that read ahead.
+
+        Verbs open again what they need.
+        """
+        with self._lock:
+            self._index_warm_up.stop()
+            if self._backbone_warm_up is not None:
+                self._backbone_warm_up.close()
+                self._backbone_warm_up = None
+            if self._index is not None:
+                self._index.vectors.close()
+                self._index = None
+            if self._catalog is not None:
+                self._catalog.close()
+                self._catalog = None
+            self._heads = {}
+
+
+class _IndexWarmUp:
+    """A thread that reads a mapped index, so that no search waits for the disk."""
+
+    def __init__(self) -> None:
+        self._opened: OpenedIndex | None = None
+        self._thread: Thread | None = None
+        self._stopped = Event()
+
+    def start(self, opened: OpenedIndex) -> None:
+        """Read an index, unless that is done or under way; another one is read no further."""
+        if self._opened is opened:
+            return
+        self.stop()
+        self._opened, self._stopped = opened, Event()
+        read, arguments = opened.vectors.warm_up, (self._stopped.is_set,)
+        self._thread = Thread(target=read, args=arguments, name="index", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and wait for that."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._opened, self._thread = None, None

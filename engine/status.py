@@ -10,21 +10,18 @@ from engine.heads.head import Head
 from engine.heads.registry import head_info
 from engine.results import Status
 from index.catalog.catalog import Catalog
-from index.store import Store
-from index.sync import OpenedIndex, peek_index
-from index.vectors.files import check_main, main_path, read_main_stamp, read_stamp
+from index.sync import check_index, vectors_of
 
 
 def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
-    """Return the state of a store; nothing is changed."""
-    store = config.store
+    """Return the state of a store; nothing is changed.
+
+    Catalog and index are read whole and held against each other.
+    """
+    store, identity = config.store, catalog.identity
+    index = check_index(catalog, vectors_of(catalog, store.index))
+    problems = catalog.problems() + index.problems
     counts = catalog.counts()
-    large = main_path(store.index)
-    # Read whole before it is opened: FAISS trusts what it maps.
-    damaged = read_main_stamp(large) is not None and not check_main(large)
-    opened = None if damaged else peek_index(catalog, store.index)
-    problems = catalog.problems() + _index_problems(large if damaged else None, opened)
-    identity = catalog.identity
     return Status(
         store=str(store.folder),
         backbone=identity.backbone,
@@ -39,31 +36,15 @@ def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
         views=counts.views,
         heads=[head_info(head) for head in heads],
         categories=catalog.predictions.counts(),
-        index=opened.vectors.kind if opened else "none yet",
-        index_recall=opened.vectors.recall if opened else 0.0,
-        index_state=_file_state(store, opened.state if opened else "rebuilt"),
+        index=index.saved.kind or "none yet",
+        index_recall=index.saved.recall,
+        index_state=index.state,
         catalog_bytes=_size(store.folder / "catalog.sqlite"),
-        index_bytes=_size(store.index) + _size(main_path(store.index)),
+        index_bytes=index.saved.size,
         writer=catalog.database.current_writer(),
         consistent=not problems,
         problems=problems,
     )
-
-
-def _index_problems(damaged: Path | None, opened: OpenedIndex | None) -> list[str]:
-    if damaged is not None:
-        return [f"{damaged} is damaged; delete it, and it will be built anew from the catalog"]
-    if opened is not None and len(opened.vectors) != opened.count:
-        return [f"the index shows {len(opened.vectors)} of {opened.count} images"]
-    return []
-
-
-def _file_state(store: Store, state: str) -> str:
-    if state == "current":
-        return "current"
-    if not store.index.exists():
-        return "missing (will be rebuilt)"
-    return "stale (will catch up)" if read_stamp(store.index) else "damaged (will be rebuilt)"
 
 
 def _size(path: Path) -> int:

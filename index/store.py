@@ -35,8 +35,8 @@ class Store:
 
     @property
     def index(self) -> Path:
-        """The FAISS file."""
-        return self.folder / "index.faiss"
+        """The folder of the index's files."""
+        return self.folder / "index"
 
     def exists(self) -> bool:
         """Say whether there is a catalog to open."""

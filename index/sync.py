@@ -1,14 +1,14 @@
-"""Keeping the index in step with the catalog.
+"""Keeping the index in step with the catalog, through the protocol of `index/vectors/index.py`.
 
-Its files are derived: they may be missing, stale or damaged, and nothing is lost. At open they
-catch up from SQL, or are built anew.
+What is saved of an index is derived: it may be missing, stale, damaged, or of another history of
+the catalog, and nothing is lost. At open it catches up from SQL, or is built anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,280 +17,228 @@ from sqlalchemy import Connection, func, select
 from index.catalog.catalog import Catalog
 from index.catalog.embeddings import chunks, count_visible, sample, stored_rows
 from index.catalog.schema import Image, Removal
-from index.catalog.settings import read_catalog_id, read_generation, read_preference
-from index.records import CatalogIdentity
-from index.vectors.build import build, extend, sample_size
-from index.vectors.choose import EXACT_NUMBERS, Plan, Preference, choose_plan
-from index.vectors.files import (
-    main_path,
-    put,
-    read_main,
-    read_main_stamp,
-    read_small,
-    read_stamp,
-    temporary_for,
-    write_exact,
-    write_main,
-    write_small,
-)
-from index.vectors.index import VectorIndex
-from index.vectors.stamps import MainStamp, Stamp
+from index.catalog.settings import read_preference, read_state, was_in
+from index.records import CatalogState, Floats, Ids, Preference, Rows
+from index.vectors.index import IndexStatus, Progress, VectorIndex
 
-# So many new images, or this share of all, are compared whole before they are arranged, too.
-FRESH = 4096
-FRESH_SHARE = 0.01
-# Arranged anew, centroids and all, when it has grown so many times or so much of it is hidden.
-GROWTH = 2.5
-HIDDEN_SHARE = 0.3
-# Beyond this share of changed images, catching up costs more than building.
-MOST_CHANGED = 0.5
 
-Progress = Callable[[int, int], None]
+@dataclass(frozen=True, slots=True)
+class CatchUpLimits:
+    """How much may have changed before it costs less to build an index anew.
+
+    Attributes
+    ----------
+    images, share
+        So many changed images, or this share of all.
+    """
+
+    images: int = 4096
+    share: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedIndex:
     """An index in step with its catalog.
 
-    `count` is how many embeddings the catalog showed in the same moment; a writer may have added
-    some since. `state` says what it took: `current`, `caught up` or `rebuilt`.
+    Attributes
+    ----------
+    state
+        The state of the catalog that it shows; a writer may have gone on since.
+    origin
+        What it took: `current`, `caught up`, `settled` or `rebuilt`.
     """
 
     vectors: VectorIndex
-    catalog: str
-    generation: int
-    count: int
+    state: CatalogState
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedIndex:
+    """What is saved of an index, held against its catalog.
+
+    Attributes
+    ----------
+    saved
+        What is saved.
+    state
+        For people: `current`, or why not and what will be done about it.
+    problems
+        What is wrong, a sentence each.
+    """
+
+    saved: IndexStatus
     state: str
+    problems: list[str]
 
 
-def peek_index(catalog: Catalog, path: Path) -> OpenedIndex | None:
-    """Return the index as `open_index` does, None where that would take a long build."""
-    return _open(catalog, path, settle=False, progress=None, peek=True)
+def vectors_of(catalog: Catalog, folder: Path) -> VectorIndex:
+    """Return the index of a catalog whose files lie in `folder`, not opened yet.
+
+    Another vector store takes its place here.
+    """
+    from index.vectors.faiss_index import FaissIndex
+
+    return FaissIndex(folder, catalog.identity.dim, catalog.identity.dtype)
 
 
 def open_index(
-    catalog: Catalog, path: Path, *, settle: bool = False, progress: Progress | None = None
+    catalog: Catalog,
+    vectors: VectorIndex,
+    *,
+    settle: bool = False,
+    progress: Progress | None = None,
+    limits: CatchUpLimits | None = None,
 ) -> OpenedIndex:
-    """Return the index of a catalog as it is now, whatever the files at `path` are like.
+    """Open an index and bring it in step with the catalog, whatever is saved of it.
 
-    The files themselves are left as they are; `save_index` replaces them, under the store's
-    writer lock.
+    What is saved stays as it is; `save_index` replaces it, under the store's writer lock.
 
     Parameters
     ----------
+    vectors
+        Not opened yet.
     settle
-        Arrange it anew where it has outgrown its arrangement; for one who will save it.
+        Reorganise it where that is due; for one who will save it.
     progress
         Is told how many images of how many a long build has added.
     """
-    opened = _open(catalog, path, settle, progress, peek=False)
-    assert opened is not None
-    return opened
-
-
-def _open(
-    catalog: Catalog, path: Path, settle: bool, progress: Progress | None, peek: bool
-) -> OpenedIndex | None:
-    identity = catalog.identity
+    # Before the catalog's state is read: what is saved is never ahead of it then.
+    whole = vectors.open()
     with catalog.database.reading() as connection:
-        generation = read_generation(connection)
-        key = read_catalog_id(connection)
-        stored = _read(path, catalog, key)
-        if stored is not None and stored[1] == generation and not (settle or peek):
-            # Nothing has changed since; to count a million rows would take longer than a search.
-            return OpenedIndex(stored[0], key, generation, len(stored[0]), "current")
-        count = count_visible(connection)
-        preference = read_preference(connection)
-        plan = choose_plan(count, identity.dim, identity.dtype, preference)
-        if stored is not None and not (settle and _outgrown(stored[0], plan, preference)):
-            vectors, since = stored
-            if since == generation and len(vectors) == count:
-                folded = _folded(vectors, path, identity.dtype) if settle else vectors
-                state = "current" if folded is vectors else "caught up"
-                return OpenedIndex(folded, key, generation, count, state)
-            if since < generation and _few_changed(connection, since, count):
-                _catch_up(connection, vectors, since, identity.dtype)
-                if len(vectors) == count:
-                    if settle:
-                        vectors = _folded(vectors, path, identity.dtype)
-                    return OpenedIndex(vectors, key, generation, count, "caught up")
-        if peek and not plan.is_exact:
-            return None
-        vectors = _build(connection, catalog, plan, count, progress)
-        return OpenedIndex(vectors, key, generation, count, "rebuilt")
+        source = _Snapshot(connection, catalog.identity.dtype)
+        origin = _caught_up(vectors, source, limits or CatchUpLimits())
+        if origin is None:
+            vectors.build(source, progress)
+            origin = "rebuilt"
+        elif settle and vectors.settle(source, progress):
+            origin = "settled"
+        elif not whole:
+            origin = "caught up"
+        return OpenedIndex(vectors, source.state, origin)
 
 
-def save_index(opened: OpenedIndex, catalog: Catalog, path: Path) -> bool:
-    """Write the index to `path`; return whether that worked.
+def save_index(opened: OpenedIndex, catalog: Catalog) -> bool:
+    """Save an index; return whether that was done. For the holder of the store's writer lock.
 
-    A disk that is full costs only time at the next start, so it is no error here.
+    It is not done where it would undo what another process has saved since it was opened, nor
+    where the catalog has left the state that it shows. A disk that is full costs only time at the
+    next start, so it is no error here.
     """
-    identity, vectors, large = catalog.identity, opened.vectors, main_path(path)
-    stamp = Stamp(
-        opened.catalog,
-        identity.fingerprint,
-        identity.dim,
-        identity.dtype,
-        len(vectors),
-        opened.generation,
-        crc32=0,
-        main=vectors.main.key if vectors.main is not None else "",
-    )
-    try:
-        with temporary_for(path) as temporary:
-            if vectors.main is not None and not _is_saved(vectors.main.key, large):
-                # Alone it would not show what lies beside it: then it shows no state at all.
-                state = replace(stamp, generation=0) if vectors.fresh else stamp
-                write_main(temporary, vectors.main, state)
-                put(temporary, large)
-            write_small(temporary, vectors, stamp)
-            put(temporary, path)
-        if vectors.main is None:
-            large.unlink(missing_ok=True)
-    except (OSError, RuntimeError):
-        return False
-    return True
+    with catalog.database.reading() as connection:
+        return opened.vectors.save(opened.state, _Snapshot(connection, "").was_in)
 
 
 def settle_index(
-    catalog: Catalog, path: Path, progress: Progress | None = None
+    catalog: Catalog, vectors: VectorIndex, progress: Progress | None = None
 ) -> OpenedIndex | None:
-    """Bring the files at `path` in step with the catalog; for the store's only writer.
+    """Bring what is saved in step with the catalog; for the holder of the store's writer lock.
 
-    Vectors that are to be compared whole are not even opened for that: the file is written while
-    the catalog is read, in memory that does not grow with the number of images. To read them all
-    takes no longer than to read, change and write the file. As with `save_index`, a disk that is
-    full is no error.
+    An exact index is not even opened for that: it is written while the catalog is read, in memory
+    that does not grow with the number of images. To read them all takes no longer than to read,
+    change and write the file. As with `save_index`, a disk that is full is no error.
 
     Returns
     -------
     OpenedIndex | None
-        The index where it was opened, since it is arranged or was; else None.
+        The index where it was opened; else None.
     """
-    if _settle_exact(catalog, path):
-        return None
-    opened = open_index(catalog, path, settle=True, progress=progress)
-    if opened.state != "current":
-        save_index(opened, catalog, path)
+    with catalog.database.reading() as connection:
+        if vectors.rewrite(_Snapshot(connection, catalog.identity.dtype)):
+            return None
+    opened = open_index(catalog, vectors, settle=True, progress=progress)
+    if opened.origin != "current":
+        save_index(opened, catalog)
     return opened
 
 
-def _settle_exact(catalog: Catalog, path: Path) -> bool:
-    """Write the small file where there is no other to be; return whether there is none."""
-    identity = catalog.identity
+def check_index(catalog: Catalog, vectors: VectorIndex) -> CheckedIndex:
+    """Read everything that is saved of an index, whole, and hold it against the catalog.
+
+    Parameters
+    ----------
+    vectors
+        Not opened; nothing is changed.
+    """
+    # Before the catalog's state is read, as in `open_index`.
+    saved = vectors.status()
+    problems = [f"{name} is damaged; delete it, and it is built anew" for name in saved.damaged]
     with catalog.database.reading() as connection:
-        key, generation = read_catalog_id(connection), read_generation(connection)
-        count = count_visible(connection)
-        plan = choose_plan(count, identity.dim, identity.dtype, read_preference(connection))
-        found, large = read_stamp(path), main_path(path)
-        # A large file that the small one does not name was left by a process that was killed.
-        arranged = large.exists() and (found is None or bool(found.main))
-        if arranged or not plan.is_exact:
-            return False
-        stamp = Stamp(
-            key, identity.fingerprint, identity.dim, identity.dtype, count, generation, crc32=0
-        )
-        with suppress(OSError):
-            if found is None or replace(found, crc32=0) != stamp:
-                with temporary_for(path) as temporary:
-                    write_exact(temporary, stored_rows(connection), stamp)
-                    put(temporary, path)
-            large.unlink(missing_ok=True)
-        return True
-
-
-def _read(path: Path, catalog: Catalog, key: str) -> tuple[VectorIndex, int] | None:
-    """Return what the files hold of this catalog, and which of its generations they show."""
-    identity = catalog.identity
-    small = read_small(path)
-    if small is not None and not _fits(small[2], key, identity):
-        small = None
-    if small is not None and not small[2].main:
-        vectors, _, stamp = small
-        return (vectors, stamp.generation) if len(vectors) == stamp.count else None
-    large = read_main(main_path(path))
-    if large is None or not _fits(large[1], key, identity):
-        return None
-    main, main_stamp = large
-    if small is None or small[2].main != main.key:
-        # The small file is lost, or belongs to another: the large one alone is older, and whole.
-        return VectorIndex.empty(identity.dim, identity.dtype, main), main_stamp.generation
-    vectors, hidden, stamp = small
-    main.hide_places(hidden)
-    vectors.main = main
-    return (vectors, stamp.generation) if len(vectors) == stamp.count else None
-
-
-def _fits(stamp: Stamp | MainStamp, key: str, identity: CatalogIdentity) -> bool:
-    shown = (stamp.catalog, stamp.fingerprint, stamp.dim, stamp.dtype)
-    return shown == (key, identity.fingerprint, identity.dim, identity.dtype)
-
-
-def _is_saved(key: str, large: Path) -> bool:
-    stamp = read_main_stamp(large)
-    return stamp is not None and stamp.key == key
-
-
-def _outgrown(vectors: VectorIndex, plan: Plan, preference: Preference) -> bool:
-    main = vectors.main
-    if main is None:
-        return not plan.is_exact
-    if plan.is_exact:
-        # Not back and forth with every image around the threshold.
-        return preference.kind == "exact" or 2 * len(vectors) * vectors.dim <= EXACT_NUMBERS
-    return (
-        main.refine != plan.refine
-        or len(vectors) > GROWTH * main.trained_on
-        or main.total - len(main) > HIDDEN_SHARE * main.total
+        source = _Snapshot(connection, catalog.identity.dtype)
+        if saved.note:
+            return CheckedIndex(saved, f"{saved.note} (will be rebuilt)", problems)
+        if saved.state == source.state:
+            if saved.count != source.count:
+                problems.append(f"the index shows {saved.count} of {source.count} images")
+            return CheckedIndex(saved, "current", problems)
+        if saved.state is not None and source.was_in(saved.state):
+            return CheckedIndex(saved, "stale (will catch up)", problems)
+    problems.append(
+        "the index shows images of another state of this catalog; the next search builds it anew"
     )
+    return CheckedIndex(saved, "of another history (will be rebuilt)", problems)
 
 
-def _folded(vectors: VectorIndex, path: Path, dtype: str) -> VectorIndex:
-    """Return the index with what is compared whole arranged beside the rest, if it is much."""
-    main = vectors.main
-    if main is None or vectors.fresh <= max(FRESH, FRESH_SHARE * main.total):
-        return vectors
-    # A mapped index cannot be added to.
-    owned = read_main(main_path(path), mapped=False)
-    if owned is None or owned[0].key != main.key:
-        return vectors
-    owned[0].hide_places(main.hidden)
-    return VectorIndex.empty(vectors.dim, dtype, extend(owned[0], vectors.fresh_blocks()))
+class _Snapshot:
+    """A `Source`: the visible embeddings of a catalog, as one transaction shows them."""
+
+    def __init__(self, connection: Connection, dtype: str) -> None:
+        self._connection = connection
+        self._dtype = dtype
+
+    @cached_property
+    def state(self) -> CatalogState:
+        return read_state(self._connection)
+
+    @cached_property
+    def count(self) -> int:
+        return count_visible(self._connection)
+
+    @cached_property
+    def preference(self) -> Preference:
+        return read_preference(self._connection)
+
+    def was_in(self, state: CatalogState) -> bool:
+        return was_in(self._connection, state)
+
+    def chunks(self, since: int | None = None) -> Iterator[tuple[Ids, Floats]]:
+        for ids, vectors in chunks(self._connection, self._dtype, since):
+            yield ids, vectors.unit
+
+    def sample(self, size: int) -> tuple[Ids, Floats]:
+        return sample(self._connection, size, self._dtype)
+
+    def rows(self) -> Iterator[Rows]:
+        return stored_rows(self._connection)
+
+    def count_changed(self, since: int) -> int:
+        """Return how many images have changed after a generation."""
+        query = select(func.count()).select_from(Image).where(Image.generation > since)
+        return int(self._connection.execute(query).scalar_one())
+
+    def changed(self, since: int) -> Ids:
+        """Return the images that were changed, hidden or forgotten after a generation, int64."""
+        queries = (
+            select(Image.id).where(Image.generation > since),
+            select(Removal.image_id).where(Removal.generation > since),
+        )
+        found = [self._connection.execute(query).scalars() for query in queries]
+        return np.concatenate([np.fromiter(ids, np.int64) for ids in found])
 
 
-def _few_changed(connection: Connection, since: int, count: int) -> bool:
-    changed = connection.execute(
-        select(func.count()).select_from(Image).where(Image.generation > since)
-    ).scalar_one()
-    return bool(changed <= max(FRESH, MOST_CHANGED * count))
-
-
-def _catch_up(connection: Connection, vectors: VectorIndex, since: int, dtype: str) -> None:
-    changed = Image.generation > since
-    touched = connection.execute(select(Image.id).where(changed)).scalars()
-    vectors.remove(np.fromiter(touched, np.int64))
-    forgotten = select(Removal.image_id).where(Removal.generation > since)
-    vectors.remove(np.fromiter(connection.execute(forgotten).scalars(), np.int64))
-    for ids, found in chunks(connection, dtype, since):
-        vectors.add(ids, found.unit)
-
-
-def _build(
-    connection: Connection, catalog: Catalog, plan: Plan, count: int, progress: Progress | None
-) -> VectorIndex:
-    identity = catalog.identity
-    vectors = VectorIndex.empty(identity.dim, identity.dtype)
-    everything = chunks(connection, identity.dtype)
-    if plan.is_exact or count < plan.lists:
-        for ids, found in everything:
-            vectors.add(ids, found.unit)
-        return vectors
-
-    def told(done: int) -> None:
-        if progress is not None:
-            progress(done, count)
-
-    told(0)
-    some = sample(connection, sample_size(plan), identity.dtype)
-    vectors.main = build(plan, some, ((ids, found.unit) for ids, found in everything), told)
-    return vectors
+def _caught_up(vectors: VectorIndex, source: _Snapshot, limits: CatchUpLimits) -> str | None:
+    """Bring an opened index in step; return what that took, None where it must be built anew."""
+    saved = vectors.state
+    if saved == source.state:
+        # Nothing has changed since; to count a million rows would take longer than a search.
+        return "current"
+    if saved is None or not source.was_in(saved):
+        return None
+    since = saved.generation
+    if source.count_changed(since) > max(limits.images, limits.share * source.count):
+        return None
+    vectors.hide(source.changed(since))
+    for ids, unit in source.chunks(since):
+        vectors.add(ids, unit)
+    # Deletions that a release of long ago did not note show in the count alone.
+    return "caught up" if len(vectors) == source.count else None

@@ -33,9 +33,9 @@ class WarmUp:
     def __init__(self, identity: CatalogIdentity, embedder: Embedder) -> None:
         self._identity = identity
         self._embedder = embedder
-        pool = ThreadPoolExecutor(1, thread_name_prefix="backbone")
-        self._started = pool.submit(embedder.start)
-        pool.shutdown(wait=False)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="backbone")
+        self._started = self._pool.submit(embedder.start)
+        self._pool.shutdown(wait=False)
 
     def embedder(self, identity: CatalogIdentity | None) -> Embedder | None:
         """Wait for the backbone and return it, None where it is not the one or was not ready.
@@ -57,6 +57,10 @@ class WarmUp:
         except NotReadyError:
             return None
         return self._embedder
+
+    def close(self) -> None:
+        """Wait for the thread to end, whatever becomes of the backbone."""
+        self._pool.shutdown(wait=True)
 
 
 def start_warm_up(config: Config, hardware: Hardware = THIS_MACHINE) -> WarmUp | None:

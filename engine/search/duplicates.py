@@ -11,7 +11,7 @@ import numpy as np
 from engine.results import DuplicateGroup
 from index.catalog.catalog import Catalog
 from index.records import Ids
-from index.vectors.index import Allowed, Hits, VectorIndex
+from index.vectors.index import Hits, Mask, VectorIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _neighbours(
     catalog: Catalog, index: VectorIndex, min_score: float, later: Ids, limits: DuplicateLimits
 ) -> Iterator[tuple[Ids, Hits]]:
     """Yield the nearest images of all but later copies, some images after the other."""
-    only_first: Allowed | None = None
+    only_first: Mask | None = None
     for span in catalog.embeddings.spans(limits.block):
         part = catalog.embeddings.in_span(span, visible=True)
         first = ~np.isin(part.ids, later)
@@ -99,7 +99,7 @@ def _neighbours(
         if len(later) and len(crowded):
             # Copies may have crowded out others. They are left out of a second search, not of the
             # first: a filter slows every query down, and few need it.
-            only_first = only_first or index.allow(np.setdiff1d(index.ids, later))
+            only_first = only_first or index.mask(np.setdiff1d(index.ids, later))
             again = index.search(unit[crowded], limits.neighbours, only_first)
             hits.scores[crowded], hits.ids[crowded] = again.scores, again.ids
         yield part.ids[first], hits

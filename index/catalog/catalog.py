@@ -20,16 +20,15 @@ from index.catalog.images import ImageTable
 from index.catalog.predictions import PredictionTable, replace_predictions
 from index.catalog.schema import Embedding, Head, Image, Network, Prediction, View
 from index.catalog.settings import (
-    read_generation,
     read_identity,
     read_preference,
+    read_state,
     write_identity,
     write_preference,
 )
 from index.catalog.views import ViewTable, delete_all_views
 from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
-from index.records import CatalogCounts, CatalogIdentity, Ids, Named
-from index.vectors.choose import Preference
+from index.records import CatalogCounts, CatalogIdentity, CatalogState, Ids, Named, Preference
 
 
 class Catalog:
@@ -224,10 +223,10 @@ class Catalog:
             with self.database.writing() as connection:
                 write_preference(connection, wanted)
 
-    def generation(self) -> int:
-        """Return the number of the last change to the visible embeddings."""
+    def state(self) -> CatalogState:
+        """Return the state that the visible embeddings are in."""
         with self.database.reading() as connection:
-            return read_generation(connection)
+            return read_state(connection)
 
     def counts(self) -> CatalogCounts:
         """Return how much there is of everything."""

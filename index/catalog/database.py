@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import local
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, inspect, make_url, text
@@ -44,6 +45,7 @@ class Database:
         engine = self._dialect.engine
         self._readers = engine.execution_options(**self._dialect.reading)
         self._writers = engine.execution_options(writing=True)
+        self._of_thread = local()
 
     def migrate(self, steps: Sequence[Step] = MIGRATIONS) -> None:
         """Apply, all in one transaction, each of `steps` that this database has not seen.
@@ -67,8 +69,26 @@ class Database:
                 )
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that this thread reads inside a `with` block come from one transaction."""
+        with self.reading() as connection:
+            before = getattr(self._of_thread, "connection", None)
+            self._of_thread.connection = connection
+            try:
+                yield
+            finally:
+                self._of_thread.connection = before
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that sees one unchanging state of the database."""
+        """Open a transaction that sees one unchanging state of the database.
+
+        Inside `snapshot` it is that one, seen once more.
+        """
+        shared: Connection | None = getattr(self._of_thread, "connection", None)
+        if shared is not None:
+            yield shared
+            return
         with self._explained(), self._readers.begin() as connection:
             yield connection
 

@@ -18,8 +18,7 @@ from sqlalchemy.types import NullType
 from index.catalog.database import Database, chunks_of, driver_rows
 from index.catalog.schema import Embedding, Image, Prediction, Query
 from index.catalog.vector_codec import PackedVectors, unpack, unpack_into, unpack_summary
-from index.records import Floats, Ids, Summary, Vectors
-from index.vectors.flat import Rows
+from index.records import Floats, Ids, Rows, Summary, Vectors
 
 # Rows unpacked at a time: more, and their bytes leave the processor's cache meanwhile.
 ROWS_UNPACKED = 256

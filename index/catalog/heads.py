@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, func, insert, select
@@ -24,6 +25,22 @@ class HeadTable:
             found = [HeadRow(*row) for row in connection.execute(query)]
         # Sorted here: databases differ in how they order text.
         return sorted(found, key=lambda head: head.name)
+
+    def times(self) -> dict[str, datetime]:
+        """Return when each head was stored, by name; one that takes another's name is later."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(Head.name, Head.created_at))
+            return {row.name: row.created_at for row in found}
+
+    def named(self, names: Sequence[str]) -> list[HeadRow]:
+        """Return the heads of these names, in no order; unknown ones are left out."""
+        query = select(Head.name, Head.created_at, Head.file)
+        with self._database.reading() as connection:
+            return [
+                HeadRow(*row)
+                for name in names
+                for row in connection.execute(query.where(Head.name == name))
+            ]
 
 
 def put_head(connection: Connection, name: str, file: bytes) -> None:

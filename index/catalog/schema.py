@@ -9,6 +9,7 @@
     predictions   image_id, category_id, probability, unknown,  what the engine says each image is
                   built_in
     removals      image_id, generation                          images forgotten, for the index
+    generations   number, token                                 the states it has been in
     networks      fingerprint, file                             backbones quantized for this catalog
 
 A vector is a unit vector, little-endian float16 or float32 (setting `dtype`); `norm` restores the
@@ -204,6 +205,19 @@ class Removal(Base):
 
     image_id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
     generation: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class Generation(Base):
+    """A change of the visible embeddings, and the random token that tells it from every other.
+
+    An index says which generation of which token it shows: where the pair is not found here, it
+    was made from another catalog, or from a copy that went another way.
+    """
+
+    __tablename__ = "generations"
+
+    number: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    token: Mapped[str] = mapped_column(String(32))
 
 
 class Network(Base):

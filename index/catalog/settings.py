@@ -1,14 +1,18 @@
-"""The table `settings`: what this catalog is, and how often its embeddings have changed."""
+"""The tables `settings` and `generations`: what a catalog is, and which states it has been in."""
 
 from __future__ import annotations
 
+from secrets import token_hex
 from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select
 
-from index.catalog.schema import Setting
-from index.records import CatalogIdentity
-from index.vectors.choose import Preference
+from index.catalog.schema import Generation, Setting
+from index.records import CatalogIdentity, CatalogState, Preference
+
+# So many generations can be told from those of another catalog; an index that lies further behind
+# is built anew. One row takes some 50 bytes.
+HISTORY = 65_536
 
 
 def read_setting(connection: Connection, key: str) -> str | None:
@@ -38,20 +42,47 @@ def write_identity(connection: Connection, identity: CatalogIdentity) -> None:
     write_setting(connection, "catalog_id", uuid4().hex)
 
 
-def read_catalog_id(connection: Connection) -> str:
-    """Return what tells this catalog from every other, one of the same backbone included."""
-    return read_setting(connection, "catalog_id") or ""
+def read_state(connection: Connection) -> CatalogState:
+    """Return the state that the visible embeddings are in."""
+    wanted = ("catalog_id", "generation", "generation_token")
+    query = select(Setting.key, Setting.value).where(Setting.key.in_(wanted))
+    found = {row.key: row.value for row in connection.execute(query)}
+    return CatalogState(
+        found.get("catalog_id", ""),
+        int(found.get("generation", 0)),
+        found.get("generation_token", ""),
+    )
 
 
-def read_generation(connection: Connection) -> int:
-    """Return the number of the last change to the set of visible embeddings."""
-    return int(read_setting(connection, "generation") or 0)
+def was_in(connection: Connection, state: CatalogState) -> bool:
+    """Say whether this catalog was once in a state, or is in it.
+
+    False for a state of another catalog, for one of a copy that went another way, and for one
+    that lies further back than the history reaches.
+    """
+    query = select(Generation.token).where(Generation.number == state.generation)
+    token = connection.execute(query).scalar_one_or_none()
+    return token == state.token and read_state(connection).catalog == state.catalog
 
 
-def next_generation(connection: Connection) -> int:
-    """Count one more change and return its number, for the rows that it writes."""
-    number = read_generation(connection) + 1
+def next_generation(connection: Connection, history: int = HISTORY) -> int:
+    """Count one more change of the visible embeddings, in the caller's transaction.
+
+    Parameters
+    ----------
+    history
+        How many generations are remembered.
+
+    Returns
+    -------
+    int
+        Its number, for the rows that it writes.
+    """
+    number, token = read_state(connection).generation + 1, token_hex(16)
     write_setting(connection, "generation", str(number))
+    write_setting(connection, "generation_token", token)
+    connection.execute(insert(Generation).values(number=number, token=token))
+    connection.execute(delete(Generation).where(Generation.number <= number - history))
     return number
 
 

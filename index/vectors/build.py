@@ -1,53 +1,69 @@
-"""Building compressed vectors: trained on a sample, filled in chunks, held against exact search.
+"""Building a segment: trained on a sample, filled in chunks, measured against exact search.
 
 The sample alone is held as it is; all other vectors pass through in chunks, so memory stays near
-what the finished index takes.
+what the finished segment takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-import faiss as _faiss
 import numpy as np
 import numpy.typing as npt
 
 from index.records import Floats, Ids
-from index.vectors.autotune import DEPTHS, NEIGHBOURS, Trial, Truth, Tuning, tune
+from index.vectors.autotune import DEPTHS, NEIGHBOURS, Autotuned, GroundTruth, Trial, autotune
 from index.vectors.choose import CODE_BITS, DIRECTIONS_PER_CODE, Plan
-from index.vectors.inner_product import product_with
-from index.vectors.ivf import CompressedVectors
-from index.vectors.ivf_probe import EVERYTHING
-from index.vectors.mask import Within
+from index.vectors.faiss_api import faiss, product_with
+from index.vectors.ivf import SearchLimits, Segment
+from index.vectors.ivf_probe import MAX_MARGIN
+from index.vectors.mask import SegmentMask
 from index.vectors.rotation import Rotation
-
-# FAISS's type stubs know nothing of what its Python layer adds.
-faiss: Any = _faiss
 
 SAMPLE_PER_LIST = 25
 LEAST_SAMPLE = 20_000
-ROUNDS = 10
-QUERIES = 1000
-# Of what a filter allows more must be known than is looked for, so that ties are seen; among the
+ITERATIONS = 10
+# Of what a mask allows more must be known than is searched for, so that ties are seen; among the
 # nearest so many nearly every query has that many.
 KNOWN = NEIGHBOURS + 2
 KNOWN_DEPTH = 2 * DEPTHS[-1]
-# Image ids of the sample are needed to leave a query out of its own results.
+# Image ids, and unit vectors float32 `[n, dim]`. The sample's ids are needed to leave a query out
+# of its own results.
 Chunk = tuple[Ids, Floats]
 Progress = Callable[[int], None]
-_TRIAL = Tuning(0.0, 0, ((1, EVERYTHING),))
+_NOT_MEASURED = Autotuned(0.0, 0, ((1, MAX_MARGIN),))
+
+
+@dataclass(frozen=True, slots=True)
+class BuildLimits:
+    """What a build spends on measuring.
+
+    Attributes
+    ----------
+    queries
+        How many images of the sample are set aside to measure with.
+    """
+
+    queries: int = 1000
 
 
 def sample_size(plan: Plan) -> int:
-    """Return how many vectors `build` wants to be trained on."""
+    """Return how many vectors `build_segment` wants to be trained on."""
     return max(LEAST_SAMPLE, plan.lists * SAMPLE_PER_LIST)
 
 
-def build(
-    plan: Plan, sample: Chunk, chunks: Iterable[Chunk], progress: Progress | None = None
-) -> CompressedVectors:
-    """Arrange vectors as `plan` says.
+def build_segment(
+    plan: Plan,
+    sample: Chunk,
+    chunks: Iterable[Chunk],
+    progress: Progress | None = None,
+    *,
+    limits: BuildLimits | None = None,
+    search: SearchLimits | None = None,
+) -> Segment:
+    """Build a segment as `plan` says.
 
     Parameters
     ----------
@@ -57,13 +73,18 @@ def build(
         Ids and unit vectors of all images, the sample's among them.
     progress
         Is told how many images have been added.
+    limits
+        What measuring may take.
+    search
+        The segment's limits.
     """
     rotate = Rotation(sample[1].shape[1])
     # What was trained on is found more easily than what was not: it may not measure.
-    apart = max(0, min(QUERIES, len(sample[0]) // 4, len(sample[0]) - plan.lists))
-    queries = (sample[0][:apart], sample[1][:apart])
-    inner = _trained(plan, rotate(sample[1][apart:]))
-    nearest = _Nearest(*queries)
+    most = (limits or BuildLimits()).queries
+    count = max(0, min(most, len(sample[0]) // 4, len(sample[0]) - plan.lists))
+    queries = (sample[0][:count], sample[1][:count])
+    inner = _trained(plan, rotate(sample[1][count:]))
+    neighbours = _ExactNeighbours(*queries)
     ids: list[Ids] = []
     inverse: list[Floats] = []
     done = 0
@@ -71,89 +92,95 @@ def build(
         rotated = rotate(unit)
         inner.add(rotated)
         inverse.append(inverse_lengths(inner, rotated))
-        nearest.see(chunk_ids, unit, done)
+        neighbours.see(chunk_ids, unit, done)
         ids.append(chunk_ids)
         done += len(chunk_ids)
         if progress is not None:
             progress(done)
-    built = CompressedVectors(
-        inner, np.concatenate(ids), np.concatenate(inverse), _TRIAL, trained_on=done
-    )
-    built.tuning = measure(built, queries, nearest.found())
+    all_ids, all_inverse = np.concatenate(ids), np.concatenate(inverse)
+    built = Segment(inner, all_ids, all_inverse, _NOT_MEASURED, trained_on=done, limits=search)
+    built.autotuned = measure(built, queries, neighbours.found())
     return built
 
 
-def extend(old: CompressedVectors, chunks: Iterable[Chunk]) -> CompressedVectors:
-    """Return the same arrangement with images added; `old` must not be mapped from a file."""
+def extend_segment(old: Segment, chunks: Iterable[Chunk]) -> Segment:
+    """Return a segment of the same centroids and codes with images added.
+
+    Parameters
+    ----------
+    old
+        Must not be mapped from a file: it is added to, and of no use afterwards.
+    """
     rotate = Rotation(int(old.inner.d))
-    ids, inverse = [np.asarray(old.ids)], [np.asarray(old.inverse)]
+    ids, inverse = [np.asarray(old.ids)], [np.asarray(old.inverse_lengths)]
     for chunk_ids, unit in chunks:
         rotated = rotate(unit)
         old.inner.add(rotated)
         ids.append(chunk_ids)
         inverse.append(inverse_lengths(old.inner, rotated))
-    return CompressedVectors(
+    return Segment(
         old.inner,
         np.concatenate(ids),
         np.concatenate(inverse),
-        old.tuning,
+        old.autotuned,
         old.trained_on,
         old.hidden,
+        limits=old.limits,
     )
 
 
-def measure(built: CompressedVectors, queries: Chunk, truth: Truth) -> Tuning:
-    """Return the cheapest way of looking whose recall reaches the target, filters on and off."""
+def measure(built: Segment, queries: Chunk, truth: GroundTruth) -> Autotuned:
+    """Return the cheapest margins and candidates whose recall reaches the target, masks or not."""
     ids, unit = queries
-    own = {int(image_id): place for place, image_id in enumerate(built.ids)} if len(ids) else {}
-    places = np.array([own[int(image_id)] for image_id in ids], np.int64)
-    everything = Within.of(np.ones(built.total, np.bool_))
+    own = {int(image_id): row for row, image_id in enumerate(built.ids)} if len(ids) else {}
+    positions = np.array([own[int(image_id)] for image_id in ids], np.int64)
+    everything = SegmentMask.of(np.ones(built.total, np.bool_))
 
-    def look(gap: float, candidates: int) -> Ids:
-        _, found = built.look(unit, NEIGHBOURS + 1, everything, gap, candidates)
+    def search(margin: float, candidates: int) -> Ids:
+        _, found = built.search_positions(unit, NEIGHBOURS + 1, everything, margin, candidates)
         # The query itself stands among its results; it must not count as found.
-        others = np.where(found == places[:, None], -1, found)
+        others = np.where(found == positions[:, None], -1, found)
         order = np.argsort(others < 0, axis=1, kind="stable")
         return np.take_along_axis(others, order, axis=1)[:, :NEIGHBOURS]
 
-    needed = built.gaps_needed(unit, truth.places)
-    trials = [Trial(NEIGHBOURS, look, truth, needed[:, :NEIGHBOURS])]
+    needed = built.margins_needed(unit, truth.positions)
+    trials = [Trial(NEIGHBOURS, search, truth, needed[:, :NEIGHBOURS])]
     rng = np.random.default_rng(0)
     for depth in DEPTHS[1:]:
         if truth.depth > depth:
             allowed = rng.random(built.total) < NEIGHBOURS / depth
-            allowed[places] = False
-            trials += _filtered(built, unit, truth, allowed, depth, needed[:, :depth])
-    return tune(trials, lambda gap: built.lists_within(unit, gap))
+            allowed[positions] = False
+            trials += _masked_trial(built, unit, truth, allowed, depth, needed[:, :depth])
+    return autotune(trials, lambda margin: built.lists_probed(unit, margin))
 
 
-def _filtered(
-    built: CompressedVectors,
+def _masked_trial(
+    built: Segment,
     unit: Floats,
-    truth: Truth,
+    truth: GroundTruth,
     allowed: npt.NDArray[np.bool_],
     depth: int,
     needed: Floats,
 ) -> list[Trial]:
     """Return the trial that only the images allowed are searched for, if enough is known."""
-    known = allowed[truth.places]
+    known = allowed[truth.positions]
     rows = np.flatnonzero(known.sum(axis=1) >= KNOWN)
     if not len(rows):
         return []
     first = np.argsort(~known[rows], axis=1, kind="stable")[:, :KNOWN]
-    nearest = Truth(
-        np.take_along_axis(truth.places[rows], first, axis=1),
+    nearest = GroundTruth(
+        np.take_along_axis(truth.positions[rows], first, axis=1),
         np.take_along_axis(truth.scores[rows], first, axis=1),
     )
-    within = built.within(np.asarray(built.ids[allowed], np.int64))
+    mask = built.mask(np.asarray(built.ids[allowed], np.int64))
 
-    def look(gap: float, candidates: int) -> Ids:
-        return built.look(unit[rows], NEIGHBOURS, within, gap, candidates)[1]
+    def search(margin: float, candidates: int) -> Ids:
+        return built.search_positions(unit[rows], NEIGHBOURS, mask, margin, candidates)[1]
 
-    return [Trial(depth, look, nearest, needed)]
+    return [Trial(depth, search, nearest, needed)]
 
 
-def inverse_lengths(inner: _faiss.IndexRefine, rotated: Floats) -> Floats:
+def inverse_lengths(inner: Any, rotated: Floats) -> Floats:
     """Return one over the lengths of what the codes of these vectors stand for, float32 `[n]`."""
     codes = faiss.downcast_index(inner.refine_index)
     decoded = codes.sa_decode(codes.sa_encode(rotated))
@@ -162,36 +189,42 @@ def inverse_lengths(inner: _faiss.IndexRefine, rotated: Floats) -> Floats:
     return np.where(lengths > 0.5, 1 / lengths, 1).astype(np.float32)
 
 
-class _Nearest:
-    """The nearest of every query, gathered while all vectors pass by."""
+class _ExactNeighbours:
+    """The exact nearest of every query, gathered while all vectors pass by."""
 
     def __init__(self, ids: Ids, unit: Floats) -> None:
         self._ids = ids
         self._products = product_with(unit)
-        self._places = np.zeros((len(ids), 0), np.int64)
+        self._positions = np.zeros((len(ids), 0), np.int64)
         self._scores = np.zeros((len(ids), 0), np.float32)
 
     def see(self, ids: Ids, unit: Floats, start: int) -> None:
         scores = self._products.apply(np.ascontiguousarray(unit)).T
         scores[self._ids[:, None] == ids] = -2
-        places = np.broadcast_to(np.arange(start, start + len(ids)), scores.shape)
+        positions = np.broadcast_to(np.arange(start, start + len(ids)), scores.shape)
         self._scores = np.concatenate([self._scores, scores], axis=1)
-        self._places = np.concatenate([self._places, places], axis=1)
+        self._positions = np.concatenate([self._positions, positions], axis=1)
         if self._scores.shape[1] > KNOWN_DEPTH:
-            self._keep(np.argpartition(-self._scores, KNOWN_DEPTH - 1, axis=1)[:, :KNOWN_DEPTH])
+            self._take(np.argpartition(-self._scores, KNOWN_DEPTH - 1, axis=1)[:, :KNOWN_DEPTH])
 
-    def found(self) -> Truth:
+    def found(self) -> GroundTruth:
         """What was nearest, best first."""
-        self._keep(np.argsort(-self._scores, axis=1))
-        return Truth(self._places, self._scores)
+        self._take(np.argsort(-self._scores, axis=1))
+        return GroundTruth(self._positions, self._scores)
 
-    def _keep(self, columns: Ids) -> None:
-        self._places = np.take_along_axis(self._places, columns, axis=1)
+    def _take(self, columns: Ids) -> None:
+        self._positions = np.take_along_axis(self._positions, columns, axis=1)
         self._scores = np.take_along_axis(self._scores, columns, axis=1)
 
 
-def _trained(plan: Plan, rotated: Floats) -> _faiss.IndexRefine:
-    """Return the empty index, its projection, centroids and codes fitted to rotated vectors."""
+def _trained(plan: Plan, rotated: Floats) -> Any:
+    """Return an empty `faiss.IndexRefine` whose projection, centroids and codes are trained.
+
+    Parameters
+    ----------
+    rotated
+        The sample, rotated, float32 `[m, dim]`.
+    """
     dim, metric = rotated.shape[1], faiss.METRIC_INNER_PRODUCT
     projection = faiss.LinearTransform(dim, plan.scan_dim, False)
     matrix = _main_directions(rotated, plan.scan_dim)
@@ -201,18 +234,15 @@ def _trained(plan: Plan, rotated: Floats) -> _faiss.IndexRefine:
     lists = _trained_lists(plan, projected)
     codes = faiss.index_factory(dim, plan.refine, metric)
     codes.train(rotated)
-    refined: _faiss.IndexRefine = faiss.IndexRefine(
-        faiss.IndexPreTransform(projection, lists), codes
-    )
-    return refined
+    return faiss.IndexRefine(faiss.IndexPreTransform(projection, lists), codes)
 
 
-def _trained_lists(plan: Plan, projected: Floats) -> _faiss.IndexIVFPQFastScan:
-    """Return empty inverted lists, their centroids and codes fitted to projected vectors."""
+def _trained_lists(plan: Plan, projected: Floats) -> Any:
+    """Return an empty `faiss.IndexIVFPQFastScan` trained on projected vectors."""
     clustering = faiss.Kmeans(
         plan.scan_dim,
         plan.lists,
-        niter=ROUNDS,
+        niter=ITERATIONS,
         seed=1,
         max_points_per_centroid=4 * SAMPLE_PER_LIST,
         min_points_per_centroid=1,
@@ -222,9 +252,7 @@ def _trained_lists(plan: Plan, projected: Floats) -> _faiss.IndexIVFPQFastScan:
     quantizer = faiss.IndexFlatIP(plan.scan_dim)
     quantizer.add(clustering.centroids)
     pairs = plan.scan_dim // DIRECTIONS_PER_CODE
-    lists: _faiss.IndexIVFPQFastScan = faiss.IndexIVFPQFastScan(
-        quantizer, plan.scan_dim, plan.lists, pairs, CODE_BITS, metric
-    )
+    lists = faiss.IndexIVFPQFastScan(quantizer, plan.scan_dim, plan.lists, pairs, CODE_BITS, metric)
     lists.by_residual = True
     lists.pq.cp.min_points_per_centroid = 1
     lists.train(projected)
@@ -234,13 +262,13 @@ def _trained_lists(plan: Plan, projected: Floats) -> _faiss.IndexIVFPQFastScan:
 def _main_directions(rotated: Floats, count: int) -> Floats:
     """Return an orthonormal basis of the directions that hold most, rotated, `[count, dim]`.
 
-    Of the second moments, not of the covariance: inner products are to be kept, and the mean is
-    part of them.
+    Of the second moments, not of the covariance: inner products are to be preserved, and the mean
+    is part of them.
     """
     moments = (rotated.T @ rotated).astype(np.float64)
     _, vectors = np.linalg.eigh(moments)
     basis = np.zeros((count, len(moments)), np.float32)
-    # Directions go in pairs: where there is an odd number of them, the last one is empty.
+    # Directions go in pairs: where their number is odd, the last one is empty.
     basis[: len(moments)] = vectors[:, ::-1][:, :count].T
     # Rotated among themselves, lest the first directions outweigh the codes of all others.
     return np.ascontiguousarray(Rotation(count)(np.ascontiguousarray(basis.T)).T)

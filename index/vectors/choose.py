@@ -1,19 +1,19 @@
-"""Which arrangement of vectors a catalog gets: one function, by size, dim and memory."""
+"""Which kind of index a catalog gets: one function, by size, dim and memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log2
 
-from index.errors import CatalogError
+from index.records import Preference
 
-KINDS = ("auto", "exact", "compressed")
-# Comparing with this many numbers takes some 3 ms on one core, and reading them from a file that
-# the system still holds some 50 ms: 25,000 images of dim 1280. Beyond it a search would be felt.
-EXACT_NUMBERS = 32_000_000
-# Vectors are compared on this many of their principal directions before the best are compared
-# whole: on embeddings of photographs 512 of 1280 hold 91 % of the squared length. Fewer are sooner
-# scanned, but leave more candidates to compare again.
+# Comparing with this many components takes some 3 ms on one core, and reading them from a file
+# that the system still holds some 50 ms: 25,000 images of dim 1280. Beyond it a search would be
+# felt.
+EXACT_COMPONENTS = 32_000_000
+# Vectors are scanned on this many of their principal directions before the best are reranked: on
+# embeddings of photographs 512 of 1280 hold 91 % of the squared length. Fewer are sooner scanned,
+# but leave more candidates to rerank.
 SCAN_DIM = 512
 # There the code of a vector has so many bits for so many directions.
 CODE_BITS, DIRECTIONS_PER_CODE = 4, 2
@@ -21,45 +21,22 @@ CODE_BITS, DIRECTIONS_PER_CODE = 4, 2
 # to scan, more means more centroids to compare with first.
 LISTS_PER_ROOT = 2.0
 LEAST_LISTS, MOST_LISTS = 16, 65_536
-# How finely the vectors of the second comparison are kept, by preference: FAISS's name, and bytes
-# per 8 numbers.
+# The codes that candidates are reranked by, finest first: FAISS's name, and bytes per 8 components.
 REFINEMENTS = (("SQ8", 8), ("SQ6", 6), ("SQ4", 4))
 
 
 @dataclass(frozen=True, slots=True)
-class Preference:
-    """What a person asks of the index.
-
-    Attributes
-    ----------
-    kind
-        `auto`, `exact`, or `compressed` whatever the size (for measurements).
-    memory
-        Bytes that the index should fit into, None for no limit.
-    """
-
-    kind: str = "auto"
-    memory: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise CatalogError(
-                f"index {self.kind!r}", "there is no such kind", f"Use one of {', '.join(KINDS)}"
-            )
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """An arrangement of vectors.
+    """A kind of index.
 
     Attributes
     ----------
     lists
-        How many inverted lists; 0 for exact search.
+        How many IVF lists; 0 for exact search.
     scan_dim
-        On how many directions vectors are compared first.
+        On how many directions vectors are scanned.
     refine
-        How the vectors for the second comparison are kept: `SQ8`, `SQ6` or `SQ4`.
+        The codes that candidates are reranked by: `SQ8`, `SQ6` or `SQ4`.
     """
 
     lists: int = 0
@@ -72,7 +49,7 @@ class Plan:
         return not self.lists
 
     def bytes_per_vector(self, dim: int, dtype: str) -> float:
-        """Return what one vector takes in memory and on the disk, its id included."""
+        """Return how many bytes one vector takes in memory and on the disk, its id included."""
         if self.is_exact:
             return dim * (2 if dtype == "float16" else 4) + 8
         short = self.scan_dim / DIRECTIONS_PER_CODE * CODE_BITS / 8
@@ -83,17 +60,50 @@ class Plan:
 EXACT = Plan()
 
 
-def choose_plan(count: int, dim: int, dtype: str, preference: Preference) -> Plan:
-    """Return the arrangement for `count` vectors of `dim` numbers.
+@dataclass(frozen=True, slots=True)
+class FaissLimits:
+    """When an index changes its kind.
 
-    Exact while that is fast and fits; then inverted lists of product quantization, whose best
-    candidates are compared again by codes of 8 bits a number, or of fewer where memory is short.
+    Attributes
+    ----------
+    exact_components
+        Up to so many components, images times dim, search is exact.
+    delta, delta_share
+        More new images than these, and than this share of the segment, are merged into the segment.
+    growth, hidden_share
+        The segment is built anew, centroids and all, when there are so many times more images
+        than its centroids were chosen for, or when more than this share of it is hidden.
+    """
+
+    exact_components: int = EXACT_COMPONENTS
+    delta: int = 4096
+    delta_share: float = 0.01
+    growth: float = 2.5
+    hidden_share: float = 0.3
+
+
+def choose_plan(
+    count: int,
+    dim: int,
+    dtype: str,
+    preference: Preference,
+    exact_components: int = EXACT_COMPONENTS,
+) -> Plan:
+    """Return the kind of index for `count` vectors of length `dim`.
+
+    Exact while that is fast and fits; then IVF lists of product quantization, whose best
+    candidates are reranked by codes of 8 bits a component, or of fewer where memory is short.
+
+    Parameters
+    ----------
+    exact_components
+        Up to this many components, `count * dim`, exact search is fast enough.
     """
     if preference.kind == "exact":
         return EXACT
     budget = float("inf") if preference.memory is None else preference.memory
     fits = count * EXACT.bytes_per_vector(dim, dtype) <= budget
-    if preference.kind == "auto" and count * dim <= EXACT_NUMBERS and fits:
+    if preference.kind == "auto" and count * dim <= exact_components and fits:
         return EXACT
     # Directions go in pairs; an odd one has an empty one beside it.
     scan_dim = min(dim + dim % DIRECTIONS_PER_CODE, SCAN_DIM)

@@ -1,245 +1,193 @@
-"""The two files of an index: writing them, and reading them where they are whole.
+"""The two vector files of an index: writing them, and reading them where they are whole.
 
-    index.faiss          the vectors that are compared whole, and the positions hidden in the other
-    index.main.faiss     the vectors that were arranged, where there are many; mapped, not read
+    delta      [ FAISS's bytes of a flat index ][ hidden positions of the segment, int64 ]
+    segment    [ FAISS's bytes of a refined IVF index ][ zeros ][ ids, int64 ][ hidden positions,
+               int64 ][ inverse lengths, float32 ]
 
-Both end in a stamp that says which state of which catalog they show (`stamps.py`), and are
-written under another name, flushed to the disk, and renamed.
-
-    [ FAISS's own bytes ][ arrays ][ stamp ]
-
-The small file is checked to the last bit at every start. The large one is checked for its length
-and its stamp; to read all of it would cost more than the search (`check_main` does).
+What else is to be known of a file stands in its entry of the manifest.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from secrets import token_hex
+from typing import Any, BinaryIO
 
-import faiss
 import numpy as np
 
-from index.records import Ids
-from index.vectors.autotune import Tuning
-from index.vectors.flat import Rows, write_rows
-from index.vectors.index import VectorIndex
-from index.vectors.ivf import CompressedVectors
-from index.vectors.stamps import (
-    MainStamp,
-    Stamp,
-    Summed,
-    checksum,
-    read_trailer,
-    stamp_sum,
-    write_trailer,
-)
+from index.atomic_file import atomic_file
+from index.records import CatalogState, Ids, Rows
+from index.vectors.faiss_api import faiss
+from index.vectors.flat import Flat, write_rows
+from index.vectors.ivf import SearchLimits, Segment
+from index.vectors.manifest import DeltaEntry, FileEntry, SegmentEntry
 
 _ALIGNED = 64
+_NONE_HIDDEN: Ids = np.zeros(0, np.int64)
 
 
-def main_path(path: Path) -> Path:
-    """Return where the large file of the index at `path` lies."""
-    return path.with_name(f"{path.stem}.main{path.suffix}")
+class _Summed:
+    """A file that sums and counts what is written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.crc32 = 0
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self.crc32 = zlib.crc32(data, self.crc32)
+        self.size += len(data)
+        return self._file.write(data)
 
 
-def read_stamp(path: Path) -> Stamp | None:
-    """Return the stamp of the small file, None where it is missing or damaged."""
-    try:
-        with path.open("rb") as file:
-            stamp, size = read_trailer(file, Stamp)
-        return stamp if checksum(path, size, stamp) == stamp.crc32 else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+def segment_name(key: str) -> str:
+    """Return the name of a segment's file."""
+    return f"segment-{key}.faiss"
 
 
-def read_small(path: Path) -> tuple[VectorIndex, Ids, Stamp] | None:
-    """Return the vectors compared whole and the hidden positions, None where they are unusable."""
-    stamp = read_stamp(path)
-    if stamp is None:
-        return None
-    try:
-        vectors = VectorIndex.read(path)
-        with path.open("rb") as file:
-            _, size = read_trailer(file, Stamp)
-            file.seek(size - 8 * stamp.hidden)
-            hidden = np.frombuffer(file.read(8 * stamp.hidden), np.int64)
-    except (OSError, RuntimeError, ValueError):
-        return None
-    return (vectors, hidden, stamp) if vectors.dim == stamp.dim else None
-
-
-def write_small(path: Path, vectors: VectorIndex, stamp: Stamp) -> None:
-    """Write the small file to `path`, which is not yet its name.
-
-    Raises
-    ------
-    OSError, RuntimeError
-        It cannot be written.
-    """
-    vectors.write(path)
-    hidden = vectors.main.hidden if vectors.main is not None else np.zeros(0, np.int64)
-    stamp = replace(stamp, hidden=len(hidden), crc32=0)
-    with path.open("ab") as file:
-        file.write(hidden.tobytes())
-    stamp = replace(stamp, crc32=checksum(path, path.stat().st_size, stamp))
-    with path.open("ab") as file:
-        write_trailer(file, stamp)
-
-
-def write_exact(path: Path, rows: Iterable[Rows], stamp: Stamp) -> None:
-    """Write a small file to `path`, as `write_small` does, while its vectors are read.
+def write_delta(folder: Path, delta: Flat, hidden: Ids = _NONE_HIDDEN) -> DeltaEntry:
+    """Write a flat index under a new name.
 
     Parameters
     ----------
-    rows
-        Ids and stored vectors of the images, `stamp.count` in all; there is no large file.
+    hidden
+        Positions of the segment beside it that are hidden, int64.
+
+    Raises
+    ------
+    OSError, RuntimeError, MemoryError
+        It cannot be written; nothing is left of it.
+    """
+
+    def write(file: _Summed) -> None:
+        _write_faiss(file, delta.inner)
+        file.write(hidden.tobytes())
+
+    return DeltaEntry(_written(folder, _delta_name(), write), len(hidden))
+
+
+def write_exact(folder: Path, dim: int, dtype: str, count: int, rows: Iterable[Rows]) -> DeltaEntry:
+    """Write a flat index of rows that are only passed on, as `write_delta` would.
 
     Raises
     ------
     OSError
-        It cannot be written.
+        It cannot be written; nothing is left of it.
     ValueError
-        The vectors are not as many, or not as long, as the stamp says.
+        The rows are not as many, or not as long, as said.
     """
-    with path.open("wb") as file:
-        body = Summed(file, stamp_sum(stamp))
-        write_rows(body.write, stamp.dim, stamp.dtype, stamp.count, rows)
-        write_trailer(file, replace(stamp, crc32=body.crc32))
+
+    def write(file: _Summed) -> None:
+        write_rows(file.write, dim, dtype, count, rows)
+
+    return DeltaEntry(_written(folder, _delta_name(), write), 0)
 
 
-def read_main_stamp(path: Path) -> MainStamp | None:
-    """Return the stamp of the large file, None where it is missing, cut off or unreadable."""
-    try:
-        with path.open("rb") as file:
-            stamp, size = read_trailer(file, MainStamp)
-        whole = stamp.arrays_at + _array_bytes(stamp) == size
-        return stamp if whole and stamp_sum(stamp) == stamp.crc32 else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+def read_delta(folder: Path, entry: DeltaEntry) -> tuple[Flat, Ids] | None:
+    """Return a flat index and the hidden positions, None where the file is not as it was written.
 
-
-def read_main(path: Path, *, mapped: bool = True) -> tuple[CompressedVectors, MainStamp] | None:
-    """Return the arranged vectors, None where the file is unusable.
-
-    Parameters
-    ----------
-    mapped
-        Leave them on the disk until they are looked at. Otherwise they are read, and can be
-        added to.
+    The file is checked to the last bit first, and FAISS's failures, whatever they are, mean the
+    same as a damaged file.
     """
-    stamp = read_main_stamp(path)
-    if stamp is None:
+    if not entry.file.is_whole(folder):
         return None
     try:
-        inner = _read_faiss(path, mapped)
-        ids, inverse, hidden = _read_arrays(path, stamp)
-    except (OSError, RuntimeError, ValueError, MemoryError):
+        # Python opens the file: FAISS itself takes no path with undecodable bytes.
+        with (folder / entry.file.name).open("rb") as file:
+            delta = Flat(faiss.read_index(faiss.PyCallbackIOReader(file.read)))
+            file.seek(entry.file.size - 8 * entry.hidden)
+            hidden = np.frombuffer(file.read(8 * entry.hidden), np.int64)
+    except Exception:
         return None
-    if not isinstance(inner, faiss.IndexRefine) or (inner.d, inner.ntotal) != (
-        stamp.dim,
-        stamp.total,
-    ):
-        return None
-    gaps = tuple((int(depth), float(gap)) for depth, gap in stamp.gaps)
-    tuning = Tuning(stamp.recall, stamp.candidates, gaps)
-    read = CompressedVectors(
-        inner, ids, inverse, tuning, stamp.trained_on, hidden.copy(), key=stamp.key
-    )
-    return read, stamp
+    return delta, hidden
 
 
-def write_main(path: Path, main: CompressedVectors, state: Stamp) -> None:
-    """Write the large file to `path`, which is not yet its name.
+def write_segment(folder: Path, segment: Segment, state: CatalogState | None) -> SegmentEntry:
+    """Write a segment under the name of its key.
 
     Parameters
     ----------
     state
-        The state of the catalog that it shows.
+        The state of the catalog that it shows by itself, None where images lie beside it.
 
     Raises
     ------
-    OSError, RuntimeError
-        It cannot be written.
+    OSError, RuntimeError, MemoryError
+        It cannot be written; nothing is left of it.
     """
-    with path.open("wb") as file:
-        body = Summed(file)
-        writer = faiss.PyCallbackIOWriter(body.write)  # type: ignore[attr-defined]
-        faiss.write_index(main.inner, writer)
-        del writer
-        faiss_bytes = file.tell()
-        body.write(bytes(-faiss_bytes % _ALIGNED))
-        arrays_at = file.tell()
-        hidden = main.hidden
-        for array in (np.asarray(main.ids, np.int64), hidden, main.inverse):
-            body.write(np.ascontiguousarray(array).tobytes())
-        stamp = MainStamp(
-            state.catalog,
-            state.fingerprint,
-            state.dim,
-            state.dtype,
-            state.generation,
-            main.key,
-            main.total,
-            len(hidden),
-            main.trained_on,
-            main.tuning.recall,
-            main.tuning.candidates,
-            main.tuning.gaps,
-            faiss_bytes,
-            arrays_at,
-            body.crc32,
-        )
-        write_trailer(file, replace(stamp, crc32=stamp_sum(stamp)))
+    hidden, arrays_at = segment.hidden, 0
+
+    def write(file: _Summed) -> None:
+        nonlocal arrays_at
+        _write_faiss(file, segment.inner)
+        file.write(bytes(-file.size % _ALIGNED))
+        arrays_at = file.size
+        for array in (np.asarray(segment.ids, np.int64), hidden, segment.inverse_lengths):
+            file.write(np.ascontiguousarray(array).tobytes())
+
+    file = _written(folder, segment_name(segment.key), write)
+    return SegmentEntry(
+        file,
+        state,
+        segment.total,
+        len(hidden),
+        arrays_at,
+        segment.trained_on,
+        segment.autotuned,
+    )
 
 
-def check_main(path: Path) -> bool:
-    """Read the large file whole and say whether every byte is as it was written."""
-    stamp = read_main_stamp(path)
-    if stamp is None:
-        return False
-    try:
-        size = stamp.arrays_at + _array_bytes(stamp)
-        return checksum(path, size, None) == stamp.body_crc32
-    except OSError:
-        return False
+def read_segment(
+    folder: Path, entry: SegmentEntry, *, mapped: bool = True, limits: SearchLimits | None = None
+) -> Segment | None:
+    """Return a segment, None where its file is not as it was written.
 
+    FAISS's failures, whatever they are, mean the same as a damaged file.
 
-@contextmanager
-def temporary_for(path: Path) -> Iterator[Path]:
-    """Name a file that is to become the one at `path`; what is left of it at the end is removed."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    # The caller is the only writer, so whatever lies there was left by one that was killed.
-    for leftover in path.parent.glob(f"{path.name}.*.tmp"):
-        leftover.unlink()
-    try:
-        yield temporary
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def put(temporary: Path, path: Path) -> None:
-    """Flush a file that was written under another name to the disk, and give it its own.
-
-    Raises
-    ------
-    OSError
-        That cannot be done.
+    Parameters
+    ----------
+    mapped
+        Leave it on the disk until it is searched. Otherwise it is read, and can be added to.
+    limits
+        When it is searched in which way.
     """
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sizes = 8 * entry.total, 8 * entry.hidden, 4 * entry.total
+    if entry.arrays_at + sum(sizes) != entry.file.size or not entry.file.is_unchanged(folder):
+        return None
+    path = folder / entry.file.name
+    starts = np.cumsum([entry.arrays_at, *sizes]).tolist()
+    try:
+        inner = _read_faiss(path, mapped)
+        ids = _mapped(path, np.dtype(np.int64), starts[0], entry.total)
+        hidden = _mapped(path, np.dtype(np.int64), starts[1], entry.hidden)
+        inverse = _mapped(path, np.dtype(np.float32), starts[2], entry.total)
+        if not isinstance(inner, faiss.IndexRefine) or inner.ntotal != entry.total:
+            return None
+        codes = (inner, ids, inverse, entry.autotuned, entry.trained_on, np.array(hidden))
+        key = entry.file.name.removeprefix("segment-").removesuffix(".faiss")
+        return Segment(*codes, key=key, limits=limits)
+    except Exception:
+        return None
+
+
+def _delta_name() -> str:
+    return f"delta-{token_hex(16)}.faiss"
+
+
+def _written(folder: Path, name: str, write: Callable[[_Summed], None]) -> FileEntry:
+    path = folder / name
+    with atomic_file(path) as file:
+        summed = _Summed(file)
+        write(summed)
+    return FileEntry(name, summed.size, summed.crc32, path.stat().st_mtime_ns)
+
+
+def _write_faiss(file: _Summed, index: Any) -> None:
+    writer = faiss.PyCallbackIOWriter(file.write)
+    faiss.write_index(index, writer)
 
 
 def _read_faiss(path: Path, mapped: bool) -> Any:
@@ -251,28 +199,10 @@ def _read_faiss(path: Path, mapped: bool) -> Any:
         return faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
     # FAISS takes no path with undecodable bytes; such a file is read instead of mapped.
     with path.open("rb") as file:
-        return faiss.read_index(faiss.PyCallbackIOReader(file.read))  # type: ignore[attr-defined]
+        return faiss.read_index(faiss.PyCallbackIOReader(file.read))
 
 
-def _array_bytes(stamp: MainStamp) -> int:
-    return 8 * stamp.total + 8 * stamp.hidden + 4 * stamp.total
-
-
-def _read_arrays(path: Path, stamp: MainStamp) -> tuple[Any, Any, Any]:
-    arrays = []
-    place = stamp.arrays_at
-    for dtype, count in (
-        (np.int64, stamp.total),
-        (np.int64, stamp.hidden),
-        (np.float32, stamp.total),
-    ):
-        arrays.append(_mapped(path, np.dtype(dtype), place, count))
-        place += np.dtype(dtype).itemsize * count
-    ids, hidden, inverse = arrays
-    return ids, inverse, hidden
-
-
-def _mapped(path: Path, dtype: np.dtype[Any], place: int, count: int) -> Any:
+def _mapped(path: Path, dtype: np.dtype[Any], offset: int, count: int) -> Any:
     if not count:
         return np.zeros(0, dtype)
-    return np.memmap(path, dtype, mode="r", offset=place, shape=(count,))
+    return np.memmap(path, dtype, mode="r", offset=offset, shape=(count,))

@@ -1,27 +1,23 @@
-"""The index: every visible embedding of the catalog, arranged for search.
+"""What an index of vectors is to the rest of the project, whichever library answers.
 
-A small catalog is compared whole, which is exact; where the catalog stores float16 the index
-holds the same float16 numbers, so it is exact for what is stored at half the memory traffic. A
-large catalog is arranged once (`index/vectors/ivf.py`), and what has come since is compared whole
-beside it, until there is enough of that to be arranged, too.
+`index/sync.py` keeps an implementation in step with the catalog through these members alone. An
+implementation is a class that has them; nothing is inherited, and no library is imported here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
-import faiss
 import numpy as np
 
-from index.records import Floats, Ids
-from index.vectors.flat import empty_exact
-from index.vectors.ivf import CompressedVectors
-from index.vectors.mask import Within
-from index.vectors.threads import threads_for
+from index.records import CatalogState, Floats, Ids, Preference, Rows
 
-BLOCK = 8192
+# Is told how many images of how many a long build has added.
+Progress = Callable[[int, int], None]
+# Says whether the catalog was once in a state, or is in it.
+WasIn = Callable[[CatalogState], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,144 +37,114 @@ class Hits:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """A filter made ready for an index; it holds until the index changes.
+class IndexStatus:
+    """What is saved of an index, checked to the last byte.
 
     Attributes
     ----------
+    state
+        The state of the catalog that it shows, None where there is nothing usable.
+    note
+        Why there is nothing usable: `missing`, `damaged`, or `made by an earlier release`.
     count
-        How many ids were named.
-    selector
-        They, for FAISS; it must outlive every search with it.
-    within
-        Their positions among the arranged vectors.
+        How many images it shows.
+    kind
+        What kind of index it is, for people.
+    recall
+        Share of the 10 nearest images that a search finds, as measured when it was built.
+    size
+        Bytes on the disk.
+    damaged
+        Files that are not as they were written.
     """
 
-    count: int
-    selector: faiss.IDSelectorBatch
-    within: Within | None
+    state: CatalogState | None
+    note: str = ""
+    count: int = 0
+    kind: str = ""
+    recall: float = 0.0
+    size: int = 0
+    damaged: tuple[str, ...] = ()
 
 
-class VectorIndex:
-    """Unit vectors under the ids of their images.
+class Mask(Protocol):
+    """The ids that may be found, made ready for one index.
 
-    Parameters
-    ----------
-    exact
-        A FAISS index that maps ids, with inner product as its metric, compared whole.
-    main
-        The vectors that were arranged, where there are many. An id is never in both.
+    Valid until images are added to that index or hidden in it.
     """
 
-    def __init__(self, exact: faiss.IndexIDMap2, main: CompressedVectors | None = None) -> None:
-        self._exact = exact
-        self.main = main
+    @property
+    def count(self) -> int:
+        """How many ids were named, unknown ones included."""
 
-    @classmethod
-    def empty(cls, dim: int, dtype: str, main: CompressedVectors | None = None) -> VectorIndex:
-        """Make an index with nothing in it but `main`, of the numbers the catalog stores."""
-        return cls(empty_exact(dim, dtype), main)
 
-    @classmethod
-    def read(cls, path: Path) -> VectorIndex:
-        """Read the exact part from a file that `write` made.
+class Source(Protocol):
+    """Every visible embedding of a catalog in one state, read from one transaction."""
 
-        Raises
-        ------
-        OSError
-            The file cannot be read.
-        RuntimeError
-            FAISS cannot make sense of it.
+    @property
+    def state(self) -> CatalogState:
+        """That state."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    @property
+    def preference(self) -> Preference:
+        """What a person asks of the index."""
+
+    def was_in(self, state: CatalogState) -> bool:
+        """Say whether the catalog was once in a state, or is in it."""
+
+    def chunks(self) -> Iterator[tuple[Ids, Floats]]:
+        """Yield ids and unit vectors float32 `[n, dim]`, in order of id."""
+
+    def sample(self, size: int) -> tuple[Ids, Floats]:
+        """Return ids and unit vectors of `size` images chosen at random, in random order."""
+
+    def rows(self) -> Iterator[Rows]:
+        """Yield ids and vectors as the bytes that are stored, in order of id."""
+
+
+class VectorIndex(Protocol):
+    """Unit vectors under the ids of their images, searched, and saved between processes.
+
+    Invariants, which every implementation holds and its tests show:
+
+    1. Of `k` images that it holds and a mask allows, `k` are found, best first, with their cosines.
+    2. What was hidden, or is not allowed by the mask, is never found.
+    3. An id is held at most once: `add` takes only ids that it does not hold.
+    4. `add`, `hide`, `build` and `settle` change this object alone; what is saved changes by
+       `save` and `rewrite`, to which only the holder of the writer's lock may come.
+    5. What is saved shows one whole state of one catalog at every moment, whenever a process is
+       killed. It is replaced only by who started from it, or where the catalog was never in the
+       state that it shows, and never by an older state.
+    6. `open` trusts nothing: what is missing, cut, damaged or foreign is no state, not an error.
+    7. Any number of threads may search at once, as long as none changes it.
+    """
+
+    @property
+    def state(self) -> CatalogState | None:
+        """The state that was opened or saved, None where nothing usable was."""
+
+    def open(self) -> bool:
+        """Take up what is saved; return whether all of it was usable.
+
+        Where it was not, but `state` says that enough was, it should be saved again. Called once,
+        before anything else but `rewrite` and `status`.
         """
-        # Python opens the file: FAISS itself takes no path with undecodable bytes.
-        with path.open("rb") as file:
-            reader = faiss.PyCallbackIOReader(file.read)  # type: ignore[attr-defined]
-            exact = faiss.read_index(reader)
-        if not isinstance(exact, faiss.IndexIDMap2):
-            raise RuntimeError(f"{path} holds another kind of index")
-        return cls(exact)
-
-    def write(self, path: Path) -> None:
-        """Write the exact part to `path`.
-
-        Raises
-        ------
-        OSError, RuntimeError
-            The file cannot be written.
-        """
-        with path.open("wb") as file:
-            writer = faiss.PyCallbackIOWriter(file.write)  # type: ignore[attr-defined]
-            faiss.write_index(self._exact, writer)
 
     def __len__(self) -> int:
-        return self.fresh + (len(self.main) if self.main is not None else 0)
-
-    @property
-    def fresh(self) -> int:
-        """How many vectors are compared whole."""
-        return int(self._exact.ntotal)
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return int(self._exact.d)
-
-    @property
-    def kind(self) -> str:
-        """What arrangement is in use, for people."""
-        flat = faiss.downcast_index(self._exact.index)
-        exact = "exact float32" if isinstance(flat, faiss.IndexFlat) else "exact float16"
-        if self.main is None:
-            return exact
-        return f"{self.main.kind}; {self.fresh} new ones {exact}" if self.fresh else self.main.kind
-
-    @property
-    def recall(self) -> float:
-        """Share of the 10 nearest images that a search finds, as measured when it was built."""
-        return 1.0 if self.main is None else self.main.tuning.recall
+        """How many images can be found."""
 
     @property
     def ids(self) -> Ids:
-        """All ids in it, int64 `[n]`."""
-        exact = faiss.vector_to_array(self._exact.id_map).astype(np.int64)
-        return exact if self.main is None else np.concatenate([self.main.visible_ids, exact])
+        """The images that can be found, int64 `[n]`, in no particular order."""
 
-    def add(self, ids: Ids, unit: Floats) -> None:
-        """Add vectors `[n, dim]` under ids it does not hold yet."""
-        if len(ids):
-            self._exact.add_with_ids(np.ascontiguousarray(unit, np.float32), ids)
+    def mask(self, ids: Ids) -> Mask:
+        """Return a mask that lets only these ids be found; unknown ones are ignored."""
 
-    def remove(self, ids: Ids) -> None:
-        """Drop the vectors of these ids; unknown ids are nothing to drop."""
-        if len(ids):
-            ids = np.ascontiguousarray(ids, np.int64)
-            self._exact.remove_ids(faiss.IDSelectorBatch(ids))
-            if self.main is not None:
-                self.main.hide(ids)
-
-    def fresh_blocks(self) -> Iterator[tuple[Ids, Floats]]:
-        """Yield the vectors that are compared whole, with their ids, a block at a time."""
-        ids = faiss.vector_to_array(self._exact.id_map).astype(np.int64)
-        for start in range(0, len(ids), BLOCK):
-            count = min(BLOCK, len(ids) - start)
-            yield ids[start : start + count], self._exact.index.reconstruct_n(start, count)
-
-    def warm_up(self) -> None:
-        """Read what is mapped from a file, for a process that will go on searching.
-
-        Takes some tenths of a second for a million images that the system still holds in memory,
-        and as long as the disk takes where it does not.
-        """
-        if self.main is not None:
-            self.main.touch()
-
-    def allow(self, ids: Ids) -> Allowed:
-        """Make a filter ready that lets only these ids be found."""
-        ids = np.ascontiguousarray(ids, np.int64)
-        within = None if self.main is None else self.main.within(ids)
-        return Allowed(len(ids), faiss.IDSelectorBatch(ids), within)
-
-    def search(self, queries: Floats, k: int, allowed: Ids | Allowed | None = None) -> Hits:
+    def search(self, queries: Floats, k: int, mask: Ids | Mask | None = None) -> Hits:
         """Find the nearest images of each query.
 
         Parameters
@@ -187,40 +153,65 @@ class VectorIndex:
             Unit vectors, float32 `[n, dim]`.
         k
             How many to find.
-        allowed
-            Only these ids may be found; the filter runs inside the search, so `k` are found
-            wherever `k` of them exist. `allow` makes one for many searches.
-
-        Returns
-        -------
-        Hits
-            Scores and ids `[n, k]`.
+        mask
+            Only these may be found; ids for a single search, a `Mask` for many.
         """
-        queries = np.ascontiguousarray(queries, np.float32)
-        if isinstance(allowed, np.ndarray):
-            allowed = self.allow(allowed)
-        scores, ids = self._search_exact(queries, k, allowed)
-        if self.main is not None:
-            within = None if allowed is None else allowed.within
-            more_scores, more_ids = self.main.search(queries, k, within)
-            scores, ids = _best(k, (more_scores, scores), (more_ids, ids))
-        return Hits(np.clip(scores, -1, 1), ids)
 
-    def _search_exact(self, queries: Floats, k: int, allowed: Allowed | None) -> tuple[Floats, Ids]:
-        if not self.fresh or (allowed is not None and not allowed.count):
-            shape = (len(queries), k)
-            return np.full(shape, -1, np.float32), np.full(shape, -1, np.int64)
-        parameters = None
-        if allowed is not None:
-            parameters = faiss.SearchParameters()
-            parameters.sel = allowed.selector
-        with threads_for(len(queries)):
-            scores, ids = self._exact.search(queries, k, params=parameters)
-        return scores, ids
+    def add(self, ids: Ids, unit: Floats) -> None:
+        """Add unit vectors float32 `[n, dim]` under ids that it does not hold."""
+
+    def hide(self, ids: Ids) -> None:
+        """Let these images be found no more; unknown ids are nothing to hide."""
+
+    def build(self, source: Source, progress: Progress | None = None) -> None:
+        """Forget everything and take up all vectors of a source, as suits their number best."""
+
+    def settle(self, source: Source, progress: Progress | None = None) -> bool:
+        """Reorganise what it holds where that is due; return whether it was.
+
+        Parameters
+        ----------
+        source
+            What it holds already, in case it is to be built anew.
+        """
+
+    def rewrite(self, source: Source) -> bool:
+        """Save all vectors of a source without holding them in memory; return whether it did.
+
+        An implementation does so where that costs no more than to catch up; what killed processes
+        left is removed in any case. A disk that is full is no error: it costs time at the next
+        `open`.
+        """
+
+    def save(self, state: CatalogState, was_in: WasIn) -> bool:
+        """Save what it holds; return whether it did.
+
+        Parameters
+        ----------
+        state
+            The state of the catalog that it shows.
+        was_in
+            The catalog's history as it is now, under the writer's lock.
+        """
+
+    def status(self) -> IndexStatus:
+        """Read all that is saved, whole, and say what it is; nothing is changed."""
+
+    def warm_up(self, stopped: Callable[[], bool]) -> None:
+        """Read what is on the disk, for a process that will go on searching.
+
+        Parameters
+        ----------
+        stopped
+            Is asked from time to time whether to give up.
+        """
+
+    def close(self) -> None:
+        """Release files and memory; no search may be under way, and none may follow."""
 
 
-def _best(k: int, scores: tuple[Floats, Floats], ids: tuple[Ids, Ids]) -> tuple[Floats, Ids]:
-    """Return the `k` best of two answers; what is nothing comes last."""
+def best_of(k: int, scores: tuple[Floats, Floats], ids: tuple[Ids, Ids]) -> tuple[Floats, Ids]:
+    """Return the `k` best of two answers `[n, k]`, best first; what is nothing comes last."""
     all_scores, all_ids = np.concatenate(scores, axis=1), np.concatenate(ids, axis=1)
     ranked = np.where(all_ids >= 0, all_scores, -np.inf)
     order = np.argsort(-ranked, axis=1, kind="stable")[:, :k]

@@ -1,13 +1,14 @@
-"""The first comparison: inverted lists of short codes, of which the nearest are looked into.
+"""Probing: IVF lists of short codes, of which those nearest to the query are scanned.
 
 A vector is projected onto the main directions and lies in the list of its nearest centroid, as
 the product quantization of what remains (Jegou et al., "Product Quantization for Nearest Neighbor
 Search", 2011), 4 bits for every 2 directions, so that a query's tables fit into registers (Andre
 et al., "Quicker ADC", 2019). For inner products these tables are the same for every list.
 
-Which lists are near is a matter of similarity, not of number: all whose centroid is at most a
-*gap* less similar than the nearest one. A query in the middle of a cluster needs few of them, one
-between many clusters needs many; a fixed number would be too many for most and too few for some.
+Which lists are probed is a matter of similarity, not of number: all whose centroid is at most the
+*probe margin* less similar than the nearest one. A query in the middle of a cluster needs few of
+them, one between many clusters needs many; a fixed number would be too many for most and too few
+for some.
 """
 
 from __future__ import annotations
@@ -15,29 +16,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import faiss as _faiss
 import numpy as np
 
 from index.records import Floats, Ids
-from index.vectors.inner_product import inner_products, product_with
-from index.vectors.threads import threads_for
-
-# FAISS's type stubs know nothing of what its Python layer adds.
-faiss: Any = _faiss
+from index.vectors.faiss_api import faiss, inner_products, product_with, threads_for
 
 MOST_LISTS = 1 << 31
 # FAISS's ways of scanning: for few queries one after the other, for many list by list. The first
-# keeps the best in a heap: what a filter forbids is asked about only if it would come into it.
+# keeps the best in a heap: what a mask forbids is asked about only if it would come into it.
 FEW_QUERIES, ONE_BY_ONE, LIST_BY_LIST = 4, 10, 13
 # A query unlike everything has hundreds of lists about equally near, and little to lose.
-LEAST_MOST, MOST_SHARE, MEASURED_DEPTH = 256, 4, 1000
-# A gap beyond every difference of two cosines.
-EVERYTHING = 4.0
+LEAST_PROBES, PROBED_SHARE, MEASURED_DEPTH = 256, 4, 1000
+# A margin beyond every difference of two cosines: every list is probed.
+MAX_MARGIN = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
-    """The lists to look into.
+class Probes:
+    """The lists that each of `n` queries probes.
 
     Attributes
     ----------
@@ -51,18 +47,18 @@ class Near:
     scores: Floats
 
     def of(self, query: int) -> Ids:
-        """Return the lists of one query."""
+        """Return the lists of one query, int64."""
         row = self.lists[query]
         return np.asarray(row[row >= 0], np.int64)
 
 
 class InvertedLists:
-    """Short codes of vectors in lists, at the positions they were added at.
+    """Short codes of vectors in IVF lists, at the positions they were added at.
 
     Parameters
     ----------
     projected
-        FAISS's index: a projection over inverted lists.
+        `faiss.IndexPreTransform`: a projection over a `faiss.IndexIVFPQFastScan`.
     """
 
     def __init__(self, projected: Any) -> None:
@@ -99,43 +95,52 @@ class InvertedLists:
             projected: Floats = self._projection.apply(rotated)
         return projected
 
-    def most(self, depth: float) -> int:
-        """Return how many lists at most are worth looking into for the nearest `depth` images."""
-        return int(max(LEAST_MOST, len(self) // MOST_SHARE) * max(1.0, depth / MEASURED_DEPTH))
+    def most_probes(self, depth: float) -> int:
+        """Return how many lists at most are worth probing for the nearest `depth` images."""
+        share = max(LEAST_PROBES, len(self) // PROBED_SHARE)
+        return int(share * max(1.0, depth / MEASURED_DEPTH))
 
-    def near(self, projected: Floats, gap: float, most: int = MOST_LISTS) -> Near:
-        """Return the lists whose centroids are at most `gap` less similar than the nearest.
+    def probe(self, projected: Floats, margin: float, most: int = MOST_LISTS) -> Probes:
+        """Return the lists whose centroids are at most `margin` less similar than the nearest.
 
         Parameters
         ----------
         projected
             float32 `[n, scan_dim]`.
-        gap
+        margin
             A difference of two inner products.
         most
             The nearest so many are enough.
         """
-        scores = self._compare(projected)
-        wanted = scores >= scores.max(axis=1, keepdims=True, initial=-np.inf) - gap
+        scores = self._centroid_scores(projected)
+        wanted = scores >= scores.max(axis=1, keepdims=True, initial=-np.inf) - margin
         if most < len(self):
             for row in np.flatnonzero(wanted.sum(axis=1) > most):
                 wanted[row] &= scores[row] >= np.partition(scores[row], -most)[-most]
         rows, lists = np.nonzero(wanted)
         counts = np.bincount(rows, minlength=len(projected))
         shape = (len(projected), int(counts.max(initial=1)))
-        near = Near(np.full(shape, -1, np.int64), np.zeros(shape, np.float32))
+        probes = Probes(np.full(shape, -1, np.int64), np.zeros(shape, np.float32))
         columns = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        near.lists[rows, columns] = lists
-        near.scores[rows, columns] = scores[rows, lists]
-        return near
+        probes.lists[rows, columns] = lists
+        probes.scores[rows, columns] = scores[rows, lists]
+        return probes
 
-    def gaps_needed(self, projected: Floats, places: Ids) -> Floats:
-        """Return how much less similar the lists of `places` are than the nearest, `[n, depth]`."""
-        scores = self._compare(projected)
-        inside = np.take_along_axis(scores, self.list_of[places], axis=1)
+    def margins_needed(self, projected: Floats, positions: Ids) -> Floats:
+        """Return the margin with which the list of each position is probed, float32 `[n, depth]`.
+
+        Parameters
+        ----------
+        projected
+            float32 `[n, scan_dim]`.
+        positions
+            int64 `[n, depth]`.
+        """
+        scores = self._centroid_scores(projected)
+        inside = np.take_along_axis(scores, self.list_of[positions], axis=1)
         return np.asarray(scores.max(axis=1, keepdims=True) - inside, np.float32)
 
-    def scan(self, projected: Floats, near: Near, k: int, selector: Any | None) -> Ids:
+    def scan(self, projected: Floats, probes: Probes, k: int, selector: Any | None) -> Ids:
         """Return the best `k` positions of each query by short codes, int64 `[n, k]`, -1 for none.
 
         Parameters
@@ -143,10 +148,11 @@ class InvertedLists:
         selector
             FAISS's selector of the positions that may be found, None for all.
         """
-        count, most = near.lists.shape
+        count, most = probes.lists.shape
         scores = np.empty((count, k), np.float32)
-        places = np.empty((count, k), np.int64)
+        positions = np.empty((count, k), np.int64)
         parameters = faiss.SearchParametersIVF(nprobe=most, sel=selector)
+        # Threads may set it beside each other: FAISS reads it once, and either way finds the same.
         self._lists.implem = ONE_BY_ONE if count < FEW_QUERIES else LIST_BY_LIST
         with threads_for(count):
             # FAISS's own Python layer offers this without the parameters.
@@ -154,16 +160,16 @@ class InvertedLists:
                 count,
                 faiss.swig_ptr(projected),
                 k,
-                faiss.swig_ptr(near.lists),
-                faiss.swig_ptr(near.scores),
+                faiss.swig_ptr(probes.lists),
+                faiss.swig_ptr(probes.scores),
                 faiss.swig_ptr(scores),
-                faiss.swig_ptr(places),
+                faiss.swig_ptr(positions),
                 False,
                 parameters,
             )
-        return places
+        return positions
 
-    def _compare(self, projected: Floats) -> Floats:
+    def _centroid_scores(self, projected: Floats) -> Floats:
         """Return the inner products with all centroids, float32 `[n, lists]`."""
         if len(projected) == 1:
             return inner_products(self._centroids(), projected[0])[None]

@@ -1,78 +1,76 @@
-"""Which positions of the arranged vectors may be found."""
+"""Masks: which images a search may find, made ready for FAISS."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-import faiss as _faiss
 import numpy as np
 import numpy.typing as npt
 
 from index.records import Ids
-
-# FAISS's type stubs know nothing of what its Python layer adds.
-faiss: Any = _faiss
+from index.vectors.faiss_api import faiss
 
 
 @dataclass(frozen=True, slots=True)
 class ByList:
-    """Positions, those of one list beside each other.
+    """Positions, those of one IVF list beside each other.
 
     Attributes
     ----------
-    places
+    positions
         int64 `[count]`.
     starts
         Where each list's positions start, and where the last one's end, int64 `[lists + 1]`.
     """
 
-    places: Ids
+    positions: Ids
     starts: Ids
 
-    def places_in(self, lists: Ids) -> Ids:
+    def positions_in(self, lists: Ids) -> Ids:
         """Return the positions that lie in any of these lists, int64."""
         starts = self.starts[lists]
         counts = self.starts[lists + 1] - starts
         before = np.cumsum(counts) - counts
-        return np.asarray(self.places[np.arange(counts.sum()) + np.repeat(starts - before, counts)])
+        rows = np.arange(counts.sum()) + np.repeat(starts - before, counts)
+        return np.asarray(self.positions[rows])
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
-    """Positions that may be found.
+class SegmentMask:
+    """Which positions of a segment may be found.
 
     Attributes
     ----------
-    mask
+    allowed
         bool `[total]`.
     count
         How many are allowed.
     selector
-        The same for FAISS, None where all are allowed.
+        `faiss.IDSelectorBitmap` over `bits`, None where all are allowed.
     bits
-        The bytes behind the selector, which FAISS does not keep alive.
+        uint8 `[total / 8]`. Keep a reference while searches run: FAISS does not own it.
     by_list
         The same positions list by list, where they are few enough to be compared one by one.
     """
 
-    mask: npt.NDArray[np.bool_]
+    allowed: npt.NDArray[np.bool_]
     count: int
-    selector: _faiss.IDSelectorBitmap | None
+    selector: Any | None
     bits: npt.NDArray[np.uint8] | None
     by_list: ByList | None = None
 
     @classmethod
-    def of(cls, mask: npt.NDArray[np.bool_]) -> Within:
-        """Return it for a mask."""
-        count = int(mask.sum())
-        if count == len(mask):
-            return cls(mask, count, None, None)
-        bits = np.packbits(mask, bitorder="little")
-        return cls(mask, count, faiss.IDSelectorBitmap(bits), bits)
+    def of(cls, allowed: npt.NDArray[np.bool_]) -> SegmentMask:
+        """Return the mask of the positions where `allowed` is true."""
+        count = int(allowed.sum())
+        if count == len(allowed):
+            return cls(allowed, count, None, None)
+        bits = np.packbits(allowed, bitorder="little")
+        return cls(allowed, count, faiss.IDSelectorBitmap(bits), bits)
 
-    def arranged(self, list_of: Ids, lists: int) -> Within:
-        """Return it with its positions list by list.
+    def grouped(self, list_of: Ids, lists: int) -> SegmentMask:
+        """Return the mask with its positions grouped by IVF list.
 
         Parameters
         ----------
@@ -81,7 +79,28 @@ class Within:
         lists
             How many lists there are.
         """
-        places = np.flatnonzero(self.mask)
-        inside = list_of[places]
+        positions = np.flatnonzero(self.allowed)
+        inside = list_of[positions]
         starts = np.concatenate([[0], np.cumsum(np.bincount(inside, minlength=lists))])
-        return replace(self, by_list=ByList(places[np.argsort(inside, kind="stable")], starts))
+        by_list = ByList(positions[np.argsort(inside, kind="stable")], starts)
+        return replace(self, by_list=by_list)
+
+
+@dataclass(frozen=True, slots=True)
+class FaissMask:
+    """A mask for one index; valid until images are added to it or hidden.
+
+    Attributes
+    ----------
+    count
+        How many ids were named.
+    selector
+        `faiss.IDSelectorBatch` over the ids, for the delta. Keep a reference while searches
+        run: FAISS does not own it.
+    segment
+        The positions of these ids in the segment, None where there is no segment.
+    """
+
+    count: int
+    selector: Any
+    segment: SegmentMask | None

@@ -1,10 +1,11 @@
-"""A rotation that spreads what a vector says evenly over all its numbers.
+"""A rotation that spreads what a vector says evenly over all its components.
 
-Codes of few bits a number are exact where all numbers vary alike; an embedding's do not. Signs
-drawn once, then a cosine transform along each side of the vector laid out as a rectangle: every
-number of the result depends on every number before, at a cost of `p + q` multiplications a
-number instead of `p * q`. (The randomised Hadamard transform of Ailon and Chazelle, "The Fast
-Johnson-Lindenstrauss Transform", 2009, with cosines, because dims are seldom powers of two.)
+Codes of few bits a component are exact where all components vary alike; an embedding's do not.
+Signs drawn once, then a cosine transform along each side of the vector laid out as a rectangle:
+every component of the result depends on every component before, at a cost of `p + q`
+multiplications a component instead of `p * q`. (The randomised Hadamard transform of Ailon and
+Chazelle, "The Fast Johnson-Lindenstrauss Transform", 2009, with cosines, because dims are seldom
+powers of two.)
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Rotation:
 
 def _cosines(size: int) -> Floats:
     """Return the orthonormal matrix of the discrete cosine transform, `[size, size]`."""
-    place = np.arange(size)
-    table = np.cos(np.pi * place[:, None] * (2 * place[None] + 1) / (2 * size))
+    step = np.arange(size)
+    table = np.cos(np.pi * step[:, None] * (2 * step[None] + 1) / (2 * size))
     table *= np.sqrt(2 / size)
     table[0] /= np.sqrt(2)
     return table.astype(np.float32)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import REPOSITORY
+from tests.support.indexes import delta_in
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 HOLDER = """
@@ -76,7 +77,7 @@ def test_a_damaged_catalog_is_said_to_be_damaged_and_left_as_it_is(
 def test_a_damaged_index_costs_nothing_but_a_moment(
     damage: Callable[[bytes], bytes], shop: Path, drawn: Path, quick: Run
 ) -> None:
-    index = shop / "index.faiss"
+    index = delta_in(shop / "index")
     whole = index.read_bytes()
     index.write_bytes(damage(whole))
     line = _words("search P/bed/bed-0001.jpg -k 60 --paths --store S", shop, drawn)
@@ -123,11 +124,12 @@ def test_readers_do_not_wait_for_a_writer(
 @pytest.fixture
 def read_only(shop: Path) -> Iterator[Path]:
     """A store that may only be read."""
-    files = [*shop.iterdir(), shop]
+    files = [*shop.rglob("*"), shop]
     for path in files:
         path.chmod(0o555)
     yield shop
-    shop.chmod(0o755)
+    for path in files:
+        path.chmod(0o755)
 
 
 @pytest.mark.parametrize("line", WRITERS)

@@ -184,7 +184,7 @@ def test_a_category_without_a_readable_image_is_not_trained(
         (tmp_path / "set" / category).mkdir(parents=True)
         for number in range(count):
             shutil.copy2(
-                tmp_path / "shop" / "index.faiss", tmp_path / "set" / category / f"{number}.jpg"
+                tmp_path / "shop" / "catalog.sqlite", tmp_path / "set" / category / f"{number}.jpg"
             )
     assert "has 0 usable pictures" in refused("train O/set --head x --store S", 1)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from engine.errors import (
 from engine.testing import CATEGORIES, FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.lock import writer_lock
-from index.sync import OpenedIndex, open_index
+from tests.support.indexes import delta_in, flip_bit
 
 QUICK = TrainOptions(epochs=3)
 
@@ -76,7 +78,7 @@ def test_leaving_the_block_closes_the_catalog(images: Path, tmp_path: Path) -> N
         engine.index([images])
     assert sorted(os.listdir(tmp_path / "store")) == [
         "catalog.sqlite",
-        "index.faiss",
+        "index",
         "writer.lock",
     ]
 
@@ -127,7 +129,7 @@ def test_status_says_what_there_is(indexed: Engine, images: Path, bed: Path) -> 
 
 
 def test_an_index_file_that_is_gone_is_missed_and_made_again(indexed: Engine, bed: Path) -> None:
-    indexed.config.store.index.unlink()
+    shutil.rmtree(indexed.config.store.index)
     assert indexed.status().index_state == "missing (will be rebuilt)"
     with Engine(indexed.config, embedder=FakeEmbedder(indexed.config)) as another:
         assert len(another.search(bed, k=12)) == 12
@@ -137,9 +139,7 @@ def test_an_index_file_that_is_gone_is_missed_and_made_again(indexed: Engine, be
 def test_an_index_file_that_is_damaged_is_noticed_and_made_again(
     indexed: Engine, bed: Path
 ) -> None:
-    data = bytearray(indexed.config.store.index.read_bytes())
-    data[len(data) // 2] ^= 0xFF
-    indexed.config.store.index.write_bytes(data)
+    flip_bit(delta_in(indexed.config.store.index), 100)
     assert indexed.status().index_state == "damaged (will be rebuilt)"
     with Engine(indexed.config, embedder=FakeEmbedder(indexed.config)) as another:
         assert another.search(bed, k=1)[0].path == str(bed)
@@ -175,9 +175,9 @@ def test_after_everything_was_removed_a_search_finds_nothing(
 
 
 def test_while_another_process_writes_indexing_is_refused_and_search_is_not(
-    indexed: Engine, images: Path, bed: Path, monkeypatch: pytest.MonkeyPatch
+    indexed: Engine, images: Path, bed: Path
 ) -> None:
-    monkeypatch.setattr("engine.session.PATIENCE_SECONDS", 0.0)
+    indexed._session.patience_seconds = 0.0
     with writer_lock(indexed.config.store.folder):
         with pytest.raises(StoreLockedError):
             indexed.index([images])
@@ -250,13 +250,48 @@ def test_every_error_of_the_engine_is_an_engine_error(indexed: Engine, bed: Path
     assert str(caught.value).startswith("nobody: there is no such head. ")
 
 
-def test_a_status_taken_while_somebody_indexes_is_in_order(
-    indexed: Engine, drawn: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def after_a_commit(catalog: Catalog, path: Path) -> OpenedIndex:
-        with Engine(indexed.config, embedder=FakeEmbedder(indexed.config)) as writer:
-            writer.index([drawn / "sofa"])
-        return open_index(catalog, path)
+def test_statuses_taken_while_somebody_indexes_are_in_order(indexed: Engine, drawn: Path) -> None:
+    problems: list[object] = []
+    done = threading.Event()
 
-    monkeypatch.setattr("engine.status.peek_index", after_a_commit)
-    assert (indexed.status().problems, indexed.status().images) == ([], 24)
+    def watch() -> None:
+        with Engine(indexed.config, embedder=FakeEmbedder(indexed.config)) as watching:
+            while not done.is_set():
+                status = watching.status()
+                problems.extend(status.problems)
+                problems.extend([] if status.embeddings == status.images else [status])
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for category in ("sofa", "bed", "chair"):
+            indexed.index([drawn / category])
+            indexed.remove([drawn / category])
+    finally:
+        done.set()
+        watcher.join()
+    assert problems == []
+
+
+def test_a_catalog_put_back_beside_a_stale_index_is_not_called_in_order(
+    indexed: Engine, drawn: Path, bed: Path, tmp_path: Path
+) -> None:
+    store = indexed.config.store
+    indexed.close()
+    shutil.copy(store.folder / "catalog.sqlite", tmp_path / "backup.sqlite")
+    indexed.index([drawn / "sofa" / "sofa-0001.jpg"])
+    indexed.close()
+    shutil.copy(tmp_path / "backup.sqlite", store.folder / "catalog.sqlite")
+    with Catalog.open(store.catalog) as catalog:
+        # As many images in as many commits as the index shows, but another one.
+        [known] = catalog.images.known([str(bed)]).values()
+        catalog.images.hide([known.id])
+    status = indexed.status()
+    assert not status.consistent
+    assert status.index_state == "of another history (will be rebuilt)"
+    assert len(status.problems) == 1
+    assert str(drawn / "sofa" / "sofa-0001.jpg") not in {
+        hit.path for hit in indexed.search(bed, k=99)
+    }
+    status = indexed.status()
+    assert (status.consistent, status.index_state, status.problems) == (True, "current", [])

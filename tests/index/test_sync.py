@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from index.catalog.catalog import Catalog
 from index.catalog.images import Batch
 from index.records import FileState
-from index.sync import OpenedIndex, open_index, save_index, settle_index
-from index.vectors.files import read_stamp
+from index.sync import OpenedIndex
+from tests.support.indexes import manifest_in, open_at, save_at, settle_at
 
 MakeBatch = Callable[..., Batch]
 NewCatalog = Callable[..., AbstractContextManager[Catalog]]
@@ -23,74 +23,78 @@ CheckedIndex = Callable[[Catalog, Path], OpenedIndex]
 
 
 def test_without_a_file_the_index_is_built(
-    catalog: Catalog, five: list[int], index_file: Path, check: CheckedIndex
+    catalog: Catalog, five: list[int], folder: Path, check: CheckedIndex
 ) -> None:
-    assert check(catalog, index_file).state == "rebuilt"
-    assert not index_file.exists(), "only saving writes"
+    assert check(catalog, folder).origin == "rebuilt"
+    assert not folder.exists(), "only saving writes"
 
 
 def test_a_saved_index_is_current(
-    catalog: Catalog, saved: bytes, index_file: Path, check: CheckedIndex
+    catalog: Catalog, saved: dict[str, bytes], folder: Path, check: CheckedIndex
 ) -> None:
-    assert check(catalog, index_file).state == "current"
-    stamp = read_stamp(index_file)
-    assert stamp is not None
-    assert (stamp.count, stamp.dim, stamp.generation) == (5, catalog.identity.dim, 1)
+    assert check(catalog, folder).origin == "current"
+    manifest = manifest_in(folder)
+    assert (manifest.count, manifest.state) == (5, catalog.state())
+    assert (manifest.state.generation, manifest.kind, manifest.segment) == (
+        1,
+        "exact float32",
+        None,
+    )
 
 
 def test_the_index_of_an_empty_catalog_can_be_kept_too(
-    catalog: Catalog, index_file: Path, check: CheckedIndex
+    catalog: Catalog, folder: Path, check: CheckedIndex
 ) -> None:
-    assert save_index(open_index(catalog, index_file), catalog, index_file)
-    assert check(catalog, index_file).state == "current"
+    save_at(catalog, folder)
+    assert check(catalog, folder).origin == "current"
 
 
 def test_a_change_of_labels_leaves_the_index_current(
-    catalog: Catalog, five: list[int], saved: bytes, index_file: Path, check: CheckedIndex
+    catalog: Catalog, five: list[int], saved: dict[str, bytes], folder: Path, check: CheckedIndex
 ) -> None:
     catalog.images.relabel([(five[0], "bed")])
-    assert check(catalog, index_file).state == "current"
+    assert check(catalog, folder).origin == "current"
 
 
 def test_an_older_file_catches_up(
     catalog: Catalog,
     five: list[int],
-    saved: bytes,
-    index_file: Path,
+    saved: dict[str, bytes],
+    folder: Path,
     make_batch: MakeBatch,
     check: CheckedIndex,
 ) -> None:
     catalog.images.store(make_batch(["/new", "/0"], ids=[None, five[0]], seed=1))
     catalog.images.hide(five[1:2])
-    assert check(catalog, index_file).state == "caught up"
+    assert check(catalog, folder).origin == "caught up"
 
 
 def test_after_a_deletion_the_index_catches_up(
-    catalog: Catalog, five: list[int], saved: bytes, index_file: Path, check: CheckedIndex
+    catalog: Catalog, five: list[int], saved: dict[str, bytes], folder: Path, check: CheckedIndex
 ) -> None:
     catalog.images.delete(five[:2])
-    assert check(catalog, index_file).state == "caught up"
+    assert check(catalog, folder).origin == "caught up"
 
 
 def test_deletions_that_new_images_make_up_for_are_noticed(
     catalog: Catalog,
     five: list[int],
-    saved: bytes,
-    index_file: Path,
+    saved: dict[str, bytes],
+    folder: Path,
     make_batch: MakeBatch,
     check: CheckedIndex,
 ) -> None:
     catalog.images.delete(five[:2])
     catalog.images.store(make_batch(["/new", "/newer"], seed=1))
-    assert check(catalog, index_file).state == "caught up"
+    assert check(catalog, folder).origin == "caught up"
 
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_deletions_that_an_older_release_did_not_note_are_noticed(
     catalog: Catalog,
     five: list[int],
-    saved: bytes,
-    index_file: Path,
+    saved: dict[str, bytes],
+    folder: Path,
     make_batch: MakeBatch,
     check: CheckedIndex,
     replaced: bool,
@@ -100,16 +104,16 @@ def test_deletions_that_an_older_release_did_not_note_are_noticed(
         connection.exec_driver_sql("DELETE FROM removals")
     if replaced:
         catalog.images.store(make_batch(["/new", "/newer"], seed=1))
-    assert check(catalog, index_file).state == "rebuilt"
+    assert check(catalog, folder).origin == "rebuilt"
 
 
-def test_an_index_shows_the_last_committed_state_while_a_writer_is_in_the_middle(
-    catalog: Catalog, five: list[int], tmp_path: Path, index_file: Path, check: CheckedIndex
+def test_an_index_shows_the_last_committed_state_beside_a_writer(
+    catalog: Catalog, five: list[int], tmp_path: Path, folder: Path, check: CheckedIndex
 ) -> None:
     with Catalog.open(tmp_path / "catalog.sqlite") as writer, writer.database.writing() as other:
         other.exec_driver_sql("DELETE FROM embeddings")
         other.exec_driver_sql("DELETE FROM images")
-        assert check(catalog, index_file).vectors.ids.tolist() == five
+        assert check(catalog, folder).vectors.ids.tolist() == five
 
 
 steps = st.lists(
@@ -123,7 +127,7 @@ steps = st.lists(
 
 
 def _apply(
-    catalog: Catalog, step: tuple[str, int, int], index_file: Path, make_batch: MakeBatch
+    catalog: Catalog, step: tuple[str, int, int], folder: Path, make_batch: MakeBatch
 ) -> None:
     verb, count, seed = step
     images = catalog.images
@@ -140,11 +144,11 @@ def _apply(
         moves = zip(some, fresh, strict=False)
         images.restat([(key, FileState(path, 1, 1), 1) for key, path in moves])
     elif verb == "save":
-        assert save_index(open_index(catalog, index_file), catalog, index_file)
-        assert open_index(catalog, index_file).state == "current"
+        save_at(catalog, folder)
+        assert open_at(catalog, folder).origin == "current"
     elif verb == "settle":
-        assert settle_index(catalog, index_file) is None
-        assert open_index(catalog, index_file).state == "current"
+        assert settle_at(catalog, folder) is None
+        assert open_at(catalog, folder).origin == "current"
     else:
         getattr(images, verb)(some)
 
@@ -160,11 +164,11 @@ def test_after_any_changes_the_index_holds_what_the_catalog_shows(
     @given(steps=steps)
     def holds(steps: list[tuple[str, int, int]]) -> None:
         with new_catalog(dtype=dtype) as catalog:
-            index_file = Path(catalog.database.name).with_name("index.faiss")
+            folder = Path(catalog.database.name).with_name("index")
             for number, (verb, count, seed) in enumerate(steps):
-                _apply(catalog, (verb, count, seed + number * 2**17), index_file, make_batch)
+                _apply(catalog, (verb, count, seed + number * 2**17), folder, make_batch)
                 if verb in ("save", "settle"):
-                    check(catalog, index_file)
-            check(catalog, index_file)
+                    check(catalog, folder)
+            check(catalog, folder)
 
     holds()

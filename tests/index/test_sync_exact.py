@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,21 +14,23 @@ import pytest
 from index.catalog.catalog import Catalog
 from index.catalog.images import Batch
 from index.records import CatalogIdentity
-from index.sync import OpenedIndex, open_index, save_index, settle_index
-from index.vectors.files import main_path, read_stamp
-from index.vectors.stamps import Stamp
+from index.sync import OpenedIndex
+from index.vectors.manifest import MANIFEST
 from tests.support import REPOSITORY
+from tests.support.indexes import (
+    delta_in,
+    files_in,
+    flip_bit,
+    manifest_in,
+    open_at,
+    save_at,
+    settle_at,
+)
 
 MakeBatch = Callable[..., Batch]
 NewCatalog = Callable[..., AbstractContextManager[Catalog]]
-CheckedIndex = Callable[[Catalog, Path], OpenedIndex]
+Check = Callable[[Catalog, Path], OpenedIndex]
 CheckLarge = Callable[[Catalog, OpenedIndex], None]
-
-
-def _stamp(path: Path) -> Stamp:
-    stamp = read_stamp(path)
-    assert stamp is not None
-    return stamp
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -42,98 +42,100 @@ def test_the_file_is_the_one_that_an_open_index_is_saved_to(
         if count:
             ids = catalog.images.store(make_batch([f"/{n}" for n in range(count)]))
             catalog.images.hide(ids[7:90])
-        ordinary, direct = tmp_path / "ordinary.faiss", tmp_path / "direct.faiss"
-        assert save_index(open_index(catalog, ordinary), catalog, ordinary)
-        assert settle_index(catalog, direct) is None
-    assert direct.read_bytes() == ordinary.read_bytes()
+        ordinary, direct = tmp_path / "ordinary", tmp_path / "direct"
+        save_at(catalog, ordinary)
+        assert settle_at(catalog, direct) is None
+    assert delta_in(direct).read_bytes() == delta_in(ordinary).read_bytes()
+    one, other = manifest_in(direct), manifest_in(ordinary)
+    assert (one.state, one.count, one.kind, one.recall) == (
+        other.state,
+        other.count,
+        other.kind,
+        other.recall,
+    )
 
 
-def test_a_file_that_is_current_is_left_as_it_is(
-    catalog: Catalog, saved: bytes, index_file: Path
+def test_files_that_are_current_are_left_as_they_are(
+    catalog: Catalog, saved: dict[str, bytes], folder: Path
 ) -> None:
-    before = index_file.stat()
-    assert settle_index(catalog, index_file) is None
-    after = index_file.stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    before = {path: path.stat() for path in folder.iterdir()}
+    assert settle_at(catalog, folder) is None
+    after = {path: path.stat() for path in folder.iterdir()}
+    assert {path: (each.st_ino, each.st_mtime_ns) for path, each in before.items()} == {
+        path: (each.st_ino, each.st_mtime_ns) for path, each in after.items()
+    }
 
 
-@pytest.mark.parametrize("place", [0, 60, -30])
+@pytest.mark.parametrize("position", [0, 60, -30])
+@pytest.mark.parametrize("which", ["manifest", "delta"])
 def test_a_damaged_file_is_written_anew(
-    catalog: Catalog, saved: bytes, index_file: Path, check: CheckedIndex, place: int
-) -> None:
-    harmed = bytearray(saved)
-    harmed[place] ^= 1
-    index_file.write_bytes(harmed)
-    assert settle_index(catalog, index_file) is None
-    assert index_file.read_bytes() == saved
-    assert check(catalog, index_file).state == "current"
-
-
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_write_that_fails_leaves_the_old_file(
     catalog: Catalog,
-    saved: bytes,
-    index_file: Path,
-    make_batch: MakeBatch,
-    check: CheckedIndex,
-    monkeypatch: pytest.MonkeyPatch,
-    call: str,
+    saved: dict[str, bytes],
+    folder: Path,
+    check: Check,
+    which: str,
+    position: int,
 ) -> None:
-    catalog.images.store(make_batch(["/new"], seed=1))
-
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "the disk is full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os if call == "fsync" else Path, call, fail)
-        assert settle_index(catalog, index_file) is None
-    assert index_file.read_bytes() == saved
-    assert not list(index_file.parent.glob("*.tmp"))
-    assert check(catalog, index_file).state == "caught up"
+    delta = delta_in(folder)
+    whole, path = delta.read_bytes(), delta if which == "delta" else folder / MANIFEST
+    flip_bit(path, position % path.stat().st_size)
+    assert settle_at(catalog, folder) is None
+    assert delta_in(folder).read_bytes() == whole
+    assert not delta.exists(), "files are never changed, but exchanged for others"
+    assert check(catalog, folder).origin == "current"
 
 
+@pytest.mark.parametrize("changed", [True, False])
 def test_what_a_killed_process_left_is_cleared_away(
-    catalog: Catalog, saved: bytes, index_file: Path, make_batch: MakeBatch, check: CheckedIndex
+    catalog: Catalog,
+    saved: dict[str, bytes],
+    folder: Path,
+    make_batch: MakeBatch,
+    check: Check,
+    changed: bool,
 ) -> None:
-    catalog.images.store(make_batch(["/new"], seed=1))
-    index_file.with_name("index.faiss.4711.tmp").write_bytes(b"half an index")
-    main_path(index_file).write_bytes(b"another's")
-    assert settle_index(catalog, index_file) is None
-    assert not list(index_file.parent.glob("*.tmp"))
-    assert not main_path(index_file).exists()
-    assert check(catalog, index_file).state == "current"
+    if changed:
+        catalog.images.store(make_batch(["/new"], seed=1))
+    for name in (f"delta-{'0' * 32}.faiss", f"segment-{'1' * 32}.faiss"):
+        (folder / name).write_bytes(b"never named")
+        (folder / f"{name}.4711.tmp").write_bytes(b"half an index")
+    (folder / "manifest.json.4711.tmp").write_bytes(b"half a manifest")
+    (folder / "README").write_text("somebody else's")
+    assert settle_at(catalog, folder) is None
+    assert sorted(files_in(folder)) == sorted(["README", MANIFEST, delta_in(folder).name])
+    assert check(catalog, folder).origin == "current"
 
 
-def test_an_arranged_index_is_opened_to_be_settled(
-    large: Catalog, index_file: Path, check_large: CheckLarge, add: Callable[..., None]
+def test_an_index_with_a_segment_is_opened_to_be_settled(
+    large: Catalog, folder: Path, check_large: CheckLarge, add: Callable[..., None]
 ) -> None:
     add(large, 3)
-    opened = settle_index(large, index_file)
+    opened = settle_at(large, folder)
     assert opened is not None
-    assert opened.state == "caught up"
+    assert opened.origin == "caught up"
     check_large(large, opened)
-    assert _stamp(index_file).generation == large.generation()
+    assert manifest_in(folder).state == large.state()
 
 
-def test_from_arranged_to_exact_and_on(
-    large: Catalog, index_file: Path, check_large: CheckLarge, add: Callable[..., None]
+def test_from_a_segment_to_exact_and_on(
+    large: Catalog, folder: Path, check_large: CheckLarge, add: Callable[..., None]
 ) -> None:
     large.prefer("exact", None)
-    opened = settle_index(large, index_file)
-    assert opened is not None
-    assert opened.vectors.main is None
-    assert not main_path(index_file).exists()
+    assert settle_at(large, folder) is None
+    assert manifest_in(folder).segment is None
+    assert len(files_in(folder)) == 2, "the segment's file is gone"
+    check_large(large, open_at(large, folder))
     add(large, 3)
-    assert settle_index(large, index_file) is None
-    check_large(large, open_index(large, index_file))
-    assert _stamp(index_file).count == 123
+    assert settle_at(large, folder) is None
+    check_large(large, open_at(large, folder))
+    assert manifest_in(folder).count == 123
 
 
 SETTLED = """
 import sys
 from pathlib import Path
 from index.catalog.catalog import Catalog
-from index.sync import settle_index
+from tests.support.indexes import settle_at
 
 def peak():
     [line] = [line for line in open("/proc/self/status") if line.startswith("VmHWM:")]
@@ -142,8 +144,8 @@ def peak():
 peaks = []
 for folder in map(Path, sys.argv[1:]):
     with Catalog.open(folder / "catalog.sqlite") as catalog:
-        assert settle_index(catalog, folder / "index.faiss") is None
-        assert settle_index(catalog, folder / "index.faiss") is None
+        assert settle_at(catalog, folder / "index") is None
+        assert settle_at(catalog, folder / "index") is None
     peaks.append(peak())
 print(peaks[1] - peaks[0])
 """
@@ -164,6 +166,6 @@ def test_the_memory_it_takes_does_not_grow_with_the_number_of_images(
                 catalog.images.store(make_batch(paths, embeddings=drawn, seed=piece))
     command = [sys.executable, "-c", SETTLED, str(few), str(many)]
     child = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
-    index_bytes = (many / "index.faiss").stat().st_size
+    index_bytes = delta_in(many / "index").stat().st_size
     assert index_bytes > 36e6
     assert int(child.stdout) < index_bytes / 4

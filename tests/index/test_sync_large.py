@@ -1,18 +1,32 @@
-"""A large catalog's index catches up beside what was arranged, whatever the files are like."""
+"""A large catalog's index catches up beside its segment, whatever its files are like."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from index.catalog.catalog import Catalog
 from index.catalog.images import Batch
 from index.records import Floats
-from index.sync import OpenedIndex, open_index, save_index
-from index.vectors.files import main_path, read_main_stamp, read_small
+from index.sync import CatchUpLimits, OpenedIndex, save_index
+from index.vectors.manifest import MANIFEST
+from tests.support.indexes import (
+    checked_at,
+    delta_in,
+    faiss_of,
+    files_in,
+    flip_bit,
+    manifest_in,
+    open_at,
+    save_at,
+    segment_in,
+    segment_of,
+)
 
 MakeBatch = Callable[..., Batch]
 Likenesses = Callable[..., Floats]
@@ -20,44 +34,36 @@ NewCatalog = Callable[..., AbstractContextManager[Catalog]]
 Check = Callable[[Catalog, OpenedIndex], None]
 
 
-@pytest.fixture(autouse=True)
-def few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure by few queries, lest every test takes long."""
-    monkeypatch.setattr("index.vectors.build.QUERIES", 20)
+def _key(folder: Path) -> str:
+    """Return the key of the saved segment."""
+    return segment_in(folder).name.removeprefix("segment-").removesuffix(".faiss")
 
 
-def _key(opened: OpenedIndex | None) -> str:
-    """Return what tells the arrangement in use from every other."""
-    assert opened is not None
-    assert opened.vectors.main is not None
-    return opened.vectors.main.key
-
-
-def _saved_key(path: Path) -> str:
-    stamp = read_main_stamp(main_path(path))
-    assert stamp is not None
-    return stamp.key
+def _facts(opened: OpenedIndex) -> tuple[str, str, int]:
+    """Return what opening took, the segment in use, and how many images lie beside it."""
+    return opened.origin, segment_of(opened).key, len(faiss_of(opened).delta)
 
 
 def _check_saved_again(
-    catalog: Catalog, opened: OpenedIndex, path: Path, check_large: Check
+    catalog: Catalog, opened: OpenedIndex, folder: Path, check_large: Check
 ) -> None:
-    before = main_path(path).read_bytes()
-    assert save_index(opened, catalog, path)
-    again = open_index(catalog, path)
-    assert again.state == "current"
+    before = segment_in(folder).stat()
+    assert save_index(opened, catalog)
+    again = open_at(catalog, folder)
+    assert again.origin == "current"
     check_large(catalog, again)
-    assert main_path(path).read_bytes() == before, "what was arranged is not written again"
+    after = segment_in(folder).stat()
+    assert after.st_ino == before.st_ino, "the segment is not written again"
 
 
-def test_an_arranged_index_is_kept_in_two_files(
-    large: Catalog, index_file: Path, check_large: Check
+def test_an_index_with_a_segment_lies_in_two_files_and_a_manifest(
+    large: Catalog, folder: Path, check_large: Check
 ) -> None:
-    assert _key(open_index(large, index_file)) == _saved_key(index_file)
-    assert read_small(index_file) is not None
-    opened = open_index(large, index_file)
-    assert (opened.state, opened.count, opened.generation) == ("current", 120, large.generation())
-    assert opened.vectors.kind == "IVF16, PQ8x4fs, SQ8"
+    names = {MANIFEST, segment_in(folder).name, delta_in(folder).name}
+    assert set(files_in(folder)) == names
+    opened = open_at(large, folder)
+    assert _facts(opened) == ("current", _key(folder), 0)
+    assert faiss_of(opened).kind == manifest_in(folder).kind == "IVF16, PQ8x4fs, SQ8"
     check_large(large, opened)
 
 
@@ -71,131 +77,170 @@ def test_an_arranged_index_is_kept_in_two_files(
     ],
     ids=["hidden", "deleted", "hidden and shown again", "hidden and deleted"],
 )
-def test_images_that_go_are_dropped_without_arranging_anew(
-    large: Catalog, index_file: Path, check_large: Check, verbs: list[tuple[str, list[int]]]
+def test_images_that_go_are_masked_and_the_segment_stays(
+    large: Catalog, folder: Path, check_large: Check, verbs: list[tuple[str, list[int]]]
 ) -> None:
-    key = _saved_key(index_file)
     for verb, ids in verbs:
         getattr(large.images, verb)(ids)
-    opened = open_index(large, index_file)
-    assert (opened.state, _key(opened)) == ("caught up", key)
+    opened = open_at(large, folder)
+    assert _facts(opened)[:2] == ("caught up", _key(folder))
     check_large(large, opened)
-    _check_saved_again(large, opened, index_file, check_large)
+    _check_saved_again(large, opened, folder, check_large)
 
 
-def test_images_that_come_are_found_without_arranging_anew(
-    large: Catalog, index_file: Path, check_large: Check, add: Callable[..., None]
+def test_images_that_come_are_found_and_the_segment_stays(
+    large: Catalog, folder: Path, check_large: Check, add: Callable[..., None]
 ) -> None:
-    key = _saved_key(index_file)
     add(large, 8)
-    opened = open_index(large, index_file)
-    assert (opened.state, _key(opened), opened.vectors.fresh) == ("caught up", key, 8)
+    opened = open_at(large, folder)
+    assert _facts(opened) == ("caught up", _key(folder), 8)
     check_large(large, opened)
-    _check_saved_again(large, opened, index_file, check_large)
+    _check_saved_again(large, opened, folder, check_large)
 
 
 def test_new_content_of_an_image_takes_the_place_of_the_old(
-    large: Catalog, index_file: Path, check_large: Check, add: Callable[..., None]
+    large: Catalog, folder: Path, check_large: Check, add: Callable[..., None]
 ) -> None:
-    key = _saved_key(index_file)
     add(large, 3, ids=[10, 20, 120])
-    opened = open_index(large, index_file)
-    assert (opened.state, _key(opened), opened.vectors.fresh) == ("caught up", key, 3)
+    opened = open_at(large, folder)
+    assert _facts(opened) == ("caught up", _key(folder), 3)
     check_large(large, opened)
-    _check_saved_again(large, opened, index_file, check_large)
+    _check_saved_again(large, opened, folder, check_large)
 
 
 def test_an_image_that_was_hidden_when_it_was_saved_can_be_shown_again(
-    large: Catalog, index_file: Path, check_large: Check
+    large: Catalog, folder: Path, check_large: Check
 ) -> None:
     large.images.hide([11, 12])
-    assert save_index(open_index(large, index_file), large, index_file)
+    save_at(large, folder)
     large.images.reveal([11, 12])
-    opened = open_index(large, index_file)
-    assert opened.state == "caught up"
+    opened = open_at(large, folder)
+    assert opened.origin == "caught up"
     check_large(large, opened)
-    _check_saved_again(large, opened, index_file, check_large)
+    _check_saved_again(large, opened, folder, check_large)
 
 
+@pytest.mark.parametrize("harm", ["lost", "cut off", "a flipped bit"])
 @pytest.mark.parametrize("saved", [False, True])
-def test_where_the_small_file_is_lost_the_large_one_catches_up(
-    large: Catalog, index_file: Path, check_large: Check, add: Callable[..., None], saved: bool
+def test_where_the_delta_is_no_use_the_segment_catches_up(
+    large: Catalog,
+    folder: Path,
+    check_large: Check,
+    add: Callable[..., None],
+    saved: bool,
+    harm: str,
 ) -> None:
-    key = _saved_key(index_file)
+    key = _key(folder)
     add(large, 4)
     large.images.delete([1, 2])
     large.images.hide([3])
     if saved:
-        assert save_index(open_index(large, index_file), large, index_file)
-    index_file.unlink()
-    opened = open_index(large, index_file)
-    assert (opened.state, _key(opened)) == ("caught up", key)
+        save_at(large, folder)
+    _harm(delta_in(folder), harm)
+    opened = open_at(large, folder)
+    assert _facts(opened)[:2] == ("caught up", key)
     check_large(large, opened)
+    _check_saved_again(large, opened, folder, check_large)
 
 
-@pytest.mark.parametrize("harm", ["lost", "cut off", "another's stamp"])
-def test_where_the_large_file_is_no_use_it_is_arranged_anew(
-    large: Catalog, index_file: Path, check_large: Check, harm: str
-) -> None:
-    path, key = main_path(index_file), _saved_key(index_file)
+def _harm(path: Path, harm: str) -> None:
     data = path.read_bytes()
     if harm == "lost":
         path.unlink()
     elif harm == "cut off":
         path.write_bytes(data[: len(data) // 2])
+    elif harm == "grown":
+        path.write_bytes(data + bytes(8))
+    elif harm == "another":
+        path.write_bytes(np.random.default_rng(0).bytes(len(data)))
     else:
-        path.write_bytes(data.replace(b'"dim": 16', b'"dim": 17'))
-    opened = open_index(large, index_file)
-    assert opened.state == "rebuilt"
-    assert _key(opened) != key
-    check_large(large, opened)
-    assert save_index(opened, large, index_file)
-    assert _saved_key(index_file) == _key(opened)
-    assert open_index(large, index_file).state == "current"
+        flip_bit(path, len(data) // 2)
 
 
-def test_a_small_file_beside_another_large_one_is_passed_over(
-    large: Catalog, index_file: Path, check_large: Check, add: Callable[..., None]
+@pytest.mark.parametrize("harm", ["lost", "cut off", "grown", "another", "a flipped bit"])
+def test_where_the_segment_is_no_use_it_is_built_anew(
+    large: Catalog, folder: Path, check_large: Check, harm: str
 ) -> None:
-    add(large, 4)
-    large.images.hide([3])
-    assert save_index(open_index(large, index_file), large, index_file)
-    old = index_file.read_bytes()
-    main_path(index_file).unlink()
-    rebuilt = open_index(large, index_file)
-    assert save_index(rebuilt, large, index_file)
-    index_file.write_bytes(old)
-    opened = open_index(large, index_file)
-    assert (opened.state, _key(opened)) == ("current", _key(rebuilt))
+    path, key = segment_in(folder), _key(folder)
+    _harm(path, harm)
+    state, problems = checked_at(large, folder)
+    assert state == "damaged (will be rebuilt)"
+    assert problems == [f"{path} is damaged; delete it, and it is built anew"]
+    opened = open_at(large, folder)
+    assert opened.origin == "rebuilt"
+    assert segment_of(opened).key != key
     check_large(large, opened)
+    assert save_index(opened, large)
+    assert _key(folder) == segment_of(opened).key
+    assert open_at(large, folder).origin == "current"
+    assert checked_at(large, folder) == ("current", [])
 
 
-def test_a_large_file_written_beside_new_images_is_not_taken_for_the_whole(
+def test_a_bit_that_the_disk_flips_by_itself_is_found_by_status(
+    large: Catalog, folder: Path
+) -> None:
+    path = segment_in(folder)
+    before = path.stat()
+    flip_bit(path, before.st_size - 1)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert open_at(large, folder).origin == "current", "nobody has written to the file"
+    assert checked_at(large, folder)[0] == "damaged (will be rebuilt)"
+
+
+def test_a_segment_that_was_copied_is_read_whole_once(
+    large: Catalog, folder: Path, check_large: Check
+) -> None:
+    path, entry = segment_in(folder), manifest_in(folder).segment
+    assert entry is not None
+    path.write_bytes(path.read_bytes())
+    assert path.stat().st_mtime_ns != entry.file.mtime_ns
+    opened = open_at(large, folder)
+    assert opened.origin == "current"
+    check_large(large, opened)
+    assert path.stat().st_mtime_ns == entry.file.mtime_ns, "the next one need not read it"
+
+
+def test_a_segment_of_another_dim_is_passed_over(
     large: Catalog,
-    index_file: Path,
-    check_large: Check,
-    add: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    tmp_path: Path,
+    new_catalog: NewCatalog,
+    make_batch: MakeBatch,
+    likenesses: Likenesses,
+) -> None:
+    with new_catalog(dim=8, dtype="float16") as other:
+        drawn = likenesses(120, 8, seed=5)
+        other.images.store(make_batch([f"/{each}" for each in range(120)], embeddings=drawn))
+        other.prefer("compressed", None)
+        save_at(other, tmp_path / "other")
+    for path in folder.iterdir():
+        path.unlink()
+    for path in (tmp_path / "other").iterdir():
+        path.replace(folder / path.name)
+    assert open_at(large, folder).origin == "rebuilt"
+
+
+def test_a_segment_written_beside_new_images_is_not_taken_for_the_whole(
+    large: Catalog, folder: Path, check_large: Check, add: Callable[..., None]
 ) -> None:
     add(large, 4)
-    opened = open_index(large, index_file)
-    main_path(index_file).unlink()
+    opened = open_at(large, folder)
+    segment_in(folder).unlink()
+    assert save_index(opened, large), "the segment is written again, from where it is mapped"
+    entry = manifest_in(folder).segment
+    assert entry is not None
+    assert entry.state is None
+    check_large(large, open_at(large, folder))
+    delta_in(folder).unlink()
+    opened = open_at(large, folder)
+    assert opened.origin == "rebuilt"
+    check_large(large, opened)
 
-    def fail(*_: object) -> None:
-        raise OSError("the disk fails")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("index.sync.write_small", fail)
-        assert not save_index(opened, large, index_file)
-    assert _saved_key(index_file) == _key(opened), "the large file was written first"
-    index_file.unlink()
-    check_large(large, open_index(large, index_file))
-
-
-@pytest.mark.parametrize("which", ["both", "large alone", "large beside its own small one"])
+@pytest.mark.parametrize("which", ["all", "files under this manifest's names", "the manifest"])
 def test_the_files_of_another_catalog_are_passed_over(
     large: Catalog,
-    index_file: Path,
+    folder: Path,
     tmp_path: Path,
     new_catalog: NewCatalog,
     make_batch: MakeBatch,
@@ -203,29 +248,33 @@ def test_the_files_of_another_catalog_are_passed_over(
     check_large: Check,
     which: str,
 ) -> None:
+    other = tmp_path / "other"
     with new_catalog(dim=16, dtype="float16") as twin:
         drawn = likenesses(120, 16, seed=5)
         twin.images.store(make_batch([f"/{each}" for each in range(120)], embeddings=drawn))
         twin.prefer("compressed", None)
-        other = tmp_path / "other.faiss"
-        assert save_index(open_index(twin, other), twin, other)
-    main_path(other).replace(main_path(index_file))
-    if which == "both":
-        other.replace(index_file)
-    elif which == "large alone":
-        index_file.unlink()
-    opened = open_index(large, index_file)
-    assert opened.state == "rebuilt"
+        save_at(twin, other)
+    if which == "files under this manifest's names":
+        segment_in(other).replace(segment_in(folder))
+        delta_in(other).replace(delta_in(folder))
+    elif which == "the manifest":
+        (other / MANIFEST).replace(folder / MANIFEST)
+    else:
+        for path in other.iterdir():
+            path.replace(folder / path.name)
+    opened = open_at(large, folder)
+    assert opened.origin == "rebuilt"
     check_large(large, opened)
 
 
-def test_where_most_has_changed_it_is_arranged_anew(
-    large: Catalog, index_file: Path, check_large: Check, monkeypatch: pytest.MonkeyPatch
+def test_where_most_has_changed_it_is_built_anew(
+    large: Catalog, folder: Path, check_large: Check
 ) -> None:
-    monkeypatch.setattr("index.sync.FRESH", 10)
+    limits = CatchUpLimits(images=10, share=0.5)
     large.images.hide(list(range(1, 41)))
-    assert open_index(large, index_file).state == "caught up", "40 of 80 is no more than half"
+    opened = open_at(large, folder, catch_up=limits)
+    assert opened.origin == "caught up", "40 of 80 is no more than half"
     large.images.hide([41])
-    opened = open_index(large, index_file)
-    assert opened.state == "rebuilt"
+    opened = open_at(large, folder, catch_up=limits)
+    assert opened.origin == "rebuilt"
     check_large(large, opened)

@@ -1,223 +1,204 @@
-"""A large catalog's index is arranged anew when that is due, and only for one who will save it."""
+"""A large catalog's index is reorganised when that is due, and only for one who will save it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch
-from index.records import Floats
-from index.sync import OpenedIndex, open_index, peek_index, save_index
-from index.vectors.files import main_path, read_main_stamp
+from index.sync import OpenedIndex, save_index
+from index.vectors.choose import FaissLimits
+from tests.support.indexes import (
+    checked_at,
+    delta_in,
+    faiss_of,
+    files_in,
+    open_at,
+    save_at,
+    segment_in,
+    segment_of,
+)
 
-MakeBatch = Callable[..., Batch]
-Likenesses = Callable[..., Floats]
-NewCatalog = Callable[..., AbstractContextManager[Catalog]]
 Check = Callable[[Catalog, OpenedIndex], None]
+# Merge a delta of more than five.
+SMALL = FaissLimits(delta=5)
 
 
-@pytest.fixture(autouse=True)
-def few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure by few queries, lest every test takes long."""
-    monkeypatch.setattr("index.vectors.build.QUERIES", 20)
-
-
-def _key(opened: OpenedIndex | None) -> str:
-    """Return what tells the arrangement in use from every other."""
-    assert opened is not None
-    assert opened.vectors.main is not None
-    return opened.vectors.main.key
-
-
-def _saved_key(path: Path) -> str:
-    stamp = read_main_stamp(main_path(path))
-    assert stamp is not None
-    return stamp.key
-
-
-def _settled(catalog: Catalog, path: Path) -> OpenedIndex:
+def _settled(catalog: Catalog, folder: Path, limits: FaissLimits | None = None) -> OpenedIndex:
     """Return the index as `engine index` leaves it."""
-    opened = open_index(catalog, path, settle=True)
-    if opened.state != "current":
-        assert save_index(opened, catalog, path)
+    opened = open_at(catalog, folder, limits, settle=True)
+    if opened.origin != "current":
+        assert save_index(opened, catalog)
     return opened
 
 
-def test_arranging_tells_how_far_it_has_come(large: Catalog, tmp_path: Path) -> None:
+def _delta(opened: OpenedIndex) -> int:
+    return len(faiss_of(opened).delta)
+
+
+def test_a_build_tells_how_far_it_has_come(large: Catalog, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
 
     def progress(done: int, total: int) -> None:
         told.append((done, total))
 
-    assert open_index(large, tmp_path / "none.faiss", progress=progress).state == "rebuilt"
+    assert open_at(large, tmp_path / "none", progress=progress).origin == "rebuilt"
     assert (told[0], told[-1]) == ((0, 120), (120, 120))
 
 
-def test_fewer_images_than_lists_are_compared_whole(
-    catalog: Catalog, five: list[int], index_file: Path
+def test_fewer_images_than_lists_make_no_segment(
+    catalog: Catalog, five: list[int], folder: Path
 ) -> None:
     catalog.prefer("compressed", None)
-    assert _settled(catalog, index_file).vectors.main is None
-    assert open_index(catalog, index_file).state == "current"
+    assert faiss_of(_settled(catalog, folder)).segment is None
+    assert open_at(catalog, folder).origin == "current"
+    assert _settled(catalog, folder).origin == "current"
 
 
-def test_much_that_is_new_is_arranged_beside_the_rest_when_an_index_is_settled(
-    large: Catalog,
-    index_file: Path,
-    check_large: Check,
-    add: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_large_delta_is_merged_into_the_segment_by_who_settles(
+    large: Catalog, folder: Path, check_large: Check, add: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("index.sync.FRESH", 5)
-    key = _saved_key(index_file)
+    before = segment_in(folder)
     add(large, 5)
-    opened = _settled(large, index_file)
-    assert (opened.vectors.fresh, _key(opened)) == (5, key), "five are not yet much"
+    opened = _settled(large, folder, SMALL)
+    assert (_delta(opened), segment_in(folder)) == (5, before), "five are not yet much"
     add(large, 2, ids=[7, 121], seed=8)
     large.images.hide([1])
     large.images.delete([2])
-    assert open_index(large, index_file).vectors.fresh == 6, "only for one who will save it"
-    opened = _settled(large, index_file)
-    assert (opened.state, opened.vectors.fresh) == ("caught up", 0)
-    assert _key(opened) == _saved_key(index_file) != key
-    assert opened.vectors.main is not None
-    assert (opened.vectors.main.total, opened.vectors.main.trained_on) == (126, 120)
+    assert _delta(open_at(large, folder, SMALL)) == 6, "only for one who will save it"
+    opened = _settled(large, folder, SMALL)
+    assert (opened.origin, _delta(opened)) == ("settled", 0)
+    assert segment_in(folder).name == f"segment-{segment_of(opened).key}.faiss" != before.name
+    assert not before.exists()
+    assert (segment_of(opened).total, segment_of(opened).trained_on) == (126, 120)
     check_large(large, opened)
-    again = open_index(large, index_file)
-    assert again.state == "current"
+    again = open_at(large, folder)
+    assert again.origin == "current"
     check_large(large, again)
     large.images.hide([121])
-    check_large(large, open_index(large, index_file))
+    check_large(large, open_at(large, folder))
 
 
-def test_what_a_search_has_caught_up_is_arranged_the_next_time_an_index_is_settled(
-    large: Catalog,
-    index_file: Path,
-    check_large: Check,
-    add: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
+def test_what_a_search_has_caught_up_is_merged_the_next_time(
+    large: Catalog, folder: Path, check_large: Check, add: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("index.sync.FRESH", 5)
     add(large, 6)
-    assert save_index(open_index(large, index_file), large, index_file)
-    opened = _settled(large, index_file)
-    assert opened.vectors.fresh == 0
-    check_large(large, open_index(large, index_file))
+    save_at(large, folder, SMALL)
+    opened = _settled(large, folder, SMALL)
+    assert (opened.origin, _delta(opened)) == ("settled", 0)
+    check_large(large, open_at(large, folder))
 
 
-def test_a_share_of_what_is_arranged_may_be_new(
-    large: Catalog, index_file: Path, add: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+def test_a_share_of_the_segment_may_lie_in_the_delta(
+    large: Catalog, folder: Path, add: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("index.sync.FRESH", 0)
-    monkeypatch.setattr("index.sync.FRESH_SHARE", 0.1)
+    limits = FaissLimits(delta=0, delta_share=0.1)
     add(large, 12)
-    assert _settled(large, index_file).vectors.fresh == 12
+    assert _delta(_settled(large, folder, limits)) == 12
     add(large, 1, seed=8)
-    assert _settled(large, index_file).vectors.fresh == 0
+    assert _delta(_settled(large, folder, limits)) == 0
 
 
-def test_an_index_that_has_grown_a_lot_is_arranged_anew_when_it_is_settled(
-    large: Catalog,
-    index_file: Path,
-    check_large: Check,
-    add: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
+def test_an_index_that_has_grown_a_lot_is_built_anew_by_who_settles(
+    large: Catalog, folder: Path, check_large: Check, add: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("index.sync.GROWTH", 1.1)
-    key = _saved_key(index_file)
+    limits = FaissLimits(growth=1.1)
+    before = segment_in(folder)
     add(large, 12)
-    assert _key(_settled(large, index_file)) == key
+    _settled(large, folder, limits)
+    assert segment_in(folder) == before
     add(large, 1, seed=8)
-    assert _key(_settled(large, index_file)) == key
-    assert open_index(large, index_file).state == "current", "only for one who will save it"
-    opened = _settled(large, index_file)
-    assert (opened.state, opened.vectors.fresh) == ("rebuilt", 0)
-    assert opened.vectors.main is not None
-    assert opened.vectors.main.trained_on == 133
-    check_large(large, open_index(large, index_file))
+    assert segment_of(open_at(large, folder, limits)).trained_on == 120, "nobody will save it"
+    opened = _settled(large, folder, limits)
+    assert (opened.origin, _delta(opened)) == ("settled", 0)
+    assert segment_of(opened).trained_on == 133
+    check_large(large, open_at(large, folder))
 
 
-def test_an_index_much_of_which_is_hidden_is_arranged_anew_when_it_is_settled(
-    large: Catalog, index_file: Path, check_large: Check, monkeypatch: pytest.MonkeyPatch
+def test_an_index_much_of_which_is_hidden_is_built_anew_by_who_settles(
+    large: Catalog, folder: Path, check_large: Check
 ) -> None:
-    monkeypatch.setattr("index.sync.HIDDEN_SHARE", 0.1)
-    key = _saved_key(index_file)
+    limits = FaissLimits(hidden_share=0.1)
+    before = segment_in(folder)
     large.images.hide(list(range(1, 13)))
-    assert _key(_settled(large, index_file)) == key
-    assert _key(_settled(large, index_file)) == key, "a tenth is not yet much"
+    _settled(large, folder, limits)
+    assert segment_in(folder) == before, "a tenth is not yet much"
     large.images.delete([13])
-    assert _key(_settled(large, index_file)) == key
-    opened = _settled(large, index_file)
-    assert opened.state == "rebuilt"
-    assert opened.vectors.main is not None
-    assert opened.vectors.main.total == 107
-    check_large(large, open_index(large, index_file))
+    opened = _settled(large, folder, limits)
+    assert opened.origin == "settled"
+    assert segment_of(opened).total == 107
+    check_large(large, open_at(large, folder))
 
 
 def test_whoever_asks_for_exact_search_gets_it_and_can_go_back(
-    large: Catalog, index_file: Path, check_large: Check
+    large: Catalog, folder: Path, check_large: Check
 ) -> None:
     large.prefer("exact", None)
-    assert open_index(large, index_file).state == "current", "only for one who will save it"
-    opened = _settled(large, index_file)
-    assert (opened.state, opened.vectors.kind) == ("rebuilt", "exact float16")
-    assert not main_path(index_file).exists()
-    assert open_index(large, index_file).vectors.main is None
-    check_large(large, open_index(large, index_file))
+    assert open_at(large, folder).origin == "current", "only for one who will save it"
+    opened = _settled(large, folder)
+    assert (opened.origin, faiss_of(opened).kind) == ("settled", "exact float16")
+    assert len(files_in(folder)) == 2, "there is no segment"
+    assert faiss_of(open_at(large, folder)).segment is None
+    check_large(large, open_at(large, folder))
     large.prefer("compressed", None)
-    opened = _settled(large, index_file)
-    assert opened.state == "rebuilt"
-    assert _key(opened) == _saved_key(index_file)
-    check_large(large, open_index(large, index_file))
+    opened = _settled(large, folder)
+    assert opened.origin == "settled"
+    assert segment_in(folder).name == f"segment-{segment_of(opened).key}.faiss"
+    check_large(large, open_at(large, folder))
 
 
 @pytest.mark.slow
-def test_whoever_grants_less_memory_gets_coarser_codes(
-    large: Catalog, index_file: Path, check_large: Check
-) -> None:
+def test_whoever_grants_less_memory_gets_coarser_codes(large: Catalog, folder: Path) -> None:
     large.prefer(None, 1)
-    opened = _settled(large, index_file)
-    assert (opened.state, opened.vectors.kind) == ("rebuilt", "IVF16, PQ8x4fs, SQ4")
-    assert _settled(large, index_file).state == "current"
-    assert set(open_index(large, index_file).vectors.ids.tolist()) == set(range(1, 121))
+    opened = _settled(large, folder)
+    assert (opened.origin, faiss_of(opened).kind) == ("settled", "IVF16, PQ8x4fs, SQ4")
+    assert _settled(large, folder).origin == "current"
+    assert set(open_at(large, folder).vectors.ids.tolist()) == set(range(1, 121))
 
 
-def test_a_peek_never_arranges(large: Catalog, index_file: Path, tmp_path: Path) -> None:
-    assert peek_index(large, tmp_path / "none.faiss") is None
-    main_path(index_file).unlink()
-    assert peek_index(large, index_file) is None
+def test_a_check_never_builds(large: Catalog, folder: Path, tmp_path: Path) -> None:
+    assert checked_at(large, tmp_path / "none") == ("missing (will be rebuilt)", [])
+    assert not (tmp_path / "none").exists()
+    before = files_in(folder)
+    segment_in(folder).unlink()
+    del before[segment_in(folder).name]
+    assert checked_at(large, folder)[0] == "damaged (will be rebuilt)"
+    assert files_in(folder) == before
 
 
-def test_a_peek_shows_what_can_be_had_soon(
-    large: Catalog, index_file: Path, check_large: Check, add: Callable[..., None]
+def test_a_check_tells_what_will_be_done(
+    large: Catalog, folder: Path, add: Callable[..., None]
 ) -> None:
-    opened = peek_index(large, index_file)
-    assert opened is not None
-    assert opened.state == "current"
+    assert checked_at(large, folder) == ("current", [])
     add(large, 3)
     large.images.delete([1])
-    opened = peek_index(large, index_file)
-    assert opened is not None
-    assert opened.state == "caught up"
-    check_large(large, opened)
+    assert checked_at(large, folder) == ("stale (will catch up)", [])
+    save_at(large, folder)
+    assert checked_at(large, folder) == ("current", [])
 
 
-def test_a_peek_builds_what_is_compared_whole(catalog: Catalog, five: list[int]) -> None:
-    opened = peek_index(catalog, Path("nowhere.faiss"))
-    assert opened is not None
-    assert (opened.state, opened.vectors.ids.tolist()) == ("rebuilt", five)
+def test_a_check_compares_the_number_of_images(
+    catalog: Catalog, saved: object, folder: Path
+) -> None:
+    with catalog.database.writing() as connection:
+        # No verb of the catalog does that: it would be another generation.
+        connection.exec_driver_sql("UPDATE images SET missing_since = '2026-01-01' WHERE id = 1")
+    assert checked_at(catalog, folder) == ("current", ["the index shows 5 of 4 images"])
+    assert delta_in(folder).exists()
 
 
-def test_an_arranged_index_stays_so_until_it_is_well_below_the_threshold(
-    large: Catalog, index_file: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_segment_stays_until_its_images_are_well_below_the_threshold(
+    large: Catalog, folder: Path
 ) -> None:
     large.prefer("auto", None)
-    numbers = 120 * large.identity.dim
-    for threshold, arranged in ((numbers, True), (2 * numbers, False), (numbers, False)):
-        monkeypatch.setattr("index.vectors.choose.EXACT_NUMBERS", threshold)
-        monkeypatch.setattr("index.sync.EXACT_NUMBERS", threshold)
-        assert (_settled(large, index_file).vectors.main is not None) == arranged
+    components = 120 * large.identity.dim
+    for threshold, has_segment in (
+        (components, True),
+        (2 * components, False),
+        (components, False),
+        (components - 1, True),
+    ):
+        opened = _settled(large, folder, FaissLimits(exact_components=threshold))
+        assert (faiss_of(opened).segment is not None) == has_segment

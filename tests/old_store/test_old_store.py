@@ -26,8 +26,8 @@ def _found(report: SearchReport, old: OldStore) -> list[list[Any]]:
 def _assert_same(found: list[list[Any]], recorded: list[list[Any]], old: OldStore) -> None:
     """Hold hits against those of the old release; equal scores may come in either order."""
     scores = [hit[1] for hit in recorded]
-    # A compressed index may be arranged anew, and then rounds scores in another way.
-    tolerance = 1e-6 if old.answers["status"]["index"].startswith("exact") else 2e-3
+    # A compressed index is built anew, and then rounds scores in another way.
+    tolerance = 1e-6 if old.answers["status"]["index"].startswith("exact") else 5e-3
     assert [hit[1] for hit in found] == pytest.approx(scores, abs=tolerance)
     known = {hit[0]: hit[1:] for hit in recorded}
     for path, score, label, category in found:

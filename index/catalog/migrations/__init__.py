@@ -12,7 +12,13 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection
 
-from index.catalog.migrations import m0001_tables, m0002_removals, m0003_networks, m0004_built_in
+from index.catalog.migrations import (
+    m0001_tables,
+    m0002_removals,
+    m0003_networks,
+    m0004_built_in,
+    m0005_generations,
+)
 
 Step: TypeAlias = Callable[[Connection], None]
 
@@ -21,4 +27,5 @@ MIGRATIONS: tuple[Step, ...] = (
     m0002_removals.apply,
     m0003_networks.apply,
     m0004_built_in.apply,
+    m0005_generations.apply,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
@@ -14,9 +16,9 @@ from engine import Config, Engine, UsageError
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.settings import read_preference
-from index.vectors.choose import Preference
-from index.vectors.files import main_path
-from index.vectors.index import VectorIndex
+from index.records import Preference
+from index.vectors.faiss_index import FaissIndex
+from tests.support.indexes import flip_bit, manifest_in, segment_in
 
 MakeEngine = Callable[..., Engine]
 
@@ -82,12 +84,12 @@ def test_a_catalog_that_would_not_fit_is_compressed(make_engine: MakeEngine, dra
 def test_changing_ones_mind_needs_no_new_images(
     make_engine: MakeEngine, drawn: Path, tmp_path: Path
 ) -> None:
-    large = main_path(tmp_path / "store" / "index.faiss")
     kinds = []
     for kind in ("exact", "compressed", "exact"):
         engine = make_engine(index=kind)
         assert engine.index([drawn]).images == 60
-        kinds.append((engine.status().index, large.exists()))
+        manifest = manifest_in(tmp_path / "store" / "index")
+        kinds.append((engine.status().index, manifest.segment is not None))
     exact = ("exact float16", False)
     assert kinds == [exact, ("IVF16, PQ24x4fs, SQ8", True), exact]
 
@@ -111,7 +113,7 @@ def test_whoever_searches_again_has_the_index_read_in_the_background_once(
     engine = make_engine()
     image = next(drawn.rglob("*.jpg"))
     read = Queue[str]()
-    monkeypatch.setattr(VectorIndex, "warm_up", lambda self: read.put(current_thread().name))
+    monkeypatch.setattr(FaissIndex, "warm_up", lambda *_: read.put(current_thread().name))
     engine.search(image)
     assert read.empty(), "one search alone must not wait for what it does not look at"
     engine.search(image)
@@ -125,12 +127,12 @@ def test_status_reads_a_compressed_index_to_the_last_byte(
 ) -> None:
     engine = make_engine(index="compressed")
     engine.index([drawn])
-    large = main_path(tmp_path / "store" / "index.faiss")
-    assert engine.status().index_bytes > large.stat().st_size
-    data = bytearray(large.read_bytes())
-    # Among the last numbers before the stamp, so that it is opened all the same.
-    data[data.rindex(b'{"catalog"') - 1] ^= 1
-    large.write_bytes(data)
+    large = segment_in(tmp_path / "store" / "index")
+    before = large.stat()
+    assert engine.status().index_bytes > before.st_size
+    # As if the disk had done it: nobody has written to the file, and it is opened all the same.
+    flip_bit(large, before.st_size - 1)
+    os.utime(large, ns=(before.st_atime_ns, before.st_mtime_ns))
     status = make_engine().status()
     assert not status.consistent
     [problem] = status.problems
@@ -140,12 +142,11 @@ def test_status_reads_a_compressed_index_to_the_last_byte(
     assert make_engine().status().consistent
 
 
-def test_status_does_not_arrange_an_index(
+def test_status_does_not_build_an_index(
     make_engine: MakeEngine, drawn: Path, tmp_path: Path
 ) -> None:
     make_engine(index="compressed").index([drawn])
-    for file in (tmp_path / "store").glob("index*"):
-        file.unlink()
+    shutil.rmtree(tmp_path / "store" / "index")
     status = make_engine().status()
     assert status.index == "none yet"
     assert status.index_state == "missing (will be rebuilt)"

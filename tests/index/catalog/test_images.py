@@ -61,7 +61,7 @@ def test_an_image_and_its_embedding_are_committed_together(
     assert list(catalog.images.known(["/"])) == ["/a.jpg"]
     counts = catalog.counts()
     assert (counts.images, counts.embeddings, counts.predictions) == (1, 1, 1)
-    assert catalog.generation() == 1
+    assert catalog.state().generation == 1
 
 
 def test_an_image_stored_again_keeps_its_id(catalog: Catalog, make_batch: MakeBatch) -> None:
@@ -155,28 +155,28 @@ def test_labels_are_set_and_taken_away(catalog: Catalog, make_batch: MakeBatch) 
 
 def test_a_label_does_not_age_the_index(catalog: Catalog, make_batch: MakeBatch) -> None:
     [key] = catalog.images.store(make_batch(["/a"]))
-    before = catalog.generation()
+    before = catalog.state().generation
     catalog.images.relabel([(key, "lamp")])
     catalog.images.restat([(key, FileState("/a", 5, 6), 7)])
-    assert catalog.generation() == before
+    assert catalog.state().generation == before
 
 
 def test_every_change_to_what_is_visible_is_counted(
     catalog: Catalog, make_batch: MakeBatch
 ) -> None:
     ids = catalog.images.store(make_batch(["/a", "/b"]))
-    generations = [catalog.generation()]
+    generations = [catalog.state().generation]
     for verb in ("hide", "reveal", "delete"):
         getattr(catalog.images, verb)(ids[:1])
-        generations.append(catalog.generation())
+        generations.append(catalog.state().generation)
     assert generations == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("verb", ["hide", "reveal", "delete", "relabel", "restat", "rows"])
 def test_no_images_is_nothing_to_do(catalog: Catalog, verb: str) -> None:
-    before = catalog.generation()
+    before = catalog.state().generation
     getattr(catalog.images, verb)([])
-    assert catalog.generation() == before
+    assert catalog.state().generation == before
 
 
 def test_more_images_than_one_statement_takes(catalog: Catalog, make_batch: MakeBatch) -> None:

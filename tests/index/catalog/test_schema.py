@@ -80,7 +80,7 @@ def test_the_migrations_and_the_declaration_are_spelled_alike(url: str) -> None:
 
 def _with_added_columns(statements: list[str]) -> list[str]:
     """Put columns that were added to a table later where its declaration has them: at the end."""
-    made = [each for each in statements if not each.startswith("ALTER TABLE")]
+    made = [each for each in statements if each.startswith(("\nCREATE", "CREATE"))]
     for each in statements:
         if added := re.fullmatch(r"ALTER TABLE (\w+) ADD COLUMN (.+)", each):
             (table,) = [n for n, sql in enumerate(made) if f"TABLE {added[1]} (" in sql]

@@ -1,4 +1,4 @@
-"""How far to look is chosen by what was found, held against looks whose findings are made up."""
+"""Margins and candidates are chosen by recall, held against searches with made-up results."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from index.vectors.autotune import (
     DEPTHS,
     EXTRA_CANDIDATES,
     FORGONE,
-    LEAST_GAP,
+    LEAST_MARGIN,
     NEIGHBOURS,
     ROUNDING,
     SHARES,
     TARGET,
+    Autotuned,
+    GroundTruth,
     Trial,
-    Truth,
-    Tuning,
-    tune,
+    autotune,
 )
-from index.vectors.ivf_probe import EVERYTHING
+from index.vectors.ivf_probe import MAX_MARGIN
 
 QUERIES = 100
 DEPTH = DEPTHS[-1] + 1
 Share = Callable[[int, float, int], float]
 
 
-def _truth(depth: int = DEPTH) -> Truth:
+def _truth(depth: int = DEPTH) -> GroundTruth:
     """Of every query the same positions are nearest, all differently near."""
-    places = np.broadcast_to(np.arange(depth, dtype=np.int64), (QUERIES, depth))
+    positions = np.broadcast_to(np.arange(depth, dtype=np.int64), (QUERIES, depth))
     scores = np.broadcast_to(np.linspace(1, 0, depth, dtype=np.float32), (QUERIES, depth))
-    return Truth(places, scores)
+    return GroundTruth(positions, scores)
 
 
 def _needed(depth: int = DEPTH) -> Floats:
@@ -45,79 +45,79 @@ def _needed(depth: int = DEPTH) -> Floats:
 
 
 def _trial(depth: int, share: Share, needed: Floats) -> Trial:
-    """Return searches that find `share(depth, gap, candidates)` of the nearest, else nothing."""
+    """Return searches that find `share(depth, margin, candidates)` of the nearest, else nothing."""
 
-    def look(gap: float, candidates: int) -> Ids:
-        assert 0 < gap <= EVERYTHING
+    def search(margin: float, candidates: int) -> Ids:
+        assert 0 < margin <= MAX_MARGIN
         found = np.broadcast_to(np.arange(NEIGHBOURS, dtype=np.int64), (QUERIES, NEIGHBOURS)).copy()
-        missed = round((1 - share(depth, gap, candidates)) * found.size)
+        missed = round((1 - share(depth, margin, candidates)) * found.size)
         found.reshape(-1)[:missed] = -1
         return found
 
-    return Trial(depth, look, _truth(), needed[:, :depth])
+    return Trial(depth, search, _truth(), needed[:, :depth])
 
 
-def _tuned(
+def _autotuned(
     share: Share, depths: Sequence[int] = DEPTHS[:1], needed: Floats | None = None
-) -> Tuning:
+) -> Autotuned:
     """Tune by searches at these depths."""
     needed = _needed() if needed is None else needed
     trials = [_trial(depth, share, needed) for depth in depths]
-    return tune(trials, lambda gap: 1000 * gap)
+    return autotune(trials, lambda margin: 1000 * margin)
 
 
-def _enough(gap: float, needed: float) -> float:
-    return 1.0 if gap >= needed else 0.5
+def _enough(margin: float, needed: float) -> float:
+    return 1.0 if margin >= needed else 0.5
 
 
-def test_the_least_gap_that_finds_enough_is_chosen() -> None:
+def test_the_least_margin_that_finds_enough_is_chosen() -> None:
     enough = float(np.quantile(_needed()[:, :10], SHARES[2]))
-    tuning = _tuned(lambda depth, gap, candidates: _enough(gap, enough))
-    assert enough <= tuning.gaps[0][1] <= np.quantile(_needed()[:, :10], SHARES[6])
-    assert tuning.recall == 1.0
+    autotuned = _autotuned(lambda depth, margin, candidates: _enough(margin, enough))
+    assert enough <= autotuned.margins[0][1] <= np.quantile(_needed()[:, :10], SHARES[6])
+    assert autotuned.recall == 1.0
 
 
-def test_at_each_depth_the_least_gap_that_finds_enough_there_is_chosen() -> None:
+def test_at_each_depth_the_least_margin_that_finds_enough_is_chosen() -> None:
     shares = dict(zip(DEPTHS, (SHARES[1], SHARES[4], SHARES[2]), strict=True))
     enough = {d: float(np.quantile(_needed()[:, :d], share)) for d, share in shares.items()}
-    tuning = _tuned(lambda depth, gap, candidates: _enough(gap, enough[depth]), DEPTHS)
-    assert [depth for depth, _ in tuning.gaps] == list(DEPTHS)
-    for depth, gap in tuning.gaps:
+    autotuned = _autotuned(lambda depth, margin, candidates: _enough(margin, enough[depth]), DEPTHS)
+    assert [depth for depth, _ in autotuned.margins] == list(DEPTHS)
+    for depth, margin in autotuned.margins:
         next_share = SHARES[SHARES.index(shares[depth]) + 2]
         most = np.quantile(_needed()[:, :depth], next_share)
-        assert enough[depth] <= gap <= most + 2 * ROUNDING
+        assert enough[depth] <= margin <= most + 2 * ROUNDING
 
 
 def test_deeper_searches_compare_as_many_candidates_as_filters_leave_them() -> None:
     seen: dict[int, set[int]] = {depth: set() for depth in DEPTHS}
 
-    def share(depth: int, gap: float, candidates: int) -> float:
+    def share(depth: int, margin: float, candidates: int) -> float:
         seen[depth].add(candidates)
         return 1.0
 
-    tuning = _tuned(share, DEPTHS)
+    autotuned = _autotuned(share, DEPTHS)
     for depth in DEPTHS[1:]:
-        assert seen[depth] == {tuning.candidates_among(NEIGHBOURS / depth)}
+        assert seen[depth] == {autotuned.candidates_among(NEIGHBOURS / depth)}
 
 
-def test_deeper_searches_never_look_into_fewer_lists() -> None:
+def test_deeper_searches_never_probe_fewer_lists() -> None:
     needed = _needed()
     needed[:, 10:] = 0
-    tuning = _tuned(lambda depth, gap, candidates: 1.0, DEPTHS, needed)
-    assert len({gap for _, gap in tuning.gaps}) == 1
+    autotuned = _autotuned(lambda depth, margin, candidates: 1.0, DEPTHS, needed)
+    assert len({margin for _, margin in autotuned.margins}) == 1
 
 
-def test_where_nothing_could_be_measured_every_list_is_looked_into() -> None:
-    truth = Truth(np.zeros((1, 0), np.int64), np.zeros((1, 0), np.float32))
+def test_where_nothing_could_be_measured_every_list_is_probed() -> None:
+    truth = GroundTruth(np.zeros((1, 0), np.int64), np.zeros((1, 0), np.float32))
     nothing = np.zeros((1, 0), np.float32)
-    trial = Trial(10, lambda gap, candidates: np.zeros((1, 10), np.int64), truth, nothing)
-    assert tune([trial], lambda gap: 1.0).gaps == ((10, EVERYTHING),)
+    trial = Trial(10, lambda margin, candidates: np.zeros((1, 10), np.int64), truth, nothing)
+    assert autotune([trial], lambda margin: 1.0).margins == ((10, MAX_MARGIN),)
 
 
 @pytest.mark.parametrize(
     ("needed", "candidates"),
     [
-        # The gaps tried lie between 0.1 and 0.2, of 1000 lists for each 1.0.
+        # The margins tried lie between 0.1 and 0.2, of 1000 lists for each 1.0.
         ([0.0, 0.0, 0.0, 0.0, 0.0], 100),
         ([0.19, 0.0, 0.0, 0.0, 0.0], 150),
         ([0.19, 0.19, 0.17, 0.17, 0.0], 400),
@@ -125,34 +125,40 @@ def test_where_nothing_could_be_measured_every_list_is_looked_into() -> None:
     ],
 )
 def test_the_cheapest_number_of_candidates_is_chosen(needed: list[float], candidates: int) -> None:
-    by_number = dict(zip(EXTRA_CANDIDATES, needed, strict=True))
-    near = np.linspace(0.1, 0.2, QUERIES * DEPTH, dtype=np.float32)
+    by_count = dict(zip(EXTRA_CANDIDATES, needed, strict=True))
+    drawn = np.linspace(0.1, 0.2, QUERIES * DEPTH, dtype=np.float32)
     # Nearly all of what the shares differ by lies far apart.
-    near[: int(SHARES[0] * QUERIES * DEPTH)] = 0.1
-    drawn = np.random.default_rng(0).permutation(near).reshape(QUERIES, DEPTH)
-    tuning = _tuned(lambda depth, gap, extra: _enough(gap, by_number[extra]), needed=drawn)
-    assert tuning.candidates == candidates
-    assert tuning.recall == 1.0
+    drawn[: int(SHARES[0] * QUERIES * DEPTH)] = 0.1
+    drawn = np.random.default_rng(0).permutation(drawn).reshape(QUERIES, DEPTH)
+    autotuned = _autotuned(
+        lambda depth, margin, extra: _enough(margin, by_count[extra]), needed=drawn
+    )
+    assert autotuned.candidates == candidates
+    assert autotuned.recall == 1.0
 
 
 def test_a_result_just_below_the_target_is_not_enough() -> None:
     enough = float(np.quantile(_needed()[:, :10], SHARES[-2]))
-    tuning = _tuned(lambda depth, gap, candidates: 0.999 if gap >= enough else TARGET + 0.001)
-    assert tuning.recall == 0.999
-    assert tuning.gaps[0][1] >= enough
+    autotuned = _autotuned(
+        lambda depth, margin, candidates: 0.999 if margin >= enough else TARGET + 0.001
+    )
+    assert autotuned.recall == 0.999
+    assert autotuned.margins[0][1] >= enough
 
 
-def test_where_the_target_is_out_of_reach_it_looks_no_farther_than_helps() -> None:
-    tuning = _tuned(lambda depth, gap, candidates: 0.9)
-    assert tuning.recall == 0.9
-    assert tuning.candidates == EXTRA_CANDIDATES[0]
-    assert tuning.gaps[0][1] == pytest.approx(np.quantile(_needed()[:, :10], SHARES[0]), rel=0.01)
+def test_where_the_target_is_out_of_reach_no_more_is_probed_than_helps() -> None:
+    autotuned = _autotuned(lambda depth, margin, candidates: 0.9)
+    assert autotuned.recall == 0.9
+    assert autotuned.candidates == EXTRA_CANDIDATES[0]
+    assert autotuned.margins[0][1] == pytest.approx(
+        np.quantile(_needed()[:, :10], SHARES[0]), rel=0.01
+    )
 
 
 def test_where_the_target_is_out_of_reach_hardly_less_than_the_best_is_taken() -> None:
     best = dict(zip(EXTRA_CANDIDATES, (0.8, 0.8, 0.9 - 0.8 * FORGONE, 0.9, 0.9), strict=True))
-    tuning = _tuned(lambda depth, gap, candidates: best[candidates])
-    assert tuning.candidates == 220
+    autotuned = _autotuned(lambda depth, margin, candidates: best[candidates])
+    assert autotuned.candidates == 220
 
 
 def test_what_was_found_is_told_as_a_share() -> None:
@@ -161,8 +167,8 @@ def test_what_was_found_is_told_as_a_share() -> None:
     assert truth.recall(found) == pytest.approx(0.7)
 
 
-def _tied(scores: list[float]) -> Truth:
-    return Truth(np.arange(len(scores))[None], np.array([scores], np.float32))
+def _tied(scores: list[float]) -> GroundTruth:
+    return GroundTruth(np.arange(len(scores))[None], np.array([scores], np.float32))
 
 
 def test_a_twin_of_what_is_nearest_counts_as_found() -> None:
@@ -178,54 +184,54 @@ def test_what_is_only_nearly_as_near_does_not_count_as_found() -> None:
 
 def test_a_query_with_more_twins_than_are_known_tells_nothing() -> None:
     clear, unclear = [0.9, 0.8, 0.1], [0.9, 0.9, 0.9]
-    truth = Truth(np.array([[0, 1, 2], [0, 1, 2]]), np.array([clear, unclear], np.float32))
+    truth = GroundTruth(np.array([[0, 1, 2], [0, 1, 2]]), np.array([clear, unclear], np.float32))
     assert truth.recall(np.array([[0, 7], [8, 9]])) == 0.5
 
 
-def test_where_fewer_are_known_than_were_looked_for_all_known_ones_count() -> None:
+def test_where_fewer_are_known_than_wanted_all_known_ones_count() -> None:
     assert _tied([0.9, 0.8]).recall(np.array([[1, 0, -1, -1]])) == 1.0
     assert _tied([0.9, 0.8]).recall(np.array([[1, -1, -1, -1]])) == 0.5
 
 
 @st.composite
-def tunings(draw: st.DrawFn) -> Tuning:
-    """What `tune` could have measured."""
-    gaps = st.floats(LEAST_GAP, EVERYTHING)
-    measured = draw(st.lists(gaps, min_size=1, max_size=len(DEPTHS)))
-    return Tuning(0.99, 60, tuple(zip(DEPTHS, sorted(measured), strict=False)))
+def results(draw: st.DrawFn) -> Autotuned:
+    """What `autotune` could have measured."""
+    margins = st.floats(LEAST_MARGIN, MAX_MARGIN)
+    measured = draw(st.lists(margins, min_size=1, max_size=len(DEPTHS)))
+    return Autotuned(0.99, 60, tuple(zip(DEPTHS, sorted(measured), strict=False)))
 
 
-@given(tuning=tunings(), one=st.floats(0, 1e9), other=st.floats(0, 1e9))
-def test_the_deeper_the_search_the_wider_the_gap_up_to_everything(
-    tuning: Tuning, one: float, other: float
+@given(autotuned=results(), one=st.floats(0, 1e9), other=st.floats(0, 1e9))
+def test_the_deeper_the_search_the_wider_the_margin_up_to_every_list(
+    autotuned: Autotuned, one: float, other: float
 ) -> None:
-    shallow, deep = (tuning.gap(depth) for depth in sorted((one, other)))
-    assert LEAST_GAP <= shallow <= deep * (1 + 1e-12) <= EVERYTHING * (1 + 1e-12)
+    shallow, deep = (autotuned.margin(depth) for depth in sorted((one, other)))
+    assert LEAST_MARGIN <= shallow <= deep * (1 + 1e-12) <= MAX_MARGIN * (1 + 1e-12)
 
 
-@given(tuning=tunings(), one=st.floats(1e-6, 1), other=st.floats(1e-6, 1))
+@given(autotuned=results(), one=st.floats(1e-6, 1), other=st.floats(1e-6, 1))
 def test_the_less_a_filter_allows_the_fewer_candidates_are_compared(
-    tuning: Tuning, one: float, other: float
+    autotuned: Autotuned, one: float, other: float
 ) -> None:
-    few, many = (tuning.candidates_among(share) for share in sorted((one, other)))
-    assert few <= many <= tuning.candidates
-    assert tuning.candidates_among(1) == tuning.candidates
+    few, many = (autotuned.candidates_among(share) for share in sorted((one, other)))
+    assert few <= many <= autotuned.candidates
+    assert autotuned.candidates_among(1) == autotuned.candidates
 
 
-@given(tuning=tunings())
-def test_at_a_depth_that_was_measured_it_is_what_was_measured(tuning: Tuning) -> None:
-    for depth, gap in tuning.gaps:
-        assert tuning.gap(depth) == pytest.approx(gap)
+@given(autotuned=results())
+def test_at_a_depth_that_was_measured_it_is_what_was_measured(autotuned: Autotuned) -> None:
+    for depth, margin in autotuned.margins:
+        assert autotuned.margin(depth) == pytest.approx(margin)
 
 
 def test_between_two_depths_it_grows_by_the_same_factor() -> None:
-    tuning = Tuning(0.99, 60, ((10, 0.1), (100, 0.2)))
-    assert tuning.gap(10**1.5) == pytest.approx(0.1 * 2**0.5)
-    assert tuning.gap(1000) == pytest.approx(0.4)
-    assert tuning.gap(10**9) == EVERYTHING
+    autotuned = Autotuned(0.99, 60, ((10, 0.1), (100, 0.2)))
+    assert autotuned.margin(10**1.5) == pytest.approx(0.1 * 2**0.5)
+    assert autotuned.margin(1000) == pytest.approx(0.4)
+    assert autotuned.margin(10**9) == MAX_MARGIN
 
 
-def test_beyond_a_single_measurement_it_grows_as_much_as_from_one_image_to_ten() -> None:
-    tuning = Tuning(0.99, 60, ((10, 0.1),))
-    assert tuning.gap(100) == pytest.approx(0.2)
-    assert tuning.gap(3) == 0.1
+def test_beyond_one_measurement_it_grows_as_from_one_image_to_ten() -> None:
+    autotuned = Autotuned(0.99, 60, ((10, 0.1),))
+    assert autotuned.margin(100) == pytest.approx(0.2)
+    assert autotuned.margin(3) == 0.1

@@ -1,4 +1,4 @@
-"""Which arrangement a catalog gets, by size, dim and memory."""
+"""Which kind of index a catalog gets, by size, dim and memory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import CatalogError
+from index.records import Preference
 from index.vectors.choose import (
     EXACT,
-    EXACT_NUMBERS,
+    EXACT_COMPONENTS,
     LEAST_LISTS,
     MOST_LISTS,
     REFINEMENTS,
     Plan,
-    Preference,
     choose_plan,
 )
 
@@ -32,15 +32,13 @@ def _compressed(count: int, dim: int = 1280, memory: int | None = None) -> Plan:
 
 
 @pytest.mark.parametrize("dim", [8, 1280, 2048])
-def test_a_catalog_is_compared_whole_while_that_is_fast(dim: int) -> None:
-    most = EXACT_NUMBERS // dim
+def test_search_is_exact_while_that_is_fast(dim: int) -> None:
+    most = EXACT_COMPONENTS // dim
     assert choose_plan(most, dim, "float16", Preference()).is_exact
     assert not choose_plan(most + 1, dim, "float16", Preference()).is_exact
 
 
-def test_twenty_thousand_images_of_dim_1280_are_compared_whole_and_thirty_thousand_are_not() -> (
-    None
-):
+def test_of_dim_1280_twenty_thousand_are_exact_and_thirty_thousand_not() -> None:
     plans = [choose_plan(count, 1280, "float16", Preference()) for count in (20_000, 30_000)]
     assert [plan.is_exact for plan in plans] == [True, False]
 

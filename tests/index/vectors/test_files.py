@@ -1,289 +1,310 @@
-"""The two files of an index come back as they were written, or are known not to be whole."""
+"""The vector files of an index come back as they were written, or are known not to be whole."""
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 
-from index.records import Floats
-from index.vectors.files import (
-    Stamp,
-    check_main,
-    main_path,
-    put,
-    read_main,
-    read_main_stamp,
-    read_small,
-    read_stamp,
-    write_main,
-    write_small,
-)
-from index.vectors.index import VectorIndex
-from index.vectors.ivf import CompressedVectors
+from index.records import CatalogState, Floats
+from index.vectors.files import read_delta, read_segment, write_delta, write_segment
+from index.vectors.flat import Flat
+from index.vectors.ivf import SearchLimits, Segment
+from index.vectors.manifest import DeltaEntry, FileEntry, SegmentEntry
+from tests.support.indexes import flip_bit
 
 DIM = 16
 COUNT = 300
 HIDDEN = [3, 17, 299]
-STATE = Stamp("catalog", "f" * 64, DIM, "float16", COUNT - len(HIDDEN), 42, crc32=0)
+STATE = CatalogState("catalog", 42, "0" * 32)
 
 Likenesses = Callable[..., Floats]
 
 
 @pytest.fixture(scope="module")
-def main(arrange: Callable[..., CompressedVectors], likenesses: Likenesses) -> CompressedVectors:
-    """Vectors that were arranged, three of them hidden; not to be changed."""
-    built = arrange(10 * np.arange(COUNT, dtype=np.int64), likenesses(COUNT, DIM), scan_dim=12)
-    built.hide_places(np.array(HIDDEN, np.int64))
-    return built
+def built(make_segment: Callable[..., Segment], likenesses: Likenesses) -> Segment:
+    """A segment with three images hidden; not to be changed."""
+    made = make_segment(10 * np.arange(COUNT, dtype=np.int64), likenesses(COUNT, DIM), scan_dim=12)
+    made.hide_positions(np.array(HIDDEN, np.int64))
+    return made
 
 
 @pytest.fixture
-def large(main: CompressedVectors, tmp_path: Path) -> Path:
-    """The file of these."""
-    path = tmp_path / "index.main.faiss"
-    write_main(path, main, STATE)
-    return path
+def segment(built: Segment, tmp_path: Path) -> SegmentEntry:
+    """The entry of its file in `tmp_path`."""
+    return write_segment(tmp_path, built, STATE)
 
 
 @pytest.fixture
-def small(main: CompressedVectors, likenesses: Likenesses, tmp_path: Path) -> Path:
-    """The file of what lies beside them."""
-    vectors = VectorIndex.empty(DIM, "float16", main)
-    vectors.add(np.array([5, 15], np.int64), likenesses(2, DIM, seed=1))
-    path = tmp_path / "index.faiss"
-    write_small(path, vectors, STATE)
-    return path
+def delta(likenesses: Likenesses, tmp_path: Path) -> DeltaEntry:
+    """The entry of a delta's file in `tmp_path`, with the positions that are hidden beside it."""
+    flat = Flat.empty(DIM, "float16")
+    flat.add(np.array([5, 15], np.int64), likenesses(2, DIM, seed=1))
+    return write_delta(tmp_path, flat, np.array(HIDDEN, np.int64))
 
 
-@pytest.fixture(params=[1000, 0], ids=["one by one", "through the lists"])
-def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Search these few as few are searched, and as very many are."""
-    monkeypatch.setattr("index.vectors.ivf.FEW", request.param)
+def _path(folder: Path, entry: DeltaEntry | SegmentEntry) -> Path:
+    return folder / entry.file.name
 
 
-def _harm(path: Path, place: int, bit: int = 0) -> None:
-    """Flip a bit."""
-    with path.open("rb+") as file:
-        file.seek(place)
-        [byte] = file.read(1)
-        file.seek(place)
-        file.write(bytes([byte ^ 1 << bit]))
+def _untouched(path: Path, entry: DeltaEntry | SegmentEntry) -> None:
+    """Let a file look as if nobody had written to it."""
+    os.utime(path, ns=(entry.file.mtime_ns, entry.file.mtime_ns))
 
 
-def _check_same(read: CompressedVectors, main: CompressedVectors, queries: Floats) -> None:
-    assert read.ids.tolist() == main.ids.tolist()
+def _check_same(read: Segment | None, built: Segment, queries: Floats) -> None:
+    assert read is not None
+    assert read.ids.tolist() == built.ids.tolist()
     assert read.hidden.tolist() == HIDDEN
-    assert (read.key, read.tuning, read.trained_on) == (main.key, main.tuning, main.trained_on)
-    assert (read.kind, len(read)) == (main.kind, len(main))
+    assert (read.key, read.autotuned) == (built.key, built.autotuned)
+    assert (read.kind, len(read), read.trained_on) == (built.kind, len(built), built.trained_on)
     allowed = 10 * np.arange(0, COUNT, 2)
-    for some in (None, allowed):
-        expected, found = (
-            each.search(queries, 40, None if some is None else each.within(some))
-            for each in (main, read)
-        )
-        assert found[1].tolist() == expected[1].tolist()
-        np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
+    for few in (1000, 0):
+        built.limits = read.limits = SearchLimits(few=few)
+        for some in (None, allowed):
+            expected, found = (
+                each.search(queries, 40, None if some is None else each.mask(some))
+                for each in (built, read)
+            )
+            assert found[1].tolist() == expected[1].tolist()
+            np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
 
 
-def test_the_large_file_lies_beside_the_small_one() -> None:
-    assert main_path(Path("/store/index.faiss")) == Path("/store/index.main.faiss")
-
-
-@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("mapped", [True, False])
-def test_arranged_vectors_come_back_as_they_were(
-    main: CompressedVectors, large: Path, likenesses: Likenesses, mapped: bool
+def test_a_segment_comes_back_as_it_was(
+    built: Segment, segment: SegmentEntry, likenesses: Likenesses, tmp_path: Path, mapped: bool
 ) -> None:
-    read = read_main(large, mapped=mapped)
-    assert read is not None
-    _check_same(read[0], main, likenesses(20, DIM, seed=1))
+    read = read_segment(tmp_path, segment, mapped=mapped)
+    _check_same(read, built, likenesses(20, DIM, seed=1))
 
 
-def test_the_large_file_says_which_state_it_shows(main: CompressedVectors, large: Path) -> None:
-    stamp = read_main_stamp(large)
-    assert stamp is not None
-    facts = (stamp.catalog, stamp.fingerprint, stamp.dim, stamp.dtype, stamp.generation)
-    assert facts == ("catalog", "f" * 64, DIM, "float16", 42)
-    assert (stamp.key, stamp.total, stamp.hidden) == (main.key, COUNT, len(HIDDEN))
-    assert stamp.recall == main.tuning.recall
-
-
-def test_arranged_vectors_of_which_none_is_hidden_come_back_too(
-    main: CompressedVectors, tmp_path: Path
+def test_the_entry_of_a_segment_says_what_the_file_is(
+    built: Segment, segment: SegmentEntry, tmp_path: Path
 ) -> None:
-    whole = CompressedVectors(main.inner, main.ids, main.inverse, main.tuning, COUNT)
-    write_main(tmp_path / "large", whole, STATE)
-    read = read_main(tmp_path / "large")
-    assert read is not None
-    assert len(read[0]) == COUNT
+    found = _path(tmp_path, segment).stat()
+    assert segment.file.name == f"segment-{built.key}.faiss"
+    assert (segment.file.size, segment.file.mtime_ns) == (found.st_size, found.st_mtime_ns)
+    assert (segment.state, segment.total, segment.hidden) == (STATE, COUNT, len(HIDDEN))
+    assert segment.file.is_whole(tmp_path)
 
 
-def test_hiding_what_was_mapped_leaves_the_file_as_it_is(large: Path) -> None:
-    before = large.read_bytes()
-    read = read_main(large)
+def test_a_segment_of_which_nothing_is_hidden_comes_back_too(
+    built: Segment, tmp_path: Path
+) -> None:
+    codes = (built.inner, built.ids, built.inverse_lengths, built.autotuned)
+    entry = write_segment(tmp_path, Segment(*codes, COUNT), STATE)
+    read = read_segment(tmp_path, entry)
     assert read is not None
-    assert not read[0].ids.flags.writeable
-    assert not read[0].inverse.flags.writeable
-    read[0].hide(np.array([50], np.int64))
-    assert read[0].hidden.tolist() == sorted([*HIDDEN, 5])
+    assert len(read) == COUNT
+
+
+def test_a_mapped_segment_can_be_written_again(
+    built: Segment, segment: SegmentEntry, likenesses: Likenesses, tmp_path: Path
+) -> None:
+    read = read_segment(tmp_path, segment)
+    assert read is not None
+    _path(tmp_path, segment).unlink()
+    again = write_segment(tmp_path, read, None)
+    assert (again.file.name, again.file.crc32) == (segment.file.name, segment.file.crc32)
+    _check_same(read_segment(tmp_path, again), built, likenesses(20, DIM, seed=1))
+
+
+def test_hiding_what_was_mapped_leaves_the_file_as_it_is(
+    segment: SegmentEntry, tmp_path: Path
+) -> None:
+    before = _path(tmp_path, segment).read_bytes()
+    read = read_segment(tmp_path, segment)
+    assert read is not None
+    assert not read.ids.flags.writeable
+    assert not read.inverse_lengths.flags.writeable
+    read.hide(np.array([50], np.int64))
+    assert read.hidden.tolist() == sorted([*HIDDEN, 5])
     del read
-    assert large.read_bytes() == before
-    assert check_main(large)
+    assert _path(tmp_path, segment).read_bytes() == before
 
 
-def test_a_mapped_file_may_be_replaced_while_it_is_searched(
-    main: CompressedVectors, large: Path, likenesses: Likenesses, tmp_path: Path
+@pytest.mark.skipif(os.name != "posix", reason="Windows refuses to remove what is mapped")
+def test_a_mapped_file_may_be_removed_while_it_is_searched(
+    built: Segment, segment: SegmentEntry, likenesses: Likenesses, tmp_path: Path
 ) -> None:
-    read = read_main(large)
-    assert read is not None
-    (tmp_path / "other").write_bytes(b"another file")
-    put(tmp_path / "other", large)
-    _check_same(read[0], main, likenesses(20, DIM, seed=1))
+    read = read_segment(tmp_path, segment)
+    _path(tmp_path, segment).unlink()
+    _check_same(read, built, likenesses(20, DIM, seed=1))
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's /proc")
+def test_a_mapping_goes_with_the_last_reference(segment: SegmentEntry, tmp_path: Path) -> None:
+    def is_mapped() -> bool:
+        return segment.file.name in Path("/proc/self/maps").read_text()
+
+    read = read_segment(tmp_path, segment)
+    assert is_mapped()
+    del read
+    gc.collect()
+    assert not is_mapped()
 
 
 @pytest.mark.parametrize("mapped", [True, False])
-def test_a_folder_whose_name_is_no_unicode_holds_arranged_vectors(
-    main: CompressedVectors, likenesses: Likenesses, tmp_path: Path, mapped: bool
+def test_a_folder_whose_name_is_no_unicode_holds_a_segment(
+    built: Segment, likenesses: Likenesses, tmp_path: Path, mapped: bool
 ) -> None:
     odd = tmp_path / os.fsdecode(b"latin1-\xe9")
     odd.mkdir()
-    write_main(odd / "large", main, STATE)
-    assert check_main(odd / "large")
-    read = read_main(odd / "large", mapped=mapped)
-    assert read is not None
-    _check_same(read[0], main, likenesses(20, DIM, seed=1))
+    entry = write_segment(odd, built, STATE)
+    _check_same(read_segment(odd, entry, mapped=mapped), built, likenesses(20, DIM, seed=1))
 
 
-def test_a_large_file_cut_off_anywhere_is_passed_over(large: Path, tmp_path: Path) -> None:
-    data = large.read_bytes()
-    cut = tmp_path / "cut"
+@pytest.mark.parametrize("untouched", [True, False])
+def test_a_segment_cut_off_anywhere_is_passed_over(
+    segment: SegmentEntry, tmp_path: Path, untouched: bool
+) -> None:
+    path = _path(tmp_path, segment)
+    data = path.read_bytes()
     for length in [*range(0, len(data), 97), *range(len(data) - 40, len(data))]:
-        cut.write_bytes(data[:length])
-        assert read_main_stamp(cut) is None
-        assert read_main(cut) is None
-        assert not check_main(cut)
+        path.write_bytes(data[:length])
+        if untouched:
+            _untouched(path, segment)
+        assert read_segment(tmp_path, segment) is None
+        assert not segment.file.is_whole(tmp_path)
 
 
-def test_a_large_file_with_more_in_it_is_passed_over(large: Path) -> None:
-    data = large.read_bytes()
-    large.write_bytes(data[:100] + data[92:])
-    assert read_main(large) is None
-
-
-def test_a_large_file_whose_stamp_is_harmed_is_passed_over(large: Path) -> None:
-    stamp = read_main_stamp(large)
-    assert stamp is not None
-    size = large.stat().st_size
-    body = stamp.arrays_at + 8 * (COUNT + len(HIDDEN)) + 4 * COUNT
-    assert 200 < size - body < 2000, "the stamp is what is left"
-    for place in range(body, size):
-        _harm(large, place, place % 8)
-        assert read_main(large) is None, place
-        _harm(large, place, place % 8)
-    assert read_main_stamp(large) == stamp
-
-
-def test_a_bit_flipped_anywhere_else_is_found_by_reading_all_of_it(large: Path) -> None:
-    stamp = read_main_stamp(large)
-    assert stamp is not None
-    assert check_main(large)
-    body = stamp.arrays_at + 8 * (COUNT + len(HIDDEN)) + 4 * COUNT
-    for place in [*range(0, body, 61), stamp.arrays_at, body - 1]:
-        _harm(large, place, place % 8)
-        assert not check_main(large), place
-        _harm(large, place, place % 8)
-    assert check_main(large)
-
-
-@pytest.mark.parametrize("data", [None, b"", b"garbage", b"\0" * 5000, b"ENGINEIX" * 3])
-def test_what_is_no_large_file_is_passed_over(tmp_path: Path, data: bytes | None) -> None:
-    path = tmp_path / "large"
-    if data is not None:
-        path.write_bytes(data)
-    assert read_main_stamp(path) is None
-    assert read_main(path) is None
-    assert not check_main(path)
-
-
-def test_the_small_file_is_no_large_one_and_the_large_file_no_small_one(
-    small: Path, large: Path
+@pytest.mark.parametrize("untouched", [True, False])
+def test_a_segment_with_more_in_it_is_passed_over(
+    segment: SegmentEntry, tmp_path: Path, untouched: bool
 ) -> None:
-    assert read_main(small) is None
-    assert read_small(large) is None
+    path = _path(tmp_path, segment)
+    data = path.read_bytes()
+    path.write_bytes(data[:100] + data[92:])
+    if untouched:
+        _untouched(path, segment)
+    assert read_segment(tmp_path, segment) is None
 
 
-def test_another_index_of_faiss_under_a_stamp_is_passed_over(
-    main: CompressedVectors, likenesses: Likenesses, tmp_path: Path
+def test_a_bit_flipped_anywhere_in_a_segment_is_found(
+    segment: SegmentEntry, tmp_path: Path
 ) -> None:
-    flat = VectorIndex.empty(DIM, "float32")
-    flat.add(main.ids, likenesses(COUNT, DIM))
-    flat.write(tmp_path / "flat")
-    body = (tmp_path / "flat").read_bytes()
-    path = tmp_path / "large"
-    with pytest.MonkeyPatch.context() as patch:
-        # What FAISS writes of an index that compares with every vector stands in its place.
-        patch.setattr("index.vectors.files.faiss.write_index", lambda index, writer: writer(body))
-        patch.setattr("index.vectors.files.faiss.PyCallbackIOWriter", lambda write: write)
-        write_main(path, main, STATE)
-    assert check_main(path)
-    assert read_main(path) is None
+    path, size = _path(tmp_path, segment), segment.file.size
+    for position in [*range(0, size, 61), segment.arrays_at, size - 1]:
+        flip_bit(path, position, position % 8)
+        assert read_segment(tmp_path, segment) is None, position
+        assert not segment.file.is_whole(tmp_path), position
+        flip_bit(path, position, position % 8)
+    assert segment.file.is_whole(tmp_path)
 
 
-def test_the_small_file_holds_new_vectors_and_what_is_hidden(
-    small: Path, main: CompressedVectors, likenesses: Likenesses
+def test_a_segment_that_nobody_wrote_to_is_not_read_whole(
+    segment: SegmentEntry, tmp_path: Path
 ) -> None:
-    read = read_small(small)
+    path = _path(tmp_path, segment)
+    flip_bit(path, segment.file.size - 1)
+    _untouched(path, segment)
+    assert read_segment(tmp_path, segment) is not None
+    assert not segment.file.is_whole(tmp_path)
+
+
+def test_a_segment_that_may_not_be_touched_is_read_each_time(
+    built: Segment,
+    open_folder: Path,
+    read_only: Callable[[], Any],
+) -> None:
+    entry = write_segment(open_folder, built, STATE)
+    path = _path(open_folder, entry)
+    os.utime(path, ns=(0, 0))
+    path.chmod(0o444)
+    with read_only():
+        for _ in range(2):
+            assert read_segment(open_folder, entry) is not None
+    assert path.stat().st_mtime_ns == 0
+
+
+@pytest.mark.parametrize("data", [None, b"", b"garbage", b"\0" * 5000])
+def test_what_is_no_vector_file_is_passed_over(
+    segment: SegmentEntry, delta: DeltaEntry, tmp_path: Path, data: bytes | None
+) -> None:
+    for entry in (segment, delta):
+        path = _path(tmp_path, entry)
+        path.unlink()
+        if data is not None:
+            path.write_bytes(data)
+            _untouched(path, entry)
+    assert read_segment(tmp_path, segment) is None
+    assert read_delta(tmp_path, delta) is None
+
+
+def _entry_of(folder: Path, name: str, data: bytes) -> FileEntry:
+    """Write a file and return an entry by which it is whole."""
+    import zlib
+
+    (folder / name).write_bytes(data)
+    mtime_ns = (folder / name).stat().st_mtime_ns
+    return FileEntry(name, len(data), zlib.crc32(data), mtime_ns)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no index at all",
+        b"",
+        faiss.serialize_index(faiss.IndexFlatIP(DIM)).tobytes(),
+        # An index whose length is far beyond its bytes.
+        faiss.serialize_index(faiss.IndexFlatIP(DIM)).tobytes()[:-8] + b"\xff" * 8,
+    ],
+    ids=["garbage", "nothing", "another index", "a lie about its length"],
+)
+def test_whatever_faiss_makes_of_a_file_it_is_passed_over(
+    segment: SegmentEntry, tmp_path: Path, content: bytes
+) -> None:
+    entry = _entry_of(tmp_path, f"delta-{'0' * 32}.faiss", content)
+    assert entry.is_whole(tmp_path)
+    assert read_delta(tmp_path, DeltaEntry(entry, 0)) is None
+    arrays = bytes(8 * COUNT + 8 * len(HIDDEN) + 4 * COUNT)
+    file = _entry_of(tmp_path, f"segment-{'0' * 32}.faiss", content + arrays)
+    claimed = replace(segment, file=file, arrays_at=len(content))
+    for mapped in (True, False):
+        assert read_segment(tmp_path, claimed, mapped=mapped) is None
+
+
+def test_a_delta_holds_new_vectors_and_what_is_hidden(
+    delta: DeltaEntry, likenesses: Likenesses, tmp_path: Path
+) -> None:
+    read = read_delta(tmp_path, delta)
     assert read is not None
-    vectors, hidden, stamp = read
-    assert vectors.main is None
-    assert vectors.ids.tolist() == [5, 15]
+    flat, hidden = read
+    assert flat.ids.tolist() == [5, 15]
     new = likenesses(2, DIM, seed=1)
-    assert vectors.search(new, 1).ids[:, 0].tolist() == [5, 15]
+    assert flat.search(new, 1)[1][:, 0].tolist() == [5, 15]
     assert hidden.tolist() == HIDDEN
-    assert (stamp.hidden, stamp.generation) == (len(HIDDEN), 42)
 
 
-def test_a_small_file_with_a_flipped_bit_anywhere_is_passed_over(small: Path) -> None:
-    for place in range(small.stat().st_size):
-        _harm(small, place, place % 8)
-        assert read_small(small) is None, place
-        _harm(small, place, place % 8)
-    assert read_small(small) is not None
-
-
-def test_a_small_file_cut_off_anywhere_is_passed_over(small: Path) -> None:
-    data = small.read_bytes()
-    for length in range(0, len(data), 7):
-        small.write_bytes(data[:length])
-        assert read_small(small) is None
-        assert read_stamp(small) is None
-
-
-def test_a_file_is_on_the_disk_before_it_takes_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_delta_with_a_flipped_bit_anywhere_is_passed_over(
+    delta: DeltaEntry, tmp_path: Path
 ) -> None:
-    temporary, path = tmp_path / "file.tmp", tmp_path / "file"
-    temporary.write_text("new")
-    path.write_text("old")
-    new, folder = temporary.stat().st_ino, tmp_path.stat().st_ino
-    done: list[object] = []
-    fsync, replace = os.fsync, Path.replace
+    path = _path(tmp_path, delta)
+    for position in range(delta.file.size):
+        flip_bit(path, position, position % 8)
+        _untouched(path, delta)
+        assert read_delta(tmp_path, delta) is None, position
+        flip_bit(path, position, position % 8)
+    assert read_delta(tmp_path, delta) is not None
 
-    def told_fsync(handle: int) -> None:
-        done.append(os.fstat(handle).st_ino)
-        fsync(handle)
 
-    def told_replace(source: Path, target: Path) -> Path:
-        done.append("renamed")
-        return replace(source, target)
+def test_a_delta_cut_off_anywhere_is_passed_over(delta: DeltaEntry, tmp_path: Path) -> None:
+    path = _path(tmp_path, delta)
+    data = path.read_bytes()
+    for length in range(0, len(data), 7):
+        path.write_bytes(data[:length])
+        _untouched(path, delta)
+        assert read_delta(tmp_path, delta) is None
 
-    monkeypatch.setattr(os, "fsync", told_fsync)
-    monkeypatch.setattr(Path, "replace", told_replace)
-    put(temporary, path)
-    assert done == [new, "renamed", folder]
-    assert path.read_text() == "new"
-    assert not temporary.exists()
+
+def test_every_file_has_a_name_of_its_own(likenesses: Likenesses, tmp_path: Path) -> None:
+    flat = Flat.empty(DIM, "float16")
+    names = {write_delta(tmp_path, flat).file.name for _ in range(5)}
+    assert len(names) == len(list(tmp_path.iterdir())) == 5

@@ -1,4 +1,4 @@
-"""The bytes of an exact index are what FAISS itself would write of it."""
+"""A flat index is searched exactly, and its bytes are those that FAISS itself would write."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import faiss
 import numpy as np
 import pytest
 
-from index.vectors.flat import Rows, empty_exact, write_rows
+from index.records import Rows
+from index.vectors.flat import BLOCK, Flat, write_rows
 
 DIM = 6
 DTYPES = ["float16", "float32"]
 
 
-def _rows(numbers: Any, ids: range, piece: int) -> list[Rows]:
+def _rows(stored: Any, ids: range, piece: int) -> list[Rows]:
     return [
-        (ids[start : start + piece], [row.tobytes() for row in numbers[start : start + piece]])
+        (ids[start : start + piece], [row.tobytes() for row in stored[start : start + piece]])
         for start in range(0, len(ids), piece)
     ]
 
@@ -27,11 +28,11 @@ def _written(dtype: str, count: int, rows: list[Rows]) -> bytes:
     return b"".join(written)
 
 
-def _check(numbers: Any, ids: range, piece: int) -> None:
-    index = empty_exact(DIM, numbers.dtype.name)
-    index.add_with_ids(numbers.astype(np.float32), np.array(ids, np.int64))
+def _check(stored: Any, ids: range, piece: int) -> None:
+    index = Flat.empty(DIM, stored.dtype.name).inner
+    index.add_with_ids(stored.astype(np.float32), np.array(ids, np.int64))
     expected = faiss.serialize_index(index).tobytes()
-    written = _written(numbers.dtype.name, len(ids), _rows(numbers, ids, piece))
+    written = _written(stored.dtype.name, len(ids), _rows(stored, ids, piece))
     assert written == expected
     read = faiss.deserialize_index(np.frombuffer(written, np.uint8))
     assert faiss.vector_to_array(read.id_map).tolist() == list(ids)
@@ -48,11 +49,11 @@ def test_an_index_written_in_pieces_is_the_one_faiss_writes(
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_an_index_of_nothing_is_the_one_faiss_writes(dtype: str) -> None:
-    expected = faiss.serialize_index(empty_exact(DIM, dtype)).tobytes()
+    expected = faiss.serialize_index(Flat.empty(DIM, dtype).inner).tobytes()
     assert _written(dtype, 0, []) == expected
 
 
-def test_every_finite_number_of_16_bits_is_written_as_faiss_writes_it() -> None:
+def test_every_finite_float16_is_written_as_faiss_writes_it() -> None:
     every = np.arange(2**16, dtype=np.uint16).view(np.float16)
     finite = every[np.isfinite(every)]
     rows = len(finite) // DIM
@@ -63,5 +64,27 @@ def test_every_finite_number_of_16_bits_is_written_as_faiss_writes_it() -> None:
 @pytest.mark.parametrize(("claimed", "dim"), [(2, DIM), (4, DIM), (3, DIM + 1), (3, DIM - 1)])
 def test_rows_that_are_not_as_expected_are_refused(dtype: str, claimed: int, dim: int) -> None:
     rows = _rows(np.zeros((3, dim), dtype), range(3), 2)
-    with pytest.raises(ValueError, match=f"3 rows where {claimed} of {DIM} numbers"):
+    with pytest.raises(ValueError, match=f"3 rows where {claimed} of length {DIM}"):
         _written(dtype, claimed, rows)
+
+
+def test_another_kind_of_index_is_refused() -> None:
+    with pytest.raises(ValueError, match="IndexFlatIP is no flat index under ids"):
+        Flat(faiss.IndexFlatIP(DIM))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_all_vectors_come_in_blocks(dtype: str) -> None:
+    count = BLOCK + 3
+    unit = np.random.default_rng(0).normal(size=(count, DIM)).astype(dtype).astype(np.float32)
+    ids = np.arange(5, 10 * count, 10, dtype=np.int64)
+    flat = Flat.empty(DIM, dtype)
+    flat.add(ids, unit)
+    blocks = list(flat.blocks())
+    assert [len(block) for block, _ in blocks] == [BLOCK, 3]
+    assert np.concatenate([block for block, _ in blocks]).tolist() == ids.tolist()
+    assert np.array_equal(np.concatenate([vectors for _, vectors in blocks]), unit)
+
+
+def test_of_nothing_there_is_no_block() -> None:
+    assert list(Flat.empty(DIM, "float32").blocks()) == []

@@ -1,4 +1,4 @@
-"""Arranged vectors are held against numpy, which compares every query with every vector."""
+"""A segment is held against NumPy, which compares every query with every vector."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.records import Floats, Ids
-from index.vectors.ivf import FEW, SPARSE, CompressedVectors
+from index.vectors.ivf import SearchLimits, Segment
 
 DIM = 64
 COUNT = 3000
-# How far the score of a code of 8 bits a number may lie from the cosine, where a number of the
-# vector lies beyond all that the codes were fitted to; as a rule it is a tenth of that.
-NEAR = 0.02
+FEW = SearchLimits().few
+# How far the score of a code of 8 bits a component may lie from the cosine, where a component of
+# the vector lies beyond all that the codes were fitted to; as a rule it is a tenth of that.
+TOLERANCE = 0.02
 
-Arrange = Callable[..., CompressedVectors]
+MakeSegment = Callable[..., Segment]
 Likenesses = Callable[..., Floats]
 
 
@@ -41,15 +42,22 @@ def queries(likenesses: Likenesses) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def built(arrange: Arrange, ids: Ids, unit: Floats) -> CompressedVectors:
-    """All of them arranged; nothing is hidden in it."""
-    return arrange(ids, unit, lists=32, scan_dim=48, queries=100)
+def built(make_segment: MakeSegment, ids: Ids, unit: Floats) -> Segment:
+    """A segment of all of them; nothing is hidden in it."""
+    return make_segment(ids, unit, lists=32, scan_dim=48, queries=100)
 
 
 @pytest.fixture
-def arranged(built: CompressedVectors) -> CompressedVectors:
+def segment(built: Segment) -> Segment:
     """The same, to hide images in."""
-    return CompressedVectors(built.inner, built.ids, built.inverse, built.tuning, built.trained_on)
+    return _limited(built, SearchLimits())
+
+
+def _limited(built: Segment, limits: SearchLimits) -> Segment:
+    """Return a segment of the same codes that is searched in other ways."""
+    return Segment(
+        built.inner, built.ids, built.inverse_lengths, built.autotuned, COUNT, limits=limits
+    )
 
 
 def _nearest(queries: Floats, ids: Ids, unit: Floats, k: int) -> list[set[int]]:
@@ -79,7 +87,7 @@ def _check_whole(found: Ids, scores: Floats, k: int, allowed: set[int]) -> None:
 
 @pytest.mark.slow
 def test_nearly_all_of_the_nearest_are_found(
-    built: CompressedVectors, ids: Ids, unit: Floats, queries: Floats
+    built: Segment, ids: Ids, unit: Floats, queries: Floats
 ) -> None:
     _, found = built.search(queries, 10)
     assert _recall(found, _nearest(queries, ids, unit, 10)) >= 0.97
@@ -87,41 +95,35 @@ def test_nearly_all_of_the_nearest_are_found(
 
 @pytest.mark.parametrize("k", [100, 1000])
 def test_nearly_all_of_many_that_are_near_are_found(
-    built: CompressedVectors, ids: Ids, unit: Floats, queries: Floats, k: int
+    built: Segment, ids: Ids, unit: Floats, queries: Floats, k: int
 ) -> None:
     _, found = built.search(queries[:20], k)
     assert _recall(found, _nearest(queries[:20], ids, unit, k)) >= 0.97
 
 
 def test_the_recall_it_tells_of_itself_is_what_is_found(
-    built: CompressedVectors, ids: Ids, unit: Floats, queries: Floats
+    built: Segment, ids: Ids, unit: Floats, queries: Floats
 ) -> None:
     _, found = built.search(queries, 10)
     recall = _recall(found, _nearest(queries, ids, unit, 10))
-    assert built.tuning.recall == pytest.approx(recall, abs=0.02)
+    assert built.autotuned.recall == pytest.approx(recall, abs=0.02)
 
 
-def test_an_image_of_the_index_is_its_own_nearest(
-    built: CompressedVectors, ids: Ids, unit: Floats
-) -> None:
+def test_an_image_of_the_index_is_its_own_nearest(built: Segment, ids: Ids, unit: Floats) -> None:
     scores, found = built.search(unit[::30], 1)
     assert found[:, 0].tolist() == ids[::30].tolist()
-    assert scores[:, 0] == pytest.approx(1, abs=NEAR)
+    assert scores[:, 0] == pytest.approx(1, abs=TOLERANCE)
 
 
-def test_scores_are_cosines(
-    built: CompressedVectors, ids: Ids, unit: Floats, queries: Floats
-) -> None:
+def test_scores_are_cosines(built: Segment, ids: Ids, unit: Floats, queries: Floats) -> None:
     scores, found = built.search(queries, 50)
-    places = np.searchsorted(ids, found)
-    cosines = np.take_along_axis(queries @ unit.T, places, axis=1)
-    np.testing.assert_allclose(scores, cosines, rtol=0, atol=NEAR)
-    assert np.mean(np.abs(scores - cosines)) < NEAR / 10
+    positions = np.searchsorted(ids, found)
+    cosines = np.take_along_axis(queries @ unit.T, positions, axis=1)
+    np.testing.assert_allclose(scores, cosines, rtol=0, atol=TOLERANCE)
+    assert np.mean(np.abs(scores - cosines)) < TOLERANCE / 10
 
 
-def test_queries_at_once_are_answered_as_one_by_one(
-    built: CompressedVectors, queries: Floats
-) -> None:
+def test_queries_at_once_are_answered_as_one_by_one(built: Segment, queries: Floats) -> None:
     scores, found = built.search(queries[:40], 20)
     alone = [built.search(query[None], 20) for query in queries[:40]]
     np.testing.assert_allclose(scores, np.concatenate([each for each, _ in alone]), atol=1e-6)
@@ -129,22 +131,20 @@ def test_queries_at_once_are_answered_as_one_by_one(
     assert np.mean(same) > 0.999, "only twins may stand in another order"
 
 
-def test_no_queries_at_all_are_answered_with_nothing(built: CompressedVectors) -> None:
+def test_no_queries_at_all_are_answered_with_nothing(built: Segment) -> None:
     scores, found = built.search(np.zeros((0, DIM), np.float32), 5)
     assert scores.shape == found.shape == (0, 5)
 
 
 @pytest.mark.parametrize("k", [1, COUNT - 1, COUNT, COUNT + 1, 2 * COUNT])
 def test_however_many_are_asked_for_all_that_exist_are_found(
-    built: CompressedVectors, ids: Ids, queries: Floats, k: int
+    built: Segment, ids: Ids, queries: Floats, k: int
 ) -> None:
     scores, found = built.search(queries[:3], k)
     _check_whole(found, scores, k, set(ids.tolist()))
 
 
-def test_far_more_than_exist_may_be_asked_for(
-    built: CompressedVectors, ids: Ids, queries: Floats
-) -> None:
+def test_far_more_than_exist_may_be_asked_for(built: Segment, ids: Ids, queries: Floats) -> None:
     scores, found = built.search(queries[:1], 3_000_000)
     _check_whole(found, scores, 3_000_000, set(ids.tolist()))
 
@@ -159,7 +159,7 @@ def test_far_more_than_exist_may_be_asked_for(
     seed=st.integers(0, 2**32),
 )
 def test_k_are_found_wherever_k_are_allowed(
-    built: CompressedVectors,
+    built: Segment,
     ids: Ids,
     unit: Floats,
     queries: Floats,
@@ -171,59 +171,49 @@ def test_k_are_found_wherever_k_are_allowed(
     seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
-    mine = CompressedVectors(built.inner, ids, built.inverse, built.tuning, COUNT)
+    mine = _limited(built, SearchLimits(few=0, sparse=1) if sparse else SearchLimits())
     query = queries[rng.integers(0, len(queries), 2)]
     # Those farthest from the query are the hardest to come upon.
     value = unit @ query[0] if cluster else rng.random(COUNT)
     allowed = np.argsort(value)[: round(share * COUNT)]
     gone = rng.random(COUNT) < hidden
     mine.hide(ids[gone])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("index.vectors.ivf.FEW", 0 if sparse else FEW)
-        patch.setattr("index.vectors.ivf.SPARSE", 1 if sparse else SPARSE)
-        within = mine.within(ids[allowed])
-        scores, found = mine.search(query, k, within)
+    scores, found = mine.search(query, k, mine.mask(ids[allowed]))
     _check_whole(found, scores, k, set(ids[allowed].tolist()) - set(ids[gone].tolist()))
 
 
 @pytest.mark.parametrize("allowed", [[], [5], [2**50, -3]], ids=["none", "one unknown", "unknown"])
 def test_nothing_is_found_where_nothing_that_exists_is_allowed(
-    built: CompressedVectors, queries: Floats, allowed: list[int]
+    built: Segment, queries: Floats, allowed: list[int]
 ) -> None:
-    scores, found = built.search(queries[:2], 4, built.within(np.array(allowed, np.int64)))
+    scores, found = built.search(queries[:2], 4, built.mask(np.array(allowed, np.int64)))
     _check_whole(found, scores, 4, set())
 
 
 @pytest.mark.parametrize("count", [1, 7, 200, FEW])
 def test_among_few_all_that_is_nearest_is_found_in_order(
-    built: CompressedVectors, ids: Ids, unit: Floats, queries: Floats, count: int
+    built: Segment, ids: Ids, unit: Floats, queries: Floats, count: int
 ) -> None:
     chosen = np.sort(np.random.default_rng(count).choice(COUNT, count, replace=False))
-    scores, _ = built.search(queries[:10], count, built.within(ids[chosen]))
+    scores, _ = built.search(queries[:10], count, built.mask(ids[chosen]))
     cosines = -np.sort(-(queries[:10] @ unit[chosen].T), axis=1)
-    np.testing.assert_allclose(scores, cosines, rtol=0, atol=NEAR)
+    np.testing.assert_allclose(scores, cosines, rtol=0, atol=TOLERANCE)
 
 
 def test_a_filter_that_lets_through_two_fifths_costs_no_recall(
-    built: CompressedVectors, ids: Ids, unit: Floats, queries: Floats
+    built: Segment, ids: Ids, unit: Floats, queries: Floats
 ) -> None:
     allowed = np.sort(np.random.default_rng(0).choice(COUNT, FEW + 200, replace=False))
-    _, found = built.search(queries, 10, built.within(ids[allowed]))
+    _, found = built.search(queries, 10, built.mask(ids[allowed]))
     assert _recall(found, _nearest(queries, ids[allowed], unit[allowed], 10)) >= 0.97
 
 
-def test_where_few_of_many_are_allowed_they_are_compared_one_by_one_and_no_less_is_found(
-    built: CompressedVectors,
-    ids: Ids,
-    unit: Floats,
-    queries: Floats,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_sparse_mask_is_reranked_one_by_one_and_no_less_is_found(
+    built: Segment, ids: Ids, unit: Floats, queries: Floats
 ) -> None:
     allowed = np.sort(np.random.default_rng(0).choice(COUNT, 500, replace=False))
-    monkeypatch.setattr("index.vectors.ivf.FEW", 0)
-    scanned = built.within(ids[allowed])
-    monkeypatch.setattr("index.vectors.ivf.SPARSE", 2)
-    sparse = built.within(ids[allowed])
+    scanned = _limited(built, SearchLimits(few=0)).mask(ids[allowed])
+    sparse = _limited(built, SearchLimits(few=0, sparse=2)).mask(ids[allowed])
     assert (scanned.by_list is None, sparse.by_list is None) == (True, False)
     nearest = _nearest(queries, ids[allowed], unit[allowed], 10)
     scores, found = built.search(queries, 10, sparse)
@@ -232,136 +222,136 @@ def test_where_few_of_many_are_allowed_they_are_compared_one_by_one_and_no_less_
     assert _recall(found, nearest) >= _recall(built.search(queries, 10, scanned)[1], nearest) - 0.01
 
 
-def test_what_is_hidden_is_never_found(arranged: CompressedVectors, ids: Ids, unit: Floats) -> None:
+def test_what_is_hidden_is_never_found(segment: Segment, ids: Ids, unit: Floats) -> None:
     gone = ids[::2]
-    arranged.hide(gone)
-    scores, found = arranged.search(unit[:4], COUNT)
+    segment.hide(gone)
+    scores, found = segment.search(unit[:4], COUNT)
     _check_whole(found, scores, COUNT, set(ids[1::2].tolist()))
-    assert len(arranged) == COUNT // 2
-    assert arranged.visible_ids.tolist() == ids[1::2].tolist()
-    assert arranged.hidden.tolist() == list(range(0, COUNT, 2))
+    assert len(segment) == COUNT // 2
+    assert segment.visible_ids.tolist() == ids[1::2].tolist()
+    assert segment.hidden.tolist() == list(range(0, COUNT, 2))
 
 
 def test_what_is_hidden_is_not_found_either_where_it_is_allowed(
-    arranged: CompressedVectors, ids: Ids, unit: Floats
+    segment: Segment, ids: Ids, unit: Floats
 ) -> None:
-    arranged.hide(ids[:5])
-    scores, found = arranged.search(unit[:1], 10, arranged.within(ids[:8]))
+    segment.hide(ids[:5])
+    scores, found = segment.search(unit[:1], 10, segment.mask(ids[:8]))
     _check_whole(found, scores, 10, set(ids[5:8].tolist()))
 
 
-def test_hiding_twice_is_hiding_once(arranged: CompressedVectors, ids: Ids) -> None:
-    arranged.hide(ids[:3])
-    arranged.hide(ids[1:4])
-    assert (len(arranged), arranged.total) == (COUNT - 4, COUNT)
+def test_hiding_twice_is_hiding_once(segment: Segment, ids: Ids) -> None:
+    segment.hide(ids[:3])
+    segment.hide(ids[1:4])
+    assert (len(segment), segment.total) == (COUNT - 4, COUNT)
 
 
-def test_hiding_what_is_not_there_hides_nothing(arranged: CompressedVectors, ids: Ids) -> None:
+def test_hiding_what_is_not_there_hides_nothing(segment: Segment, ids: Ids) -> None:
     beside = np.array([-1, 0, int(ids[7]) + 1, 2**60], np.int64)
-    arranged.hide(beside)
-    arranged.hide(np.zeros(0, np.int64))
-    assert len(arranged) == COUNT
+    segment.hide(beside)
+    segment.hide(np.zeros(0, np.int64))
+    assert len(segment) == COUNT
 
 
 def test_with_everything_hidden_nothing_is_found(
-    arranged: CompressedVectors, ids: Ids, queries: Floats
+    segment: Segment, ids: Ids, queries: Floats
 ) -> None:
-    arranged.hide(ids)
-    scores, found = arranged.search(queries[:2], 3)
+    segment.hide(ids)
+    scores, found = segment.search(queries[:2], 3)
     _check_whole(found, scores, 3, set())
 
 
-def test_it_says_what_it_is(built: CompressedVectors) -> None:
+def test_it_says_what_it_is(built: Segment) -> None:
     assert built.kind == "IVF32, PQ24x4fs, SQ8"
     assert (built.lists, built.refine, built.trained_on) == (32, "SQ8", COUNT)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("refine", "near", "least"), [("SQ8", 0.01, 0.95), ("SQ6", 0.03, 0.9), ("SQ4", 0.12, 0.7)]
+    ("refine", "tolerance", "least"), [("SQ8", 0.01, 0.95), ("SQ6", 0.03, 0.9), ("SQ4", 0.12, 0.7)]
 )
 def test_finer_codes_tell_finer_differences(
-    arrange: Arrange, likenesses: Likenesses, refine: str, near: float, least: float
+    make_segment: MakeSegment, likenesses: Likenesses, refine: str, tolerance: float, least: float
 ) -> None:
     ids, unit = np.arange(1500, dtype=np.int64), likenesses(1500, 32)
-    built = arrange(ids, unit, refine=refine)
+    built = make_segment(ids, unit, refine=refine)
     assert built.kind == f"IVF16, PQ16x4fs, {refine}"
     queries = likenesses(50, 32, seed=1)
     scores, found = built.search(queries, 10)
     cosines = np.take_along_axis(queries @ unit.T, found, axis=1)
-    np.testing.assert_allclose(scores, cosines, rtol=0, atol=near)
+    np.testing.assert_allclose(scores, cosines, rtol=0, atol=tolerance)
     assert _recall(found, _nearest(queries, ids, unit, 10)) >= least
 
 
 @pytest.mark.parametrize("count", [16, 17, 20, 21, 22, 40])
-def test_hardly_more_images_than_lists_can_be_arranged(
-    arrange: Arrange, likenesses: Likenesses, count: int
+def test_hardly_more_images_than_lists_make_a_segment(
+    make_segment: MakeSegment, likenesses: Likenesses, count: int
 ) -> None:
     ids, unit = np.arange(count, dtype=np.int64), likenesses(count, 8)
-    scores, found = arrange(ids, unit).search(unit, count)
+    scores, found = make_segment(ids, unit).search(unit, count)
     _check_whole(found, scores, count, set(range(count)))
     assert np.mean(found[:, 0] == ids) > 0.9
 
 
 @pytest.mark.parametrize("dim", [1, 7, 12])
-def test_a_dim_may_be_any_number(arrange: Arrange, likenesses: Likenesses, dim: int) -> None:
+def test_a_dim_may_be_any_number(
+    make_segment: MakeSegment, likenesses: Likenesses, dim: int
+) -> None:
     ids, unit = np.arange(1100, dtype=np.int64), likenesses(1100, dim)
-    scores, found = arrange(ids, unit).search(unit[:20], 1100)
+    scores, found = make_segment(ids, unit).search(unit[:20], 1100)
     _check_whole(found, scores, 1100, set(range(1100)))
 
 
 def test_images_that_look_exactly_alike_are_all_found(
-    arrange: Arrange, likenesses: Likenesses
+    make_segment: MakeSegment, likenesses: Likenesses
 ) -> None:
     originals = likenesses(75, 32)
     ids, unit = np.arange(1500, dtype=np.int64), np.repeat(originals, 20, axis=0)
-    built = arrange(ids, unit)
+    built = make_segment(ids, unit)
     scores, found = built.search(originals, 20)
     assert np.sort(found, axis=1).tolist() == ids.reshape(75, 20).tolist()
-    assert scores == pytest.approx(1, abs=NEAR)
-    assert built.tuning.recall == 1
-    near = built.lists_within(originals, built.tuning.gaps[0][1])
-    assert near < built.lists, "twins are no reason to look everywhere"
+    assert scores == pytest.approx(1, abs=TOLERANCE)
+    assert built.autotuned.recall == 1
+    probed = built.lists_probed(originals, built.autotuned.margins[0][1])
+    assert probed < built.lists, "twins are no reason to probe every list"
 
 
 @pytest.mark.slow
 def test_images_without_any_direction_are_found_with_a_score_of_nothing(
-    arrange: Arrange, likenesses: Likenesses
+    make_segment: MakeSegment, likenesses: Likenesses
 ) -> None:
     ids, unit = np.arange(1500, dtype=np.int64), likenesses(1500, 32)
     unit[::10] = 0
-    scores, found = arrange(ids, unit).search(unit[1:9], 1500)
+    scores, found = make_segment(ids, unit).search(unit[1:9], 1500)
     _check_whole(found, scores, 1500, set(range(1500)))
     nothing = np.isin(found, ids[::10])
-    assert np.all(np.abs(scores[nothing]) < NEAR)
-    assert np.all(np.abs(scores) < 1 + NEAR)
+    assert np.all(np.abs(scores[nothing]) < TOLERANCE)
+    assert np.all(np.abs(scores) < 1 + TOLERANCE)
 
 
-def test_a_query_without_any_direction_finds_as_many_as_any_other(
-    built: CompressedVectors, ids: Ids
-) -> None:
+def test_a_query_without_any_direction_finds_as_many_as_any_other(built: Segment, ids: Ids) -> None:
     scores, found = built.search(np.zeros((1, DIM), np.float32), 30)
     _check_whole(found, scores, 30, set(ids.tolist()))
     assert scores == pytest.approx(0, abs=1e-6)
 
 
 def test_a_catalog_of_one_image_over_and_over_is_found_whole(
-    arrange: Arrange, likenesses: Likenesses
+    make_segment: MakeSegment, likenesses: Likenesses
 ) -> None:
     ids, unit = np.arange(1200, dtype=np.int64), np.repeat(likenesses(1, 32), 1200, axis=0)
-    built = arrange(ids, unit)
+    built = make_segment(ids, unit)
     # Seen from its opposite, too, where rounding makes a score less than that of nothing.
     for query in (unit[:1], -unit[:1]):
         scores, found = built.search(query, 1300)
         _check_whole(found, scores, 1300, set(range(1200)))
 
 
-def test_the_same_vectors_are_arranged_in_the_same_way(
-    arrange: Arrange, likenesses: Likenesses
+def test_the_same_vectors_make_the_same_segment(
+    make_segment: MakeSegment, likenesses: Likenesses
 ) -> None:
     ids, unit = np.arange(600, dtype=np.int64), likenesses(600, 16)
-    one, other = (arrange(ids, unit) for _ in range(2))
-    assert one.tuning == other.tuning
-    assert one.key != other.key, "each arrangement is told from every other"
+    one, other = (make_segment(ids, unit) for _ in range(2))
+    assert one.autotuned == other.autotuned
+    assert one.key != other.key, "each segment is told from every other"
     for mine, its in zip(one.search(unit[:50], 20), other.search(unit[:50], 20), strict=True):
         assert mine.tolist() == its.tolist()

@@ -1,4 +1,4 @@
-"""The second comparison is held against FAISS's own decoding of the same codes."""
+"""Reranking is held against FAISS's own decoding of the same codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from index.records import Floats
-from index.vectors.inner_product import inner_products
+from index.vectors.faiss_api import inner_products
 from index.vectors.rerank import BLOCK, Codes
 
 DIM = 32
@@ -30,10 +30,10 @@ def test_cosines_are_those_of_the_decoded_vectors(likenesses: Likenesses, refine
     stored = _stored(unit, refine)
     decoded = stored.reconstruct_n(0, len(unit))
     inverse = (1 / np.linalg.norm(decoded, axis=1)).astype(np.float32)
-    places = np.array([[3, 499, 0, 3, 77], [1, 2, 3, 4, 5]])
+    positions = np.array([[3, 499, 0, 3, 77], [1, 2, 3, 4, 5]])
     codes = Codes(stored, inverse)
-    cosines = codes.cosines(queries, places)
-    expected = np.einsum("nmd,nd->nm", decoded[places], queries) * inverse[places]
+    cosines = codes.cosines(queries, positions)
+    expected = np.einsum("nmd,nd->nm", decoded[positions], queries) * inverse[positions]
     np.testing.assert_allclose(cosines, expected, rtol=0, atol=1e-6)
     assert f"SQ{codes.bits}" == refine
 
@@ -41,9 +41,9 @@ def test_cosines_are_those_of_the_decoded_vectors(likenesses: Likenesses, refine
 def test_more_are_compared_than_are_unpacked_at_once(likenesses: Likenesses) -> None:
     unit, query = likenesses(64, 8), likenesses(1, 8, seed=1)
     codes = Codes(_stored(unit, "SQ8"), np.ones(64, np.float32))
-    places = np.random.default_rng(0).integers(0, 64, (1, 2 * BLOCK + 5))
-    each = np.array([codes.cosines(query, np.array([[place]]))[0, 0] for place in range(64)])
-    np.testing.assert_allclose(codes.cosines(query, places), each[places], rtol=0, atol=1e-6)
+    positions = np.random.default_rng(0).integers(0, 64, (1, 2 * BLOCK + 5))
+    each = np.array([codes.cosines(query, np.array([[position]]))[0, 0] for position in range(64)])
+    np.testing.assert_allclose(codes.cosines(query, positions), each[positions], rtol=0, atol=1e-6)
 
 
 def test_none_are_compared_with_nothing(likenesses: Likenesses) -> None:

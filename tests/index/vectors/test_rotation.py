@@ -56,14 +56,14 @@ def test_the_map_is_the_same_in_every_release(dim: int) -> None:
     np.testing.assert_allclose(second[-4:], ends, rtol=0, atol=2e-6)
 
 
-def test_some_numbers_change_their_sign_and_some_do_not() -> None:
-    # The first number of the result is the sum of all, each with its sign.
+def test_some_components_change_their_sign_and_some_do_not() -> None:
+    # The first component of the result is the sum of all, each with its sign.
     signs = np.sign(_rotated_basis(1280)[:, 0])
     assert 500 < np.count_nonzero(signs > 0) < 780
 
 
 @pytest.mark.parametrize("dim", [97, 512, 1280, 2048])
-def test_what_one_number_says_is_spread_over_all(dim: int) -> None:
+def test_what_one_component_says_is_spread_over_all(dim: int) -> None:
     largest = np.abs(_rotated_basis(dim)).max()
     assert largest <= 2.001 / dim**0.5
 

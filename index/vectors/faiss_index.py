@@ -1,0 +1,296 @@
+"""The index as FAISS keeps it: a flat delta, and beside it a segment where images are many.
+
+A small catalog is searched exactly: all of it lies in the delta. A large one is built into a
+segment once (`ivf.py`), and what has come since lies in the delta beside it, until there is enough
+of that to be merged into the segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from index.records import CatalogState, Floats, Ids
+from index.vectors.choose import FaissLimits, Plan, choose_plan
+from index.vectors.faiss_api import faiss
+from index.vectors.files import (
+    read_delta,
+    read_segment,
+    segment_name,
+    write_delta,
+    write_exact,
+    write_segment,
+)
+from index.vectors.flat import Flat
+from index.vectors.index import Hits, IndexStatus, Mask, Progress, Source, WasIn, best_of
+from index.vectors.ivf import Segment
+from index.vectors.manifest import (
+    Manifest,
+    SegmentEntry,
+    may_replace,
+    read_manifest,
+    saved_status,
+    tidy,
+    write_manifest,
+)
+from index.vectors.mask import FaissMask
+
+# A writer may replace manifest and files between the look at the one and at the others.
+ATTEMPTS = 5
+
+
+class FaissIndex:
+    """A `VectorIndex` whose files lie in a folder.
+
+    Parameters
+    ----------
+    folder
+        Where; it need not exist, but the folder around it.
+    dim, dtype
+        Length of a vector, and what the catalog stores its components as.
+    limits
+        When it changes its kind.
+
+    Attributes
+    ----------
+    state
+        As in `VectorIndex`.
+    delta
+        The vectors that are compared one by one: all of them where there is no segment.
+    segment
+        The vectors in IVF lists, where there are many. An id is never visible in both.
+    """
+
+    def __init__(
+        self, folder: Path, dim: int, dtype: str, limits: FaissLimits | None = None
+    ) -> None:
+        self.state: CatalogState | None = None
+        self.delta = Flat.empty(dim, dtype)
+        self.segment: Segment | None = None
+        self.limits = limits or FaissLimits()
+        self._folder = folder
+        self._dim = dim
+        self._dtype = dtype
+        # What it started from, usable or not: it may replace no other.
+        self._opened: Manifest | None = None
+
+    def open(self) -> bool:
+        """Take up the files that the manifest names; return whether they were all whole."""
+        manifest = read_manifest(self._folder)
+        for _ in range(ATTEMPTS):
+            self._opened = manifest
+            if manifest is None or self._take_up(manifest):
+                return manifest is not None
+            manifest = read_manifest(self._folder)
+            if manifest == self._opened:
+                break
+        return False
+
+    def __len__(self) -> int:
+        return len(self.delta) + (len(self.segment) if self.segment is not None else 0)
+
+    @property
+    def kind(self) -> str:
+        """What kind of index it is, for people."""
+        exact = f"exact {self.delta.dtype}"
+        if self.segment is None:
+            return exact
+        new = f"; {len(self.delta)} new ones {exact}" if len(self.delta) else ""
+        return self.segment.kind + new
+
+    @property
+    def recall(self) -> float:
+        """Share of the 10 nearest images that a search finds, as measured when it was built."""
+        return 1.0 if self.segment is None else self.segment.autotuned.recall
+
+    @property
+    def ids(self) -> Ids:
+        """The images that can be found, int64 `[n]`."""
+        exact = self.delta.ids
+        return exact if self.segment is None else np.concatenate([self.segment.visible_ids, exact])
+
+    def mask(self, ids: Ids) -> FaissMask:
+        """Return a mask that lets only these ids be found."""
+        ids = np.ascontiguousarray(ids, np.int64)
+        segment = None if self.segment is None else self.segment.mask(ids)
+        return FaissMask(len(ids), faiss.IDSelectorBatch(ids), segment)
+
+    def search(self, queries: Floats, k: int, mask: Ids | Mask | None = None) -> Hits:
+        """Find the nearest images of each query; unit vectors, float32 `[n, dim]`."""
+        queries = np.ascontiguousarray(queries, np.float32)
+        # A mask that another index made has no selector, and fails here.
+        made = self.mask(mask) if isinstance(mask, np.ndarray) else cast("FaissMask | None", mask)
+        selector = None if made is None else made.selector
+        scores, ids = self.delta.search(queries, k, selector)
+        if self.segment is not None:
+            found = self.segment.search(queries, k, None if made is None else made.segment)
+            scores, ids = best_of(k, (found[0], scores), (found[1], ids))
+        return Hits(np.clip(scores, -1, 1), ids)
+
+    def add(self, ids: Ids, unit: Floats) -> None:
+        """Add unit vectors float32 `[n, dim]` to the delta, under ids that it does not hold."""
+        self.delta.add(ids, unit)
+
+    def hide(self, ids: Ids) -> None:
+        """Drop images from the delta, and mask them in the segment."""
+        ids = np.ascontiguousarray(ids, np.int64)
+        self.delta.remove(ids)
+        if self.segment is not None and len(ids):
+            self.segment.hide(ids)
+
+    def build(self, source: Source, progress: Progress | None = None) -> None:
+        """Forget everything and take up a source: flat, or as a segment where that is due."""
+        # What it held goes first: there is not always room for both.
+        self.close()
+        plan, count = self._plan(source), source.count
+        if plan.is_exact or count < plan.lists:
+            for ids, unit in source.chunks():
+                self.delta.add(ids, unit)
+            return
+        from index.vectors.build import build_segment, sample_size
+
+        def added(done: int) -> None:
+            if progress is not None:
+                progress(done, count)
+
+        added(0)
+        sample = source.sample(sample_size(plan))
+        self.segment = build_segment(plan, sample, source.chunks(), added)
+
+    def settle(self, source: Source, progress: Progress | None = None) -> bool:
+        """Build anew what has outgrown its kind, or merge a large delta into the segment."""
+        if self._outgrown(source):
+            self.build(source, progress)
+            return True
+        return self._merge_delta()
+
+    def rewrite(self, source: Source) -> bool:
+        """Write a delta of all vectors while they are read, where that is all there is to be."""
+        folder, manifest = self._folder, read_manifest(self._folder)
+        tidy(folder, manifest)
+        if manifest is not None and not source.was_in(manifest.state):
+            manifest = None
+        segment = manifest.segment if manifest else None
+        if not self._plan(source).is_exact or (segment and not self._well_below(source)):
+            return False
+        if manifest and not segment and manifest.shows(source.state, folder):
+            return True
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            count, kind = source.count, f"exact {self._dtype}"
+            delta = write_exact(folder, self._dim, self._dtype, count, source.rows())
+            write_manifest(folder, Manifest(source.state, count, kind, 1.0, delta))
+        tidy(folder, read_manifest(folder))
+        return True
+
+    def save(self, state: CatalogState, was_in: WasIn) -> bool:
+        """Write a new delta, a segment that is not saved yet, and the manifest that names them."""
+        current = read_manifest(self._folder)
+        if not may_replace(current, self._opened, state, was_in):
+            return False
+        try:
+            self._folder.mkdir(exist_ok=True)
+            segment = self._saved_segment(state)
+            hidden = self.segment.hidden if self.segment is not None else np.zeros(0, np.int64)
+            delta = write_delta(self._folder, self.delta, hidden)
+            manifest = Manifest(state, len(self), self.kind, self.recall, delta, segment)
+            write_manifest(self._folder, manifest)
+        except (OSError, RuntimeError, MemoryError):
+            # Not `current`: what failed may have come after the new manifest was in place.
+            tidy(self._folder, read_manifest(self._folder))
+            return False
+        self.state, self._opened = state, manifest
+        tidy(self._folder, manifest)
+        return True
+
+    def status(self) -> IndexStatus:
+        """Read the manifest and every file that it names, whole."""
+        return saved_status(self._folder)
+
+    def warm_up(self, stopped: Callable[[], bool]) -> None:
+        """Read the pages of a mapped segment that searches will need."""
+        segment = self.segment
+        if segment is not None:
+            segment.warm_up(stopped)
+
+    def close(self) -> None:
+        """Release everything; a mapping goes with the last reference to it."""
+        self.state, self.segment = None, None
+        self.delta = Flat.empty(self._dim, self._dtype)
+
+    def _take_up(self, manifest: Manifest) -> bool:
+        """Open the files of a manifest; return whether they are all whole."""
+        self.close()
+        entry = manifest.segment
+        segment = read_segment(self._folder, entry) if entry else None
+        if entry and (segment is None or segment.inner.d != self._dim):
+            return False
+        found = read_delta(self._folder, manifest.delta)
+        if found is None or (found[0].dim, found[0].dtype) != (self._dim, self._dtype):
+            # Without the delta, a segment may still show the state that it was built in.
+            self.segment, self.state = segment, entry.state if entry else None
+            return False
+        self.delta, self.segment, self.state = found[0], segment, manifest.state
+        if segment is not None:
+            segment.hide_positions(found[1])
+        return True
+
+    def _plan(self, source: Source) -> Plan:
+        limit = self.limits.exact_components
+        return choose_plan(source.count, self._dim, self._dtype, source.preference, limit)
+
+    def _well_below(self, source: Source) -> bool:
+        """Say whether a segment should go; not back and forth around the threshold."""
+        components = source.count * self._dim
+        return source.preference.kind == "exact" or 2 * components <= self.limits.exact_components
+
+    def _outgrown(self, source: Source) -> bool:
+        segment, plan, limits = self.segment, self._plan(source), self.limits
+        if segment is None:
+            return not plan.is_exact and source.count >= plan.lists
+        if plan.is_exact:
+            return self._well_below(source)
+        return (
+            segment.refine != plan.refine
+            or len(self) > limits.growth * segment.trained_on
+            or segment.total - len(segment) > limits.hidden_share * segment.total
+        )
+
+    def _merge_delta(self) -> bool:
+        """Merge the delta into the segment, if it is large; return whether it was."""
+        segment, limits = self.segment, self.limits
+        if segment is None or len(self.delta) <= max(
+            limits.delta, limits.delta_share * segment.total
+        ):
+            return False
+        from index.vectors.build import extend_segment
+
+        # A mapped segment cannot be added to.
+        entry = self._saved_entry()
+        owned = read_segment(self._folder, entry, mapped=False) if entry else None
+        if owned is None:
+            return False
+        owned.hide_positions(segment.hidden)
+        self.segment = extend_segment(owned, self.delta.blocks())
+        self.delta = Flat.empty(self._dim, self._dtype)
+        return True
+
+    def _saved_entry(self) -> SegmentEntry | None:
+        """Return the manifest's entry of the segment that it holds, None where it is new."""
+        entry = self._opened.segment if self._opened is not None else None
+        if entry is None or self.segment is None:
+            return None
+        return entry if entry.file.name == segment_name(self.segment.key) else None
+
+    def _saved_segment(self, state: CatalogState) -> SegmentEntry | None:
+        if self.segment is None:
+            return None
+        entry = self._saved_entry()
+        if entry is not None and entry.file.is_unchanged(self._folder):
+            return entry
+        # By itself it would not show what lies beside it: then it shows no state at all.
+        return write_segment(self._folder, self.segment, None if len(self.delta) else state)

@@ -1,0 +1,294 @@
+"""The manifest: one small file that says which vector files are current, and what they show.
+
+    .engine/index/manifest.json            which state of which catalog, and which files
+    .engine/index/delta-<key>.faiss        vectors compared one by one; all of them in a small index
+    .engine/index/segment-<key>.faiss      the others, in IVF lists; mapped, not read
+
+Vector files are named by 128 random bits and never changed. To save is to write new ones and then
+the manifest, each under a temporary name, flushed to the disk, and renamed. So whenever a process
+is killed, the manifest names whole files of one state; files that it does not name are left over.
+
+What is checked, and when: the manifest and the delta to the last bit at every opening, before
+FAISS sees them. The segment by its size and time of modification: where these are other than noted,
+as in a store that was copied, it is read whole and compared once, and the time is set to what was
+noted. What a disk changes by itself, without a write, `engine status` finds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from index.atomic_file import write_atomically
+from index.records import CatalogState
+from index.vectors.autotune import Autotuned
+from index.vectors.index import IndexStatus, WasIn
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+CHUNK_BYTES = 1 << 22
+VECTOR_FILE = re.compile(r"(delta|segment)-[0-9a-f]{32}\.faiss")
+# What the release before wrote, beside the folder.
+EARLIER = ("index.faiss", "index.main.faiss")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A vector file as it was written.
+
+    Attributes
+    ----------
+    name
+        Without a folder.
+    size
+        Bytes.
+    crc32
+        Of all of them.
+    mtime_ns
+        When it was written, as its file system tells it.
+    """
+
+    name: str
+    size: int
+    crc32: int
+    mtime_ns: int
+
+    def is_whole(self, folder: Path) -> bool:
+        """Read the file and say whether every byte is as it was written."""
+        try:
+            with (folder / self.name).open("rb") as file:
+                if os.fstat(file.fileno()).st_size != self.size:
+                    return False
+                value = 0
+                while chunk := file.read(CHUNK_BYTES):
+                    value = zlib.crc32(chunk, value)
+            return value == self.crc32
+        except OSError:
+            return False
+
+    def is_unchanged(self, folder: Path) -> bool:
+        """Say whether the file is as it was written, without reading what nobody has touched."""
+        path = folder / self.name
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        if found.st_size != self.size:
+            return False
+        if found.st_mtime_ns == self.mtime_ns:
+            return True
+        if not self.is_whole(folder):
+            return False
+        # The next process need not read it again. Who may not note that reads it every time.
+        with suppress(OSError):
+            os.utime(path, ns=(found.st_atime_ns, self.mtime_ns))
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaEntry:
+    """The file of vectors that are compared one by one.
+
+    Attributes
+    ----------
+    hidden
+        How many positions of the segment are hidden: int64, at the file's end.
+    """
+
+    file: FileEntry
+    hidden: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEntry:
+    """The file of a segment, and how to search it.
+
+    Attributes
+    ----------
+    state
+        What it shows by itself, None where images lay beside it when it was written.
+    total, hidden
+        How many positions there are, and how many of them were hidden by then.
+    arrays_at
+        Where FAISS's own bytes end and the arrays begin.
+    """
+
+    file: FileEntry
+    state: CatalogState | None
+    total: int
+    hidden: int
+    arrays_at: int
+    trained_on: int
+    autotuned: Autotuned
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an index shows, and the files that hold it.
+
+    Attributes
+    ----------
+    state
+        The state of the catalog.
+    count
+        How many images can be found.
+    kind, recall
+        As in `IndexStatus`.
+    """
+
+    state: CatalogState
+    count: int
+    kind: str
+    recall: float
+    delta: DeltaEntry
+    segment: SegmentEntry | None = None
+
+    @property
+    def files(self) -> list[FileEntry]:
+        """The vector files that it names."""
+        return [self.delta.file] + ([self.segment.file] if self.segment else [])
+
+    def shows(self, state: CatalogState, folder: Path) -> bool:
+        """Say whether it shows a state, by files that are whole when they are read."""
+        return self.state == state and all(file.is_whole(folder) for file in self.files)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of a folder, None where it is missing, damaged or of another format."""
+    try:
+        outer = json.loads((folder / MANIFEST).read_bytes())
+        if outer["format"] != FORMAT or outer["crc32"] != _checksum(outer["manifest"]):
+            return None
+        manifest = _decoded(outer["manifest"])
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return None
+    named = all(VECTOR_FILE.fullmatch(file.name) for file in manifest.files)
+    return manifest if named else None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Make a manifest the current one.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; the one before stays.
+    """
+    inner = json.loads(json.dumps(asdict(manifest)))
+    outer = {"format": FORMAT, "crc32": _checksum(inner), "manifest": inner}
+    write_atomically(folder / MANIFEST, json.dumps(outer, indent=1).encode())
+
+
+def may_replace(
+    current: Manifest | None, opened: Manifest | None, state: CatalogState, was_in: WasIn
+) -> bool:
+    """Say whether the manifest on the disk may give way to one of another state.
+
+    Only for the holder of the writer's lock.
+
+    Parameters
+    ----------
+    current
+        What lies on the disk, None where that is no manifest.
+    opened
+        What the one who saves started from. It may replace nothing that was saved since: that is
+        newer, or was made with more care.
+    state
+        What it shows. The catalog may have left it, where a copy was put back.
+    was_in
+        The catalog's history as it is now.
+    """
+    if not was_in(state):
+        return False
+    if current is None or not was_in(current.state):
+        return True
+    return current == opened and current.state.generation <= state.generation
+
+
+def saved_status(folder: Path) -> IndexStatus:
+    """Read everything that is saved in a folder, whole, and say what it is."""
+    manifest, path = read_manifest(folder), folder / MANIFEST
+    if manifest is None:
+        if path.exists():
+            return IndexStatus(None, "damaged", damaged=(str(path),))
+        earlier = any(_earlier_files(folder))
+        return IndexStatus(None, "made by an earlier release" if earlier else "missing")
+    files = manifest.files
+    damaged = tuple(str(folder / file.name) for file in files if not file.is_whole(folder))
+    return IndexStatus(
+        manifest.state,
+        "damaged" if damaged else "",
+        manifest.count,
+        manifest.kind,
+        manifest.recall,
+        sum(file.size for file in files),
+        damaged,
+    )
+
+
+def tidy(folder: Path, manifest: Manifest | None) -> None:
+    """Remove vector files that the manifest does not name, and what killed writers left.
+
+    Only for the holder of the writer's lock. A reader that has such a file mapped keeps it on
+    POSIX; Windows refuses to remove it, and the next call will. A reader that has read the
+    manifest before and does not find the file any more reads the manifest again.
+    """
+    named = {file.name for file in manifest.files} if manifest else set()
+    with suppress(OSError):
+        for path in list(folder.iterdir()):
+            is_vectors = VECTOR_FILE.fullmatch(path.name) and path.name not in named
+            if is_vectors or path.suffix == ".tmp":
+                _remove(path)
+    for path in _earlier_files(folder) if manifest else ():
+        _remove(path)
+
+
+def _earlier_files(folder: Path) -> list[Path]:
+    """Return the files of an index that the release before wrote beside this folder.
+
+    They do not say from which history they are, so they are not read: the catalog has it all.
+    """
+    beside = folder.parent
+    found = [beside / name for name in EARLIER if (beside / name).exists()]
+    return found + [path for name in EARLIER for path in beside.glob(f"{name}.*.tmp")]
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def _checksum(inner: object) -> int:
+    return zlib.crc32(json.dumps(inner, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _decoded(inner: Mapping[str, Any]) -> Manifest:
+    segment = inner["segment"]
+    return Manifest(
+        CatalogState(**inner["state"]),
+        inner["count"],
+        inner["kind"],
+        inner["recall"],
+        DeltaEntry(FileEntry(**inner["delta"]["file"]), inner["delta"]["hidden"]),
+        None if segment is None else _decoded_segment(segment),
+    )
+
+
+def _decoded_segment(segment: Mapping[str, Any]) -> SegmentEntry:
+    measured = segment["autotuned"]
+    margins = tuple((int(depth), float(margin)) for depth, margin in measured["margins"])
+    return SegmentEntry(
+        **{
+            **segment,
+            "file": FileEntry(**segment["file"]),
+            "state": CatalogState(**segment["state"]) if segment["state"] else None,
+            "autotuned": Autotuned(measured["recall"], measured["candidates"], margins),
+        }
+    )
