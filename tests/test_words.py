@@ -93,8 +93,6 @@ NOT_YET = (
     "engine/pictures",
     "engine/runtimes",
     "engine/search",
-    "index",
-    "index/vectors",
 )
 
 
