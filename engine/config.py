@@ -139,8 +139,8 @@ class Config:
     dtype
         How a new catalog stores vectors: `float16` or `float32`.
     index
-        How a catalog's vectors are arranged: `auto` (by size, dim and memory) or `exact`; None for
-        what was asked of it before.
+        The kind of a catalog's index: `auto` (by size, dim and memory) or `exact`; None for what
+        was asked of it before.
     memory
         Bytes that the index should fit into, 0 for no limit; None for what was asked before.
     max_pixels

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, CursorResult, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from index.catalog.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect, PostgreSQL, SQLite
-from index.catalog.migrations import MIGRATIONS, Step
+from index.catalog.migrations import MIGRATIONS, READABLE, Step
 from index.errors import CatalogError, CatalogVersionError
 
 # Values that a statement names at most; SQLite's oldest limit on variables is 999.
@@ -50,14 +50,17 @@ class Database:
     def migrate(self, steps: Sequence[Step] = MIGRATIONS) -> None:
         """Apply, all in one transaction, each of `steps` that this database has not seen.
 
+        Where nothing can be written, a catalog of an older release is read as it is.
+
         Raises
         ------
         CatalogVersionError
             The database was written by a newer release.
         """
         with self.reading() as connection:
-            if schema_version(connection, steps) == len(steps):
-                return
+            version = schema_version(connection, steps)
+        if version == len(steps) or (self._dialect.read_only and version >= READABLE):
+            return
         with self.writing() as connection:
             version = schema_version(connection, steps)
             for number, apply in enumerate(steps[version:], start=version + 1):

@@ -66,11 +66,14 @@ class Dialect(ABC):
         transaction of the same catalog from its beginning.
     reading
         Execution options of a transaction that sees one unchanging state.
+    read_only
+        Whether it is known beforehand that nothing can be written.
     """
 
     name: str
     engine: Engine
     reading: Mapping[str, Any]
+    read_only: bool = False
 
     @abstractmethod
     def check(self, connection: Connection) -> list[str]:
@@ -102,6 +105,7 @@ class SQLite(Dialect):
         self.name = str(path)
         self.path = path
         self.engine = create_engine(_sqlite_url(path))
+        self.read_only = not os.access(path.parent, os.W_OK)
 
         @event.listens_for(self.engine, "connect")
         def configure(connection: Any, _record: Any) -> None:

@@ -60,9 +60,12 @@ def was_in(connection: Connection, state: CatalogState) -> bool:
     False for a state of another catalog, for one of a copy that went another way, and for one
     that lies further back than the history reaches.
     """
+    current = read_state(connection)
+    # Without a token it is a catalog of an older release that could not be written: no history.
+    if not current.token or state.catalog != current.catalog:
+        return False
     query = select(Generation.token).where(Generation.number == state.generation)
-    token = connection.execute(query).scalar_one_or_none()
-    return token == state.token and read_state(connection).catalog == state.catalog
+    return bool(connection.execute(query).scalar_one_or_none() == state.token)
 
 
 def next_generation(connection: Connection, history: int = HISTORY) -> int:

@@ -29,7 +29,7 @@ def _status(quick: Run, store: Path) -> dict[str, Any]:
     ],
     ids=["nothing", "exact search", "little memory"],
 )
-def test_an_index_is_arranged_as_it_was_asked(
+def test_an_index_is_of_the_kind_that_was_asked_for(
     quick: Run, shop: Path, drawn: Path, options: list[str], index: str
 ) -> None:
     done = quick("index", drawn, "--store", shop, *options)

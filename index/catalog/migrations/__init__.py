@@ -20,6 +20,9 @@ from index.catalog.migrations import (
     m0005_generations,
 )
 
+# Catalogs from this version on can be read without the steps that they lack.
+READABLE = 4
+
 Step: TypeAlias = Callable[[Connection], None]
 
 MIGRATIONS: tuple[Step, ...] = (
