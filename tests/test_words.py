@@ -85,7 +85,6 @@ NOT_YET = (
     "cli/commands",
     "cli/pages",
     "engine",
-    "engine/embedding",
     "engine/heads",
     "engine/ingest",
     "engine/learning",
