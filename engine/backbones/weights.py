@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from engine.backbones.table import EMBEDDED, Backbone
 from engine.backbones.weights_folder import WeightsFolder, WeightsRecord, file_sha256
 from engine.backbones.weights_source import Download, Finetuned, Packaged, gone, source_of
 from engine.errors import WeightsCorruptError, WeightsError, WeightsUnreachableError
-from index.atomic_file import publish
+from index.atomic_file import atomic_file, publish
 
 if TYPE_CHECKING:
     # What speaks to the network is imported where something is fetched: a search needs none of it.
@@ -145,13 +145,13 @@ class WeightsCache:
         self._make_folder()
         # One process at a time: two would append to the same partial file.
         with FileLock(self._folder.path.with_name(f"{backbone.name}.lock")):
-            partial = self._folder.path / f"{backbone.name}.part"
+            fetched = self._folder.path / f"{backbone.name}.part"
             try:
-                actual = self._fetch(source, partial, expected, progress)
+                actual = self._fetch(source, fetched, expected, progress)
             except WeightsUnreachableError as error:
                 hint = _import_hint(backbone, new=relabel)
                 raise WeightsUnreachableError(error.thing, error.reason, hint) from None
-            return self._add(backbone, partial, actual, source, relabel=relabel)
+            return self._add(backbone, partial(publish, fetched), actual, source, relabel=relabel)
 
     def _from_package(self, backbone: Backbone, weights: Packaged, *, relabel: bool) -> WeightsFile:
         path = weights.locate()
@@ -165,14 +165,14 @@ class WeightsCache:
             self._folder.unlabel(backbone.name)
         return WeightsFile(path, weights.sha256, weights.origin)
 
-    def _fetch(self, source: str, partial: Path, expected: str, progress: Progress) -> str:
+    def _fetch(self, source: str, target: Path, expected: str, progress: Progress) -> str:
         """Fetch a file and return its hash, which begins as expected."""
         from engine.pictures.download import Retries, fetch
 
-        fetch(source, partial, progress, self._retries or Retries())
-        actual = file_sha256(partial)
+        fetch(source, target, progress, self._retries or Retries())
+        actual = file_sha256(target)
         if not actual.startswith(expected):
-            partial.unlink()
+            target.unlink()
             raise WeightsCorruptError(
                 source,
                 f"the file's SHA-256 is {actual[:16]}…, expected {expected[:16]}…",
@@ -198,16 +198,9 @@ class WeightsCache:
             raise WeightsError(path, "there is no such file", "Check the path")
         load_state(backbone, path)
         self._make_folder()
-        partial = self._folder.path / f"{backbone.name}.{os.getpid()}.part"
-        try:
-            shutil.copyfile(path, partial)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise WeightsError(
-                partial, f"the file cannot be copied ({error.strerror})", "Free some space"
-            ) from None
         suffix = ".safetensors" if path.suffix == ".safetensors" else ".pth"
-        return self._add(backbone, partial, file_sha256(partial), str(path.absolute()), suffix)
+        sha256, origin = file_sha256(path), str(path.absolute())
+        return self._add(backbone, partial(_copy, path), sha256, origin, suffix)
 
     def _candidates(self, backbone: Backbone, *, every: bool) -> Iterator[WeightsFile]:
         """Yield what the name means now; with `every`, all other weights of the backbone, too."""
@@ -231,23 +224,23 @@ class WeightsCache:
     def _add(
         self,
         backbone: Backbone,
-        partial: Path,
+        write: Callable[[Path], None],
         sha256: str,
         origin: str,
         suffix: str = ".pth",
         *,
         relabel: bool = True,
     ) -> WeightsFile:
-        """Move a complete file to where it belongs, and record it."""
+        """Write a file to where it belongs, and record it."""
         path = self._folder.file(backbone.name, sha256, suffix)
         relabel = relabel or self.find(backbone) is None
         try:
-            publish(partial, path)
+            write(path)
             record = WeightsRecord(backbone.name, path, sha256, {"origin": origin})
             self._folder.add(record, label=relabel)
         except OSError as error:
             raise WeightsError(
-                path, f"the weights cannot be kept ({error.strerror})", "Free some space"
+                path, f"the file cannot be written ({error.strerror})", "Free some space"
             ) from None
         return WeightsFile(path, sha256, origin)
 
@@ -266,6 +259,11 @@ def _existing(record: WeightsRecord | None) -> Iterator[WeightsFile]:
     if record is not None and record.path.is_file():
         origin = str(record.facts.get("origin", record.path))
         yield WeightsFile(record.path, record.sha256, origin)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as content, atomic_file(target) as file:
+        shutil.copyfileobj(content, file, 1 << 20)
 
 
 def _import_hint(backbone: Backbone, *, new: bool) -> str:
