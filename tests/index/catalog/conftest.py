@@ -47,19 +47,29 @@ def _programs() -> Path:
     return Path(found).resolve().parent
 
 
+def _not_root(folder: Path) -> dict[str, Any]:
+    """Return how a program of the server is run in `folder`; it refuses root."""
+    root = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    return {"cwd": folder, **(root if os.geteuid() == 0 else {})}
+
+
 def _run(folder: Path, program: str, *arguments: str) -> None:
-    """Run a program of the server in `folder`, as a user who is not root."""
-    root: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     command = [str(_programs() / program), "-D", str(folder / "data"), *arguments]
     with (folder / "output").open("ab") as output:
-        subprocess.run(
-            command,
-            cwd=folder,
-            stdout=output,
-            stderr=output,
-            check=True,
-            **(root if os.geteuid() == 0 else {}),
-        )
+        subprocess.run(command, stdout=output, stderr=output, check=True, **_not_root(folder))
+
+
+@contextmanager
+def _ended_with_us(folder: Path) -> Iterator[None]:
+    """Stop the server at the end of the block, or of this process where it is killed."""
+    stop = 'cat; "$0" -D data -w -m immediate stop > /dev/null 2>&1; rm -rf data'
+    with subprocess.Popen(
+        ["sh", "-c", stop, str(_programs() / "pg_ctl")],
+        stdin=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is not meant for it
+        **_not_root(folder),
+    ):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -80,8 +90,8 @@ def postgres_server() -> Iterator[str]:
             _run(folder, "pg_ctl", "-w", "-o", SETTINGS.format(folder=folder), "start")
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"PostgreSQL does not start here ({error})")
-        yield f"postgresql+psycopg://engine@/postgres?host={folder}"
-        _run(folder, "pg_ctl", "-w", "-m", "immediate", "stop")
+        with _ended_with_us(folder):
+            yield f"postgresql+psycopg://engine@/postgres?host={folder}"
     finally:
         shutil.rmtree(folder)
 
