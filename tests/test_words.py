@@ -86,8 +86,6 @@ NOT_YET = (
     "engine",
     "engine/heads",
     "engine/learning",
-    "index",
-    "index/vectors",
 )
 
 

@@ -227,7 +227,7 @@ def _trained(plan: Plan, rotated: Floats) -> Any:
     """
     dim, metric = rotated.shape[1], faiss.METRIC_INNER_PRODUCT
     projection = faiss.LinearTransform(dim, plan.scan_dim, False)
-    matrix = _main_directions(rotated, plan.scan_dim)
+    matrix = _principal_directions(rotated, plan.scan_dim)
     faiss.copy_array_to_vector(matrix.ravel(), projection.A)
     projection.is_trained = True
     projected = np.ascontiguousarray(rotated @ matrix.T)
@@ -259,7 +259,7 @@ def _trained_lists(plan: Plan, projected: Floats) -> Any:
     return lists
 
 
-def _main_directions(rotated: Floats, count: int) -> Floats:
+def _principal_directions(rotated: Floats, count: int) -> Floats:
     """Return an orthonormal basis of the directions that hold most, rotated, `[count, dim]`.
 
     Of the second moments, not of the covariance: inner products are to be preserved, and the mean
