@@ -12,6 +12,8 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
+pytestmark = pytest.mark.slow
+
 
 def _status(quick: Run, store: Path) -> dict[str, Any]:
     done = quick("status", "--store", store, "--json")
@@ -41,7 +43,6 @@ def test_an_index_is_of_the_kind_that_was_asked_for(
     assert status["consistent"]
 
 
-@pytest.mark.slow
 def test_a_compressed_catalog_finds_its_own_images_and_status_tells_people(
     quick: Run, shop: Path, drawn: Path
 ) -> None:
@@ -54,7 +55,6 @@ def test_a_compressed_catalog_finds_its_own_images_and_status_tells_people(
     assert "% of the 10 nearest" in told
 
 
-@pytest.mark.slow
 def test_a_limit_on_memory_is_remembered_until_it_is_lifted(
     quick: Run, shop: Path, drawn: Path
 ) -> None:

@@ -65,9 +65,3 @@ def resnet50_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "random.pth"
     torch.save(get_model("resnet50", weights=None).state_dict(), path)
     return path
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again at once."""
-    monkeypatch.setattr("engine.pictures.download.time.sleep", lambda seconds: None)

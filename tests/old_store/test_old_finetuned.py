@@ -19,6 +19,8 @@ from tests.old_store.stores import OldStore, weights_with
 # Another processor or release of the runtime rounds otherwise; other weights differ by more.
 TOLERANCE = 2e-3
 
+pytestmark = pytest.mark.slow
+
 
 def _assert_answers_as_before(old: OldStore) -> None:
     for recorded in old.answers["searches"]:
@@ -51,7 +53,6 @@ def test_it_answers_and_is_indexed_further(finetuned: OldStore) -> None:
     _assert_is_indexed_further(finetuned)
 
 
-@pytest.mark.slow
 def test_its_head_learns_from_what_is_stored(finetuned: OldStore) -> None:
     report = finetuned.engine.train(
         head="furniture", from_labels=True, options=TrainOptions(epochs=3)

@@ -64,6 +64,7 @@ def test_a_single_category_has_a_confusion() -> None:
     assert "bed" in texts(plots.confusion(["bed"], [[7, 0]]))
 
 
+@pytest.mark.slow
 def test_hundreds_of_categories_are_drawn_without_names() -> None:
     counts = [[int(row == column) for column in range(201)] for row in range(200)]
     assert "c7" not in texts(plots.confusion([f"c{n}" for n in range(200)], counts))

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from engine.backbones.networks import build, load, load_state
-from engine.backbones.table import BACKBONES, EMBEDDED, Backbone, backbone_named
+from engine.backbones.table import BACKBONES, Backbone, backbone_named
 from engine.backbones.torchvision_import import import_torchvision
 from engine.backbones.weights import WeightsCache, WeightsFile
 from engine.backbones.weights_folder import file_sha256
@@ -60,13 +60,10 @@ class Drawn:
         return export_openvino(self.backbone, self.weights, self.folder, lambda line: None)
 
 
-ONE_QUICK = [
-    pytest.param(each, marks=() if each.name == EMBEDDED else pytest.mark.slow)
-    for each in BACKBONES
-]
+SLOW = [pytest.param(each, marks=pytest.mark.slow) for each in BACKBONES]
 
 
-@pytest.fixture(scope="module", params=ONE_QUICK, ids=lambda each: each.name)
+@pytest.fixture(scope="module", params=SLOW, ids=lambda each: each.name)
 def drawn(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Drawn]:

@@ -132,6 +132,7 @@ def test_quantizing_says_how_far_it_has_come_and_leaves_stdout_alone(
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_the_first_convolutions_alone_stay_in_floating_point(quantized: Path) -> None:
     layers = convolutions(import_openvino().Core().read_model(str(quantized)))
     stored = [layer.input_value(1).get_node().get_type_name() for layer in layers]

@@ -280,6 +280,7 @@ def test_embedding_needs_no_network(alone: dict[str, Any]) -> None:
     assert alone["tried"] == []
 
 
+@pytest.mark.slow
 def test_telemetry_is_never_imported(alone: dict[str, Any]) -> None:
     assert alone["openvino"]
     assert not alone["telemetry"]

@@ -93,6 +93,7 @@ def test_nearly_all_of_the_nearest_are_found(
     assert _recall(found, _nearest(queries, ids, unit, 10)) >= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [100, 1000])
 def test_nearly_all_of_many_that_are_near_are_found(
     built: Segment, ids: Ids, unit: Floats, queries: Floats, k: int
