@@ -19,8 +19,8 @@ from engine import Engine
 from engine.embedding.embedder import choose_embedder
 from engine.heads.fit import fit_layers, one_thread_for_small
 from engine.heads.options import TrainOptions
+from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
-from engine.heads.training_rows import Rows
 from engine.learning.dataset import Collector, find_labelled, label_numbers
 from engine.pictures.augment import ORIGINAL, view_names
 from engine.progress import SILENT

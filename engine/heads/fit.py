@@ -14,8 +14,8 @@ from engine.errors import TrainingError
 from engine.heads.head import Dense
 from engine.heads.lbfgs import minimal_layer
 from engine.heads.options import ADAMW, LBFGS, TrainOptions
+from engine.heads.rows import Rows, class_weights
 from engine.heads.sgd import SGD, AdamW, Optimizer
-from engine.heads.training_rows import Rows, class_weights
 
 History = list[dict[str, float]]
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
-from engine.heads.training_rows import Rows, class_weights
+from engine.heads.rows import Rows, class_weights
 from index.records import Floats, Ids
 
 # Steps that L-BFGS remembers: twice scipy's default, which takes a quarter more iterations here.

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.embedding.embedder import Embedder
-from engine.errors import UsageError
 from engine.heads.classifier import BuiltIn, Classifier
 from engine.heads.head import Head
 from engine.heads.registry import ALL, distribution
 from engine.ingest.labels import label_rule
-from engine.learning.dataset import Collector, find_labelled, label_numbers
+from engine.learning.collect import collect
 from engine.learning.metrics import (
     NEIGHBOURS,
     accuracy,
@@ -38,13 +37,9 @@ def evaluate(
     label: str | None,
 ) -> Evaluation:
     """Measure classification and search on a data set; see `Engine.evaluate`."""
-    files, skipped = find_labelled(dataset, label_rule(label) if label else None)
-    collector = Collector(catalog, embedder, keep=False)
-    found = collector.collect(dataset, files)
-    if not found.files:
-        raise UsageError(dataset, "none of its pictures can be read", "See the list of skips")
-    vectors = found.vectors()
-    names, labels = label_numbers([each.label for each in found.files])
+    rule = label_rule(label) if label else None
+    examples = collect(dataset, embedder, catalog, labels=rule, fewest=0)
+    vectors, names, labels = examples.vectors, examples.categories, examples.labels
     ranking = retrieval(vectors.unit, labels)
     known = {name for _, name in Classifier(embedder.built_in, heads).names}
     unknown = 0
@@ -65,7 +60,7 @@ def evaluate(
         precision_at_10=ranking.precision_at_10,
         map=ranking.map,
         unknown=unknown,
-        skipped=[*skipped, *found.skipped],
+        skipped=examples.skipped,
     )
 
 

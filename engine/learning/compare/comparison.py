@@ -22,19 +22,12 @@ from engine.embedding.embedder import Embedder, choose_embedder
 from engine.heads.fit import fit_layers, one_thread_for_small
 from engine.heads.numerics import log_softmax
 from engine.heads.options import LBFGS, TrainOptions
+from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
-from engine.heads.training_rows import Rows
-from engine.learning.checks import require_enough
+from engine.learning.collect import collect
 from engine.learning.compare.options import CompareOptions
 from engine.learning.compare.scratch import SIDE, Learned, ScratchOptions, train_scratch
-from engine.learning.dataset import (
-    Collected,
-    Collector,
-    LabelledFile,
-    category_folders,
-    find_labelled,
-    label_numbers,
-)
+from engine.learning.examples import Examples
 from engine.learning.finetune.images import TrainingImages
 from engine.learning.finetune.loop import Loop, Split
 from engine.learning.finetune.network import Network
@@ -84,14 +77,8 @@ def compare(
         A category has too few pictures.
     """
     started = time.monotonic()
-    files, skipped = find_labelled(dataset)
     names = options.backbones or _at_hand(config)
-    require_enough(
-        dataset,
-        {each.label for each in files} | category_folders(dataset),
-        [each.label for each in files],
-    )
-    methods, kept, labels, categories = _frozen(dataset, files, names, config, reporter)
+    methods, kept, labels, categories = _frozen(dataset, names, config, reporter)
     if options.block is not None:
         methods.append(_finetuned(kept[0], options.block, labels, config, reporter))
     methods += _scratch(kept[0].found, labels, options, config, reporter)
@@ -103,7 +90,7 @@ def compare(
         rounds=rounds,
         methods=[_result(method) for method in methods],
         seconds=time.monotonic() - started,
-        skipped=[*skipped, *kept[0].found.skipped],
+        skipped=kept[0].found.skipped,
     )
 
 
@@ -112,7 +99,7 @@ class _Embedded:
     """What one backbone made of the pictures."""
 
     embedder: Embedder
-    found: Collected
+    found: Examples
     seconds: float
 
 
@@ -126,7 +113,6 @@ def _at_hand(config: Config) -> tuple[str, ...]:
 
 def _frozen(
     dataset: str,
-    files: Sequence[LabelledFile],
     names: Sequence[str],
     config: Config,
     reporter: Reporter,
@@ -137,14 +123,13 @@ def _frozen(
         embedder = choose_embedder(replace(config, backbone=name), None, reporter)
         embedder.start()
         began = time.monotonic()
-        collector = Collector(None, embedder, keep=False)
-        found = collector.collect(dataset, files, views=(ORIGINAL, MIRROR))
+        found = collect(dataset, embedder, views=(ORIGINAL, MIRROR))
         kept.append(_Embedded(embedder, found, time.monotonic() - began))
-    texts = [each.label for each in kept[0].found.files]
-    require_enough(dataset, {each.label for each in files}, texts)
-    categories, labels = label_numbers(texts)
+    categories, labels = kept[0].found.categories, kept[0].found.labels
     for each in kept:
-        unit = each.found.vectors().unit, each.found.vectors(MIRROR).unit
+        # Rows are ordered by view: the images first, then their mirrored copies.
+        half = len(each.found)
+        unit = each.found.vectors.unit[:half], each.found.vectors.unit[half:]
         learn = _head_learner(unit, labels)
         name = f"frozen {each.embedder.backbone.name}"
         methods.append(Method(name, "frozen", learn, each.seconds))
@@ -192,9 +177,9 @@ def _finetuned(
     backbone = embedder.backbone
     weights = WeightsCache(config.cache).find(backbone)
     assert weights is not None  # its embedder was made from them
-    unit = base.found.vectors().unit
+    unit = base.found.vectors.unit[: len(base.found)]
     scale = float(np.sqrt(backbone.dim) / 4)
-    paths = [each.file.path for each in base.found.files]
+    paths = base.found.paths
     images = TrainingImages(
         paths, labels, backbone.preprocessing, config.max_pixels, config.decoders
     )
@@ -223,14 +208,14 @@ def _finetuned(
 
 
 def _scratch(
-    found: Collected, labels: Ids, options: CompareOptions, config: Config, reporter: Reporter
+    found: Examples, labels: Ids, options: CompareOptions, config: Config, reporter: Reporter
 ) -> list[Method]:
     """Return the four-layer network, plain and with dropout."""
     opened: list[Pixels] = []
 
     def pixels() -> Pixels:
         if not opened:
-            opened.append(_small([each.file.path for each in found.files], config))
+            opened.append(_small(found.paths, config))
         return opened[0]
 
     def learner(dropout: float) -> Callable[[Split, int, float], Learned]:

@@ -22,10 +22,9 @@ from engine.errors import TrainingError, UsageError
 from engine.heads.fit import fit_layers
 from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
+from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
-from engine.heads.training_rows import Rows
-from engine.learning.checks import require_enough
-from engine.learning.dataset import Collector, category_folders, find_labelled, label_numbers
+from engine.learning.collect import collect
 from engine.learning.finetune.checkpoint import load_checkpoint, require_writable, save_checkpoint
 from engine.learning.finetune.images import TrainingImages
 from engine.learning.finetune.loop import Loop, Split, State
@@ -103,17 +102,10 @@ class FineTuner:
         """
         check_new_name(name)
         started = time.monotonic()
-        files, skipped = find_labelled(dataset)
-        names = {each.label for each in files} | category_folders(dataset)
-        require_enough(dataset, names, [each.label for each in files])
-        found = Collector(None, self._embedder, keep=False).collect(dataset, files)
-        require_enough(dataset, names, [each.label for each in found.files])
-        categories, labels = label_numbers([each.label for each in found.files])
+        found = collect(dataset, self._embedder)
+        categories, labels = found.categories, found.labels
         material = Material(
-            self._images([each.file.path for each in found.files], labels),
-            found.vectors().unit,
-            categories,
-            found.hashes,
+            self._images(found.paths, labels), found.vectors.unit, categories, found.hashes
         )
         split = Split(*stratified_split(labels.tolist(), options.validation, options.seed))
         embedded = time.monotonic()
@@ -138,7 +130,7 @@ class FineTuner:
             seconds_embed=embedded - started,
             seconds_train=time.monotonic() - embedded,
             history=state.history,
-            skipped=[*skipped, *found.skipped],
+            skipped=found.skipped,
             notes=notes,
         )
 

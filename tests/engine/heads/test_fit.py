@@ -17,8 +17,8 @@ from engine.heads.fit import Fitted, fit_layers, one_thread_for_small
 from engine.heads.head import Dense
 from engine.heads.numerics import ACTIVATIONS
 from engine.heads.options import MANY, TrainOptions
+from engine.heads.rows import Rows
 from engine.heads.sampling import stratified_split
-from engine.heads.training_rows import Rows
 from index.records import Floats, Ids
 
 QUICK = TrainOptions(epochs=8, lr=0.02, weight_decay=0.0)

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from engine.heads.head import Dense
 from engine.heads.lbfgs import GATE_DECAY, GATE_LENGTH, fit_gate
-from engine.heads.training_rows import Rows
+from engine.heads.rows import Rows
 from index.records import Floats
 
 DIM, NEW, OLD = 6, 2, 5

@@ -9,7 +9,7 @@ import pytest
 
 from engine.heads.model_selection import CANDIDATES, Tuned, tune
 from engine.heads.options import TrainOptions
-from engine.heads.training_rows import Rows
+from engine.heads.rows import Rows
 
 QUICK = TrainOptions(epochs=40, patience=8, lr=0.02)
 LINEAR, BENT = {"hidden": ()}, {"hidden": (32,), "dropout": 0.0}
