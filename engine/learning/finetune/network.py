@@ -86,7 +86,7 @@ class Network(nn.Module):
         for stage in reversed(list(self.above.values())):
             if parameters := list(stage.parameters()):
                 groups.append({"params": parameters, "lr": lr})
-                lr *= options.falling
+                lr *= options.layer_decay
         return groups
 
     def trained(self) -> Iterator[tuple[str, torch.Tensor]]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
-from engine.heads.options import OPTIMIZERS, TrainOptions
+from engine.heads import numerics
+from engine.heads.options import ACTIVATIONS, OPTIMIZERS, TrainOptions
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,7 @@ def test_what_cannot_be_trained_with_is_refused_with_what_can(
 def test_each_optimizer_has_a_step_size_of_its_own(optimizer: str) -> None:
     assert TrainOptions(optimizer=optimizer).rate == OPTIMIZERS[optimizer]
     assert TrainOptions(optimizer=optimizer, lr=0.5).rate == 0.5
+
+
+def test_the_activations_that_may_be_named_are_those_that_heads_compute() -> None:
+    assert tuple(numerics.ACTIVATIONS) == ACTIVATIONS
