@@ -127,7 +127,7 @@ def accuracy(
             replace(rows, chosen=np.flatnonzero(np.isin(image, kept))),
             outputs,
             options,
-            held_out=replace(rows, chosen=held),
+            validation=replace(rows, chosen=held),
         )
         (layer,) = fit_layers(rows, outputs, options, epochs=trial.epochs).layers
     asked = views[VIEWS.index(ORIGINAL)][test] * np.float32(scale)

@@ -199,7 +199,7 @@ def _answers(rows: Rows, kept: Ids, held: Ids, outputs: int, options: TrainOptio
         replace(rows, chosen=kept),
         outputs,
         options.scaled(len(kept)),
-        held_out=replace(rows, chosen=held),
+        validation=replace(rows, chosen=held),
     )
     return _logits(fitted.layers, rows.values[held] * np.float32(rows.scale), options)
 

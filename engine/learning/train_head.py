@@ -10,7 +10,8 @@ import numpy as np
 
 from engine.heads.background import background_logits, prototypes, suspects
 from engine.heads.classifier import CONVINCING, BuiltIn, Classifier, belonging
-from engine.heads.fit import Fitted, History, fit_layers, one_thread_for_small
+from engine.heads.epochs import History
+from engine.heads.fit import Fitted, fit_layers, one_thread_for_small
 from engine.heads.head import Dense, Head
 from engine.heads.lbfgs import fit_gate
 from engine.heads.numerics import log_sum_exp, softmax
@@ -101,7 +102,7 @@ def _train(
         replace(rows, chosen=kept),
         outputs,
         options,
-        held_out=replace(rows, chosen=held) if len(held) else None,
+        validation=replace(rows, chosen=held) if len(held) else None,
         progress=progress,
     )
     final = fit_layers(rows, outputs, options, epochs=trial.epochs)

@@ -155,7 +155,7 @@ def _head_learner(
                 replace(rows, chosen=both[0]),
                 outputs,
                 options,
-                held_out=replace(rows, chosen=inner.held),
+                validation=replace(rows, chosen=inner.held),
             )
             final = fit_layers(replace(rows, chosen=both[1]), outputs, options, epochs=trial.epochs)
         layer = final.layers[0]
@@ -191,7 +191,7 @@ def _finetuned(
         rows = Rows(unit, labels, inner.kept, scale)
         held_out = replace(rows, chosen=inner.held)
         outputs = int(labels.max()) + 1
-        top = fit_layers(rows, outputs, TrainOptions(seed=seed), held_out=held_out).layers[0]
+        top = fit_layers(rows, outputs, TrainOptions(seed=seed), validation=held_out).layers[0]
         network = Network(backbone, load(backbone, weights.path).module, options, top, scale)
         loop = Loop(network, images, inner, options)
         state = loop.start()

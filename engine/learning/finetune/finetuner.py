@@ -182,7 +182,7 @@ class FineTuner:
             Rows(rows.values, rows.labels, split.kept, scale),
             len(material.categories),
             TrainOptions(seed=options.seed),
-            held_out=Rows(rows.values, rows.labels, split.held, scale),
+            validation=Rows(rows.values, rows.labels, split.held, scale),
         ).layers[0]
         frozen = load(backbone, self._weights.path).module
         return Network(backbone, frozen, options, top, scale)

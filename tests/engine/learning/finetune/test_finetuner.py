@@ -278,7 +278,14 @@ def test_quantized_weights_cannot_be_trained(tmp_path: Path, images: Path, data:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"epochs": 0}, {"batch": 1}, {"lr": 0.0}, {"layer_decay": 0.0}, {"validation": 0.0}, {"seed": -1}],
+    [
+        {"epochs": 0},
+        {"batch": 1},
+        {"lr": 0.0},
+        {"layer_decay": 0.0},
+        {"validation": 0.0},
+        {"seed": -1},
+    ],
     ids=lambda wrong: next(iter(wrong)),
 )
 def test_options_out_of_their_range_are_refused(wrong: dict[str, Any]) -> None:
