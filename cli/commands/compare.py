@@ -46,8 +46,8 @@ def command(
 ) -> int:
     """Compare networks trained from scratch with frozen and fine-tuned backbones.
 
-    All learn from the same pictures and are tested on the same others, several times. Nothing is
-    written to any store.
+    All learn from the same pictures and are tested on the same others, several times. Test pictures
+    take no part in anything else. Nothing is written to any store.
     """
     if html is not None:
         from cli.pages.html import require_page_file

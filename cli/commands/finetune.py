@@ -40,9 +40,10 @@ def command(
 ) -> int:
     """Train the last blocks of a backbone, and keep it as a backbone of its own.
 
-    The best pass by the loss on held-out pictures is kept. Each pass leaves a checkpoint: --resume
-    goes on from it, to the same result as without the interruption. Ctrl-C keeps the best so far.
-    A new catalog takes the result with --backbone NAME; those that exist keep their own.
+    The best epoch by the loss on validation pictures is kept, and measured on test pictures that
+    took no part in it. Each epoch leaves a checkpoint: --resume goes on from it, to the same result
+    as without the interruption. Ctrl-C keeps the best so far. A new catalog takes the result with
+    --backbone NAME; those that exist keep their own.
     """
     from cli.render import say, tell_skips, write, write_json
 
@@ -57,9 +58,8 @@ def command(
             f"backbone {report.backbone}: {report.base}, trained from {report.block} on "
             f"({report.trained_parameters / 1e6:.1f} M parameters, {report.epochs} epochs, "
             f"{report.seconds_train:.1f} s)\n"
-            f"validation accuracy {report.validation_accuracy:.3f} on "
-            f"{report.validation_images} held-out images, before "
-            f"{report.validation_accuracy_before:.3f}\n"
+            f"accuracy {report.validation_accuracy:.3f} on {report.test_images} test images, "
+            f"before {report.validation_accuracy_before:.3f}\n"
         )
     skips = tell_skips(report.skipped)
     return INTERRUPTED if report.interrupted else skips

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from cli.options import (
 )
 from engine.errors import UsageError
 from engine.heads.options import TrainOptions
+
+if TYPE_CHECKING:
+    from engine.learning.results import TrainReport
 
 EXAMPLES = """Examples:
 
@@ -91,7 +94,7 @@ def command(
     The pictures are embedded once and remembered. Pictures that are in the catalog are not opened
     at all. Afterwards the whole catalog is classified anew, from its stored embeddings.
     """
-    from cli.render import say, tell_skips, write, write_json
+    from cli.render import tell_skips, write_json
 
     if (dataset is None) != from_labels:
         raise UsageError(
@@ -119,16 +122,22 @@ def command(
     if json:
         write_json(report)
     else:
-        for note in report.notes:
-            say(note)
-        if report.tuning is not None:
-            write(f"chosen {report.tuning.reason} ({report.tuning.seconds:.1f} s)\n")
-        seconds = report.seconds
-        write(
-            f"head {report.head}: {', '.join(report.categories)}\n"
-            f"{report.images} images ({report.embedded} embedded in {seconds.embed:.1f} s), "
-            f"trained in {seconds.fit:.1f} s\n"
-            f"validation accuracy {report.validation_accuracy:.3f} "
-            f"on {report.validation_images} held-out images\n"
-        )
+        _tell(report)
     return tell_skips(report.skipped)
+
+
+def _tell(report: TrainReport) -> None:
+    from cli.render import say, write
+
+    for note in report.notes:
+        say(note)
+    if report.tuning is not None:
+        write(f"chosen {report.tuning.reason} ({report.tuning.seconds:.1f} s)\n")
+    seconds = report.seconds
+    write(
+        f"head {report.head}: {', '.join(report.categories)}\n"
+        f"{report.images} images ({report.embedded} embedded in {seconds.embed:.1f} s), "
+        f"trained in {seconds.fit:.1f} s\n"
+        f"validation accuracy {report.validation_accuracy:.3f} "
+        f"on {report.validation_images} held-out images\n"
+    )

@@ -123,7 +123,7 @@ class LayersLearner:
         self._validation_batch = validation_batch
         self._generator = torch.Generator().manual_seed(options.seed)
         self._optimizer = _optimizer(self.network, options)
-        weights = class_weights(rows.labels[rows.places], outputs)
+        weights = class_weights(rows.labels[rows.positions], outputs)
         self.loss = nn.CrossEntropyLoss(
             torch.from_numpy(weights), label_smoothing=options.label_smoothing
         )
@@ -138,7 +138,7 @@ class LayersLearner:
         """Yield every row once, in an order of its own."""
         rows, options = self._rows, self._options
         values, labels = torch.from_numpy(rows.values), torch.from_numpy(rows.labels)
-        positions = torch.from_numpy(rows.places)
+        positions = torch.from_numpy(rows.positions)
         order = positions[torch.randperm(len(positions), generator=self._generator)]
         parts = torch.split(order, options.batch)
         for number, part in enumerate(parts):
@@ -152,7 +152,9 @@ class LayersLearner:
         """Yield the rows to validate on."""
         if self._validation is None:
             return
-        for part in torch.split(torch.from_numpy(self._validation.places), self._validation_batch):
+        for part in torch.split(
+            torch.from_numpy(self._validation.positions), self._validation_batch
+        ):
             values = torch.from_numpy(self._validation.values)[part] * self._validation.scale
             yield values, torch.from_numpy(self._validation.labels)[part]
 
@@ -170,7 +172,7 @@ def _fit_to_minimum(
     progress: Callable[[int, int], None],
 ) -> Fitted:
     """Train a linear layer until nothing improves; validation rows are only asked about."""
-    positions = rows.places
+    positions = rows.positions
     values = rows.values if rows.chosen is None else rows.values[positions]
     asked = None if validation is None else _asked(validation)
     history: History = []
@@ -192,8 +194,8 @@ def _fit_to_minimum(
 
 def _asked(rows: Rows) -> Batch:
     """Return inputs and labels of rows."""
-    values = torch.from_numpy(rows.values[rows.places]).mul_(rows.scale)
-    return values, torch.from_numpy(rows.labels[rows.places])
+    values = torch.from_numpy(rows.values[rows.positions]).mul_(rows.scale)
+    return values, torch.from_numpy(rows.labels[rows.positions])
 
 
 @contextmanager

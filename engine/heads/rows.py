@@ -35,8 +35,6 @@ class Rows:
         """The rows that are taken, int64 `[m]`."""
         return np.arange(len(self.labels)) if self.chosen is None else self.chosen
 
-    places = positions
-
 
 def embedding_scale(dim: int) -> float:
     """Return what unit embeddings are multiplied with before a layer.
