@@ -136,12 +136,12 @@ def _checked_one(field: OptionField, value: Any) -> Any:
         remedy = f"Use {', '.join(option.choices)}"
         raise UsageError(f"{field.name} {value!r}", "it is unknown", remedy)
     typed = kind(value)
-    if kind in (int, float) and not _lies_within(option, typed):
+    if kind in (int, float) and not _in_range(option, typed):
         raise UsageError(f"{field.name} {value}", "it is out of range", f"Use {_range(option)}")
     return typed
 
 
-def _lies_within(option: Option, number: float) -> bool:
+def _in_range(option: Option, number: float) -> bool:
     least = -math.inf if option.minimum is None else option.minimum
     most = math.inf if option.maximum is None else option.maximum
     return least <= number <= most and (isinstance(number, int) or math.isfinite(number))

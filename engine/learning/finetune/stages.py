@@ -28,9 +28,9 @@ def stages_of(backbone: Backbone, network: nn.Module) -> list[Stage]:
     network
         As `engine.backbones.networks.load` builds it, in `Loaded.module.network`.
     """
-    for prefix, take_apart in _FAMILIES:
+    for prefix, stages in _FAMILIES:
         if backbone.architecture.startswith(prefix):
-            return list(take_apart(network))
+            return list(stages(network))
     raise UsageError(
         backbone.name, "it cannot be taken apart", "Fine-tune another backbone of the table"
     )

@@ -173,7 +173,7 @@ def test_a_finished_training_has_no_epoch_left() -> None:
     assert list(run_epochs(Scripted([1.0]), 1, start=done)) == []
 
 
-def test_answers_come_in_the_order_of_the_batches_without_dropout_or_gradients() -> None:
+def test_answers_come_in_order_without_dropout_or_gradients() -> None:
     network = nn.Sequential(nn.Linear(2, 3), nn.Dropout(0.9))
     network.train()
     inputs = torch.randn(7, 2)

@@ -150,7 +150,7 @@ def test_no_image_and_no_copy_of_it_is_in_two_parts_of_a_split(copies: int) -> N
         assert all(set(examples.labels[part]) == {0, 1, 2} for part in parts)
 
 
-def test_what_is_left_of_the_budget_is_shared_among_those_whose_turn_is_to_come() -> None:
+def test_what_is_left_of_the_budget_is_shared_among_those_to_come() -> None:
     methods = [Watching() for _ in range(4)]
     rounds = run_rounds(
         [each.method for each in methods],

@@ -55,9 +55,7 @@ def test_of_each_category_some_train_some_validate_and_some_are_tested_on(
         assert 3 * accuracy == pytest.approx(round(3 * accuracy))
 
 
-def test_what_is_below_the_block_stays_to_the_last_bit_and_what_is_above_moves(
-    finetuned: Finetune, kept: Kept
-) -> None:
+def test_what_is_below_the_block_stays_to_the_last_bit(finetuned: Finetune, kept: Kept) -> None:
     finetuned()
     old, new = before(), kept()
     moved = {name for name, tensor in old.items() if not np.array_equal(tensor, new[name])}
@@ -209,7 +207,7 @@ def test_a_loss_that_is_nan_ends_the_training_and_keeps_the_best_epoch(
     assert all(np.isfinite(tensor).all() for tensor in kept().values())
 
 
-def test_a_loss_that_is_nan_in_the_first_epoch_keeps_nothing_and_says_what_helps(
+def test_a_loss_that_is_nan_in_the_first_epoch_keeps_nothing(
     tmp_path: Path, drawn: Path, data: Path
 ) -> None:
     options = replace(RUNAWAY, epochs=1, batch=2)
