@@ -17,6 +17,8 @@ from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.split import Split, draw_split
 from engine.progress import SILENT
 
+pytestmark = pytest.mark.slow
+
 TOP = FinetuneOptions("top", epochs=2, augment=False)
 METHODS: Mapping[str, Callable[[Embedded], Method]] = {
     "frozen": frozen_method,

@@ -18,6 +18,8 @@ from engine.errors import TrainingError
 from engine.learning.finetune.options import FinetuneOptions
 from tests.support.finetuning import Finetune, Interrupting, Tensors
 
+pytestmark = pytest.mark.slow
+
 # Six images are learned from in each epoch: this is in the second one.
 SECOND_EPOCH = 7
 FirstCheckpoint = Callable[[FinetuneOptions], Path]

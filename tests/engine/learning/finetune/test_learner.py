@@ -18,6 +18,8 @@ from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.split import Split
 from tests.support.finetuning import LITE0, split_of
 
+pytestmark = pytest.mark.slow
+
 Learner = Callable[..., BackboneLearner]
 
 
