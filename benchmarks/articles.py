@@ -34,7 +34,8 @@ BACKBONE = "efficientnet_lite0"
 DRAWS = 5
 CALTECH_DRAWS, CALTECH_TRAIN = 3, 10
 FURNITURE = ("bed", "chair", "sofa", "swivelchair", "table")
-# Pictures of each kind, and the share of them that is only asked about.
+# Images of each kind, and the share of them that is tested on. The others are learned from, a fifth
+# of them for validation.
 SIZES = ((25, 0.6), (50, 0.6), (100, 0.6), (150, 0.4))
 # Folder, categories, pictures of each to learn from and to test on, seed.
 Draw = tuple[Path, Sequence[str], int, int, int]
@@ -173,8 +174,8 @@ def few_or_many(data: Path) -> Iterator[Row]:
     )
     frozen = next(series for name, series in points.items() if name.startswith("frozen"))
     others = [series for name, series in points.items() if not name.startswith("frozen")]
-    for place, (learned, accuracy) in enumerate(frozen):
-        best = max(series[place][1] for series in others)
+    for number, (learned, accuracy) in enumerate(frozen):
+        best = max(series[number][1] for series in others)
         yield Row(
             "dogs and faces, with fewer pictures or more",
             "",
@@ -210,7 +211,7 @@ def head_then_blocks(data: Path) -> Iterator[Row]:
 def drawn(
     source: Path, categories: Sequence[str], train: int, test: int, seed: int
 ) -> Iterator[tuple[Path, Path]]:
-    """Make folders of links to pictures drawn from all that a category has, in any part."""
+    """Make folders of copies of images drawn from all that a category has, in any part."""
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         parts = (Path(folder) / "train", Path(folder) / "test")
@@ -223,12 +224,12 @@ def drawn(
             )
             order = rng.permutation(len(found)).tolist()
             chosen = (order[:train], order[train : train + test])
-            for part, places in zip(parts, chosen, strict=True):
+            for part, numbers in zip(parts, chosen, strict=True):
                 (part / category).mkdir(parents=True)
-                for place in places:
+                for number in numbers:
                     # A copy: a link would be followed to a path that another draw has, too.
-                    name = f"{place:04d}{found[place].suffix}"
-                    shutil.copy2(found[place], part / category / name)
+                    name = f"{number:04d}{found[number].suffix}"
+                    shutil.copy2(found[number], part / category / name)
         yield parts
 
 

@@ -19,9 +19,10 @@ from engine import Engine
 from engine.embedding.embedder import choose_embedder
 from engine.heads.fit import fit_layers, one_thread_for_small
 from engine.heads.options import TrainOptions
-from engine.heads.sampling import stratified_split
-from engine.heads.training_rows import Rows
-from engine.learning.dataset import Collector, find_labelled, label_numbers
+from engine.heads.rows import Rows, embedding_scale
+from engine.ingest.labels import label_rule
+from engine.learning.collect import collect
+from engine.learning.split import draw_split
 from engine.pictures.augment import ORIGINAL, view_names
 from engine.progress import SILENT
 from index.records import Floats, Ids
@@ -79,14 +80,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def embedded(folder: Path) -> tuple[tuple[str, ...], Ids, Mapping[str, Floats]]:
     """Return categories, labels and the unit embeddings of all views, any part of it together."""
-    parts = [folder / "train", folder / "test"] if (folder / "train").is_dir() else [folder]
-    files = [each for part in parts for each in find_labelled(str(part))[0]]
     with Engine.open(folder / "none", backbone=BACKBONE) as engine:
         embedder = choose_embedder(engine.config, None, SILENT)
         embedder.start()
-        found = Collector(None, embedder, keep=False).collect(str(folder), files, views=VIEWS)
-    names, labels = label_numbers([each.label for each in found.files])
-    return names, labels, {view: found.vectors(view).unit for view in VIEWS}
+        found = collect(str(folder), embedder, views=VIEWS, labels=label_rule("parent"))
+    views = enumerate(found.views)
+    embeddings = {view: found.vectors.unit[found.view == number] for number, view in views}
+    return found.categories, found.labels, embeddings
 
 
 def cell(
@@ -117,21 +117,27 @@ def accuracy(
 ) -> float:
     """Return how often a head is right that was trained as `engine train` does."""
     values = np.concatenate([view[train] for view in views])
-    scale = float(np.sqrt(values.shape[1]) / 4)
+    scale = embedding_scale(values.shape[1])
     rows = Rows(values, np.tile(labels[train], len(views)), scale=scale)
     image = np.tile(np.arange(len(train)), len(views))
-    kept, held = stratified_split(labels[train].tolist(), options.validation, options.seed)
+    split = draw_split(
+        labels[train],
+        np.arange(len(train)),
+        validation=options.validation,
+        test=0.0,
+        seed=options.seed,
+    )
     outputs = len(np.unique(labels[train]))
     with one_thread_for_small(*values.shape):
         trial = fit_layers(
-            replace(rows, chosen=np.flatnonzero(np.isin(image, kept))),
+            replace(rows, chosen=np.flatnonzero(np.isin(image, split.train))),
             outputs,
             options,
-            held_out=replace(rows, chosen=held),
+            validation=replace(rows, chosen=split.validation),
         )
         (layer,) = fit_layers(rows, outputs, options, epochs=trial.epochs).layers
-    asked = views[VIEWS.index(ORIGINAL)][test] * np.float32(scale)
-    return float((layer(asked).argmax(axis=1) == labels[test]).mean())
+    tested = views[VIEWS.index(ORIGINAL)][test] * np.float32(scale)
+    return float((layer(tested).argmax(axis=1) == labels[test]).mean())
 
 
 if __name__ == "__main__":

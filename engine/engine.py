@@ -303,30 +303,34 @@ class Engine:
         dataset
             A folder with one folder of pictures per category.
         name
-            What to call the new backbone; a fine-tuned one of that name is replaced.
+            What to call the new backbone. A name of an earlier one moves on to it; catalogs that
+            were made with that one keep its weights.
         options
             From which block on, and how.
         resume
-            Go on after the last pass of an interrupted run of the same pictures and options.
+            Go on after the last epoch of an interrupted run of the same images and options.
 
         Raises
         ------
         UsageError
             There is no such folder or block, or a name that cannot be.
         TrainingError
-            Too few pictures, or a checkpoint of another run.
+            Too few images, a checkpoint of another run, or a learning rate with which the loss is
+            NaN at once.
         WeightsError
             The backbone's weights cannot be had.
         """
         from engine.learning.dataset import require_folder
-        from engine.learning.finetune.finetuner import FineTuner
+        from engine.learning.finetune.finetuner import finetune
 
         require_folder(str(dataset))
-        tuner = FineTuner.of(self._session.config, self._session.reporter)
-        return tuner.run(str(dataset), name, options, resume=resume)
+        config, reporter = self._session.config, self._session.reporter
+        return finetune(str(dataset), name, options, config, reporter, resume=resume)
 
     def compare(self, dataset: str | Path, *, options: CompareOptions | None = None) -> Comparison:
         """Compare networks from scratch with frozen and fine-tuned backbones on the same splits.
+
+        What is reported is measured on test images that took no part in anything.
 
         Parameters
         ----------
@@ -340,7 +344,7 @@ class Engine:
         UsageError
             There is no such folder, backbone or block.
         TrainingError
-            A category has too few pictures.
+            A category has too few images.
         """
         from engine.learning.compare.comparison import compare
         from engine.learning.compare.options import CompareOptions

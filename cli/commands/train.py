@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,13 @@ from cli.options import (
     Runtime,
     Store,
     open_engine,
+    takes_options,
 )
+from engine.errors import UsageError
+from engine.heads.options import TrainOptions
+
+if TYPE_CHECKING:
+    from engine.learning.results import TrainReport
 
 EXAMPLES = """Examples:
 
@@ -32,6 +38,7 @@ engine train --from-labels --head my-labels
 """
 
 
+@takes_options(TrainOptions)
 def command(
     head: Annotated[str, typer.Option("--head", metavar="NAME", help="What to call the head.")],
     dataset: Annotated[
@@ -56,50 +63,8 @@ def command(
             "best. What is asked for by other options stays.",
         ),
     ] = False,
-    hidden: Annotated[
-        str,
-        typer.Option(
-            "--hidden", metavar="N,N,...", help="Widths of hidden layers; 0 for a linear head."
-        ),
-    ] = "0",
-    activation: Annotated[
-        str, typer.Option("--activation", help="With --hidden: relu, gelu, silu or tanh.")
-    ] = "relu",
-    dropout: Annotated[
-        float, typer.Option("--dropout", min=0.0, max=0.95, help="With --hidden: dropout.")
-    ] = 0.3,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="At most so many passes.")] = 60,
-    patience: Annotated[
-        int, typer.Option("--patience", min=1, help="Stop after so many passes without progress.")
-    ] = 12,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Embeddings in one step.")] = 64,
-    optimizer: Annotated[
-        str, typer.Option("--optimizer", help="adamw, sgd, or lbfgs for linear heads.")
-    ] = "adamw",
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(
-            "--learning-rate",
-            min=1e-6,
-            max=1.0,
-            help="Size of a step.",
-            show_default="0.002 for adamw, 0.01 for sgd",
-        ),
-    ] = None,
-    weight_decay: Annotated[
-        float, typer.Option("--weight-decay", min=0.0, help="How fast weights shrink.")
-    ] = 0.05,
-    label_smoothing: Annotated[
-        float,
-        typer.Option(
-            "--label-smoothing", min=0.0, max=0.9, help="Share of certainty taken from labels."
-        ),
-    ] = 0.0,
-    validation: Annotated[
-        float,
-        typer.Option("--validation", min=0.05, max=0.5, help="Share of pictures held out."),
-    ] = 0.2,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed: the same head.")] = 0,
+    *,
+    options: TrainOptions,
     views: Annotated[
         int,
         typer.Option(
@@ -131,8 +96,7 @@ def command(
     The pictures are embedded once and remembered. Pictures that are in the catalog are not opened
     at all. Afterwards the whole catalog is classified anew, from its stored embeddings.
     """
-    from cli.render import say, tell_skips, write, write_json
-    from engine.errors import UsageError
+    from cli.render import tell_skips, write_json
 
     if (dataset is None) != from_labels:
         raise UsageError(
@@ -148,22 +112,6 @@ def command(
         "max_file_size": max_file_size,
     }
     with open_engine(store, **settings) as engine:
-        from engine.heads.options import TrainOptions
-
-        options = TrainOptions(
-            hidden=_widths(hidden),
-            activation=activation,
-            dropout=dropout,
-            optimizer=optimizer,
-            epochs=epochs,
-            patience=patience,
-            batch=batch,
-            lr=learning_rate,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            validation=validation,
-            seed=seed,
-        )
         report = engine.train(
             dataset,
             head=head,
@@ -177,29 +125,22 @@ def command(
     if json:
         write_json(report)
     else:
-        for note in report.notes:
-            say(note)
-        if report.tuning is not None:
-            write(f"chosen {report.tuning.reason} ({report.tuning.seconds:.1f} s)\n")
-        seconds = report.seconds
-        write(
-            f"head {report.head}: {', '.join(report.categories)}\n"
-            f"{report.images} images ({report.embedded} embedded in {seconds.embed:.1f} s), "
-            f"trained in {seconds.fit:.1f} s\n"
-            f"validation accuracy {report.validation_accuracy:.3f} "
-            f"on {report.validation_images} held-out images\n"
-        )
+        _tell(report)
     return tell_skips(report.skipped)
 
 
-def _widths(text: str) -> tuple[int, ...]:
-    """Return the widths in `256,64`; none for `0` or nothing."""
-    from engine.errors import UsageError
+def _tell(report: TrainReport) -> None:
+    from cli.render import say, write
 
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isdecimal() for part in parts):
-        raise UsageError(
-            f"--hidden {text}", "these are no widths", "Write for example 256, or 256,64"
-        )
-    widths = tuple(map(int, parts))
-    return () if widths == (0,) else widths
+    for note in report.notes:
+        say(note)
+    if report.tuning is not None:
+        write(f"chosen {report.tuning.reason} ({report.tuning.seconds:.1f} s)\n")
+    seconds = report.seconds
+    write(
+        f"head {report.head}: {', '.join(report.categories)}\n"
+        f"{report.images} images ({report.embedded} embedded in {seconds.embed:.1f} s), "
+        f"trained in {seconds.fit:.1f} s\n"
+        f"validation accuracy {report.validation_accuracy:.3f} "
+        f"on {report.validation_images} held-out images\n"
+    )

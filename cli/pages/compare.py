@@ -29,15 +29,16 @@ def write_compare_page(comparison: Comparison, file: Path, *, force: bool = Fals
         Section(
             "All methods",
             "Accuracy on test pictures, its standard deviation over the splits, the time of one "
-            "training, the time of embedding all pictures once, and how many numbers are trained.",
+            "training, the time of embedding all pictures once, and how many parameters are "
+            "trained.",
             table=[HEADINGS, *map(method_row, methods)],
             layout=NUMERIC,
         ),
         Section("Accuracy and time", plots=_bars(methods)),
         Section(
             "How each learned its first split",
-            "Validation pictures are not learned from; where their loss rises while that of "
-            "training falls, a method begins to learn its pictures by heart.",
+            "Validation pictures are neither learned from nor tested on; where their loss rises "
+            "while that of training falls, a method begins to learn its pictures by heart.",
             plots=[plot for each in methods for plot in plots.curves(each.history, each.name)],
         ),
     ]

@@ -1,4 +1,4 @@
-"""The loops that train a head. Everything here imports torch."""
+"""Fitting a head's layers to embeddings. Everything here imports torch."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
-from engine.errors import TrainingError
+from engine.heads.epochs import Batch, History, Training, run_epochs, validation_row
 from engine.heads.head import Dense
 from engine.heads.lbfgs import minimal_layer
 from engine.heads.options import ADAMW, LBFGS, TrainOptions
+from engine.heads.rows import Rows, class_weights
 from engine.heads.sgd import SGD, AdamW, Optimizer
-from engine.heads.training_rows import Rows, class_weights
-
-History = list[dict[str, float]]
 
 # The same functions as `numerics.ACTIVATIONS`, with gradients.
 MODULES: Mapping[str, Callable[[], nn.Module]] = {
@@ -26,8 +23,8 @@ MODULES: Mapping[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "tanh": nn.Tanh,
 }
-# Rows asked at a time for a validation.
-BLOCK = 4096
+# Rows in one batch of a validation.
+VALIDATION_BATCH = 4096
 # Values in all rows together below which one thread is fastest.
 SMALL = 1 << 25
 
@@ -36,8 +33,16 @@ SMALL = 1 << 25
 class Fitted:
     """What a fit came to.
 
-    `epochs` is after how many the best layers stood; `diverged` says that the loss was no number
-    any more after that.
+    Attributes
+    ----------
+    layers
+        Those after the best epoch.
+    epochs
+        Which one that is.
+    history
+        One row per epoch, or per iteration of L-BFGS.
+    diverged
+        The loss was NaN in a later epoch.
     """
 
     layers: tuple[Dense, ...]
@@ -51,7 +56,7 @@ def fit_layers(
     outputs: int,
     options: TrainOptions,
     *,
-    held_out: Rows | None = None,
+    validation: Rows | None = None,
     epochs: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Fitted:
@@ -63,130 +68,139 @@ def fit_layers(
         What to learn from.
     outputs
         How many categories there are.
-    held_out
-        Stop early by the loss on these, and keep the best epoch's layers.
+    validation
+        Stop early by the loss on these rows, and keep the best epoch's layers.
     epochs
-        Train for exactly this many instead.
+        Train for exactly so many instead.
+    progress
+        Is told how many epochs are done, and of how many at most.
 
     Raises
     ------
     TrainingError
-        The loss is no number in the very first epoch. In a later one training stops, and the
-        best layers so far are kept.
+        The loss is NaN in the very first epoch. In a later one training stops, and the best
+        layers so far are kept.
     """
     if options.optimizer == LBFGS:
-        return _fit_to_minimum(rows, outputs, options, held_out, progress)
-    generator = torch.Generator().manual_seed(options.seed)
+        return _fit_to_minimum(rows, outputs, options, validation, progress)
+    total, training = epochs or options.epochs, Training()
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(options.seed)
-        net = _network(rows.values.shape[1], outputs, options)
-        loss_of = nn.CrossEntropyLoss(
-            weight=torch.from_numpy(class_weights(rows.labels[rows.places], outputs)),
-            label_smoothing=options.label_smoothing,
+        learner = LayersLearner(rows, outputs, options, validation, total)
+        for training in run_epochs(learner, total, patience=options.patience):
+            progress(training.epoch, total)
+    learner.network.load_state_dict(training.best)
+    layers = tuple(_dense(part) for part in learner.network if isinstance(part, nn.Linear))
+    return Fitted(layers, training.best_epoch, training.history, training.diverged)
+
+
+class LayersLearner:
+    """Dense layers on rows of embeddings, for `run_epochs`.
+
+    Parameters
+    ----------
+    rows, outputs, options, validation
+        As of `fit_layers`.
+    epochs
+        By the last of which the learning rate has fallen to nothing, with `options.decay`.
+    validation_batch
+        Rows validated at a time.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        outputs: int,
+        options: TrainOptions,
+        validation: Rows | None,
+        epochs: int,
+        validation_batch: int = VALIDATION_BATCH,
+    ) -> None:
+        self.network = _network(rows.values.shape[1], outputs, options)
+        self.peak_lr = options.rate
+        self._rows, self._validation = rows, validation
+        self._options, self._epochs = options, epochs
+        self._validation_batch = validation_batch
+        self._generator = torch.Generator().manual_seed(options.seed)
+        self._optimizer = _optimizer(self.network, options)
+        weights = class_weights(rows.labels[rows.positions], outputs)
+        self.loss = nn.CrossEntropyLoss(
+            torch.from_numpy(weights), label_smoothing=options.label_smoothing
         )
-        optimizer = _optimizer(net, options)
-        history: History = []
-        best: tuple[float, int, tuple[Dense, ...]] = (float("inf"), 0, ())
-        total = epochs or options.epochs
-        for epoch in range(1, total + 1):
-            row = _pass(net, loss_of, optimizer, rows, options, (epoch, total), generator)
-            row |= _validate(net, held_out) if held_out is not None else {}
-            score = row.get("validation_loss", -epoch)
-            if not np.isfinite([row["loss"], score]).all() or not _finite(net):
-                return _stopped(best, history, options)
-            history.append(row)
-            progress(epoch, total)
-            if score < best[0] or held_out is None:
-                best = (score, epoch, _layers(net))
-            elif epoch - best[1] >= options.patience:
-                break
-    return Fitted(best[2], best[1], history)
+        self.step = self._optimizer.step
 
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return self._optimizer.lr
 
-def _pass(
-    net: nn.Sequential,
-    loss_of: nn.CrossEntropyLoss,
-    optimizer: Optimizer,
-    rows: Rows,
-    options: TrainOptions,
-    epoch: tuple[int, int],
-    generator: torch.Generator,
-) -> dict[str, float]:
-    """Learn from every row once; return the row of the history. `epoch` is which of how many."""
-    net.train()
-    number, total = epoch
-    values, labels = torch.from_numpy(rows.values), torch.from_numpy(rows.labels)
-    places = torch.from_numpy(rows.places)
-    sum_of_losses, right, lr = 0.0, 0, optimizer.lr
-    order = places[torch.randperm(len(places), generator=generator)]
-    parts = torch.split(order, options.batch)
-    for place, part in enumerate(parts):
-        if options.decay:
-            optimizer.lr = options.rate * (1 - (number - 1 + place / len(parts)) / total)
-        # Three times as fast as values[part], and scaled without a second copy.
-        inputs = values.index_select(0, part).mul_(rows.scale)
-        logits = net(inputs)
-        loss = loss_of(logits, labels[part])
-        torch.autograd.backward(loss)
-        optimizer.step()
-        sum_of_losses += loss.item() * len(part)
-        right += int((logits.argmax(1) == labels[part]).sum())
-    return {
-        "epoch": float(number),
-        "lr": lr,
-        "loss": sum_of_losses / len(places),
-        "accuracy": right / len(places),
-    }
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield every row once, in an order of its own."""
+        rows, options = self._rows, self._options
+        values, labels = torch.from_numpy(rows.values), torch.from_numpy(rows.labels)
+        positions = torch.from_numpy(rows.positions)
+        order = positions[torch.randperm(len(positions), generator=self._generator)]
+        parts = torch.split(order, options.batch)
+        for number, part in enumerate(parts):
+            if options.decay:
+                done = (epoch - 1 + number / len(parts)) / self._epochs
+                self._optimizer.lr = options.rate * (1 - done)
+            # Three times as fast as values[part], and scaled without a second copy.
+            yield values.index_select(0, part).mul_(rows.scale), labels[part]
 
+    def validation(self) -> Iterator[Batch]:
+        """Yield the rows to validate on."""
+        if self._validation is None:
+            return
+        for part in torch.split(
+            torch.from_numpy(self._validation.positions), self._validation_batch
+        ):
+            values = torch.from_numpy(self._validation.values)[part] * self._validation.scale
+            yield values, torch.from_numpy(self._validation.labels)[part]
 
-def _finite(net: nn.Sequential) -> bool:
-    return all(bool(torch.isfinite(parameter).all()) for parameter in net.parameters())
-
-
-def _stopped(
-    best: tuple[float, int, tuple[Dense, ...]], history: History, options: TrainOptions
-) -> Fitted:
-    """Return the best so far where the loss is no number any more."""
-    if not best[2]:
-        raise TrainingError(
-            f"learning rate {options.rate:g}",
-            "the loss is no number after one pass",
-            "Take a smaller one, or leave it out",
-        )
-    return Fitted(best[2], best[1], history, diverged=True)
+    def weights(self) -> Mapping[str, torch.Tensor]:
+        """Return weights and biases."""
+        state: Mapping[str, torch.Tensor] = self.network.state_dict()
+        return state
 
 
 def _fit_to_minimum(
     rows: Rows,
     outputs: int,
     options: TrainOptions,
-    held_out: Rows | None,
+    validation: Rows | None,
     progress: Callable[[int, int], None],
 ) -> Fitted:
-    """Train a linear layer until nothing improves; what is held out is only asked about."""
-    places = rows.places
-    chosen = rows.values if rows.chosen is None else rows.values[places]
-    asked, wanted = _asked(held_out) if held_out is not None else (None, None)
+    """Train a linear layer until nothing improves; validation rows are only asked about."""
+    positions = rows.positions
+    values = rows.values if rows.chosen is None else rows.values[positions]
+    asked = None if validation is None else _asked(validation)
     history: History = []
 
     def after(layer: Dense, loss: float, accuracy: float) -> None:
         row = {"epoch": len(history) + 1.0, "loss": loss, "accuracy": accuracy}
-        if asked is not None and wanted is not None:
+        if asked is not None:
             # By torch: NumPy's threads would spin on the cores that the next step needs.
             weight, bias = torch.from_numpy(layer.weight), torch.from_numpy(layer.bias)
-            row |= _validation(asked @ weight.T + bias, wanted)
+            row |= validation_row(asked[0] @ weight.T + bias, asked[1])
         history.append(row)
         progress(len(history), options.epochs)
 
-    labels = rows.labels[places]
+    labels = rows.labels[positions]
     weights = class_weights(labels, outputs)
-    layer = minimal_layer(chosen, labels, rows.scale, weights, options, after)
+    layer = minimal_layer(values, labels, rows.scale, weights, options, after)
     return Fitted((layer,), max(1, len(history)), history)
+
+
+def _asked(rows: Rows) -> Batch:
+    """Return inputs and labels of rows."""
+    values = torch.from_numpy(rows.values[rows.positions]).mul_(rows.scale)
+    return values, torch.from_numpy(rows.labels[rows.positions])
 
 
 @contextmanager
 def one_thread_for_small(rows: int, dim: int) -> Iterator[None]:
-    """Keep small trainings on one core: handing out their work costs more than doing it."""
+    """Train on one thread where handing out the work costs more than doing it."""
     before = torch.get_num_threads()
     if rows * dim < SMALL:
         torch.set_num_threads(1)
@@ -194,13 +208,6 @@ def one_thread_for_small(rows: int, dim: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _asked(held_out: Rows) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the inputs and labels of what is held out."""
-    places = held_out.places
-    values = torch.from_numpy(held_out.values[places]).mul_(held_out.scale)
-    return values, torch.from_numpy(held_out.labels[places])
 
 
 def _network(inputs: int, outputs: int, options: TrainOptions) -> nn.Sequential:
@@ -217,25 +224,5 @@ def _optimizer(net: nn.Sequential, options: TrainOptions) -> Optimizer:
     return kind(list(net.parameters()), options.rate, options.weight_decay)
 
 
-def _layers(net: nn.Sequential) -> tuple[Dense, ...]:
-    return tuple(
-        Dense(part.weight.detach().numpy().copy(), part.bias.detach().numpy().copy())
-        for part in net
-        if isinstance(part, nn.Linear)
-    )
-
-
-@torch.no_grad()
-def _validate(net: nn.Sequential, held_out: Rows) -> dict[str, float]:
-    net.eval()
-    places = torch.from_numpy(held_out.places)
-    values = torch.from_numpy(held_out.values)
-    logits = torch.cat([net(values[part] * held_out.scale) for part in torch.split(places, BLOCK)])
-    return _validation(logits, torch.from_numpy(held_out.labels)[places])
-
-
-def _validation(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-    return {
-        "validation_loss": float(nn.functional.cross_entropy(logits, labels)),
-        "validation_accuracy": float((logits.argmax(1) == labels).float().mean()),
-    }
+def _dense(layer: nn.Linear) -> Dense:
+    return Dense(layer.weight.detach().numpy().copy(), layer.bias.detach().numpy().copy())

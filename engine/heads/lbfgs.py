@@ -1,8 +1,8 @@
 """What is trained to the very minimum: linear heads, and gates.
 
-With all pictures in every step and an L2 penalty the loss of a linear head is convex, and L-BFGS
-finds its minimum in some dozens of iterations: no step size, no batches, no early stopping, and
-less time than a few passes of gradient descent. It is how linear probes of frozen networks are
+With all images in every step and an L2 penalty the loss of a linear head is convex, and L-BFGS
+finds its minimum in some dozens of iterations: no learning rate, no batches, no early stopping,
+and less time than a few epochs of gradient descent. It is how linear probes of frozen networks are
 trained elsewhere, too (Radford et al. 2021, "Learning transferable visual models from natural
 language supervision", appendix A.3). Everything here imports torch.
 """
@@ -19,16 +19,20 @@ from torch import nn
 
 from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
-from engine.heads.training_rows import Rows, class_weights
+from engine.heads.rows import Rows, class_weights
 from index.records import Floats, Ids
 
-# Steps that L-BFGS remembers: twice scipy's default, which takes a quarter more iterations here.
-REMEMBERED = 20
+# Updates that approximate the Hessian. For layers twice scipy's default, with which they take a
+# quarter more iterations.
+LAYER_UPDATES, GATE_UPDATES = 20, 10
 GATE_ITERATIONS = 80
 # The mean length that embeddings are scaled to for the gate's training, whatever the backbone.
 GATE_LENGTH = 15.0
 # Weight of the squared weights against the cross-entropies.
 GATE_DECAY = 0.01
+
+# From weight `[outputs, dim]` and bias `[outputs]` to a scalar.
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def minimal_layer(
@@ -56,40 +60,28 @@ def minimal_layer(
     after
         Is told after each iteration: the layer, the loss without penalty, and the accuracy.
     """
-    inputs, outputs, dim = torch.from_numpy(values), len(weights), values.shape[1]
-    targets = torch.from_numpy(labels)
-    loss_of = nn.CrossEntropyLoss(
+    inputs, targets = torch.from_numpy(values), torch.from_numpy(labels)
+    entropy_of = nn.CrossEntropyLoss(
         weight=torch.from_numpy(weights), label_smoothing=options.label_smoothing
     )
     penalty = options.weight_decay / (2 * len(labels))
     latest: list[float] = [0.0, 0.0]
 
-    def value_and_gradient(
-        point: npt.NDArray[np.float64],
-    ) -> tuple[float, npt.NDArray[np.float64]]:
-        flat = torch.from_numpy(point.astype(np.float32)).requires_grad_()
-        weight, bias = flat[outputs:].reshape(outputs, dim), flat[:outputs]
+    def loss_of(weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         logits = inputs @ (weight * scale).T + bias
-        entropy = loss_of(logits, targets)
-        loss = entropy + penalty * weight.square().sum()
-        torch.autograd.backward(loss)
+        entropy: torch.Tensor = entropy_of(logits, targets)
         latest[:] = [entropy.item(), float((logits.argmax(1) == targets).float().mean())]
-        assert flat.grad is not None
-        return loss.item(), flat.grad.numpy().astype(np.float64)
+        return entropy + penalty * weight.square().sum()
 
-    def told(point: npt.NDArray[np.float64]) -> None:
+    zero = np.zeros((len(weights), values.shape[1]), np.float32)
+    return _minimum(
+        loss_of,
+        Dense(zero, zero[:, 0]),
+        options.epochs,
+        LAYER_UPDATES,
         # The point that an iteration ends with is the one that was asked about last.
-        after(_layer(point, outputs), *latest)
-
-    found = minimize(
-        value_and_gradient,
-        np.zeros(outputs * (dim + 1)),
-        jac=True,
-        method="L-BFGS-B",
-        callback=told,
-        options={"maxiter": options.epochs, "maxcor": REMEMBERED},
+        lambda layer: after(layer, *latest),
     )
-    return _layer(found.x, outputs)
 
 
 def fit_gate(
@@ -102,7 +94,7 @@ def fit_gate(
     """Train rows that stand beside frozen ones in a single softmax.
 
     The loss is convex and small, so it is minimised to the end by L-BFGS; Adam, stopped after as
-    long, had not arrived and took ten times as many pictures from the built-in categories. The
+    long, had not arrived and took ten times as many images from the built-in categories. The
     frozen rows enter only as the logarithm of their summed exponentials, worked out once, so a
     step costs no more than the new rows.
 
@@ -126,30 +118,50 @@ def fit_gate(
     rest_inside, rest_outside = (torch.from_numpy(part) for part in frozen)
     weights = torch.from_numpy(class_weights(positives.labels, outputs))[labels]
 
-    def loss_of(point: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        flat = torch.from_numpy(point.astype(np.float32)).requires_grad_()
-        weight, bias = flat[outputs:].reshape(outputs, -1), flat[:outputs]
+    def loss_of(weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         new = inside @ weight.T + bias
         right = new.gather(1, labels[:, None])[:, 0]
         everything = torch.logaddexp(new.logsumexp(1), rest_inside)
         wrongly_taken = (outside @ weight.T + bias).logsumexp(1) - rest_outside
         loss = (weights * (everything - right)).mean()
         loss = loss + nn.functional.softplus(wrongly_taken).mean()
-        loss = loss + GATE_DECAY * weight.square().sum()
+        return loss + GATE_DECAY * weight.square().sum()
+
+    first = np.zeros((outputs, inside.shape[1]), np.float32)
+    begun = Dense(first, first[:, 0]) if start is None else Dense(start.weight / scale, start.bias)
+    gate = _minimum(loss_of, begun, GATE_ITERATIONS, GATE_UPDATES)
+    return Dense(gate.weight * scale, gate.bias)
+
+
+def _minimum(
+    loss_of: Loss,
+    start: Dense,
+    iterations: int,
+    updates: int,
+    after: Callable[[Dense], None] = lambda layer: None,
+) -> Dense:
+    """Return the layer of least loss, found from a first one on; `after` sees each iteration's."""
+    outputs, dim = start.weight.shape
+
+    def layer_at(point: npt.NDArray[np.float64]) -> Dense:
+        flat = point.astype(np.float32)
+        return Dense(flat[outputs:].reshape(outputs, dim), flat[:outputs])
+
+    def value_and_gradient(
+        point: npt.NDArray[np.float64],
+    ) -> tuple[float, npt.NDArray[np.float64]]:
+        flat = torch.from_numpy(point.astype(np.float32)).requires_grad_()
+        loss = loss_of(flat[outputs:].reshape(outputs, dim), flat[:outputs])
         torch.autograd.backward(loss)
         assert flat.grad is not None
-        return float(loss.detach()), flat.grad.numpy().astype(np.float64)
+        return loss.item(), flat.grad.numpy().astype(np.float64)
 
-    first = np.zeros(outputs * (inside.shape[1] + 1))
-    if start is not None:
-        first = np.concatenate([start.bias, (start.weight / scale).ravel()]).astype(np.float64)
     found = minimize(
-        loss_of, first, jac=True, method="L-BFGS-B", options={"maxiter": GATE_ITERATIONS}
+        value_and_gradient,
+        np.concatenate([start.bias, start.weight.ravel()]).astype(np.float64),
+        jac=True,
+        method="L-BFGS-B",
+        callback=lambda point: after(layer_at(point)),
+        options={"maxiter": iterations, "maxcor": updates},
     )
-    point = found.x.astype(np.float32)
-    return Dense(point[outputs:].reshape(outputs, -1) * scale, point[:outputs])
-
-
-def _layer(point: npt.NDArray[np.float64], outputs: int) -> Dense:
-    flat = point.astype(np.float32)
-    return Dense(np.ascontiguousarray(flat[outputs:].reshape(outputs, -1)), flat[:outputs])
+    return layer_at(found.x)

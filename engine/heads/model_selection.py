@@ -12,9 +12,8 @@ from engine.heads.fit import fit_layers, one_thread_for_small
 from engine.heads.head import Dense
 from engine.heads.numerics import ACTIVATIONS, log_softmax
 from engine.heads.options import ADAMW, LBFGS, TrainOptions
-from engine.heads.sampling import balanced_sample
+from engine.heads.rows import Rows, balanced_sample
 from engine.heads.temperature import fit_temperature
-from engine.heads.training_rows import Rows
 from index.records import Floats, Ids
 
 FOLDS = 5
@@ -200,7 +199,7 @@ def _answers(rows: Rows, kept: Ids, held: Ids, outputs: int, options: TrainOptio
         replace(rows, chosen=kept),
         outputs,
         options.scaled(len(kept)),
-        held_out=replace(rows, chosen=held),
+        validation=replace(rows, chosen=held),
     )
     return _logits(fitted.layers, rows.values[held] * np.float32(rows.scale), options)
 

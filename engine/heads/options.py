@@ -3,103 +3,97 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Annotated, Self
 
 from engine.errors import UsageError
-from engine.heads.numerics import ACTIVATIONS, RELU
-from engine.options import require_ranges
+from engine.options import Option, check_options
 
-# With more rows than this, large batches: a pass over so many is then enough to need few of them.
+# With more rows than this, large batches: an epoch over so many is then enough to need few of them.
 MANY = 20_000
 LARGER_BATCH = 8
-# A linear head takes far larger steps than one with hidden layers.
+# A linear head takes a far larger learning rate than one with hidden layers.
 LARGER_LR, LARGER_LR_HIDDEN = 15, 2
-# What steps the layers, and how far where nothing else is said.
+# What updates the layers, and the learning rate where nothing else is said.
 ADAMW, SGD, LBFGS = "adamw", "sgd", "lbfgs"
 OPTIMIZERS = {ADAMW: 2e-3, SGD: 1e-2, LBFGS: 1.0}
-# Rows seen in all, over and over where there are fewer; and the least number of passes.
+# `numerics.ACTIVATIONS` computes them; that needs NumPy, which `--help` does not wait for.
+ACTIVATIONS = ("relu", "gelu", "silu", "tanh")
+# Rows seen in all, over and over where there are fewer; and the least number of epochs.
 ROWS_SEEN = 600_000
 FEWEST_EPOCHS = 3
-_RANGES = (
-    ("dropout", 0.0, 0.95),
-    ("epochs", 1, 1e6),
-    ("patience", 1, 1e6),
-    ("batch", 1, 1e6),
-    ("lr", 1e-8, 1e3),
-    ("weight_decay", 0.0, 1e3),
-    ("label_smoothing", 0.0, 0.9),
-    ("validation", 0.0, 0.9),
-    ("seed", 0, 2**63 - 1),
-)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
     """How a head is trained.
 
-    Attributes
-    ----------
-    hidden
-        Widths of hidden layers; none for a linear head.
-    activation
-        What stands after each hidden layer: `relu`, `gelu`, `silu` or `tanh`.
-    dropout
-        Share of values dropped before each layer after the first.
-    optimizer
-        `adamw`, `sgd` with Nesterov's momentum, or `lbfgs`: a linear head's exact minimum, for
-        which `batch`, `patience`, `lr` and `decay` mean nothing.
-    epochs
-        At most this many passes over the pictures.
-    patience
-        Stop after this many epochs without a better validation loss.
-    batch
-        Rows in one step.
-    lr
-        Size of a step; None for the optimizer's own (`OPTIMIZERS`).
-    weight_decay
-        Share of `lr` by which weights shrink in each step; for `lbfgs` how much half of their
-        squared length weighs against the sum of all pictures' losses.
-    label_smoothing
-        Share of the certainty that is taken from a picture's label and spread over all
-        categories (Szegedy et al. 2016).
-    decay
-        Let `lr` fall to nothing by the last epoch, in a straight line.
-    validation
-        Share of the pictures of each category that is held out.
-    seed
-        The same seed and pictures give the same head.
+    Notes
+    -----
+    `optimizer` may be `lbfgs`: a linear head's exact minimum, for which `epochs` is the number of
+    iterations, and `patience`, `batch`, `lr` and `decay` mean nothing. `sgd` has Nesterov's
+    momentum.
+
+    `lr` is None for the optimizer's own (`OPTIMIZERS`). With `decay` it falls to nothing by the
+    last epoch, in a straight line.
+
+    `weight_decay` is the share of `lr` by which weights shrink in each step; for `lbfgs` how much
+    half of their squared length weighs against the sum of all images' losses.
+
+    `label_smoothing` spreads what it takes from an image's label over all categories (Szegedy et
+    al. 2016, "Rethinking the Inception architecture for computer vision", section 7).
+
+    Raises
+    ------
+    UsageError
+        A number is out of its range, or a name is unknown.
     """
 
-    hidden: tuple[int, ...] = ()
-    activation: str = RELU
-    dropout: float = 0.3
-    optimizer: str = ADAMW
-    epochs: int = 60
-    patience: int = 12
-    batch: int = 64
-    lr: float | None = None
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.0
-    decay: bool = False
-    validation: float = 0.2
-    seed: int = 0
+    hidden: Annotated[
+        tuple[int, ...],
+        Option(
+            "Widths of hidden layers; 0 for a linear head.",
+            minimum=1,
+            metavar="N,N,...",
+            written="0",
+        ),
+    ] = ()
+    activation: Annotated[
+        str, Option("With --hidden: relu, gelu, silu or tanh.", choices=ACTIVATIONS)
+    ] = "relu"
+    dropout: Annotated[float, Option("With --hidden: dropout.", minimum=0.0, maximum=0.95)] = 0.3
+    epochs: Annotated[int, Option("At most so many epochs.", minimum=1)] = 60
+    patience: Annotated[
+        int, Option("Stop after so many epochs without a better validation loss.", minimum=1)
+    ] = 12
+    batch: Annotated[int, Option("Embeddings in one step.", minimum=1)] = 64
+    optimizer: Annotated[
+        str, Option("adamw, sgd, or lbfgs for linear heads.", choices=tuple(OPTIMIZERS))
+    ] = ADAMW
+    lr: Annotated[
+        float | None,
+        Option(
+            "Learning rate.",
+            minimum=1e-8,
+            maximum=1e3,
+            names=("--learning-rate",),
+            shown=f"{OPTIMIZERS[ADAMW]:g} for adamw, {OPTIMIZERS[SGD]:g} for sgd",
+        ),
+    ] = None
+    weight_decay: Annotated[float, Option("How fast weights shrink.", minimum=0.0, maximum=1e3)] = (
+        0.05
+    )
+    label_smoothing: Annotated[
+        float, Option("Share of certainty taken from labels.", minimum=0.0, maximum=0.9)
+    ] = 0.0
+    decay: Annotated[bool, Option()] = False
+    validation: Annotated[
+        float, Option("Share of pictures for validation.", minimum=0.0, maximum=0.9)
+    ] = 0.2
+    seed: Annotated[int, Option("The same seed: the same head.", minimum=0, maximum=2**63 - 1)] = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained with.
-
-        Raises
-        ------
-        UsageError
-            A number is out of its range, or a name is unknown.
-        """
-        for name, known in (("activation", ACTIVATIONS), ("optimizer", OPTIMIZERS)):
-            if getattr(self, name) not in known:
-                raise UsageError(
-                    f"{name} {getattr(self, name)!r}", "it is unknown", f"Use {', '.join(known)}"
-                )
-        require_ranges(self, _RANGES)
-        if not all(width >= 1 for width in self.hidden):
-            raise UsageError(f"hidden {self.hidden}", "a layer needs a width", "Use 1 or more")
+        """Refuse what cannot be trained with."""
+        check_options(self)
         if self.hidden and self.optimizer == LBFGS:
             raise UsageError(
                 f"optimizer {LBFGS}",
@@ -109,15 +103,15 @@ class TrainOptions:
 
     @property
     def rate(self) -> float:
-        """Size of a step."""
+        """The learning rate: `lr`, or the optimizer's own."""
         return OPTIMIZERS[self.optimizer] if self.lr is None else self.lr
 
     def scaled(self, rows: int) -> Self:
         """Return what these options mean for so many rows: the same, unless they are very many.
 
-        Then steps are taken on larger batches, which keep all cores busy, and are larger
-        themselves. The passes are few and their number is settled beforehand, so that the steps
-        can shrink towards the end, where they would otherwise circle around the minimum.
+        Then batches are larger, which keeps all cores busy, and so is the learning rate. The
+        epochs are few and their number is settled beforehand, so that the learning rate can fall
+        towards the end, where the weights would otherwise circle around the minimum.
         """
         if rows <= MANY or self.optimizer == LBFGS:
             return self

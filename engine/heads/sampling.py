@@ -1,4 +1,4 @@
-"""Choosing among labelled pictures: some to hold out, some to stand for all."""
+"""Choosing among labelled images at random, for fine-tuning and comparing."""
 
 from __future__ import annotations
 
@@ -24,31 +24,3 @@ def stratified_split(labels: Sequence[int], share: float, seed: int) -> tuple[Id
         held.append(places[:count])
         kept.append(places[count:])
     return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
-
-
-def balanced_sample(labels: Ids, most: int, fewest: int, seed: int) -> Ids:
-    """Return positions of at most `most` labels, as many of each category as of any other.
-
-    Parameters
-    ----------
-    labels
-        int64 `[n]`.
-    most
-        Where there are no more, all are returned.
-    fewest
-        So many of each category are taken in any case, where there are so many.
-    seed
-        The same labels and seed give the same sample.
-
-    Returns
-    -------
-    ndarray
-        int64, ascending.
-    """
-    if len(labels) <= most:
-        return np.arange(len(labels))
-    rng = np.random.default_rng(seed)
-    categories = np.unique(labels)
-    share = max(fewest, most // len(categories))
-    chosen = [rng.permutation(np.flatnonzero(labels == each))[:share] for each in categories]
-    return np.sort(np.concatenate(chosen))

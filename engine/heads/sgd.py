@@ -1,7 +1,7 @@
-"""Adam and gradient descent, written out.
+"""AdamW and gradient descent, written out.
 
 torch's own optimizers import its compiler when the first one is made, which takes longer than
-all of a head's training. The updates themselves are a few lines.
+all of a head's training. The updates themselves are a few lines. Everything here imports torch.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ class Optimizer(Protocol):
 
 
 class AdamW:
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
+    """Adam with decoupled weight decay.
+
+    Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2.
 
     Parameters
     ----------
     parameters
         Tensors to move; those of two dimensions are decayed, biases are not.
     lr
-        Step size; it may be changed between steps.
+        Learning rate; it may be changed between steps.
     weight_decay
         Share of `lr` by which weights shrink in each step.
     """
@@ -68,7 +70,8 @@ class AdamW:
 class SGD:
     """Gradient descent with Nesterov's momentum and decoupled weight decay.
 
-    (Sutskever et al. 2013, in the form that torch has; Loshchilov & Hutter 2019 for the decay.)
+    Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning", in
+    the form that torch has; Loshchilov & Hutter 2019 for the decay.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import unicodedata
 from typing import Protocol
 
 from engine.errors import UsageError
@@ -37,7 +38,7 @@ class ParentLabels:
 
     def of(self, path: str, existing: str | None) -> str | None:
         """Return the name of the folder."""
-        return _text(os.path.basename(os.path.dirname(path))) or None
+        return label_text(os.path.basename(os.path.dirname(path))) or None
 
 
 class TableLabels:
@@ -69,7 +70,7 @@ class TableLabels:
                     )
                 for row in reader:
                     path = os.path.normpath(os.path.join(folder, row["path"] or ""))
-                    self._labels[path] = _text(row["label"] or "").strip() or None
+                    self._labels[path] = label_text(row["label"] or "").strip() or None
         except (OSError, csv.Error) as error:
             raise UsageError(
                 file,
@@ -82,9 +83,13 @@ class TableLabels:
         return self._labels.get(path, existing)
 
 
-def _text(name: str) -> str:
-    # A label is text for people; bytes that are none are shown as the question they are.
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def label_text(name: str) -> str:
+    """Return a file name as text for people, SQL and JSON.
+
+    Bytes that are no UTF-8, and control characters, are shown as U+FFFD.
+    """
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join("\ufffd" if unicodedata.category(each) == "Cc" else each for each in text)
 
 
 def label_rule(choice: str | None) -> Labels:

@@ -10,8 +10,7 @@ import numpy as np
 from engine.errors import TrainingError
 from engine.heads.head import Head
 from engine.heads.record import Learned
-from engine.learning.dataset import label_numbers
-from engine.learning.train_head import Examples
+from engine.learning.examples import Examples, label_positions
 from engine.pictures.augment import ORIGINAL
 from index.catalog.catalog import Catalog
 from index.records import Vectors
@@ -93,27 +92,24 @@ def _joined(
     found: dict[str, Views],
     views: tuple[str, ...],
 ) -> Examples:
-    texts = [examples.categories[label] for label in examples.image_labels]
-    categories, labels = label_numbers([*texts, *(each.label for each in there)])
-    first = examples.images
+    texts = [examples.categories[label] for label in examples.labels]
+    categories, labels = label_positions([*texts, *(each.label for each in there)])
     rows = [
-        (first + place, view)
-        for place, each in enumerate(there)
-        for view in views
-        if view in found[each.content]
+        (image, view)
+        for image, each in enumerate(there)
+        for view, name in enumerate(views)
+        if name in found[each.content]
     ]
-    image = np.array([place for place, _ in rows], np.int64)
-    parts = [found[there[place - first].content][view] for place, view in rows]
-    every = np.concatenate([examples.image, image])
+    image, view = np.array(rows, np.int64).reshape(-1, 2).T
+    parts = [found[there[image].content][views[view]] for image, view in rows]
+    # The new views come first, in their order: their positions stay.
     return replace(
         examples,
         categories=categories,
+        labels=labels,
         vectors=Vectors.concatenate([examples.vectors, *parts]),
-        labels=labels[every],
-        image=every,
-        original=np.concatenate(
-            [examples.original, np.array([view == ORIGINAL for _, view in rows], np.bool_)]
-        ),
+        image=np.concatenate([examples.image, len(examples) + image]),
+        view=np.concatenate([examples.view, view]),
         paths=(*examples.paths, *(each.path for each in there)),
         hashes=(*examples.hashes, *(each.content for each in there)),
         views=views,

@@ -1,4 +1,7 @@
-"""Measuring: how often the engine is right on pictures whose labels are known."""
+"""What is measured of answers whose labels are known: of classification, and of search.
+
+`evaluate`, `report`, `train`, `finetune` and `compare` take their figures from here.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,126 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from engine.learning.results import CalibrationBin
 from engine.results import CategoryScore
 from index.records import Floats, Ids
 
-BLOCK = 512
+UNKNOWN = -1
+BINS = 10
 NEIGHBOURS = 10
+# Bytes of similarities held at a time.
+BUDGET = 64 << 20
+NAN = float("nan")
+
+
+def accuracy(labels: Ids, answers: Ids) -> float:
+    """Return the share of answers that are the label, NaN where there are none."""
+    return float((labels == answers).mean()) if len(labels) else NAN
+
+
+def category_scores(
+    names: Sequence[str],
+    labels: Ids,
+    answers: Ids,
+    *,
+    undefined: float = NAN,
+) -> dict[str, CategoryScore]:
+    """Return precision and recall of each category.
+
+    Parameters
+    ----------
+    names
+        All categories, `k` of them.
+    labels
+        int64 `[n]`, positions in `names`.
+    answers
+        int64 `[n]`, positions in `names`; `UNKNOWN` and positions beyond are other answers.
+    undefined
+        What a share of nothing is.
+    """
+    outputs = len(names)
+    images = np.bincount(labels, minlength=outputs)
+    given = np.bincount(answers[answers != UNKNOWN], minlength=outputs)
+    right = np.bincount(labels[labels == answers], minlength=outputs)
+    rows = zip(names, images.tolist(), given.tolist(), right.tolist(), strict=False)
+    return {
+        name: CategoryScore(
+            shown, hits / answered if answered else undefined, hits / shown if shown else undefined
+        )
+        for name, shown, answered, hits in rows
+    }
+
+
+def confusion_matrix(labels: Ids, answers: Ids, outputs: int) -> npt.NDArray[np.int64]:
+    """Return how many images of each category were taken for each, int64 `[k, k + 1]`.
+
+    The last column counts the answer `UNKNOWN`.
+    """
+    counts = np.zeros((outputs, outputs + 1), np.int64)
+    np.add.at(counts, (labels, np.where(answers == UNKNOWN, outputs, answers)), 1)
+    return counts
+
+
+def confusion_table(
+    names: Sequence[str], labels: Ids, answers: Ids
+) -> Mapping[str, Mapping[str, int]]:
+    """Return how many images of each label were given each category, most frequent first.
+
+    Only what occurs is in the table, so its size does not grow with the square of the categories.
+    """
+    pairs, counts = np.unique(labels * len(names) + answers, return_counts=True)
+    rows = [
+        (names[pair // len(names)], -count, names[pair % len(names)])
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True)
+    ]
+    table: dict[str, dict[str, int]] = {}
+    for label, count, answer in sorted(rows):
+        table.setdefault(label, {})[answer] = -count
+    return table
+
+
+def calibration_bins(
+    confidence: Floats, right: npt.NDArray[np.bool_], bins: int = BINS
+) -> list[CalibrationBin]:
+    """Sort answers by confidence into bins of equal width.
+
+    Parameters
+    ----------
+    confidence
+        float32 `[n]`, probability of each answer. NaN, which a training that diverged leaves
+        behind, belongs into no bin.
+    right
+        bool `[n]`, whether the answer is the label.
+    """
+    known = np.isfinite(confidence)
+    confidence, right = confidence[known], right[known]
+    number = np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
+    rows = []
+    for each in range(bins):
+        inside = number == each
+        count = int(inside.sum())
+        mean = float(confidence[inside].mean()) if count else NAN
+        share = float(right[inside].mean()) if count else NAN
+        rows.append(CalibrationBin(each / bins, (each + 1) / bins, count, mean, share))
+    return rows
+
+
+def calibration_error(bins: Sequence[CalibrationBin]) -> float:
+    """Return the expected calibration error, 0 to 1, NaN where there are no answers.
+
+    That is the distance of confidence from accuracy in each bin, weighed by images (Guo et al.
+    2017, "On calibration of modern neural networks", equation 3).
+    """
+    total = sum(each.images for each in bins)
+    distances = (each.images * abs(each.confidence - each.accuracy) for each in bins if each.images)
+    return sum(distances) / total if total else NAN
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """How well searching with each picture finds others of its label.
+    """How well searching with each image finds others of its label.
 
     Attributes
     ----------
@@ -25,7 +137,7 @@ class Retrieval:
     map
         Mean average precision over the whole ranking, of queries that have something to find.
     neighbours
-        int64 `[n, 10]`, the nearest other pictures of each; -1 where there are fewer.
+        int64 `[n, 10]`, the nearest other images of each; -1 where there are fewer.
     scores
         float32 `[n, 10]`, their cosine similarities.
     """
@@ -37,8 +149,11 @@ class Retrieval:
     scores: Floats
 
 
-def retrieval(unit: Floats, labels: Ids) -> Retrieval:
-    """Search a data set with each of its own pictures, itself left out, exactly.
+def retrieval(unit: Floats, labels: Ids, budget: int = BUDGET) -> Retrieval:
+    """Search a data set with each of its own images, itself left out, exactly.
+
+    Equal scores rank in order of position. Similarities are held for as many queries at a time
+    as `budget` allows, so memory does not grow with the square of the images.
 
     Parameters
     ----------
@@ -46,73 +161,81 @@ def retrieval(unit: Floats, labels: Ids) -> Retrieval:
         Unit vectors, float32 `[n, dim]`.
     labels
         int64 `[n]`.
+    budget
+        Bytes of similarities held at a time; those of one query are held in any case.
     """
     count = len(labels)
+    order = np.argsort(labels, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+    relevant = {int(labels[each[0]]): each for each in members if len(each)}
     neighbours = np.full((count, NEIGHBOURS), -1, np.int64)
     scores = np.full((count, NEIGHBOURS), -1, np.float32)
-    first, top, averages = [], [], []
-    for start in range(0, count, BLOCK):
-        block = unit[start : start + BLOCK] @ unit.T
-        own = np.arange(len(block))
-        block[own, start + own] = -np.inf
-        order = np.argsort(-block, axis=1, kind="stable")[:, : count - 1]
-        right = labels[order] == labels[start + own][:, None]
-        found = min(NEIGHBOURS, count - 1)
-        neighbours[start + own, :found] = order[:, :found]
-        scores[start + own, :found] = np.take_along_axis(block, order[:, :found], axis=1)
-        first += right[:, :1].sum(axis=1).tolist()
-        top += (right[:, :NEIGHBOURS].sum(axis=1) / NEIGHBOURS).tolist()
-        averages += _average_precision(right)
-    return Retrieval(_mean(first), _mean(top), _mean(averages), neighbours, scores)
-
-
-def neighbours_vote(found: Retrieval, labels: Ids, count: int) -> Ids:
-    """Return the label that most of each picture's neighbours have, weighed by similarity."""
-    votes = np.zeros((len(labels), count), np.float32)
-    rows = np.arange(len(labels))
-    for rank in range(NEIGHBOURS):
-        place = found.neighbours[:, rank]
-        there = place >= 0
-        weight = np.maximum(found.scores[there, rank], 1e-6)
-        np.add.at(votes, (rows[there], labels[place[there]]), weight)
-    winners: Ids = votes.argmax(axis=1).astype(np.int64)
-    return winners
-
-
-def category_scores(truth: Sequence[str], answers: Sequence[str]) -> dict[str, CategoryScore]:
-    """Return precision and recall of each label that occurs."""
-    from sklearn.metrics import precision_recall_fscore_support
-
-    labels = sorted(set(truth))
-    precision, recall, _, images = precision_recall_fscore_support(
-        truth, answers, labels=labels, zero_division=0
+    found = min(NEIGHBOURS, count - 1)
+    averages = []
+    step = max(1, min(count, budget // (4 * max(1, count))))
+    block = np.empty((step, count), np.float32)
+    for start in range(0, count, step):
+        rows = np.matmul(unit[start : start + step], unit.T, out=block[: count - start])
+        for query, row in enumerate(rows, start):
+            row[query] = -np.inf
+            ranked = np.sort(row)[::-1]
+            neighbours[query, :found] = _first(row, ranked, found)
+            scores[query, :found] = ranked[:found]
+            others = relevant[int(labels[query])]
+            if len(others) > 1:
+                ranks = _ranks(row, ranked, others[others != query])
+                averages.append(float((np.arange(1, len(ranks) + 1) / ranks).mean()))
+    right = (labels[neighbours] == labels[:, None]) & (neighbours >= 0)
+    return Retrieval(
+        float(right[:, 0].mean()) if count > 1 else 0.0,
+        float(right.mean()) if count else 0.0,
+        float(np.mean(averages)) if averages else 0.0,
+        neighbours,
+        scores,
     )
-    rows = zip(labels, images.tolist(), precision.tolist(), recall.tolist(), strict=True)
-    return {label: CategoryScore(*scores) for label, *scores in rows}
 
 
-def confusion(truth: Sequence[str], answers: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
-    """Return how many pictures of each label were given each category, most frequent first."""
-    from sklearn.metrics import confusion_matrix
-
-    names = sorted({*truth, *answers})
-    # Beside one name alone stands an empty one, else scikit-learn warns that labels are missing.
-    counts = confusion_matrix(truth, answers, labels=[*names, ""])
-    table = {}
-    for label in sorted(set(truth)):
-        row = counts[names.index(label)]
-        order = [column for column in np.argsort(-row, kind="stable") if row[column]]
-        table[label] = {names[column]: int(row[column]) for column in order}
-    return table
+def _first(row: Floats, ranked: Floats, count: int) -> Ids:
+    """Return the positions of the `count` highest scores of a row, ties in order of position."""
+    if not count:
+        return np.empty(0, np.int64)
+    able = np.flatnonzero(row >= ranked[count - 1])
+    return able[np.argsort(-row[able], kind="stable")[:count]]
 
 
-def _average_precision(right: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> list[float]:
-    totals = right.sum(axis=1)
-    ranks = np.arange(1, right.shape[1] + 1)
-    precision = np.cumsum(right, axis=1) / ranks
-    sums = (precision * right).sum(axis=1)
-    return [float(s / t) for s, t in zip(sums, totals, strict=True) if t]
+def _ranks(row: Floats, ranked: Floats, wanted: Ids) -> Ids:
+    """Return the ranks of positions in a row, from 1, ascending; ties in order of position.
+
+    Parameters
+    ----------
+    ranked
+        The row in descending order.
+    """
+    values = np.sort(row[wanted])
+    ascending = ranked[::-1]
+    above = len(row) - np.searchsorted(ascending, values, side="right")
+    equal = len(row) - np.searchsorted(ascending, values, side="left") - above
+    if (equal > 1).any():
+        # Copies of images have equal scores: only then the whole row must be sorted by position.
+        rank = np.empty(len(row), np.int64)
+        rank[np.argsort(-row, kind="stable")] = np.arange(1, len(row) + 1)
+        return np.sort(rank[wanted])
+    return above[::-1] + 1
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if len(values) else 0.0
+def neighbours_vote(found: Retrieval, labels: Ids) -> Ids:
+    """Return the label that most of each image's neighbours have, weighed by similarity, `[n]`.
+
+    Of labels with equal votes the first wins.
+    """
+    there = found.neighbours >= 0
+    near = np.where(there, labels[found.neighbours], -1)
+    weight = np.where(there, np.maximum(found.scores, np.float32(1e-6)), np.float32(0))
+    votes = np.zeros_like(weight)
+    for rank in range(NEIGHBOURS):
+        votes += (near == near[:, rank, None]) * weight[:, rank, None]
+    votes[~there] = -1
+    best = votes == votes.max(axis=1, keepdims=True)
+    last = np.iinfo(np.int64).max
+    winners: Ids = np.where(best & there, near, last).min(axis=1)
+    return np.where(winners == last, 0, winners)

@@ -76,8 +76,9 @@ class TrainReport:
 class FinetuneReport:
     """What `Engine.finetune` made: a backbone of its own fingerprint.
 
-    `validation_accuracy_before` is that of a linear layer on the untouched embeddings, on the
-    same held-out pictures; `interrupted` says that Ctrl-C ended the training early.
+    `validation_images` chose the epoch; accuracies were measured on `test_images` others, which
+    took no part in anything. `validation_accuracy_before` is that of a linear layer on the
+    untouched embeddings. `interrupted` says that Ctrl-C ended the training early.
     """
 
     backbone: str
@@ -88,6 +89,7 @@ class FinetuneReport:
     categories: Sequence[str]
     images: int
     validation_images: int
+    test_images: int
     validation_accuracy_before: float
     validation_accuracy: float
     epochs: int
@@ -104,8 +106,9 @@ class FinetuneReport:
 class ComparedMethod:
     """A way of learning: accuracy on test pictures, mean and standard deviation over splits.
 
-    `train_seconds` is the mean of a training; `embed_seconds` what embedding all pictures took
-    once, 0 where nothing is embedded; `history` that of the first split.
+    Test images took no part in anything but that. `train_seconds` is the mean of a training;
+    `embed_seconds` what embedding all images took once, 0 where nothing is embedded; `history`
+    that of the first split, with the validation of each epoch.
     """
 
     name: str

@@ -17,19 +17,13 @@ from engine.heads.options import TrainOptions
 from engine.heads.record import Record, versions
 from engine.heads.registry import find_head
 from engine.ingest.reclassify import adopt_heads
-from engine.learning.checks import require_enough
-from engine.learning.dataset import (
-    Collected,
-    Collector,
-    category_folders,
-    find_labelled,
-    label_numbers,
-)
+from engine.learning.collect import collect, collect_labelled
+from engine.learning.dataset import require_enough
+from engine.learning.examples import Examples
 from engine.learning.extend import extended
 from engine.learning.results import DIVERGED, TrainReport, TrainSeconds, TriedTraining, Tuning
-from engine.learning.train_head import Examples, Origin, layer_rows, train_head
-from engine.pictures.augment import ORIGINAL, view_names
-from engine.results import Skipped
+from engine.learning.train_head import Origin, layer_rows, train_head
+from engine.pictures.augment import view_names
 from index.catalog.catalog import Catalog
 from index.records import Ids, Vectors
 
@@ -88,20 +82,15 @@ class Trainer:
             A category has too few usable pictures.
         """
         started = time.monotonic()
-        files, skipped = find_labelled(dataset)
-        wanted = {each.label for each in files} | category_folders(dataset)
-        # Before anything is embedded, and once it is known what can be read.
-        require_enough(dataset, wanted, [each.label for each in files])
-        collector = Collector(self._catalog, self._embedder, keep=True)
-        names = view_names(drawn_views)
-        open_indexed = mirror_indexed or drawn_views > 0
-        found = collector.collect(dataset, files, views=names, open_indexed=open_indexed)
-        require_enough(dataset, wanted, [each.label for each in found.files])
-        examples = _examples(found, names)
-        skips = [*skipped, *found.skipped]
-        embed_seconds = time.monotonic() - started
-        where = os.path.abspath(dataset)
-        return self._fit(name, where, examples, options, embed_seconds, found.embedded, skips)
+        examples = collect(
+            dataset,
+            self._embedder,
+            self._catalog,
+            views=view_names(drawn_views),
+            keep_views=True,
+            open_indexed=mirror_indexed or drawn_views > 0,
+        )
+        return self._fit(name, os.path.abspath(dataset), examples, options, started)
 
     def from_labels(self, name: str, options: TrainOptions) -> TrainReport:
         """Train on the labels that the catalog's images have; no picture is opened.
@@ -112,25 +101,7 @@ class Trainer:
             There are no labels, or one has too few images.
         """
         started = time.monotonic()
-        labelled = [each for each in self._catalog.images.contents() if each.label]
-        texts = [str(each.label) for each in labelled]
-        require_enough("--from-labels", set(texts), texts)
-        categories, labels = label_numbers(texts)
-        ids, vectors = self._catalog.embeddings.of([each.id for each in labelled])
-        place = {each.id: row for row, each in enumerate(labelled)}
-        order = np.array([place[image_id] for image_id in ids.tolist()], np.int64)
-        count = len(ids)
-        examples = Examples(
-            categories,
-            vectors,
-            labels[order],
-            np.arange(count),
-            np.ones(count, np.bool_),
-            paths=tuple(labelled[place].path for place in order),
-            hashes=tuple(labelled[place].content_hash for place in order),
-            views=(ORIGINAL,),
-        )
-        return self._fit(name, FROM_LABELS, examples, options, time.monotonic() - started, 0, [])
+        return self._fit(name, FROM_LABELS, collect_labelled(self._catalog), options, started)
 
     def _fit(
         self,
@@ -138,11 +109,10 @@ class Trainer:
         data: str,
         examples: Examples,
         options: TrainOptions,
-        embed_seconds: float,
-        embedded: int,
-        skipped: list[Skipped],
+        began: float,
     ) -> TrainReport:
         started = time.monotonic()
+        embed_seconds = started - began
         notes = []
         if self._extend:
             before = find_head(self._heads, name)
@@ -187,14 +157,14 @@ class Trainer:
         return TrainReport(
             head=name,
             categories=examples.categories,
-            images=examples.images,
-            embedded=embedded,
+            images=len(examples),
+            embedded=examples.embedded,
             validation_images=trained.validation_images,
             validation_accuracy=trained.head.metrics["validation_accuracy"],
             temperature=trained.head.temperature,
             background=trained.background,
             seconds=seconds,
-            skipped=skipped,
+            skipped=examples.skipped,
             history=trained.history,
             tuning=tuning,
             notes=[*notes, DIVERGED] if trained.diverged else notes,
@@ -206,7 +176,7 @@ class Trainer:
         tuned = tune(
             layer_rows(examples),
             examples.image,
-            np.flatnonzero(examples.original),
+            examples.originals,
             len(examples.categories),
             options,
             progress=lambda done, total: progress("tuning", done, total, "trainings"),
@@ -247,25 +217,6 @@ class Trainer:
         return self._catalog.embeddings.of(chosen.tolist())[1]
 
 
-def _examples(found: Collected, names: Sequence[str]) -> Examples:
-    """Return what was collected, one view after the other."""
-    categories, labels = label_numbers([each.label for each in found.files])
-    rows = [
-        (image, view) for view in names for image, views in enumerate(found.views) if view in views
-    ]
-    image = np.array([place for place, _ in rows], np.int64)
-    return Examples(
-        categories,
-        Vectors.concatenate([found.views[place][view] for place, view in rows]),
-        labels[image],
-        image,
-        np.array([view == ORIGINAL for _, view in rows]),
-        paths=tuple(each.file.path for each in found.files),
-        hashes=tuple(found.hashes),
-        views=tuple(names),
-    )
-
-
 def _texts(examples: Examples) -> list[str]:
     """Return the category of each picture by name."""
-    return [examples.categories[label] for label in examples.image_labels]
+    return [examples.categories[label] for label in examples.labels]

@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.heads.background import background_logits, prototypes, suspects
 from engine.heads.classifier import CONVINCING, BuiltIn, Classifier, belonging
-from engine.heads.fit import Fitted, History, fit_layers, one_thread_for_small
+from engine.heads.epochs import History
+from engine.heads.fit import Fitted, fit_layers, one_thread_for_small
 from engine.heads.head import Dense, Head
 from engine.heads.lbfgs import fit_gate
 from engine.heads.numerics import log_sum_exp, softmax
 from engine.heads.options import TrainOptions
 from engine.heads.record import HeldOut, Learned, Record, held_out_record
-from engine.heads.sampling import balanced_sample, stratified_split
+from engine.heads.rows import Rows, balanced_sample
+from engine.heads.sampling import stratified_split
 from engine.heads.temperature import expected_calibration_error, fit_temperature
-from engine.heads.training_rows import Rows
+from engine.learning.examples import Examples
 from index.records import Floats, Ids, Vectors
 
 # A head's own answer is unknown when less of the joint distribution falls to it than falls to
@@ -30,50 +31,6 @@ MOST_ASKED = 0.5
 MOST_HELD_OUT = 10_000
 # Gates are fitted to at most this many rows, which stand for all; but to so many of each category.
 GATE_ROWS, GATE_ROWS_EACH = 10_000, 20
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Labelled embeddings; a picture may be there in several views.
-
-    Attributes
-    ----------
-    categories
-        Names, in order of their numbers.
-    vectors
-        `n` embeddings.
-    labels
-        int64 `[n]`, numbers of categories.
-    picture
-        int64 `[n]`, which picture each row is a view of, counted from 0.
-    original
-        bool `[n]`, true where the row is the picture itself, exactly once per picture.
-    paths, hashes
-        Of each picture, in order of their numbers; none where they are not known.
-    views
-        Names of the views there may be.
-    """
-
-    categories: tuple[str, ...]
-    vectors: Vectors
-    labels: Ids
-    image: Ids
-    original: npt.NDArray[np.bool_]
-    paths: tuple[str, ...] = ()
-    hashes: tuple[str, ...] = ()
-    views: tuple[str, ...] = ()
-
-    @property
-    def images(self) -> int:
-        """How many pictures there are."""
-        return int(self.original.sum())
-
-    @property
-    def image_labels(self) -> Ids:
-        """The category of each picture, int64 `[pictures]`."""
-        labels = np.empty(self.images, np.int64)
-        labels[self.image] = self.labels
-        return labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +73,16 @@ def train_head(
     catalog
         Background: embeddings of other pictures, which may secretly show the new categories.
     """
-    with one_thread_for_small(len(examples.labels) + len(catalog), examples.vectors.unit.shape[1]):
+    with one_thread_for_small(
+        len(examples.row_labels) + len(catalog), examples.vectors.unit.shape[1]
+    ):
         return _train(origin, examples, catalog, built_in, options, progress)
 
 
 def layer_rows(examples: Examples) -> Rows:
     """Return what layers learn from: unit embeddings, their numbers about as large in any dim."""
     scale = float(np.sqrt(examples.vectors.unit.shape[1]) / 4)
-    return Rows(examples.vectors.unit, examples.labels, scale=scale)
+    return Rows(examples.vectors.unit, examples.row_labels, scale=scale)
 
 
 def _train(
@@ -134,7 +93,7 @@ def _train(
     options: TrainOptions,
     progress: Callable[[int, int], None],
 ) -> Trained:
-    options = options.scaled(len(examples.labels))
+    options = options.scaled(len(examples.row_labels))
     kept, held = _split(examples, options)
     outputs = len(examples.categories)
     rows = layer_rows(examples)
@@ -143,11 +102,11 @@ def _train(
         replace(rows, chosen=kept),
         outputs,
         options,
-        held_out=replace(rows, chosen=held) if len(held) else None,
+        validation=replace(rows, chosen=held) if len(held) else None,
         progress=progress,
     )
     final = fit_layers(rows, outputs, options, epochs=trial.epochs)
-    some = _some(examples, np.arange(len(examples.labels)), options)
+    some = _some(examples, np.arange(len(examples.row_labels)), options)
     made_up = prototypes(some.vectors, built_in, options.seed)
     trial_gate = _gate(_some(examples, kept, options), made_up, built_in)
     suspect = suspects(catalog, some.vectors, trial_gate, built_in)
@@ -172,28 +131,26 @@ def _train(
 
 def _split(examples: Examples, options: TrainOptions) -> tuple[Ids, Ids]:
     """Return which rows to train on, and which to hold out (only pictures themselves)."""
-    order = np.argsort(examples.image[examples.original])
-    labels = examples.labels[examples.original][order]
+    labels = examples.labels
     share = min(options.validation, MOST_HELD_OUT / len(labels))
     kept, held = stratified_split(labels.tolist(), share, options.seed)
     return (
         np.flatnonzero(np.isin(examples.image, kept)),
-        np.flatnonzero(np.isin(examples.image, held) & examples.original),
+        np.flatnonzero(np.isin(examples.image, held) & (examples.view == 0)),
     )
 
 
 def _some(examples: Examples, rows: Ids, options: TrainOptions) -> Examples:
     """Return these rows, or as many of them as a gate needs."""
-    labels = examples.labels[rows]
+    labels = examples.row_labels[rows]
     rows = rows[balanced_sample(labels, GATE_ROWS, GATE_ROWS_EACH, options.seed)]
-    if len(rows) == len(examples.labels):
+    if len(rows) == len(examples.row_labels):
         return examples
     return replace(
         examples,
         vectors=examples.vectors[rows],
-        labels=examples.labels[rows],
         image=examples.image[rows],
-        original=examples.original[rows],
+        view=examples.view[rows],
     )
 
 
@@ -205,7 +162,7 @@ def _gate(
         log_sum_exp(built_in.logits(positives)),
         background_logits(background, built_in),
     )
-    rows = Rows(positives.raw, examples.labels)
+    rows = Rows(positives.raw, examples.row_labels)
     return fit_gate(rows, len(examples.categories), background.raw, frozen, start)
 
 
@@ -245,8 +202,8 @@ class _Measured:
 
 
 def _measure(head: Head, examples: Examples, held: Ids, built_in: BuiltIn) -> _Measured:
-    vectors, labels = examples.vectors[held], examples.labels[held]
-    metrics = {"images": float(examples.images), "validation_images": float(len(labels))}
+    vectors, labels = examples.vectors[held], examples.row_labels[held]
+    metrics = {"images": float(len(examples)), "validation_images": float(len(labels))}
     if not len(labels):
         return _Measured(1.0, MOST_ASKED, metrics | {"validation_accuracy": float("nan")})
     logits: Floats = head.log_probabilities(vectors)
@@ -293,5 +250,5 @@ def _forgetting(
 def _learned(examples: Examples) -> Learned | None:
     if not examples.hashes:
         return None
-    labels = examples.image_labels
+    labels = examples.labels
     return Learned.of(examples.hashes, labels, examples.views, examples.paths)

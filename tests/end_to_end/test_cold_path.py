@@ -45,11 +45,9 @@ def imported(engine: Run, tmp_path: Path) -> Callable[..., set[str]]:
     return run
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["heads", "--help"]])
-def test_help_imports_nothing_heavy(
-    imported: Callable[..., set[str]], arguments: list[str]
-) -> None:
-    assert not imported(*arguments) & (HEAVY | {"numpy", "PIL"})
+@pytest.mark.parametrize("command", ["", "search", "heads", "train", "finetune", "compare"])
+def test_help_imports_nothing_heavy(imported: Callable[..., set[str]], command: str) -> None:
+    assert not imported(*command.split(), "--help") & (HEAVY | {"numpy", "PIL"})
 
 
 def test_the_version_imports_nothing_heavy(imported: Callable[..., set[str]]) -> None:

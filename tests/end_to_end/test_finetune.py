@@ -42,8 +42,8 @@ def started(images: Path, name: str) -> subprocess.Popen[bytes]:
     )
 
 
-def after_a_pass(child: subprocess.Popen[bytes], data: Path, name: str) -> None:
-    """Wait until the first pass has left its checkpoint."""
+def after_an_epoch(child: subprocess.Popen[bytes], data: Path, name: str) -> None:
+    """Wait until the first epoch has left its checkpoint."""
     checkpoint = data / "backbones" / f"{name}.checkpoint"
     until = time.monotonic() + PATIENCE
     while not checkpoint.exists():
@@ -63,7 +63,7 @@ def test_a_killed_run_is_resumed_to_the_very_same_backbone(
 ) -> None:
     whole = told(quick("finetune", images, "--name", "whole", *OPTIONS, "--json"))
     child = started(images, "parts")
-    after_a_pass(child, data, "parts")
+    after_an_epoch(child, data, "parts")
     child.kill()
     child.communicate()
     assert not (data / "backbones" / "parts.json").exists()
@@ -74,7 +74,7 @@ def test_a_killed_run_is_resumed_to_the_very_same_backbone(
 
 def test_ctrl_c_keeps_the_best_so_far_and_says_so(quick: Run, images: Path, data: Path) -> None:
     child = started(images, "mine")
-    after_a_pass(child, data, "mine")
+    after_an_epoch(child, data, "mine")
     child.send_signal(signal.SIGINT)
     out, errors = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130, errors
@@ -92,7 +92,7 @@ def test_people_are_told_what_was_trained_and_what_it_brought(
     assert done.returncode == 0, done.stderr
     lines = done.stdout.decode().splitlines()
     assert lines[0].startswith("backbone mine: efficientnet_lite0, trained from block6 on")
-    assert "held-out images, before" in lines[1]
+    assert lines[1].startswith("accuracy ") and "on 3 test images, before" in lines[1]
 
 
 @pytest.mark.parametrize(

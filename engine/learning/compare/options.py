@@ -3,34 +3,62 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from engine.options import SECONDS, Option, check_options
 
 
 @dataclass(frozen=True, slots=True)
 class CompareOptions:
     """What is compared, and for how long.
 
-    Attributes
-    ----------
-    repeats
-        Rounds, each with another split.
-    test
-        Share of the pictures of each category that is only asked about.
-    budget
-        Seconds, about; None for as long as it takes.
-    backbones
-        Names; none for all whose weights are on this machine.
-    block
-        Fine-tune the first of them from this block on, too; None to leave that out.
-    scratch_epochs
-        Passes of the networks from scratch.
-    seed
-        The same seed and pictures give the same splits.
+    Notes
+    -----
+    `budget` is in seconds. A comparison ends with the round in which it is spent, so that all
+    methods have learned from equally many splits.
+
+    Raises
+    ------
+    UsageError
+        A number is out of its range.
     """
 
-    repeats: int = 3
-    test: float = 0.25
-    budget: float | None = None
-    backbones: tuple[str, ...] = ()
-    block: str | None = None
-    scratch_epochs: int = 20
-    seed: int = 0
+    repeats: Annotated[int, Option("Splits that every method learns from.", minimum=1)] = 3
+    budget: Annotated[
+        float | None,
+        Option(
+            "About how long it may take, such as 90s, 5m or 1h.",
+            minimum=0.0,
+            metavar="TIME",
+            shown="as long as it takes",
+            unit=SECONDS,
+        ),
+    ] = None
+    backbones: Annotated[
+        tuple[str, ...],
+        Option(
+            "Frozen backbones to compare.",
+            metavar="NAME,...",
+            shown="all whose weights are on this machine",
+        ),
+    ] = ()
+    block: Annotated[
+        str | None,
+        Option(
+            "Also fine-tune the first of the backbones from this block on.",
+            names=("--finetune-from",),
+            metavar="BLOCK",
+            shown="nothing is fine-tuned",
+        ),
+    ] = None
+    test: Annotated[float, Option("Share of pictures to test on.", minimum=0.05, maximum=0.9)] = (
+        0.25
+    )
+    scratch_epochs: Annotated[int, Option("Epochs of the networks from scratch.", minimum=1)] = 20
+    seed: Annotated[
+        int, Option("The same seed: the same splits.", minimum=0, maximum=2**31 - 1)
+    ] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be compared."""
+        check_options(self)

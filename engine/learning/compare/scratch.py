@@ -1,23 +1,38 @@
-"""A small convolutional network trained from nothing, as tutorials do it. Imports torch."""
+"""A small convolutional network trained from random weights, as tutorials do it. Imports torch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 import torch
 from torch import nn
 
+from engine.config import Config
+from engine.heads.epochs import Batch, answers, run_epochs
 from engine.heads.sgd import AdamW
-from engine.pictures.preprocess import Pixels
+from engine.learning.compare.method import Learned, Method
+from engine.learning.examples import Examples
+from engine.learning.metrics import accuracy
+from engine.learning.split import Split
+from engine.pictures.decode import decode, read_file
+from engine.pictures.prefetch import ImageMemory, Reserve, prefetch
+from engine.pictures.preprocess import Pixels, Preprocessing
+from engine.progress import Reporter
 from index.records import Ids
 
 SIDE = 128
+PREPROCESSING = Preprocessing(SIDE, SIDE, "bilinear", (0.5,) * 3, (0.5,) * 3)
+# Outputs of the convolutions, and of the first dense layer.
 CHANNELS = (32, 64, 128, 128)
 DENSE = 512
-ASKED_AT_ONCE = 64
+# Share of images that are mirrored in an epoch.
+MIRRORED = 0.5
+# Images asked at a time, where nothing is trained; and decoded ahead of need.
+ASKED_AT_ONCE = WINDOW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +44,9 @@ class ScratchOptions:
     dropout
         Share of values dropped before each dense layer; 0 for the plain network.
     epochs, batch, lr
-        Passes, pictures in one step, and the size of a step.
+        Epochs over the train images, images in one step, and AdamW's learning rate.
     seed
-        The same seed and pictures give the same network.
+        The same seed and images give the same network.
     """
 
     dropout: float = 0.0
@@ -41,30 +56,100 @@ class ScratchOptions:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What came of a training.
+def scratch_methods(
+    examples: Examples, epochs: int, config: Config, reporter: Reporter
+) -> list[Method]:
+    """Return the methods that train the network, plain and with dropout."""
 
-    Attributes
-    ----------
-    accuracy
-        On pictures that were held out.
-    history
-        One row per pass.
-    seconds
-        What it took.
-    parameters
-        How many numbers were trained.
+    @cache
+    def pixels() -> Pixels:
+        return small_pixels(examples.paths, config)
+
+    def progress(done: int, total: int) -> None:
+        reporter.progress("training from scratch", done, total, "epochs")
+
+    def method(name: str, options: ScratchOptions) -> Method:
+        def learn(split: Split, seed: int, deadline: float) -> Learned:
+            seeded = replace(options, seed=seed)
+            return train_scratch(
+                pixels(), examples.labels, split, seeded, deadline=deadline, progress=progress
+            )
+
+        return Method(name, "scratch", learn)
+
+    return [
+        method("four-layer CNN from scratch", ScratchOptions(epochs=epochs)),
+        method("four-layer CNN from scratch, dropout", ScratchOptions(0.5, epochs)),
+    ]
+
+
+def small_pixels(paths: Sequence[str], config: Config) -> Pixels:
+    """Return all images as the network takes them, uint8 `[n, SIDE, SIDE, 3]`.
+
+    Raises
+    ------
+    ImageError
+        A file cannot be read any more.
     """
 
-    accuracy: float
-    history: list[dict[str, float]]
-    seconds: float
-    parameters: int
+    memory = ImageMemory(config.decode_bytes)
+
+    def opened(path: str, reserve: Reserve) -> Pixels:
+        data = read_file(path, config.max_file_bytes, reserve)
+        image = decode(data, path, config.max_pixels, 2 * SIDE, reserve)
+        return PREPROCESSING.pixels(image.pixels)
+
+    def in_turn(path: str) -> Pixels:
+        return memory.turn(path, partial(opened, path))
+
+    return np.stack(list(prefetch(in_turn, paths, workers=config.decoders, window=WINDOW)))
+
+
+def train_scratch(
+    pixels: Pixels,
+    labels: Ids,
+    split: Split,
+    options: ScratchOptions,
+    *,
+    deadline: float = float("inf"),
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Learned:
+    """Train from random weights; keep those of the epoch with the least validation loss.
+
+    Parameters
+    ----------
+    pixels
+        uint8 `[n, SIDE, SIDE, 3]`.
+    labels
+        int64 `[n]`.
+    split
+        Which images are learned from, choose the epoch, and are measured on at the very end.
+    deadline
+        By `time.monotonic`; the epoch that goes beyond it is the last.
+    progress
+        Is told how many epochs are done, and of how many at most.
+
+    Raises
+    ------
+    TrainingError
+        The loss is NaN in the first epoch.
+    """
+    started = time.monotonic()
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(options.seed)
+        learner = ScratchLearner(pixels, labels, split, options)
+        for training in run_epochs(learner, options.epochs, deadline=deadline):
+            progress(training.epoch, options.epochs)
+    learner.network.load_state_dict(training.best)
+    seconds = time.monotonic() - started
+    logits, asked = answers(learner.network, learner.images(split.test))
+    right = accuracy(asked.numpy(), logits.argmax(1).numpy())
+    parameters = sum(each.numel() for each in learner.network.parameters())
+    return Learned(right, training.history, seconds, parameters)
 
 
 def scratch_network(outputs: int, dropout: float) -> nn.Sequential:
-    """Return four convolutions, each halved by pooling, and two dense layers."""
+    """Return four convolutions, each followed by pooling to half the side, and two dense layers."""
     parts: list[nn.Module] = []
     before = 3
     for channels in CHANNELS:
@@ -82,84 +167,55 @@ def scratch_network(outputs: int, dropout: float) -> nn.Sequential:
     )
 
 
-def train_scratch(
-    pixels: Pixels,
-    labels: Ids,
-    kept: Ids,
-    held: Ids,
-    options: ScratchOptions,
-    *,
-    deadline: float = float("inf"),
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Learned:
-    """Train from random weights, each picture mirrored in every other pass or so.
+class ScratchLearner:
+    """The network on the pixels of images, for `run_epochs`.
+
+    Its weights and dropout come from torch's global generator, order and mirroring from
+    `options.seed`.
 
     Parameters
     ----------
-    pixels
-        uint8 `[n, SIDE, SIDE, 3]`.
-    labels
-        int64 `[n]`.
-    kept, held
-        Which pictures are learned from, and which are asked about at the end of each pass.
-    deadline
-        By `time.monotonic`; the pass that goes beyond it is the last.
+    pixels, labels, split, options
+        As of `train_scratch`.
     """
-    started = time.monotonic()
-    outputs = int(labels.max()) + 1
-    rng = np.random.default_rng(options.seed)
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(options.seed)
-        network = scratch_network(outputs, options.dropout)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        parameters = list(network.parameters())
-        optimizer = AdamW(parameters, options.lr)
-        history: list[dict[str, float]] = []
-        for epoch in range(1, options.epochs + 1):
-            network.train()
-            order = rng.permutation(kept)
-            losses, right = 0.0, 0
-            for start in range(0, len(order), options.batch):
-                part = order[start : start + options.batch]
-                logits = network(_planes(pixels[part], rng.random(len(part)) < 0.5))
-                wanted = torch.from_numpy(labels[part])
-                loss = nn.functional.cross_entropy(logits, wanted)
-                torch.autograd.backward(loss)
-                optimizer.step()
-                losses += loss.item() * len(part)
-                right += int((logits.argmax(1) == wanted).sum())
-            row = {"epoch": float(epoch), "lr": options.lr}
-            row |= {"loss": losses / len(order), "accuracy": right / len(order)}
-            history.append(row | _validate(network, pixels, labels, held))
-            progress(epoch, options.epochs)
-            if time.monotonic() > deadline:
-                break
-    return Learned(
-        history[-1]["validation_accuracy"],
-        history,
-        time.monotonic() - started,
-        sum(each.numel() for each in parameters),
-    )
+
+    def __init__(self, pixels: Pixels, labels: Ids, split: Split, options: ScratchOptions) -> None:
+        self.network = scratch_network(int(labels.max()) + 1, options.dropout)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.lr = self.peak_lr = options.lr
+        self.loss = nn.functional.cross_entropy
+        self.step = AdamW(list(self.network.parameters()), options.lr).step
+        self._pixels, self._labels, self._split = pixels, labels, split
+        self._batch = options.batch
+        self._rng = np.random.default_rng(options.seed)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield the train images once, in another order, some of them mirrored."""
+        order = self._rng.permutation(self._split.train)
+        for start in range(0, len(order), self._batch):
+            part = order[start : start + self._batch]
+            mirrored = self._rng.random(len(part)) < MIRRORED
+            pixels = self._pixels[part]
+            pixels = np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels)
+            yield _planes(pixels), torch.from_numpy(self._labels[part])
+
+    def validation(self) -> Iterator[Batch]:
+        """Yield the validation images."""
+        return self.images(self._split.validation)
+
+    def images(self, positions: Ids) -> Iterator[Batch]:
+        """Yield images as they are."""
+        for start in range(0, len(positions), ASKED_AT_ONCE):
+            part = positions[start : start + ASKED_AT_ONCE]
+            yield _planes(self._pixels[part]), torch.from_numpy(self._labels[part])
+
+    def weights(self) -> Mapping[str, torch.Tensor]:
+        """Return all of the network's."""
+        state: Mapping[str, torch.Tensor] = self.network.state_dict()
+        return state
 
 
-def _planes(
-    pixels: Pixels, mirrored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-) -> torch.Tensor:
-    """Return numbers around zero, float32 `[n, 3, side, side]`."""
-    turned = np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels)
-    planes = torch.from_numpy(turned).permute(0, 3, 1, 2).float()
+def _planes(pixels: Pixels) -> torch.Tensor:
+    """Return values from -1 to 1, float32 `[n, 3, SIDE, SIDE]`."""
+    planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     return planes.div_(127.5).sub_(1)
-
-
-@torch.no_grad()
-def _validate(network: nn.Sequential, pixels: Pixels, labels: Ids, held: Ids) -> dict[str, float]:
-    network.eval()
-    losses, right = 0.0, 0
-    for start in range(0, len(held), ASKED_AT_ONCE):
-        part = held[start : start + ASKED_AT_ONCE]
-        logits = network(_planes(pixels[part], np.zeros(len(part), np.bool_)))
-        wanted = torch.from_numpy(labels[part])
-        losses += float(nn.functional.cross_entropy(logits, wanted, reduction="sum"))
-        right += int((logits.argmax(1) == wanted).sum())
-    count = max(1, len(held))
-    return {"validation_loss": losses / count, "validation_accuracy": right / count}

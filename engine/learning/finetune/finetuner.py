@@ -1,243 +1,197 @@
-"""Fine-tuning: from a folder of examples to a backbone that tells them apart better."""
+"""Fine-tuning, step by step: from a folder of images to a backbone that tells them apart better."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Self
+from pathlib import Path
 
-import numpy as np
+import torch
 
 from engine.backbones.finetuned import FinetunedBackbones, check_new_name
-from engine.backbones.networks import load, load_state
+from engine.backbones.networks import load_state
 from engine.backbones.table import Backbone
-from engine.backbones.weights import WeightsCache, WeightsFile
+from engine.backbones.weights import WeightsCache
 from engine.config import INT8, Config
 from engine.embedding.embedder import Embedder, choose_embedder
-from engine.errors import TrainingError, UsageError
-from engine.heads.fit import fit_layers
-from engine.heads.head import Dense
-from engine.heads.options import TrainOptions
-from engine.heads.sampling import stratified_split
-from engine.heads.training_rows import Rows
-from engine.learning.checks import require_enough
-from engine.learning.dataset import Collector, category_folders, find_labelled, label_numbers
-from engine.learning.finetune.checkpoint import load_checkpoint, require_writable, save_checkpoint
-from engine.learning.finetune.images import TrainingImages
-from engine.learning.finetune.loop import Loop, Split, State
-from engine.learning.finetune.network import Network
+from engine.errors import UsageError
+from engine.heads.epochs import Training, run_epochs, untrained
+from engine.learning.collect import collect
+from engine.learning.examples import Examples
+from engine.learning.finetune.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    require_writable,
+    save_checkpoint,
+)
+from engine.learning.finetune.learner import BackboneLearner, start_learner
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.results import DIVERGED, FinetuneReport
+from engine.learning.split import Split, draw_split
 from engine.progress import Reporter
-from index.records import Floats, Ids
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What a fine-tuning learns from.
+def finetune(
+    dataset: str,
+    name: str,
+    options: FinetuneOptions,
+    config: Config,
+    reporter: Reporter,
+    *,
+    resume: bool = False,
+) -> FinetuneReport:
+    """Train a backbone's last blocks, and keep the best epoch's as a backbone of its own.
 
-    Attributes
-    ----------
-    pictures
-        The pictures that can be read.
-    unit
-        Their embeddings by the backbone as it is, float32 `[n, dim]`.
-    categories
-        Names of the labels.
-    contents
-        SHA-256 of each file.
+    Ctrl-C ends the training after its first epoch; what was best so far is kept. See
+    `Engine.finetune`.
+
+    Raises
+    ------
+    UsageError
+        There is no such folder or block, or the name is taken by the engine.
+    TrainingError
+        Too few images, or a checkpoint of another run.
     """
+    check_new_name(name)
+    embedder, weights = _backbone(config, reporter)
+    finetuned = FinetunedBackbones(config.data)
+    started = time.monotonic()
+    examples = collect(dataset, embedder)
+    embedded = time.monotonic()
+    split = _split(examples, options)
+    learner = start_learner(
+        embedder,
+        weights,
+        examples,
+        split,
+        options,
+        progress=lambda done, total: reporter.progress("training", done, total, "images"),
+    )
+    before = learner.test_accuracy()
+    file, run = finetuned.checkpoint(name), _run_identity(embedder, examples, options)
+    training, interrupted = train(learner, options, file, run, resume=resume)
+    learner.network.load_trained(training.best)
+    content, sha256 = _weights_file(embedder.backbone, weights, learner)
+    facts = _facts(dataset, examples, options, training)
+    row = finetuned.keep(name, embedder.backbone, content, sha256, facts)
+    file.unlink(missing_ok=True)
+    return FinetuneReport(
+        backbone=name,
+        base=embedder.backbone.name,
+        fingerprint=row.fingerprint(sha256),
+        block=options.block,
+        trained_parameters=learner.network.trained_parameters,
+        categories=examples.categories,
+        images=len(examples),
+        validation_images=len(split.validation),
+        test_images=len(split.test),
+        validation_accuracy_before=before,
+        validation_accuracy=learner.test_accuracy(),
+        epochs=training.epoch,
+        best_epoch=training.best_epoch,
+        interrupted=interrupted,
+        seconds_embed=embedded - started,
+        seconds_train=time.monotonic() - embedded,
+        history=training.history,
+        skipped=examples.skipped,
+        notes=[DIVERGED] if training.diverged else [],
+    )
 
-    images: TrainingImages
-    unit: Floats
-    categories: tuple[str, ...]
-    contents: Sequence[str]
 
-
-class FineTuner:
-    """Fine-tunes one backbone.
+def train(
+    learner: BackboneLearner,
+    options: FinetuneOptions,
+    file: Path,
+    run: str,
+    *,
+    resume: bool = False,
+) -> tuple[Training, bool]:
+    """Train epoch by epoch, with a checkpoint after each; return also whether Ctrl-C ended it.
 
     Parameters
     ----------
-    config
-        How the engine works.
-    embedder
-        The backbone as it is.
-    weights
-        The file that it was made from.
+    file, run
+        Where checkpoints are written, and which run they are of.
+    resume
+        Go on from the checkpoint that is there.
+
+    Raises
+    ------
+    TrainingError
+        The loss is NaN in the first epoch, or a checkpoint cannot be read or written.
+    KeyboardInterrupt
+        Ctrl-C came before the first epoch was done.
     """
+    saved = load_checkpoint(file, run) if resume else None
+    require_writable(file)
+    begun = training = saved.training if saved else untrained(learner)
+    if saved:
+        learner.load(saved.weights, saved.optimizer)
+    epoch_began = time.monotonic()
+    try:
+        with torch.random.fork_rng(devices=()):
+            for training in run_epochs(learner, options.epochs, start=begun):
+                if not training.diverged:
+                    training.history[-1]["seconds"] = time.monotonic() - epoch_began
+                    save_checkpoint(file, run, Checkpoint.of(training, learner))
+                epoch_began = time.monotonic()
+    except KeyboardInterrupt:
+        if not training.epoch:
+            raise
+        return training, True
+    return training, False
 
-    def __init__(self, config: Config, embedder: Embedder, weights: WeightsFile) -> None:
-        self._config = config
-        self._embedder = embedder
-        self._weights = weights
-        self._tuned = FinetunedBackbones(config.data)
 
-    @classmethod
-    def of(cls, config: Config, reporter: Reporter) -> Self:
-        """Return one for the backbone that a new catalog would get."""
-        if config.precision == INT8:
-            raise UsageError("int8", "quantized weights cannot be trained", "Leave --precision out")
-        embedder = choose_embedder(config, None, reporter)
-        weights = WeightsCache(config.cache).find(embedder.backbone)
-        assert weights is not None  # choose_embedder fetched them
-        return cls(config, embedder, weights)
+def _backbone(config: Config, reporter: Reporter) -> tuple[Embedder, Path]:
+    """Return the backbone that a new catalog would get, and the file of its weights."""
+    if config.precision == INT8:
+        raise UsageError("int8", "quantized weights cannot be trained", "Leave --precision out")
+    embedder = choose_embedder(config, None, reporter)
+    weights = WeightsCache(config.cache).find(embedder.backbone)
+    assert weights is not None  # choose_embedder fetched them
+    return embedder, weights.path
 
-    def run(
-        self, dataset: str, name: str, options: FinetuneOptions, *, resume: bool = False
-    ) -> FinetuneReport:
-        """Train, and keep the best state as a backbone of its own.
 
-        Ctrl-C ends the training after it has begun; what was best so far is kept.
+def _split(examples: Examples, options: FinetuneOptions) -> Split:
+    shares = {"validation": options.validation, "test": options.test}
+    return draw_split(examples.labels, examples.groups, **shares, seed=options.seed)
 
-        Raises
-        ------
-        UsageError
-            There is no such folder or block, or the name is taken by the engine.
-        TrainingError
-            Too few pictures, or a checkpoint of another run.
-        """
-        check_new_name(name)
-        started = time.monotonic()
-        files, skipped = find_labelled(dataset)
-        names = {each.label for each in files} | category_folders(dataset)
-        require_enough(dataset, names, [each.label for each in files])
-        found = Collector(None, self._embedder, keep=False).collect(dataset, files)
-        require_enough(dataset, names, [each.label for each in found.files])
-        categories, labels = label_numbers([each.label for each in found.files])
-        material = Material(
-            self._images([each.file.path for each in found.files], labels),
-            found.vectors().unit,
-            categories,
-            found.hashes,
-        )
-        split = Split(*stratified_split(labels.tolist(), options.validation, options.seed))
-        embedded = time.monotonic()
-        network, state, stopped, notes = self._train(name, material, split, options, resume)
-        row = self._keep(name, network, state, material, options, dataset)
-        self._tuned.checkpoint(name).unlink(missing_ok=True)
-        best = state.history[state.best_epoch]
-        return FinetuneReport(
-            backbone=name,
-            base=self._embedder.backbone.name,
-            fingerprint=row.fingerprint(row.weights.sha256),
-            block=options.block,
-            trained_parameters=network.trained_parameters,
-            categories=categories,
-            images=len(labels),
-            validation_images=len(split.held),
-            validation_accuracy_before=state.history[0]["validation_accuracy"],
-            validation_accuracy=best["validation_accuracy"],
-            epochs=state.epoch,
-            best_epoch=state.best_epoch,
-            interrupted=stopped,
-            seconds_embed=embedded - started,
-            seconds_train=time.monotonic() - embedded,
-            history=state.history,
-            skipped=[*skipped, *found.skipped],
-            notes=notes,
-        )
 
-    def _train(
-        self,
-        name: str,
-        material: Material,
-        split: Split,
-        options: FinetuneOptions,
-        resume: bool,
-    ) -> tuple[Network, State, bool, list[str]]:
-        """Return the network as it was best, the last state, whether Ctrl-C ended it, and notes."""
-        reporter, checkpoint = self._embedder.reporter, self._tuned.checkpoint(name)
-        run = self._identity(material, options)
-        before = load_checkpoint(checkpoint, run) if resume else None
-        network = self._network(material, split, options)
-        require_writable(checkpoint)
-        loop = Loop(network, material.images, split, options)
-        state = before or loop.start()
-        if before is not None:
-            loop.resume(before)
-        passes = loop.passes(
-            state, lambda done, total: reporter.progress("training", done, total, "images")
-        )
-        stopped = False
-        try:
-            for latest in passes:
-                state = latest
-                save_checkpoint(checkpoint, run, state)
-        except KeyboardInterrupt:
-            if not state.epoch:
-                raise
-            stopped = True
-        if loop.diverged and not state.epoch:
-            raise TrainingError(
-                f"learning rate {options.lr:g}",
-                "the loss is no number after one pass",
-                "Take a smaller --learning-rate",
-            )
-        network.load_trained(state.best)
-        return network, state, stopped, [DIVERGED] if loop.diverged else []
+def _run_identity(embedder: Embedder, examples: Examples, options: FinetuneOptions) -> str:
+    """Return what tells this run from every other."""
+    facts = [
+        embedder.fingerprint,
+        asdict(options),
+        examples.categories,
+        examples.labels.tolist(),
+        examples.hashes,
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
-    def _network(self, material: Material, split: Split, options: FinetuneOptions) -> Network:
-        """Return the network with a layer on top that knows the untouched embeddings."""
-        backbone = self._embedder.backbone
-        scale = float(np.sqrt(backbone.dim) / 4)
-        rows = Rows(material.unit, material.images.labels, scale=scale)
-        top: Dense = fit_layers(
-            Rows(rows.values, rows.labels, split.kept, scale),
-            len(material.categories),
-            TrainOptions(seed=options.seed),
-            held_out=Rows(rows.values, rows.labels, split.held, scale),
-        ).layers[0]
-        frozen = load(backbone, self._weights.path).module
-        return Network(backbone, frozen, options, top, scale)
 
-    def _keep(
-        self,
-        name: str,
-        network: Network,
-        state: State,
-        material: Material,
-        options: FinetuneOptions,
-        dataset: str,
-    ) -> Backbone:
-        from safetensors.torch import save
+def _weights_file(base: Backbone, weights: Path, learner: BackboneLearner) -> tuple[bytes, str]:
+    """Return a safetensors file of the backbone as it is now, and its SHA-256."""
+    from safetensors.torch import save
 
-        base = self._embedder.backbone
-        tensors = load_state(base, self._weights.path) | network.backbone_state()
-        content = save({key: tensor.contiguous() for key, tensor in tensors.items()})
-        sha256 = hashlib.sha256(content).hexdigest()
-        facts = {
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "dataset": dataset,
-            "categories": material.categories,
-            "images": len(material.contents),
-            "options": asdict(options),
-            "epochs": state.epoch,
-            "best_epoch": state.best_epoch,
-            "history": state.history,
-        }
-        return self._tuned.keep(name, base, content, sha256, facts)
+    tensors = load_state(base, weights) | learner.network.backbone_state()
+    content = save({key: tensor.contiguous() for key, tensor in tensors.items()})
+    return content, hashlib.sha256(content).hexdigest()
 
-    def _images(self, paths: Sequence[str], labels: Ids) -> TrainingImages:
-        return TrainingImages(
-            paths,
-            labels,
-            self._embedder.backbone.preprocessing,
-            self._config,
-            self._embedder.memory,
-        )
 
-    def _identity(self, material: Material, options: FinetuneOptions) -> str:
-        """Return what tells this run from every other."""
-        facts = [
-            self._embedder.fingerprint,
-            asdict(options),
-            material.categories,
-            material.images.labels.tolist(),
-            list(material.contents),
-        ]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+def _facts(
+    dataset: str, examples: Examples, options: FinetuneOptions, training: Training
+) -> dict[str, object]:
+    """Return how a backbone came to be, for its record."""
+    return {
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "dataset": dataset,
+        "categories": examples.categories,
+        "images": len(examples),
+        "options": asdict(options),
+        "epochs": training.epoch,
+        "best_epoch": training.best_epoch,
+        "history": training.history,
+    }

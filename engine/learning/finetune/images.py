@@ -1,9 +1,10 @@
-"""Labelled pictures on their way into a training: decoded ahead, prepared or augmented."""
+"""Labelled images on their way into a training: prefetched, and preprocessed or augmented."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,29 +12,33 @@ from PIL import Image
 
 from engine.backbones.torchvision_import import import_torchvision
 from engine.config import Config
+from engine.embedding.embedder import Embedder
+from engine.learning.examples import Examples
 from engine.pictures.decode import decode, read_file
 from engine.pictures.prefetch import ImageMemory, Reserve, prefetch
 from engine.pictures.preprocess import Preprocessing
 from index.records import Ids
 
-# Of a picture's area the least that is shown, and how colours may change.
+# Of an image's area the least that is shown, and how colours may change.
 LEAST_AREA, COLOURS = 0.5, 0.2
-# A picture is decoded at this many times the pixels it is shown with, at least.
+# An image is decoded at this many times the pixels it is shown with, at least.
 ENOUGH = 2
-# Distinct seeds for each picture of each pass.
+# Distinct seeds for each image of each epoch.
 PRIME = 1_000_003
+# torch's generators take seeds below this.
+SEEDS = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingImages:
-    """Pictures of known categories, which were seen to be readable.
+    """Images of known categories, which were seen to be readable.
 
     Attributes
     ----------
     paths
         The files.
     labels
-        int64 `[n]`, numbers of categories.
+        int64 `[n]`, positions of categories.
     preprocessing
         The backbone's.
     config
@@ -48,7 +53,14 @@ class TrainingImages:
     config: Config
     memory: ImageMemory
 
+    @classmethod
+    def of(cls, examples: Examples, embedder: Embedder) -> Self:
+        """Return the images of examples, for the backbone of an embedder."""
+        preprocessing = embedder.backbone.preprocessing
+        return cls(examples.paths, examples.labels, preprocessing, embedder.config, embedder.memory)
+
     def __len__(self) -> int:
+        """Return the number of images."""
         return len(self.paths)
 
     def batches(
@@ -59,7 +71,12 @@ class TrainingImages:
         Parameters
         ----------
         draw
-            Shows another view of each picture; None for the picture as it is embedded.
+            Shows another view of each image; None for the image as it is embedded.
+
+        Raises
+        ------
+        ImageError
+            A file has become unreadable.
         """
         parts = [order[start : start + size] for start in range(0, len(order), size)]
         workers = self.config.decoders
@@ -85,14 +102,16 @@ class TrainingImages:
 
 
 class Draw:
-    """Views of pictures, drawn anew in each pass, always the same for the same seed and pass.
+    """Views of images, drawn anew in each epoch, always the same for the same seed and epoch.
+
+    Part, mirroring and colours are those of torchvision's `transforms.v2`.
 
     Parameters
     ----------
     preprocessing
         How large views are.
     seed, epoch
-        What they depend on, beside the picture's number.
+        What they depend on, beside the image's number.
     """
 
     def __init__(self, preprocessing: Preprocessing, seed: int, epoch: int) -> None:
@@ -117,8 +136,8 @@ class Draw:
     def __call__(
         self, image: Image.Image, number: int
     ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        """Return a view of the picture of this number, uint8 `[crop, crop, 3]`."""
+        """Return a view of the image of this number, uint8 `[crop, crop, 3]`."""
         # torchvision draws from torch's global generator.
         with torch.random.fork_rng(devices=()):
-            torch.manual_seed(self._seed * PRIME + number)
+            torch.manual_seed((self._seed * PRIME + number) % SEEDS)
             return np.array(self._transform(image), np.uint8)

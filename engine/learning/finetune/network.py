@@ -13,8 +13,9 @@ from engine.heads.head import Dense
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.finetune.stages import cut
 
-# The layer on top is new, and may take larger steps than what was trained for months.
+# The layer on top is new, and may have a higher learning rate than what was trained for months.
 TOP_LARGER = 10.0
+# Least length of an embedding that is scaled to 1.
 EPS = 1e-6
 
 
@@ -49,7 +50,7 @@ class Network(nn.Module):
         self.above.requires_grad_(True)
 
     def train(self, mode: bool = True) -> Network:
-        """Switch between training and asking; what is below the cut is never in training."""
+        """Switch between training and evaluation, in which the blocks below the cut always are."""
         super().train(mode)
         self.below.eval()
         if not self._adapt_norms:
@@ -78,7 +79,7 @@ class Network(nn.Module):
         return logits
 
     def groups(self, options: FinetuneOptions) -> list[dict[str, object]]:
-        """Return what is trained with steps of one size together, for AdamW, the top first."""
+        """Return AdamW's parameter groups: the top, then block by block down."""
         groups: list[dict[str, object]] = [
             {"params": list(self.top.parameters()), "lr": options.lr * TOP_LARGER}
         ]
@@ -86,7 +87,7 @@ class Network(nn.Module):
         for stage in reversed(list(self.above.values())):
             if parameters := list(stage.parameters()):
                 groups.append({"params": parameters, "lr": lr})
-                lr *= options.falling
+                lr *= options.layer_decay
         return groups
 
     def trained(self) -> Iterator[tuple[str, torch.Tensor]]:
@@ -107,7 +108,7 @@ class Network(nn.Module):
 
     @property
     def trained_parameters(self) -> int:
-        """How many numbers are trained, the layer on top included."""
+        """How many parameters are trained, the layer on top included."""
         return sum(each.numel() for each in self.parameters() if each.requires_grad)
 
 

@@ -1,6 +1,6 @@
 """A backbone taken apart into stages, one after the other, so that it can be cut between two.
 
-Below the cut nothing is trained: its answers can be kept, and its BatchNorms stay as they are.
+Below the cut nothing is trained: its features can be cached, and its BatchNorms stay as they are.
 Libraries nest their networks differently, and do some steps in `forward` alone; here is one
 function per family that says what comes after what.
 """
@@ -28,9 +28,9 @@ def stages_of(backbone: Backbone, network: nn.Module) -> list[Stage]:
     network
         As `engine.backbones.networks.load` builds it, in `Loaded.module.network`.
     """
-    for prefix, take_apart in _FAMILIES:
+    for prefix, stages in _FAMILIES:
         if backbone.architecture.startswith(prefix):
-            return list(take_apart(network))
+            return list(stages(network))
     raise UsageError(
         backbone.name, "it cannot be taken apart", "Fine-tune another backbone of the table"
     )
@@ -56,12 +56,12 @@ def cut(backbone: Backbone, network: nn.Module, block: str) -> tuple[nn.Sequenti
         raise UsageError(
             block, f"{backbone.name} has no such block", f"Name one of {', '.join(names)}"
         )
-    place = [name for name, _ in stages].index(block)
-    return nn.Sequential(*(stage for _, stage in stages[:place])), stages[place:]
+    first = [name for name, _ in stages].index(block)
+    return nn.Sequential(*(stage for _, stage in stages[:first])), stages[first:]
 
 
 class _Flatten(nn.Module):
-    """Mean over all places, `[n, channels, height, width]` to `[n, channels]`."""
+    """Mean over height and width, `[n, channels, height, width]` to `[n, channels]`."""
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         return torch.flatten(nn.functional.adaptive_avg_pool2d(values, (1, 1)), 1)

@@ -1,4 +1,4 @@
-"""The gate, against the whole softmax written out in double precision."""
+"""The gate, against the whole softmax in double precision; layers, against scikit-learn."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import torch
 from scipy.optimize import minimize
 
 from engine.heads.head import Dense
-from engine.heads.lbfgs import GATE_DECAY, GATE_LENGTH, fit_gate
-from engine.heads.training_rows import Rows
+from engine.heads.lbfgs import GATE_DECAY, GATE_LENGTH, fit_gate, minimal_layer
+from engine.heads.options import TrainOptions
+from engine.heads.rows import Rows, class_weights
 from index.records import Floats
 
 DIM, NEW, OLD = 6, 2, 5
@@ -121,3 +122,21 @@ def test_the_gate_lets_its_own_in_and_keeps_most_others_out(problem: Problem, ga
     wrongly_taken = scipy.special.logsumexp(gate(problem.background), axis=1) > outside
     assert taken.mean() > 0.8
     assert wrongly_taken.mean() < 0.2
+
+
+@pytest.mark.parametrize("weight_decay", [0.1, 1.0, 10.0])
+def test_lbfgs_finds_the_minimum_that_scikit_learn_finds(weight_decay: float) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [50, 30, 10])
+    values = (rng.normal(size=(90, 6)) + labels[:, None] * 0.5).astype(np.float32)
+    options = TrainOptions(optimizer="lbfgs", weight_decay=weight_decay, epochs=500)
+
+    layer = minimal_layer(values, labels, 1.0, class_weights(labels, 3), options)
+
+    oracle = LogisticRegression(
+        C=1 / weight_decay, class_weight="balanced", tol=1e-8, max_iter=5000
+    ).fit(values, labels)
+    centred = layer.weight - layer.weight.mean(axis=0)
+    assert np.allclose(centred, oracle.coef_ - oracle.coef_.mean(axis=0), atol=5e-3)

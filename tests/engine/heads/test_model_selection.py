@@ -9,7 +9,7 @@ import pytest
 
 from engine.heads.model_selection import CANDIDATES, Tuned, tune
 from engine.heads.options import TrainOptions
-from engine.heads.training_rows import Rows
+from engine.heads.rows import Rows
 
 QUICK = TrainOptions(epochs=40, patience=8, lr=0.02)
 LINEAR, BENT = {"hidden": ()}, {"hidden": (32,), "dropout": 0.0}
@@ -81,10 +81,10 @@ def test_views_of_a_image_are_held_out_together(monkeypatch: pytest.MonkeyPatch)
     asked: list[np.ndarray] = []
     fit = module.fit_layers
 
-    def watched(rows: Rows, outputs: int, options: TrainOptions, *, held_out: Rows) -> object:
-        assert not set(images[rows.places]) & set(images[held_out.places])
-        asked.append(held_out.places)
-        return fit(rows, outputs, options, held_out=held_out)
+    def watched(rows: Rows, outputs: int, options: TrainOptions, *, validation: Rows) -> object:
+        assert not set(images[rows.positions]) & set(images[validation.positions])
+        asked.append(validation.positions)
+        return fit(rows, outputs, options, validation=validation)
 
     monkeypatch.setattr(module, "fit_layers", watched)
     tune(views, images, original, 2, QUICK, (LINEAR,))

@@ -13,7 +13,12 @@ from PIL import Image
 from sklearn.metrics import average_precision_score
 
 from engine import Engine, TrainOptions, UsageError
-from engine.learning.metrics import category_scores, confusion, neighbours_vote, retrieval
+from engine.learning.metrics import (
+    category_scores,
+    confusion_table,
+    neighbours_vote,
+    retrieval,
+)
 from engine.testing import CATEGORIES
 from index.records import Floats, Ids
 
@@ -40,9 +45,9 @@ def others(unit: Floats, labels: Ids, row: int) -> tuple[Floats, Ids]:
     return scores[order], rows[order]
 
 
-@given(data=CLOUDS, block=st.integers(1, 50))
+@given(data=CLOUDS, budget=st.integers(1, 8000))
 def test_precision_and_map_are_what_their_definitions_say(
-    data: tuple[Floats, Ids], block: int
+    data: tuple[Floats, Ids], budget: int
 ) -> None:
     unit, labels = data
     first, ten, averages = [], [], []
@@ -53,9 +58,7 @@ def test_precision_and_map_are_what_their_definitions_say(
         ten.append(right[:10].sum() / 10)
         if right.any():
             averages.append(average_precision_score(right, scores))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.learning.metrics.BLOCK", block)
-        found = retrieval(unit, labels)
+    found = retrieval(unit, labels, budget)
     assert found.precision_at_1 == pytest.approx(np.mean(first))
     assert found.precision_at_10 == pytest.approx(np.mean(ten))
     assert found.map == pytest.approx(np.mean(averages) if averages else 0.0, abs=1e-6)
@@ -83,7 +86,7 @@ def test_a_image_is_left_out_of_its_own_results() -> None:
 @given(data=CLOUDS)
 def test_the_neighbours_vote_with_their_similarity(data: tuple[Floats, Ids]) -> None:
     unit, labels = data
-    winners = neighbours_vote(retrieval(unit, labels), labels, 4)
+    winners = neighbours_vote(retrieval(unit, labels), labels)
     for row in range(len(labels)):
         scores, rows = others(unit, labels, row)
         votes = np.zeros(4)
@@ -95,7 +98,7 @@ def test_the_neighbours_vote_with_their_similarity(data: tuple[Floats, Ids]) -> 
 def test_a_near_neighbour_outvotes_a_far_one() -> None:
     unit = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8]], np.float32)
     labels = np.array([0, 1, 2])
-    assert neighbours_vote(retrieval(unit, labels), labels, 3)[0] == 1
+    assert neighbours_vote(retrieval(unit, labels), labels)[0] == 1
 
 
 ANSWERS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1)
@@ -107,7 +110,11 @@ def test_precision_recall_and_confusion_are_what_their_definitions_say(
 ) -> None:
     truth, answers = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     names = sorted(set(truth))
-    scores, table = category_scores(truth, answers), confusion(truth, answers)
+    every = [*names, *sorted(set(answers) - set(names))]
+    positions = (np.array(list(map(every.index, each))) for each in (truth, answers))
+    labels, given = positions
+    scores = category_scores(names, labels, given, undefined=0.0)
+    table = confusion_table(every, labels, given)
     assert list(scores) == list(table) == names
     for name in names:
         right, said = pairs.count((name, name)), answers.count(name)

@@ -7,14 +7,12 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from engine import Config, Engine, Reporter, TrainOptions, UsageError
 from engine.errors import StoreNotFoundError, TrainingError
 from engine.heads.file import head_from_bytes, head_to_bytes
-from engine.pictures.decode import read_file
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.records import HeadRow, PredictedCategory
@@ -38,19 +36,6 @@ def exact(tmp_path: Path) -> Iterator[Engine]:
     config = Config.at(tmp_path / "exact", dtype="float32")
     with Engine(config, embedder=FakeEmbedder(config)) as engine:
         yield engine
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files that a training read."""
-    names: list[str] = []
-
-    def noted(path: str, *limits: Any) -> bytes:
-        names.append(path)
-        return read_file(path, *limits)
-
-    monkeypatch.setattr("engine.learning.dataset.read_file", noted)
-    return names
 
 
 def stored(engine: Engine) -> tuple[list[HeadRow], dict[int, PredictedCategory]]:
@@ -107,6 +92,7 @@ def test_images_in_the_catalog_are_not_even_opened(
     old: Path, fake_engine: Engine, opened: list[str]
 ) -> None:
     fake_engine.index([old])
+    opened.clear()
     report = fake_engine.train(old, head="rooms", options=QUICK)
     assert (report.images, report.embedded, opened) == (12, 0, [])
 

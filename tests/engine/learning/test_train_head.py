@@ -13,8 +13,9 @@ from engine.heads.file import head_to_bytes
 from engine.heads.head import Dense
 from engine.heads.lbfgs import fit_gate
 from engine.heads.options import TrainOptions
-from engine.heads.training_rows import Rows
-from engine.learning.train_head import Examples, Origin, Trained, train_head
+from engine.heads.rows import Rows
+from engine.learning.examples import Examples
+from engine.learning.train_head import Origin, Trained, train_head
 from index.records import Vectors
 
 DIM = 12
@@ -36,11 +37,14 @@ def examples(count: int = 60, categories: int = 2, mirrored: bool = False) -> Ex
     vectors, labels = images(count, 1, categories)
     views = 2 if mirrored else 1
     return Examples(
-        tuple("abcdef"[:categories]),
-        Vectors.concatenate([vectors] * views),
-        np.tile(labels, views).astype(np.int64),
-        np.tile(np.arange(count), views),
-        np.arange(views * count) < count,
+        hashes=tuple(f"{number:064x}" for number in range(count)),
+        paths=("",) * count,
+        categories=tuple("abcdef"[:categories]),
+        labels=labels.astype(np.int64),
+        vectors=Vectors.concatenate([vectors] * views),
+        image=np.tile(np.arange(count), views),
+        view=np.repeat(np.arange(views), count),
+        views=("original", "mirror")[:views],
     )
 
 

@@ -1,0 +1,79 @@
+"""Which embeddings layers learn from, and how much each counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.records import Floats, Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a matrix with their labels, chosen without a copy of them.
+
+    Attributes
+    ----------
+    values
+        float32 `[n, dim]`.
+    labels
+        int64 `[n]`, positions of categories.
+    chosen
+        int64 `[m]`, which rows to take; None for all.
+    scale
+        Multiplies the values.
+    """
+
+    values: Floats
+    labels: Ids
+    chosen: Ids | None = None
+    scale: float = 1.0
+
+    @property
+    def positions(self) -> Ids:
+        """The rows that are taken, int64 `[m]`."""
+        return np.arange(len(self.labels)) if self.chosen is None else self.chosen
+
+
+def embedding_scale(dim: int) -> float:
+    """Return what unit embeddings are multiplied with before a layer.
+
+    Their values are then about as large whatever the dim: a root mean square of 1/4.
+    """
+    return float(np.sqrt(dim) / 4)
+
+
+def class_weights(labels: Ids, outputs: int) -> Floats:
+    """Return what each category weighs so that rare ones count as much, float32 `[outputs]`."""
+    counts = np.bincount(labels, minlength=outputs)
+    weights = len(labels) / (outputs * np.maximum(counts, 1))
+    return weights.astype(np.float32)
+
+
+def balanced_sample(labels: Ids, most: int, fewest: int, seed: int) -> Ids:
+    """Return positions of at most `most` labels, as many of each category as of any other.
+
+    Parameters
+    ----------
+    labels
+        int64 `[n]`.
+    most
+        Where there are no more, all are returned.
+    fewest
+        So many of each category are taken in any case, where there are so many.
+    seed
+        The same labels and seed give the same sample.
+
+    Returns
+    -------
+    ndarray
+        int64, ascending.
+    """
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    rng = np.random.default_rng(seed)
+    categories = np.unique(labels)
+    share = max(fewest, most // len(categories))
+    chosen = [rng.permutation(np.flatnonzero(labels == each))[:share] for each in categories]
+    return np.sort(np.concatenate(chosen))

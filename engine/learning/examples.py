@@ -1,0 +1,93 @@
+"""Labelled images and their embeddings: the one value that every step of learning takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.pictures.augment import ORIGINAL
+from engine.results import Skipped
+from index.records import Ids, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """`m` labelled images with the embeddings of `n >= m` views of them.
+
+    Attributes
+    ----------
+    hashes
+        Content hash of each image, SHA-256 in hexadecimal, `m` of them.
+    paths
+        File of each image, `m` of them; an empty one where it is not known.
+    categories
+        Names of the labels, in order of their positions.
+    labels
+        int64 `[m]`, the position in `categories` of each image's label.
+    vectors
+        Embeddings, `n` rows.
+    image
+        int64 `[n]`, the position of the image that each row is a view of.
+    view
+        int64 `[n]`, the position in `views` of each row's view. Each image has exactly one row
+        of view 0.
+    views
+        Names of the views; the first is the image as it is.
+    skipped
+        Files of the data set that could not be used.
+    embedded
+        How many images had to be opened and embedded; the others' embeddings were in the store.
+    """
+
+    hashes: tuple[str, ...]
+    paths: tuple[str, ...]
+    categories: tuple[str, ...]
+    labels: Ids
+    vectors: Vectors
+    image: Ids
+    view: Ids
+    views: tuple[str, ...] = (ORIGINAL,)
+    skipped: tuple[Skipped, ...] = ()
+    embedded: int = 0
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels)
+
+    @property
+    def row_labels(self) -> Ids:
+        """The label of each row, int64 `[n]`."""
+        return self.labels[self.image]
+
+    @property
+    def originals(self) -> Ids:
+        """The row of each image as it is, int64 `[m]`."""
+        rows = np.empty(len(self), np.int64)
+        first = np.flatnonzero(self.view == 0)
+        rows[self.image[first]] = first
+        return rows
+
+    @property
+    def groups(self) -> Ids:
+        """The position of the first image with the same content, int64 `[m]`.
+
+        Images of one group are copies, and belong on the same side of every split.
+        """
+        first: dict[str, int] = {}
+        order = [first.setdefault(digest, at) for at, digest in enumerate(self.hashes)]
+        return np.array(order, np.int64)
+
+    def rows_of(self, images: Ids) -> Ids:
+        """Return the rows of all views of these images, int64, ascending."""
+        wanted = np.zeros(len(self), np.bool_)
+        wanted[images] = True
+        return np.flatnonzero(wanted[self.image])
+
+
+def label_positions(labels: Sequence[str]) -> tuple[tuple[str, ...], Ids]:
+    """Return the different labels in alphabetical order, and each label's position, int64 `[n]`."""
+    names = tuple(sorted(set(labels)))
+    position = {name: at for at, name in enumerate(names)}
+    return names, np.array([position[label] for label in labels], np.int64)

@@ -1,0 +1,249 @@
+"""From labelled data sets to examples: found, checked, and opened at most once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import Engine, UsageError
+from engine.ingest.labels import NoLabels, ParentLabels
+from engine.learning.collect import collect
+from engine.learning.dataset import find_labelled, require_folder
+from engine.learning.examples import Examples, label_positions
+from engine.pictures.augment import MIRROR, ORIGINAL, view_names
+from engine.pictures.preprocess import mirrored
+from engine.testing import FakeEmbedder
+from index.catalog.catalog import Catalog
+from index.records import Vectors
+
+LONG_AGO = 1_600_000_000
+
+
+@pytest.fixture
+def old(images: Path) -> Path:
+    """The pictures, long untouched."""
+    for path in images.rglob("*.jpg"):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    return images
+
+
+@pytest.fixture
+def catalog(fake_engine: Engine) -> Iterator[Catalog]:
+    """A catalog with nothing in it."""
+    store = fake_engine.config.store
+    store.make()
+    with Catalog.create(store.catalog, FakeEmbedder(fake_engine.config).identity) as catalog:
+        yield catalog
+
+
+def collected(
+    engine: Engine,
+    dataset: Path,
+    catalog: Catalog | None = None,
+    *,
+    views: Sequence[str] = (ORIGINAL, MIRROR),
+    open_indexed: bool = False,
+    keep_views: bool = True,
+) -> Examples:
+    return collect(
+        str(dataset),
+        FakeEmbedder(engine.config),
+        catalog,
+        views=views,
+        open_indexed=open_indexed,
+        keep_views=keep_views,
+    )
+
+
+def vector_of(examples: Examples, image: int, view: str) -> Vectors:
+    """Return the embedding of one view of one image."""
+    at = (examples.image == image) & (examples.view == examples.views.index(view))
+    assert at.sum() == 1
+    return examples.vectors[at]
+
+
+def views_of(examples: Examples) -> list[set[str]]:
+    """Return the names of the views of each image."""
+    return [
+        {examples.views[view] for view in examples.view[examples.image == image]}
+        for image in range(len(examples))
+    ]
+
+
+def test_the_folder_below_the_data_set_is_the_label(images: Path) -> None:
+    deep = images / "bed" / "oak" / "deep.jpg"
+    deep.parent.mkdir()
+    shutil.copy(next((images / "bed").glob("*.jpg")), deep)
+    files, skipped = find_labelled(str(images))
+    assert [label for _, label in files] == ["bed"] * 5 + ["chair"] * 4 + ["lamp"] * 4
+    assert str(deep) in [file.path for file, _ in files]
+    assert skipped == []
+
+
+def test_images_beside_the_folders_have_no_label(images: Path) -> None:
+    shutil.copy(next((images / "bed").iterdir()), images / "beside.jpg")
+    files, _ = find_labelled(str(images))
+    assert len(files) == 12
+
+
+def test_another_rule_may_give_the_labels(images: Path) -> None:
+    shutil.copy(next((images / "bed").iterdir()), images / "beside.jpg")
+    files, _ = find_labelled(str(images), ParentLabels())
+    assert {label for _, label in files} == {"bed", "chair", "lamp", "pictures"}
+
+
+def test_a_data_set_without_labels_says_how_to_give_them(images: Path) -> None:
+    with pytest.raises(UsageError, match=r"Put the pictures into folders .* DATASET/bed/1\.jpg"):
+        find_labelled(str(images / "bed"))
+    with pytest.raises(UsageError, match="no picture in it has a label"):
+        find_labelled(str(images), NoLabels())
+
+
+@pytest.mark.parametrize("name", ["missing", "file"])
+def test_what_is_no_folder_is_no_data_set(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="there is no such folder"):
+        require_folder(str(tmp_path / name))
+
+
+def test_labels_have_positions_in_alphabetical_order() -> None:
+    names, numbers = label_positions(["sofa", "bed", "sofa", "lamp"])
+    assert names == ("bed", "lamp", "sofa")
+    assert numbers.tolist() == [2, 0, 2, 1]
+
+
+def test_a_collected_image_and_its_mirrored_copy_are_embedded(
+    fake_engine: Engine, images: Path
+) -> None:
+    examples = collected(fake_engine, images)
+    embedder = FakeEmbedder(fake_engine.config)
+    assert examples.embedded == 12
+    for image, path in enumerate(examples.paths):
+        pixels = embedder.pixels(Path(path).read_bytes(), path)
+        wanted = embedder.embed([pixels, mirrored(pixels)]).unit
+        found = [vector_of(examples, image, view).unit[0] for view in (ORIGINAL, MIRROR)]
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_images_have_their_labels_contents_and_files(fake_engine: Engine, images: Path) -> None:
+    examples = collected(fake_engine, images)
+    for path, digest, label in zip(examples.paths, examples.hashes, examples.labels, strict=True):
+        assert examples.categories[label] == Path(path).parent.name
+        assert digest == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def test_rows_are_ordered_by_view_then_by_image(fake_engine: Engine, images: Path) -> None:
+    examples = collected(fake_engine, images)
+    assert examples.view.tolist() == [0] * 12 + [1] * 12
+    assert examples.image.tolist() == [*range(12), *range(12)]
+    assert examples.originals.tolist() == list(range(12))
+
+
+def test_the_rows_of_an_image_are_those_of_all_its_views(fake_engine: Engine, images: Path) -> None:
+    examples = collected(fake_engine, images)
+    assert examples.rows_of(np.array([0, 5])).tolist() == [0, 5, 12, 17]
+    assert np.array_equal(examples.row_labels[[5, 17]], examples.labels[[5, 5]])
+
+
+def test_copies_of_an_image_are_one_group(fake_engine: Engine, images: Path) -> None:
+    first = sorted((images / "bed").iterdir())[0]
+    shutil.copy(first, images / "bed" / "zz-copy.jpg")
+    shutil.copy(first, images / "lamp" / "zz-copy.jpg")
+    examples = collected(fake_engine, images)
+    copies = [at for at, path in enumerate(examples.paths) if "zz-copy" in path]
+    own = examples.paths.index(str(first))
+    assert examples.groups[copies].tolist() == [own, own]
+    assert len(set(examples.groups)) == 12
+
+
+def test_without_mirroring_there_is_the_image_alone(fake_engine: Engine, images: Path) -> None:
+    examples = collected(fake_engine, images, views=(ORIGINAL,))
+    assert views_of(examples) == [{ORIGINAL}] * 12
+
+
+def test_what_was_collected_once_is_not_embedded_again(
+    fake_engine: Engine, images: Path, catalog: Catalog
+) -> None:
+    first = collected(fake_engine, images, catalog)
+    again = collected(fake_engine, images, catalog)
+    assert (first.embedded, again.embedded) == (12, 0)
+    assert first.hashes == again.hashes
+    np.testing.assert_allclose(first.vectors.raw, again.vectors.raw, rtol=2e-3, atol=2e-3)
+
+
+def test_unless_asked_to_nothing_is_kept(
+    fake_engine: Engine, images: Path, catalog: Catalog
+) -> None:
+    collected(fake_engine, images, catalog, keep_views=False)
+    assert catalog.counts().views == 0
+
+
+def test_a_image_in_the_catalog_is_not_even_opened(
+    fake_engine: Engine, old: Path, opened: list[str], catalog: Catalog
+) -> None:
+    fake_engine.index([old])
+    opened.clear()
+    found = collected(fake_engine, old, catalog)
+    assert (found.embedded, opened) == (0, [])
+    assert views_of(found) == [{ORIGINAL}] * 12
+
+
+def test_a_copy_of_a_image_in_the_catalog_is_not_embedded(
+    fake_engine: Engine, old: Path, opened: list[str], catalog: Catalog, tmp_path: Path
+) -> None:
+    fake_engine.index([old])
+    shutil.copytree(old, tmp_path / "copies")
+    opened.clear()
+    found = collected(fake_engine, tmp_path / "copies", catalog)
+    assert (found.embedded, len(opened)) == (0, 12)
+
+
+def test_images_in_the_catalog_are_mirrored_where_that_is_asked_for(
+    fake_engine: Engine, old: Path, catalog: Catalog
+) -> None:
+    fake_engine.index([old])
+    found = collected(fake_engine, old, catalog, open_indexed=True)
+    assert found.embedded == 12
+    assert views_of(found) == [{ORIGINAL, MIRROR}] * 12
+
+
+def test_drawn_views_are_kept_and_not_drawn_again(
+    fake_engine: Engine, images: Path, catalog: Catalog
+) -> None:
+    first = collected(fake_engine, images, catalog, views=view_names(3))
+    assert views_of(first) == [set(view_names(3))] * 12
+    more = collected(fake_engine, images, catalog, views=view_names(4))
+    assert more.embedded == 12
+    again = collected(fake_engine, images, catalog, views=view_names(4))
+    assert again.embedded == 0
+    assert (more.views, again.image.tolist()) == (view_names(4), more.image.tolist())
+    np.testing.assert_allclose(more.vectors.unit, again.vectors.unit, atol=2e-3)
+
+
+def test_a_image_that_changed_since_it_was_indexed_is_embedded_anew(
+    fake_engine: Engine, old: Path, catalog: Catalog
+) -> None:
+    fake_engine.index([old])
+    bed, lamp = (next((old / name).iterdir()) for name in ("bed", "lamp"))
+    bed.write_bytes(lamp.read_bytes() + b"\0")
+    found = collected(fake_engine, old, catalog)
+    assert found.embedded == 1
+    one, other = (vector_of(found, found.paths.index(str(path)), ORIGINAL) for path in (bed, lamp))
+    np.testing.assert_allclose(one.unit, other.unit, atol=2e-3)
+
+
+def test_a_image_that_cannot_be_read_is_left_out_with_its_reason(
+    fake_engine: Engine, images: Path
+) -> None:
+    (images / "bed" / "broken.jpg").write_bytes(b"nothing")
+    found = collected(fake_engine, images)
+    assert (len(found), len(found.hashes), len(found.vectors)) == (12, 12, 24)
+    (skip,) = found.skipped
+    assert skip.path.endswith("broken.jpg")
+    assert skip.reason and skip.hint
