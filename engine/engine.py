@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -56,7 +57,11 @@ class Engine:
     ) -> None:
         self.config = config
         self._session = Session(config, reporter, embedder)
-        self.heads = HeadCollection(self._session)
+
+    @cached_property
+    def heads(self) -> HeadCollection:
+        """The heads of the store: iterate over them, or ask for one by name."""
+        return HeadCollection(self._session)
 
     @classmethod
     def open(

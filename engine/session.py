@@ -84,6 +84,8 @@ class Session:
 
     def catalog_or_none(self) -> Catalog | None:
         """Return the catalog, None where there is none or where its making was cut short."""
+        if self._catalog is None and not self.config.store.exists():
+            return None
         from index.errors import StoreNotFoundError
 
         try:
