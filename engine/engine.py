@@ -208,7 +208,7 @@ class Engine:
         """
         require_number("k", k, 1, whole=True)
         self._session.warm_up()
-        from engine.heads.registry import check_known, distribution
+        from engine.heads.classifier import check_known, distribution
         from engine.search.queries import embed_sources
 
         heads = self._session.heads()
@@ -245,8 +245,8 @@ class Engine:
         options
             How to train.
         tune
-            Compare ways of training by cross-validation first, and take the best; what `options`
-            ask for beside the defaults stays.
+            Select the options first, by cross-validation; what `options` ask for beside the
+            defaults stays.
         views
             Learn from so many parts of each picture, too, drawn at random, mirrored or not and
             with other colours; each is embedded once. Pictures that are in the catalog are
@@ -265,10 +265,10 @@ class Engine:
             Too few pictures.
         """
         from engine.errors import UsageError
+        from engine.heads.head import check_name, find_head
         from engine.heads.options import TrainOptions
-        from engine.heads.registry import check_name, find_head
         from engine.learning.dataset import require_folder
-        from engine.learning.train import Trainer
+        from engine.learning.train import Source, train
 
         check_name(head)
         if (dataset is None) != from_labels:
@@ -282,12 +282,14 @@ class Engine:
             heads = self._session.heads()
             if extend:
                 find_head(heads, head)
-            trainer = Trainer(catalog, self._session.embedder(), heads, tuned=tune, extend=extend)
-            chosen = options or TrainOptions()
-            if dataset is None:
-                return trainer.from_labels(head, chosen)
-            return trainer.from_folder(
-                head, str(dataset), chosen, drawn_views=views, mirror_indexed=mirror_indexed
+            return train(
+                catalog,
+                self._session.embedder(),
+                heads,
+                head,
+                Source(None if from_labels else str(dataset), extend, views, mirror_indexed),
+                options or TrainOptions(),
+                select_model=tune,
             )
 
     def finetune(
@@ -369,7 +371,7 @@ class Engine:
         UnknownHeadError
             There is no such head.
         """
-        from engine.heads.registry import find_head
+        from engine.heads.head import find_head
         from engine.learning.report import head_report
 
         self._session.config.store.require()
@@ -395,7 +397,7 @@ class Engine:
         UsageError
             There is no such folder, or nothing in it has a label.
         """
-        from engine.heads.registry import check_known
+        from engine.heads.classifier import check_known
         from engine.learning.evaluate import evaluate
 
         heads = self._session.heads()

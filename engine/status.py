@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.config import Config
-from engine.heads.head import Head
-from engine.heads.registry import head_info
+from engine.heads.head import Head, head_info
 from engine.results import Status
 from index.catalog.catalog import Catalog
 from index.sync import check_index, vectors_of

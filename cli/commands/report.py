@@ -37,9 +37,9 @@ def command(
     store: Store = None,
     json: Json = False,
 ) -> int:
-    """Tell how good a head is, on pictures that it had not seen, and how it came to be.
+    """Tell how good a head is, measured on test images, and how it came to be.
 
-    All of it is kept in the head since its training: neither the pictures nor the backbone are
+    All of it was stored in the head when it was trained: neither the pictures nor the backbone are
     needed. Pictures that are still where they were are shown on the page.
     """
     from cli.render import say, write_json
@@ -77,15 +77,24 @@ def _write(report: HeadReport) -> None:
                 percent(score.recall if score else None),
             )
         )
-    write_table(("category", "learned", "held out", "precision", "recall"), rows)
-    metrics = report.metrics
-    if report.held_out:
+    write_table(("category", "learned", "tested", "precision", "recall"), rows)
+    accuracy = percent(report.metrics.get("validation_accuracy"))
+    if report.test_images:
         write(
-            f"accuracy {percent(metrics.get('validation_accuracy'))}, "
-            f"{report.unknown} of {report.held_out} held-out images unknown, "
-            f"calibration error {percent(metrics.get('calibration_error'))}\n"
+            f"accuracy {accuracy} on {report.test_images} test images ({measured(report)}), "
+            f"{report.unknown} of them unknown, "
+            f"calibration error {percent(report.metrics.get('calibration_error'))}\n"
         )
     else:
-        write(f"accuracy {percent(metrics.get('validation_accuracy'))}\n")
+        write(f"accuracy {accuracy}\n")
     for missing in report.missing:
         write(f"not known: {missing}\n")
+
+
+def measured(report: HeadReport) -> str:
+    """Return how a head was measured, in a few words."""
+    if not report.honest:
+        return "which had also stopped the training and calibrated it"
+    if report.folds > 1:
+        return f"cross-fitted in {report.folds} folds"
+    return "which had served for nothing else"

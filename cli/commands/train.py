@@ -59,8 +59,8 @@ def command(
         bool,
         typer.Option(
             "--tune",
-            help="Compare ways of training by cross-validation first, in seconds, and take the "
-            "best. What is asked for by other options stays.",
+            help="Select the other options first, by cross-validation. What is asked for by some "
+            "of them stays.",
         ),
     ] = False,
     *,
@@ -134,13 +134,13 @@ def _tell(report: TrainReport) -> None:
 
     for note in report.notes:
         say(note)
-    if report.tuning is not None:
-        write(f"chosen {report.tuning.reason} ({report.tuning.seconds:.1f} s)\n")
+    if report.selection is not None:
+        write(f"selected {report.selection.reason} ({report.selection.seconds:.1f} s)\n")
     seconds = report.seconds
     write(
         f"head {report.head}: {', '.join(report.categories)}\n"
         f"{report.images} images ({report.embedded} embedded in {seconds.embed:.1f} s), "
         f"trained in {seconds.fit:.1f} s\n"
-        f"validation accuracy {report.validation_accuracy:.3f} "
-        f"on {report.validation_images} held-out images\n"
+        f"accuracy {report.validation_accuracy:.3f} on {report.test_images} test images"
+        f"{f', cross-fitted in {report.folds} folds' if report.folds > 1 else ''}\n"
     )

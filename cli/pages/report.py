@@ -8,7 +8,7 @@ from pathlib import Path
 from cli.pages import plots
 from cli.pages.html import FACTS, NUMERIC, Card, Guess, Section, write_page
 from cli.render import percent
-from engine.learning.results import HeadReport, HeldOutImage
+from engine.learning.results import AnsweredImage, HeadReport
 
 NAN = float("nan")
 
@@ -41,13 +41,26 @@ def summary(report: HeadReport) -> str:
     text = f"{categories(len(report.categories))}{learned}."
     accuracy = report.metrics.get("validation_accuracy", NAN)
     if accuracy == accuracy:
-        held = int(report.metrics.get("validation_images", report.held_out))
-        of = f"Of {count(held, 'held-out picture')}" if held else "Of held-out pictures"
-        text += f" {of} its likeliest category is right for {percent(accuracy)}."
+        text += f" {_tested(report)}, its likeliest category is right for {percent(accuracy)}."
     if report.missing:
         text += f" Not in this report: {'; '.join(report.missing)}."
         text += " Training the head again writes down what can be known."
     return text
+
+
+def _tested(report: HeadReport) -> str:
+    """Return what the figures are of, as the beginning of a sentence."""
+    metrics = report.metrics
+    images = int(metrics.get("test_images", metrics.get("validation_images", report.test_images)))
+    of = f"Of {count(images, 'test picture')}" if images else "Of test pictures"
+    if not report.honest:
+        return (
+            f"{of}, which had also stopped the training and calibrated it (a head of an older "
+            "release), so that the figures are too good"
+        )
+    if report.folds > 1:
+        return f"{of}, each answered by one of {report.folds} trials that had not seen it"
+    return f"{of}, which had served for nothing else"
 
 
 def count(number: int, thing: str) -> str:
@@ -65,7 +78,7 @@ def _learning(report: HeadReport) -> list[Section]:
     if not drawn:
         return []
     text = (
-        "Each epoch is a pass over the pictures learned from. Where the loss on validation "
+        "One of the trials that were measured, epoch by epoch. Where the loss on validation "
         "pictures, which are not learned from, rises while that of training falls, the head "
         "begins to learn its pictures by heart."
     )
@@ -73,18 +86,18 @@ def _learning(report: HeadReport) -> list[Section]:
 
 
 def _answers(report: HeadReport) -> list[Section]:
-    if not report.held_out:
+    if not report.test_images:
         return []
     text = (
-        f"Of {count(report.held_out, 'picture')} that were held out. Each row is what they show, "
-        "each column what the head says. Precision is how often a category is right when it is "
-        "the answer, recall how many of its pictures are found."
+        f"{_tested(report)}. Each row is what they show, each column what the head says. "
+        "Precision is how often a category is right when it is the answer, recall how many of "
+        "its pictures are found."
     )
     rows = [
         [name, str(score.images), percent(score.precision), percent(score.recall)]
         for name, score in report.per_category.items()
     ]
-    heading = ["category", "held out", "precision", "recall"]
+    heading = ["category", "tested", "precision", "recall"]
     return [
         Section(
             "What it takes for what",
@@ -117,10 +130,10 @@ def _certainty(report: HeadReport) -> list[Section]:
 
 def _limits(report: HeadReport) -> Section:
     rejected = ""
-    if report.held_out:
-        share = percent(report.unknown / report.held_out)
-        held = count(report.held_out, "held-out picture")
-        rejected = f" Rejected so: {report.unknown} of {held} ({share})."
+    if report.test_images:
+        share = percent(report.unknown / report.test_images)
+        tested = count(report.test_images, "test picture")
+        rejected = f" Rejected so: {report.unknown} of {tested} ({share})."
     text = (
         "A picture is unknown to this head when less than "
         f"{percent(report.accept)} of the probability, shared out among the built-in thousand "
@@ -130,7 +143,7 @@ def _limits(report: HeadReport) -> Section:
     rows = [
         ["what is not forgotten", "share"],
         [
-            "held-out pictures whose category wins against the built-in thousand, too",
+            "test pictures whose category wins against the built-in thousand, too",
             percent(metrics.get("joint_accuracy", NAN)),
         ],
         [
@@ -152,20 +165,20 @@ def _images(report: HeadReport) -> list[Section]:
         cards = [_mistake(each) for each in report.mistakes]
         sections.append(Section("The most confident mistakes", text, cards=cards))
     if report.shown:
-        text = "Held-out pictures as they come, and the likeliest categories. A tick: it is right."
+        text = "Test pictures as they come, and the likeliest categories. A tick: it is right."
         cards = [_shown(each) for each in report.shown]
         sections.append(Section("Some answers in full", text, cards=cards))
     return sections
 
 
-def _mistake(image: HeldOutImage) -> Card:
+def _mistake(image: AnsweredImage) -> Card:
     best = image.predictions[0] if image.predictions else None
     title = f"{best.category}  {percent(best.probability, 0)}" if best else "-"
     lines = [f"it is: {image.label}", os.path.basename(image.path)]
     return Card(image.path, title, lines, best.probability if best else 0.0, wrong=True)
 
 
-def _shown(image: HeldOutImage) -> Card:
+def _shown(image: AnsweredImage) -> Card:
     guesses = [
         Guess(each.category, each.probability, each.category == image.label)
         for each in image.predictions
@@ -176,11 +189,8 @@ def _shown(image: HeldOutImage) -> Card:
 def _card(report: HeadReport) -> Section:
     learned = "; ".join(f"{name}: {number}" for name, number in report.learned.items())
     split = ""
-    if report.held_out:
-        split = (
-            f"{report.held_out} pictures were held out to stop, to calibrate and to measure; the "
-            "final layers learned from all"
-        )
+    if report.test_images:
+        split = f"{_tested(report)}; the final layers learned from all"
     rows = {
         "head": report.head,
         "made": report.created_at,
@@ -201,7 +211,7 @@ def _card(report: HeadReport) -> Section:
 
 def _setting(name: str, value: object) -> str:
     if value is None:
-        return "no" if name == "tuned" else "by default"
+        return "no" if name in ("selection", "tuned") else "by default"
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return str(value)

@@ -1,4 +1,4 @@
-"""Who says what a picture is: the built-in categories and every head's, in one distribution."""
+"""Which category an image has: the built-in ones and those of every head, in one distribution."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
 
-from engine.heads.head import Dense, Head
+from engine.heads.head import ALL, BUILT_IN, Dense, Head, find_head
 from engine.heads.numerics import log_softmax, log_sum_exp, softmax
 from engine.results import Classification, Prediction
 from index.catalog.vector_codec import PackedVectors
 from index.records import Floats, Ids, Named, Summary, Vectors
 
-BUILT_IN = "imagenet"
 # Below this the best of a thousand categories is a guess; on ImageNet's own pictures about one in
 # a hundred correct answers is weaker (docs/heads.md).
 CONVINCING = 0.15
@@ -33,7 +32,7 @@ class BuiltIn:
 
     @classmethod
     def read(cls, path: Path) -> BuiltIn:
-        """Read the file that was made when the backbone was converted."""
+        """Read the file that was written when the backbone was exported."""
         with safe_open(path, framework="numpy") as file:
             categories = tuple(json.loads(file.metadata()["categories"]))
             layer = Dense(file.get_tensor("weight"), file.get_tensor("bias"))
@@ -44,7 +43,7 @@ class BuiltIn:
         return self.layer(vectors.raw)
 
     def summary(self, vectors: Vectors) -> Summary:
-        """Return what must be known of the thousand answers when heads compete with them."""
+        """Return what a competition with heads needs of the thousand answers: best and total."""
         logits = self.logits(vectors)
         choice = logits.argmax(axis=1).astype(np.int64)
         return Summary(choice, logits.max(axis=1), log_softmax(logits).max(axis=1))
@@ -128,25 +127,25 @@ class Classifier:
         unknown = belonging(head, self._built_in, vectors) < head.accept
         return Distribution([(head.name, name) for name in head.categories], probability, unknown)
 
-    def best(self, vectors: Vectors) -> Named:
-        """Return the best category of many pictures, in bounded memory."""
+    def best(self, vectors: Vectors, block: int = BLOCK) -> Named:
+        """Return the best category of many images, so many of them at a time."""
         parts = []
-        for start in range(0, max(len(vectors), 1), BLOCK):
-            block = vectors[start : start + BLOCK]
-            summary = self._built_in.summary(block)
-            parts.append(replace(self.settle(block, summary), summary=summary))
+        for start in range(0, max(len(vectors), 1), block):
+            some = vectors[start : start + block]
+            summary = self._built_in.summary(some)
+            parts.append(replace(self.settle(some, summary), summary=summary))
         return Named.concatenate(parts)
 
     def settle(self, vectors: Vectors | PackedVectors, summary: Summary) -> Named:
-        """Return the best category where it is known what the built-in ones say.
+        """Return the best category from the embeddings and the summaries of built-in answers.
 
-        That is what `joint` would come to, for a hundredth of the work: the thousand need not be
-        asked again, and a head's layers only where its gate lets it win.
+        The result is that of `joint` for a hundredth of the work: the built-in logits are not
+        computed again, and a head's layers only where its gate lets it win.
 
         Parameters
         ----------
         summary
-            Of the same pictures, without gaps.
+            Of the same images, complete.
         """
         # All logits are counted from the best built-in one: beside large ones digits would be lost.
         choice, best, total = summary.choice.copy(), 0 * summary.logit, -summary.log_probability
@@ -158,20 +157,55 @@ class Classifier:
             total = np.logaddexp(total, share)
             # A head's logits are its share times probabilities: none is above the share itself.
             able = np.flatnonzero(share > best)
-            place, logit = _best_of(head, vectors[able], share[able])
+            position, logit = _best_of(head, vectors[able], share[able])
             better = logit > best[able]
-            choice[able[better]] = first + place[better]
+            choice[able[better]] = first + position[better]
             best[able[better]] = logit[better]
             row, first = row + len(head.categories), first + len(head.categories)
         probability = np.exp(best - total)
         return Named(self.names, choice, probability, probability < CONVINCING)
 
 
+def check_known(heads: Sequence[Head], name: str | None) -> None:
+    """Refuse a name that no head has.
+
+    Raises
+    ------
+    UnknownHeadError
+        There is no such head.
+    """
+    if name not in (None, ALL, BUILT_IN):
+        find_head(heads, str(name))
+
+
+def distribution(
+    built_in: BuiltIn, heads: Sequence[Head], name: str | None, vectors: Vectors
+) -> Distribution:
+    """Return the answers of one head, of the built-in categories, or of all in competition.
+
+    Parameters
+    ----------
+    name
+        A head's, `BUILT_IN`, or None or `ALL` for all.
+
+    Raises
+    ------
+    UnknownHeadError
+        There is no such head.
+    """
+    classifier = Classifier(built_in, heads)
+    if name is None or name == ALL:
+        return classifier.joint(vectors)
+    if name == BUILT_IN:
+        return classifier.built_in(vectors)
+    return classifier.own(find_head(heads, name), vectors)
+
+
 def _best_of(head: Head, vectors: Vectors | PackedVectors, share: Floats) -> tuple[Ids, Floats]:
     """Return which of a head's categories is best, and its logit beside the built-in ones."""
     logits = head.log_probabilities(vectors)
-    place = logits.argmax(axis=1)
-    return place, share + logits.max(axis=1)
+    position = logits.argmax(axis=1)
+    return position, share + logits.max(axis=1)
 
 
 def belonging(head: Head, built_in: BuiltIn, vectors: Vectors) -> Floats:

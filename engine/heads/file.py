@@ -1,7 +1,7 @@
 """A head as one file: safetensors with a versioned JSON header, readable without torch.
 
 Tensors: `layers.<n>.weight`, `layers.<n>.bias`, `gate.weight`, `gate.bias`, all float32.
-How the head came to be is told by more tensors (`record_file.py`).
+How the head came to be is told by more tensors (`record.py`).
 Metadata: one entry `engine-head`, a JSON object with `format`, the facts of `Head`, and nothing
 that could run.
 
@@ -12,6 +12,10 @@ format 1 alone would get wrong without a word. Whatever else is new is left out 
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +23,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from engine.errors import HeadFormatError
-from engine.heads.head import Dense, Head
+from engine.errors import HeadError, HeadFormatError
+from engine.heads.head import Dense, Head, check_name
 from engine.heads.numerics import ACTIVATIONS, RELU
-from engine.heads.record_file import record_from, record_header, record_tensors
+from engine.heads.record import Record, record_from, record_header, record_tensors
+from index.atomic_file import write_atomically
 
 FORMAT = 2
 KEY = "engine-head"
@@ -39,6 +44,30 @@ _FACTS = (
 )
 # What reading a damaged file can raise, a header nested without end included.
 _DAMAGE = (SafetensorError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class FileLimits:
+    """How much a head file from elsewhere may hold.
+
+    Attributes
+    ----------
+    file, header
+        Bytes of all, and of the JSON header.
+    text, items
+        Characters of each text, and items of each list, in its header.
+    depth
+        How deeply lists lie in lists.
+    number
+        The largest number, whatever its sign.
+    """
+
+    file: int = 1 << 30
+    header: int = 64 << 20
+    text: int = 100_000
+    items: int = 1_000_000
+    depth: int = 8
+    number: float = 1e15
 
 
 def head_to_bytes(head: Head) -> bytes:
@@ -118,11 +147,15 @@ def _head(header: dict[str, Any], tensors: dict[str, Any]) -> Head:
         gate=Dense(tensors["gate.weight"], tensors["gate.bias"]),
         accept=float(header["accept"]),
         created_at=str(header["created_at"]),
-        metrics=dict(header["metrics"]),
+        metrics=_numbers(header["metrics"]),
         activation=str(header.get("activation", RELU)),
-        history=tuple(dict(row) for row in header.get("history", ())),
+        history=tuple(map(_numbers, header.get("history", ()))),
         record=record_from(header["record"], tensors, outputs) if "record" in header else None,
     )
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in row.items()}
 
 
 def _checked(head: Head) -> Head:
@@ -147,3 +180,100 @@ def _check_layer(layer: Dense, inputs: int) -> None:
     for part in (layer.weight, layer.bias):
         if part.dtype != np.float32 or not np.isfinite(part).all():
             raise ValueError("a number in it is not finite")
+
+
+def write_head(head: Head, file: Path) -> None:
+    """Write a head to a file, whole or not at all.
+
+    Raises
+    ------
+    HeadError
+        The file cannot be written.
+    """
+    try:
+        write_atomically(file, head_to_bytes(head))
+    except OSError as error:
+        raise HeadError(
+            file, f"it cannot be written ({error.strerror})", "Name another place"
+        ) from None
+
+
+def read_head(file: Path, name: str | None = None, limits: FileLimits | None = None) -> Head:
+    """Read a head from a file that may come from anywhere, under its own name or another.
+
+    Paths that its record names are dropped: they are of another machine, or lead where somebody
+    wants them to lead.
+
+    Parameters
+    ----------
+    limits
+        How much a file may hold; None for the defaults.
+
+    Raises
+    ------
+    HeadError
+        The file cannot be read.
+    HeadFormatError
+        It is no head file, holds more than the limits allow, or names that no category can have.
+    UsageError
+        The head's name is one that no head can have.
+    """
+    limits = limits or FileLimits()
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(limits.file + 1)
+    except OSError as error:
+        raise HeadError(file, f"it cannot be read ({error.strerror})", "Check the path") from None
+    header = int.from_bytes(data[:8], "little")
+    if len(data) > limits.file or limits.header < header <= len(data):
+        raise _refused(file, "it is larger than a head can be")
+    head = head_from_bytes(data, str(file))
+    head = replace(head, name=name or head.name, record=_without_paths(head.record))
+    check_name(head.name)
+    facts = [getattr(head, name) for name in _FACTS]
+    reason = _unfit([*facts, head.history, record_header(head.record or Record())], limits)
+    if reason := reason or _unfit_categories(head.categories):
+        raise _refused(file, reason)
+    return head
+
+
+def _refused(file: Path, reason: str) -> HeadFormatError:
+    return HeadFormatError(file, reason, "Use a file that `engine heads export` wrote")
+
+
+def _without_paths(record: Record | None) -> Record | None:
+    if record is None:
+        return None
+    answers = record.answers and replace(record.answers, mistakes=(), shown=())
+    learned = record.learned and replace(record.learned, paths=())
+    return replace(record, answers=answers, learned=learned, imported=True)
+
+
+def _unfit(value: object, limits: FileLimits, depth: int = 0) -> str | None:
+    """Return why a part of a header cannot be taken, None where it can."""
+    if depth > limits.depth:
+        return "its header is nested too deeply"
+    if isinstance(value, str):
+        if len(value) > limits.text:
+            return f"a text in it is longer than {limits.text:,} characters"
+        return "a text in it has control characters" if _has_control(value) else None
+    if isinstance(value, float | int):
+        # NaN is what was measured of nothing.
+        return "a number in it is not finite" if abs(value) > limits.number else None
+    if isinstance(value, Mapping | Sequence):
+        if len(value) > limits.items:
+            return f"a list in it has more than {limits.items:,} items"
+        parts = [*value, *value.values()] if isinstance(value, Mapping) else value
+        reasons = (_unfit(part, limits, depth + 1) for part in parts)
+        return next((reason for reason in reasons if reason), None)
+    return None if value is None else f"it holds a {type(value).__name__}"
+
+
+def _unfit_categories(categories: Sequence[str]) -> str | None:
+    if not all(categories):
+        return "a category in it has no name"
+    return None if len(set(categories)) == len(categories) else "two categories have one name"
+
+
+def _has_control(text: str) -> bool:
+    return any(unicodedata.category(each) in ("Cc", "Cs") for each in text)

@@ -1,17 +1,24 @@
-"""A trained head: what it computes, in numpy, so that using one needs no torch."""
+"""A trained head and its name: what it computes is numpy, so that using one needs no torch."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.errors import HeadMismatchError
+from engine.errors import HeadMismatchError, UnknownHeadError, UsageError
 from engine.heads.numerics import ACTIVATIONS, RELU, log_softmax, log_sum_exp
 from engine.heads.record import Record
+from engine.results import HeadInfo
 from index.catalog.vector_codec import PackedVectors
 from index.records import Floats, Vectors
+
+# Who answers beside heads of the catalog: all together, and the built-in categories alone.
+ALL, BUILT_IN = "all", "imagenet"
+RESERVED = (ALL, BUILT_IN, "unknown")
+_NAME = re.compile(r"[\w][\w .-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +45,23 @@ class Dense:
 class Head:
     """Categories that people added, and the layers that recognise them.
 
-    Two things are learned. The *layers* tell the head's own categories apart. The *gate* says how
-    much a picture belongs to this head at all, as a logit that can stand beside those of the
-    built-in thousand categories.
+    Two things are learned. The *layers* tell the head's own categories from each other. The *gate*
+    gives the logit with which an image belongs to this head at all, commensurable with those of
+    the built-in thousand categories.
 
     Attributes
     ----------
     name
-        What people call it.
+        Unique in a catalog.
     categories
-        Names of the outputs.
+        Names of the outputs, `k` of them.
     backbone, fingerprint
         Whose embeddings it was trained on.
     layers
         Dense layers with `activation` between them; their input is the unit embedding times
         `scale`.
     scale
-        See `layers`.
+        Multiplies unit embeddings before the first layer.
     temperature
         Divides the logits, so that a probability of 0.8 is right four times out of five
         (temperature scaling, Guo et al. 2017).
@@ -63,17 +70,18 @@ class Head:
     accept
         Least share of the joint distribution that the head's categories must hold together for
         its own answer not to be `unknown`.
-    metrics
-        What was measured when it was trained.
     created_at
-        When, ISO 8601 in UTC.
+        ISO 8601 in UTC.
+    metrics
+        Figures measured when it was trained, on test images (`engine.learning.measure`).
     activation
-        What stands between the layers, a name of `numerics.ACTIVATIONS`.
+        Name of the function between the layers, a key of `numerics.ACTIVATIONS`.
     history
-        One row per epoch of the training that was measured: `epoch`, `lr`, `loss`, `accuracy`
-        and, where pictures were held out, `validation_loss` and `validation_accuracy`.
+        One row per epoch of one of the trials that were measured: `epoch`, `lr`, `loss`,
+        `accuracy` and, where there were validation images, `validation_loss` and
+        `validation_accuracy`.
     record
-        How it came to be; None in heads of older releases.
+        What a report shows; None in heads of older releases.
     """
 
     name: str
@@ -115,12 +123,8 @@ class Head:
 
     def log_probabilities(self, vectors: Vectors | PackedVectors) -> Floats:
         """Return calibrated log-probabilities over the head's own categories, `[n, k]`."""
-        first, *others = self.layers
-        # Scaled afterwards, the embeddings need no copy.
-        values = vectors.times(first.weight.T) * np.float32(self.scale) + first.bias
-        for layer in others:
-            values = layer(ACTIVATIONS[self.activation](values))
-        return log_softmax(values / np.float32(self.temperature))
+        logits = layer_logits(self.layers, self.activation, vectors, self.scale)
+        return log_softmax(logits / np.float32(self.temperature))
 
     def belonging(self, vectors: Vectors) -> Floats:
         """Return the logit with which each picture belongs to this head, `[n]`."""
@@ -134,6 +138,68 @@ class Head:
         return self.belonging(vectors)[:, None] + self.log_probabilities(vectors)
 
 
+def layer_logits(
+    layers: Sequence[Dense], activation: str, vectors: Vectors | PackedVectors, scale: float
+) -> Floats:
+    """Return the logits of dense layers on unit embeddings times `scale`, float32 `[n, k]`."""
+    first, *others = layers
+    # Scaled afterwards, the embeddings need no copy.
+    values = vectors.times(first.weight.T) * np.float32(scale) + first.bias
+    for layer in others:
+        values = layer(ACTIVATIONS[activation](values))
+    return values
+
+
 def layer_sizes(layers: Sequence[Dense]) -> list[int]:
     """Return the widths from input to output."""
     return [int(layers[0].weight.shape[1]), *(int(layer.weight.shape[0]) for layer in layers)]
+
+
+def head_info(head: Head) -> HeadInfo:
+    """Return what a list of heads shows of one."""
+    return HeadInfo(
+        head.name,
+        head.categories,
+        layer_sizes(head.layers),
+        int(head.metrics.get("images", 0)),
+        head.metrics.get("validation_accuracy", float("nan")),
+        head.created_at,
+        head.backbone,
+    )
+
+
+def find_head(heads: Sequence[Head], name: str) -> Head:
+    """Return the head of a name.
+
+    Raises
+    ------
+    UnknownHeadError
+        There is none; the message lists those there are.
+    """
+    for head in heads:
+        if head.name == name:
+            return head
+    known = ", ".join(head.name for head in heads) or "none yet"
+    raise UnknownHeadError(
+        name,
+        "there is no such head",
+        f"The catalog has {known}; `engine train FOLDER --head {name}` makes one",
+    )
+
+
+def check_name(name: str) -> None:
+    """Refuse names that a head cannot have.
+
+    Raises
+    ------
+    UsageError
+        The name is reserved, or has characters that no name may have.
+    """
+    if name in RESERVED:
+        raise UsageError(name, "this name belongs to the engine", "Choose another for the head")
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            name or "''",
+            "this is no name for a head",
+            "Use letters, digits, spaces, dots, dashes and underscores, a hundred at most",
+        )

@@ -1,8 +1,12 @@
-"""How a head came to be: what it learned from, how, and what it said of pictures held out.
+"""How a head came to be: what it learned from, with which settings, and its answers on test images.
 
-All that `engine report` shows is kept in the head itself, so that the report can be made years
-later, and where the pictures are gone. What was learned from is kept as content hashes: by them
-a later training finds the embeddings again, and needs no picture.
+All that `engine report` shows is stored in the head's own file, so a report needs neither the
+images nor the backbone. What was learned from is stored as content hashes: by them a later training
+finds the embeddings again.
+
+In the file, tensors: `held_out.labels`, `held_out.answers` (int64), `held_out.confidence`,
+`held_out.raw_confidence` (float32), `learned.hashes` (uint8), `learned.labels` (int64). Header:
+`record`, an object. A release that knows nothing of it leaves it alone.
 """
 
 from __future__ import annotations
@@ -10,32 +14,39 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from engine.heads.numerics import softmax
 from index.records import Floats, Ids
 
-# Told in full: so many of the most confident mistakes, and so many pictures beside their bars.
-MISTAKES, SHOWN, TOP = 24, 6, 5
+# Version 1 holds answers on images that had also stopped the training and fitted temperature and
+# threshold; from version 2 on they are answers on test images, which served for nothing else.
+VERSION = 2
 UNKNOWN = -1
 HASH_BYTES = 32
-# Of more pictures no places are kept: a head is read whole whenever something is classified.
+# Paths of more images are not stored: a head is read whole whenever something is classified.
 MOST_PATHS = 5000
+# The names that the fields of `Answers` have as tensors.
+_TENSORS = {
+    "labels": np.int64,
+    "answers": np.int64,
+    "confidence": np.float32,
+    "raw_confidence": np.float32,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class ShownImage:
-    """A picture that was held out, and what the trial made of it.
+class AnsweredImage:
+    """The answer on one test image.
 
     Attributes
     ----------
     path
-        Where it was.
+        The file when the head was trained.
     label
-        What it shows.
+        The category it shows.
     top
         The likeliest categories with their probabilities, best first.
     """
@@ -46,47 +57,47 @@ class ShownImage:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
-    """What a trial that had not seen them said of `n` pictures.
+class Answers:
+    """Answers on `n` test images, of trials that had not seen them.
 
     Attributes
     ----------
     labels
-        int64 `[n]`, numbers of categories.
+        int64 `[n]`, positions of categories.
     answers
-        int64 `[n]`, numbers of categories; -1 where the picture was taken for unknown.
+        int64 `[n]`, positions of categories; `UNKNOWN` where the head rejected the image.
     confidence
-        float32 `[n]`, probability of the likeliest category, after the temperature.
+        float32 `[n]`, probability of the likeliest category, with the temperature.
     raw_confidence
         float32 `[n]`, the same without the temperature.
     mistakes
-        The most confident wrong answers, the surest first.
+        Wrong answers, the most confident first.
     shown
-        A few pictures as they come.
+        Images at even distances, however they were answered.
     """
 
     labels: Ids
     answers: Ids
     confidence: Floats
     raw_confidence: Floats
-    mistakes: tuple[ShownImage, ...] = ()
-    shown: tuple[ShownImage, ...] = ()
+    mistakes: tuple[AnsweredImage, ...] = ()
+    shown: tuple[AnsweredImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Which pictures a head learned from, by content.
+    """Which images a head learned from, by content.
 
     Attributes
     ----------
     hashes
-        SHA-256 of each picture's bytes, uint8 `[n, 32]`.
+        SHA-256 of each file, uint8 `[n, 32]`.
     labels
-        int64 `[n]`, numbers of categories.
+        int64 `[n]`, positions of categories.
     views
         Names of the views that were learned from.
     paths
-        Where each picture was; none where there were very many.
+        File of each image; none where there were more than `MOST_PATHS`.
     """
 
     hashes: np.ndarray[tuple[int, int], np.dtype[np.uint8]]
@@ -101,12 +112,13 @@ class Learned:
         labels: Ids,
         views: Sequence[str] = (),
         paths: Sequence[str] = (),
+        most_paths: int = MOST_PATHS,
     ) -> Learned:
         """Return it from hexadecimal hashes."""
         joined = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8)
-        kept = tuple(paths) if len(paths) <= MOST_PATHS else ()
-        numbers = np.asarray(labels, np.int64)
-        return cls(joined.reshape(-1, HASH_BYTES), numbers, tuple(views), kept)
+        stored = tuple(paths) if len(paths) <= most_paths else ()
+        positions = np.asarray(labels, np.int64)
+        return cls(joined.reshape(-1, HASH_BYTES), positions, tuple(views), stored)
 
     def hexadecimal(self) -> list[str]:
         """Return the hashes as the catalog writes them."""
@@ -120,70 +132,122 @@ class Record:
     Attributes
     ----------
     data
-        The folder of pictures, or `labels of the catalog`.
+        The folder of images, or `labels of the catalog`.
     settings
-        Every option of the training by name, and why it was chosen where it was tuned.
+        Every option of the training by name, and why it was chosen where models were selected.
     versions
-        Of the engine and what it stands on.
+        Of the engine and the libraries that a result may depend on.
     seconds
         Of embedding and of training.
-    held_out
-        None where nothing was held out.
+    answers
+        None where no image could be tested.
     learned
         None in heads of older releases.
+    version
+        How the answers were made: see `VERSION`.
+    folds
+        Number of trials that answered, each for the images of one fold; 1 for one test part.
+    imported
+        The head came from a file: paths in it were dropped.
     """
 
     data: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
-    held_out: HeldOut | None = None
+    answers: Answers | None = None
     learned: Learned | None = None
+    version: int = VERSION
+    folds: int = 1
+    imported: bool = False
 
 
-def held_out_record(
-    categories: Sequence[str],
-    log_probability: Floats,
-    temperature: float,
-    rejected: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    labels: Ids,
-    paths: Sequence[str],
-) -> HeldOut:
-    """Return what is worth keeping of a trial's answers.
+def record_tensors(record: Record) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the tensors of a record, by name."""
+    tensors: dict[str, np.ndarray[Any, Any]] = {}
+    if record.answers is not None:
+        for name, dtype in _TENSORS.items():
+            value = getattr(record.answers, name)
+            tensors[f"held_out.{name}"] = np.ascontiguousarray(value, dtype)
+    if record.learned is not None:
+        tensors["learned.hashes"] = np.ascontiguousarray(record.learned.hashes, np.uint8)
+        tensors["learned.labels"] = np.ascontiguousarray(record.learned.labels, np.int64)
+    return tensors
 
-    Parameters
-    ----------
-    log_probability
-        float32 `[n, k]`, without the temperature.
-    rejected
-        bool `[n]`, what is too unlike what was learned.
-    paths
-        Of the same pictures; none, or an empty one, where they are not known: such pictures
-        count, but are not told in full.
+
+def record_header(record: Record) -> dict[str, Any]:
+    """Return the part of a record that is for the header."""
+    answers, learned = record.answers, record.learned
+    header: dict[str, Any] = {
+        "data": record.data,
+        "settings": dict(record.settings),
+        "versions": dict(record.versions),
+        "seconds": dict(record.seconds),
+        "mistakes": [asdict(each) for each in answers.mistakes] if answers else [],
+        "shown": [asdict(each) for each in answers.shown] if answers else [],
+        "views": list(learned.views) if learned else [],
+        "paths": list(learned.paths) if learned else [],
+    }
+    if record.version > 1:
+        header |= {"version": record.version, "folds": record.folds}
+    return header | ({"imported": True} if record.imported else {})
+
+
+def record_from(header: Mapping[str, Any], tensors: Mapping[str, Any], outputs: int) -> Record:
+    """Return a record from its two parts.
+
+    Raises
+    ------
+    ValueError, LookupError, TypeError
+        They do not fit each other, or the head.
     """
-    probability = softmax(log_probability / np.float32(temperature))
-    answers = np.where(rejected, UNKNOWN, probability.argmax(axis=1)).astype(np.int64)
-    confidence = probability.max(axis=1)
-
-    def shown(place: int) -> ShownImage:
-        order = np.argsort(-probability[place], kind="stable")[:TOP]
-        top = tuple((categories[one], float(probability[place, one])) for one in order)
-        return ShownImage(paths[place], categories[int(labels[place])], top)
-
-    known = np.array([bool(path) for path in paths] or [False] * len(labels))
-    wrong = np.flatnonzero((probability.argmax(axis=1) != labels) & ~rejected & known)
-    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
-    there = np.flatnonzero(known)
-    steps = np.linspace(0, len(there) - 1, min(SHOWN, len(there)))
-    evenly = there[steps.round().astype(np.int64)]
-    return HeldOut(
-        labels,
-        answers,
-        confidence.astype(np.float32),
-        np.exp(log_probability).max(axis=1).astype(np.float32),
-        tuple(map(shown, wrong.tolist())),
-        tuple(map(shown, evenly.tolist())),
+    answers = None
+    if "held_out.labels" in tensors:
+        parts = {name: tensors[f"held_out.{name}"] for name in _TENSORS}
+        _check(parts, outputs)
+        answers = Answers(
+            **parts,
+            mistakes=tuple(map(_answered_image, header["mistakes"])),
+            shown=tuple(map(_answered_image, header["shown"])),
+        )
+    learned = None
+    if "learned.hashes" in tensors:
+        hashes, labels = tensors["learned.hashes"], tensors["learned.labels"]
+        if hashes.shape != (len(labels), HASH_BYTES) or hashes.dtype != np.uint8:
+            raise ValueError("what was learned from does not fit")
+        _check({"labels": labels}, outputs)
+        paths = tuple(map(str, header.get("paths", ())))
+        if len(paths) not in (0, len(labels)):
+            raise ValueError("what was learned from does not fit")
+        learned = Learned(hashes, labels, tuple(map(str, header["views"])), paths)
+    return Record(
+        data=str(header["data"]),
+        settings=dict(header["settings"]),
+        versions={str(key): str(value) for key, value in header["versions"].items()},
+        seconds={str(key): float(value) for key, value in header["seconds"].items()},
+        answers=answers,
+        learned=learned,
+        version=int(header.get("version", 1)),
+        folds=int(header.get("folds", 1)),
+        imported=bool(header.get("imported", False)),
     )
+
+
+def _check(parts: Mapping[str, Any], outputs: int) -> None:
+    for name, value in parts.items():
+        positions = name in ("labels", "answers")
+        if value.dtype != (np.int64 if positions else np.float32) or value.ndim != 1:
+            raise ValueError(f"{name} is not what it should be")
+        if len(value) != len(parts["labels"]):
+            raise ValueError(f"{name} has another length")
+        least = UNKNOWN if name == "answers" else 0
+        if positions and len(value) and not least <= value.min() <= value.max() < outputs:
+            raise ValueError(f"{name} names a category that is not there")
+
+
+def _answered_image(row: Mapping[str, Any]) -> AnsweredImage:
+    top = tuple((str(name), float(probability)) for name, probability in row["top"])
+    return AnsweredImage(str(row["path"]), str(row["label"]), top)
 
 
 def versions() -> dict[str, str]:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.embedding.embedder import Embedder
-from engine.heads.classifier import BuiltIn, Classifier
-from engine.heads.head import Head
-from engine.heads.registry import ALL, distribution
+from engine.heads.classifier import BuiltIn, Classifier, distribution
+from engine.heads.head import ALL, Head
 from engine.ingest.labels import label_rule
 from engine.learning.collect import collect
 from engine.learning.metrics import (
@@ -60,7 +59,7 @@ def evaluate(
         precision_at_10=ranking.precision_at_10,
         map=ranking.map,
         unknown=unknown,
-        skipped=examples.skipped,
+        skipped=list(examples.skipped),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -84,6 +84,31 @@ class Examples:
         wanted = np.zeros(len(self), np.bool_)
         wanted[images] = True
         return np.flatnonzero(wanted[self.image])
+
+    def take(self, images: Ids, views: int | None = None) -> Examples:
+        """Return these images alone, in this order, with copies of their embeddings.
+
+        Parameters
+        ----------
+        images
+            int64, positions of different images.
+        views
+            Take the first so many views alone; None for all.
+        """
+        rows = self.rows_of(images)
+        if views is not None:
+            rows = rows[self.view[rows] < views]
+        position = np.full(len(self), -1, np.int64)
+        position[images] = np.arange(len(images))
+        return replace(
+            self,
+            hashes=tuple(self.hashes[at] for at in images.tolist()),
+            paths=tuple(self.paths[at] for at in images.tolist()),
+            labels=self.labels[images],
+            vectors=self.vectors[rows],
+            image=position[self.image[rows]],
+            view=self.view[rows],
+        )
 
 
 def label_positions(labels: Sequence[str]) -> tuple[tuple[str, ...], Ids]:

@@ -81,8 +81,8 @@ def _embeddings(hashes: Sequence[str], learned: Learned, catalog: Catalog) -> di
     ids, vectors = catalog.embeddings.of(list(images.values()))
     row = {image_id: number for number, image_id in enumerate(ids.tolist())}
     for content, image_id in images.items():
-        place = row[image_id]
-        found[content][ORIGINAL] = vectors[place : place + 1]
+        at = row[image_id]
+        found[content][ORIGINAL] = vectors[at : at + 1]
     return found
 
 

@@ -31,7 +31,7 @@ class HeadCollection:
         self._session = session
 
     def __iter__(self) -> Iterator[HeadInfo]:
-        from engine.heads.registry import head_info
+        from engine.heads.head import head_info
 
         return map(head_info, self._session.heads())
 
@@ -43,7 +43,7 @@ class HeadCollection:
         UnknownHeadError
             There is no such head.
         """
-        from engine.heads.registry import find_head, head_info
+        from engine.heads.head import find_head, head_info
 
         self._session.config.store.require()
         return head_info(find_head(self._session.heads(), name))
@@ -56,7 +56,8 @@ class HeadCollection:
         UnknownHeadError
             There is no such head.
         """
-        from engine.heads.registry import find_head, head_info, write_head
+        from engine.heads.file import write_head
+        from engine.heads.head import find_head, head_info
 
         self._session.config.store.require()
         head = find_head(self._session.heads(), name)
@@ -73,7 +74,8 @@ class HeadCollection:
         HeadMismatchError
             It was trained on another backbone.
         """
-        from engine.heads.registry import head_info, read_head
+        from engine.heads.file import read_head
+        from engine.heads.head import head_info
         from engine.ingest.reclassify import adopt_heads
 
         head = read_head(Path(file), name)
@@ -91,7 +93,7 @@ class HeadCollection:
         UnknownHeadError
             There is no such head.
         """
-        from engine.heads.registry import find_head, head_info
+        from engine.heads.head import find_head, head_info
         from engine.ingest.reclassify import adopt_heads
 
         with self._session.writing(create=False) as catalog:

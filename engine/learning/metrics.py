@@ -104,7 +104,7 @@ def calibration_bins(
     """
     known = np.isfinite(confidence)
     confidence, right = confidence[known], right[known]
-    number = np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
+    number = np.minimum((np.clip(confidence, 0, 1) * bins).astype(np.int64), bins - 1)
     rows = []
     for each in range(bins):
         inside = number == each

@@ -10,7 +10,7 @@ from engine.results import CategoryScore, Prediction, Skipped
 
 # A note on trainings.
 DIVERGED = (
-    "the loss was no number any more, so training stopped and kept the best layers until then; "
+    "the loss was NaN, so training stopped and kept the best layers until then; "
     "a smaller --learning-rate helps"
 )
 
@@ -24,28 +24,30 @@ class TrainSeconds:
 
 
 @dataclass(frozen=True, slots=True)
-class TriedTraining:
-    """A way of training, and how it did on pictures that were held out in turn.
+class Candidate:
+    """Options for a training, and how it did on images that had served for nothing in it.
 
-    `behind` is how much its log-loss is above the best one's, `uncertain` the standard error.
+    `behind` is how much its log-loss is above the best one's, on average over images, and
+    `standard_error` that of `behind`. The scores are those that one was selected by: what is
+    reported of the head is measured on other images.
     """
 
-    way: str
+    options: str
     log_loss: float
     accuracy: float
     behind: float
-    uncertain: float
+    standard_error: float
     chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
-    """Which ways of training were compared, and why one was chosen."""
+class ModelSelection:
+    """Which candidates were compared, in how many folds of how many images, and why one won."""
 
     reason: str
     folds: int
     images: int
-    tried: Sequence[TriedTraining]
+    candidates: Sequence[Candidate]
     seconds: float
 
 
@@ -53,22 +55,30 @@ class Tuning:
 class TrainReport:
     """What `Engine.train` made.
 
-    `embedded` is how many pictures had to be opened; `history` is one row per epoch; `tuning` is
-    set where ways of training were compared first.
+    `validation_accuracy` is the accuracy on `test_images` images that had served for nothing: not
+    to fit, stop, calibrate or select what answered for them. (It keeps its name from the first
+    release, where they had.) Where images are few it is cross-fitted in `folds` folds: each image
+    is tested once, by a trial that had not seen it. `folds` is 1 where one part was set aside for
+    the test. The final head has learned from all images.
+
+    `embedded` is how many images had to be opened; `background` how many images of the catalog
+    were learned from as belonging to no category; `history` is one row per epoch of a trial;
+    `selection` is set where models were selected.
     """
 
     head: str
     categories: Sequence[str]
     images: int
     embedded: int
-    validation_images: int
+    test_images: int
+    folds: int
     validation_accuracy: float
     temperature: float
     background: int
     seconds: TrainSeconds
     skipped: Sequence[Skipped]
     history: Sequence[Mapping[str, float]] = field(default_factory=list)
-    tuning: Tuning | None = None
+    selection: ModelSelection | None = None
     notes: Sequence[str] = ()
 
 
@@ -149,8 +159,8 @@ class CalibrationBin:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOutImage:
-    """A picture that was held out, what it shows, and what the head made of it, best first."""
+class AnsweredImage:
+    """A test image, what it shows, and what the head answered, best first."""
 
     path: str
     label: str
@@ -161,14 +171,19 @@ class HeldOutImage:
 class HeadReport:
     """What `Engine.report` knows about a head: how it came to be, and how good it is.
 
-    Everything measured was measured on pictures that were held out, `held_out` of them, `unknown`
-    of which the head took for none of its own. `confusion[i][j]` counts those that show category
-    `i` and were taken for category `j`; the last column is `unknown`. Precision is NaN where a
-    category was never the answer, recall where none of its pictures was held out. The bins of
-    `calibration_before` are without the temperature, those of `calibration_after` with it; both
-    are of the pictures that were not taken for unknown. `learned` counts the pictures that each
-    category was learned from, `metrics` are those of the training, `settings` its options.
-    `missing` says what the head holds no record of, and why.
+    What is measured was measured on `test_images` images, `unknown` of which the head took for none
+    of its own. With `honest` they had served for nothing else: `folds` says how many trials
+    answered, each for the images of one fold that it had not seen; 1 for one test part. Heads of
+    older releases are not `honest`: their figures are of images that had also stopped the training
+    and fitted temperature and threshold.
+
+    `confusion[i][j]` counts images that show category `i` and were taken for category `j`; the last
+    column is `unknown`. Precision is NaN where a category was never the answer, recall where none
+    of its images was tested. The bins of `calibration_before` are without the temperature, those of
+    `calibration_after` with it; both leave out images that were taken for unknown. `learned` counts
+    the images that each category was learned from, `metrics` are the figures of the training
+    (`validation_accuracy` is the accuracy on test images, see `TrainReport`), `settings` its
+    options. `missing` says what the head holds no record of, and why.
     """
 
     head: str
@@ -186,12 +201,14 @@ class HeadReport:
     versions: Mapping[str, str]
     seconds: Mapping[str, float]
     learned: Mapping[str, int]
-    held_out: int
+    test_images: int
+    folds: int
+    honest: bool
     unknown: int
     per_category: Mapping[str, CategoryScore]
     confusion: Sequence[Sequence[int]]
     calibration_before: Sequence[CalibrationBin]
     calibration_after: Sequence[CalibrationBin]
-    mistakes: Sequence[HeldOutImage]
-    shown: Sequence[HeldOutImage]
+    mistakes: Sequence[AnsweredImage]
+    shown: Sequence[AnsweredImage]
     missing: Sequence[str]

@@ -1,222 +1,190 @@
-"""Training: from a folder of examples, or the catalog's own labels, to a head in the catalog."""
+"""`Engine.train`: collect examples, train a head on them, and commit it."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from engine.embedding.embedder import Embedder
-from engine.heads.background import MOST_FROM_CATALOG
-from engine.heads.head import Head
-from engine.heads.model_selection import describe, tune
+from engine.heads.head import Head, find_head
 from engine.heads.options import TrainOptions
 from engine.heads.record import Record, versions
-from engine.heads.registry import find_head
+from engine.ingest.labels import label_text
 from engine.ingest.reclassify import adopt_heads
 from engine.learning.collect import collect, collect_labelled
 from engine.learning.dataset import require_enough
 from engine.learning.examples import Examples
 from engine.learning.extend import extended
-from engine.learning.results import DIVERGED, TrainReport, TrainSeconds, TriedTraining, Tuning
-from engine.learning.train_head import Origin, layer_rows, train_head
+from engine.learning.results import DIVERGED, TrainReport, TrainSeconds
+from engine.learning.train_head import HeadTraining, Trained, TrainLimits
+from engine.learning.trial import new_head
 from engine.pictures.augment import view_names
 from index.catalog.catalog import Catalog
 from index.records import Ids, Vectors
 
 LOST = "{lost} of the pictures learned before are not in this store any more, and were left out"
 FROM_LABELS = "labels of the catalog"
+NAN = float("nan")
 
 
-class Trainer:
-    """Trains heads for one catalog, whose writer lock the caller holds.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a training is asked to learn from; see `Engine.train`.
+
+    Attributes
+    ----------
+    dataset
+        A folder with one folder per category; None for the labels of the catalog's images.
+    extend
+        Add to what the head of the same name has learned.
+    drawn_views
+        Learn from so many drawn views of each image, too.
+    mirror_indexed
+        Learn from mirrored copies of images that are in the catalog, too.
+    """
+
+    dataset: str | None = None
+    extend: bool = False
+    drawn_views: int = 0
+    mirror_indexed: bool = False
+
+
+def train(
+    catalog: Catalog,
+    embedder: Embedder,
+    heads: Sequence[Head],
+    name: str,
+    source: Source,
+    options: TrainOptions,
+    *,
+    select_model: bool = False,
+    limits: TrainLimits | None = None,
+) -> TrainReport:
+    """Train a head, and store it in a catalog whose writer lock the caller holds.
 
     Parameters
     ----------
-    catalog
-        Where heads are kept.
-    embedder
-        The catalog's backbone.
     heads
-        The heads the catalog has.
-    tuned
-        Compare ways of training first, and take the best.
-    extend
-        Keep what the head of that name has learned, and add to it.
+        The heads the catalog has; one of that name is replaced.
+    select_model
+        Select the options first, starting from those given.
+
+    Raises
+    ------
+    UsageError
+        There is no such folder, or no image in it has a category.
+    TrainingError
+        A category has too few usable images.
     """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        embedder: Embedder,
-        heads: Sequence[Head],
-        *,
-        tuned: bool = False,
-        extend: bool = False,
-    ) -> None:
-        self._catalog = catalog
-        self._embedder = embedder
-        self._heads = heads
-        self._tuned = tuned
-        self._extend = extend
-
-    def from_folder(
-        self,
-        name: str,
-        dataset: str,
-        options: TrainOptions,
-        *,
-        drawn_views: int = 0,
-        mirror_indexed: bool = False,
-    ) -> TrainReport:
-        """Train on a folder with one folder per category.
-
-        Raises
-        ------
-        UsageError
-            There is no such folder, or no picture in it has a category.
-        TrainingError
-            A category has too few usable pictures.
-        """
-        started = time.monotonic()
-        examples = collect(
-            dataset,
-            self._embedder,
-            self._catalog,
-            views=view_names(drawn_views),
-            keep_views=True,
-            open_indexed=mirror_indexed or drawn_views > 0,
-        )
-        return self._fit(name, os.path.abspath(dataset), examples, options, started)
-
-    def from_labels(self, name: str, options: TrainOptions) -> TrainReport:
-        """Train on the labels that the catalog's images have; no picture is opened.
-
-        Raises
-        ------
-        TrainingError
-            There are no labels, or one has too few images.
-        """
-        started = time.monotonic()
-        return self._fit(name, FROM_LABELS, collect_labelled(self._catalog), options, started)
-
-    def _fit(
-        self,
-        name: str,
-        data: str,
-        examples: Examples,
-        options: TrainOptions,
-        began: float,
-    ) -> TrainReport:
-        started = time.monotonic()
-        embed_seconds = started - began
-        notes = []
-        if self._extend:
-            before = find_head(self._heads, name)
-            examples, lost = extended(examples, before, self._catalog)
-            data = f"{before.record.data}, then {data}" if before.record else data
-            require_enough(name, set(examples.categories), _texts(examples))
-            notes += [LOST.format(lost=lost)] if lost else []
-        origin = Origin(name, self._embedder.backbone.name, self._embedder.fingerprint)
-        tuning = None
-        if self._tuned:
-            tuning, options = self._tune(examples, options)
-        background = self._background(examples.categories, set(examples.hashes), options.seed)
-        trained = train_head(
-            origin,
-            examples,
-            background,
-            self._embedder.built_in,
-            options,
-            lambda done, total: self._embedder.reporter.progress("training", done, total, "epochs"),
-        )
-        self._embedder.reporter.progress(
-            "training", len(trained.history), len(trained.history), "epochs"
-        )
-        seconds = TrainSeconds(embed_seconds, time.monotonic() - started)
-        settings = asdict(options) | {
-            "views": list(examples.views),
-            "tuned": tuning.reason if tuning else None,
-        }
-        head = trained.head
-        head = replace(
-            head,
-            record=replace(
-                head.record or Record(),
-                data=data,
-                settings=settings,
-                versions=versions(),
-                seconds=asdict(seconds),
-            ),
-        )
-        others = [each for each in self._heads if each.name != name]
-        adopt_heads(self._catalog, self._embedder, [*others, head], put=head)
-        return TrainReport(
-            head=name,
-            categories=examples.categories,
-            images=len(examples),
-            embedded=examples.embedded,
-            validation_images=trained.validation_images,
-            validation_accuracy=trained.head.metrics["validation_accuracy"],
-            temperature=trained.head.temperature,
-            background=trained.background,
-            seconds=seconds,
-            skipped=examples.skipped,
-            history=trained.history,
-            tuning=tuning,
-            notes=[*notes, DIVERGED] if trained.diverged else notes,
-        )
-
-    def _tune(self, examples: Examples, options: TrainOptions) -> tuple[Tuning, TrainOptions]:
-        started = time.monotonic()
-        progress = self._embedder.reporter.progress
-        tuned = tune(
-            layer_rows(examples),
-            examples.image,
-            examples.originals,
-            len(examples.categories),
-            options,
-            progress=lambda done, total: progress("tuning", done, total, "trainings"),
-        )
-        tried = [
-            TriedTraining(
-                describe(each.options),
-                each.log_loss,
-                each.accuracy,
-                each.behind,
-                each.uncertain,
-                each is tuned.chosen,
-            )
-            for each in tuned.tried
-        ]
-        seconds = time.monotonic() - started
-        return (
-            Tuning(tuned.reason, tuned.folds, tuned.images, tried, seconds),
-            tuned.chosen.options,
-        )
-
-    def _background(self, categories: Sequence[str], hashes: set[str], seed: int) -> Vectors:
-        """Return catalog embeddings that nobody says show one of these categories."""
-        taken = {name.casefold() for name in categories}
-        others: Ids = np.array(
-            [
-                each.id
-                for each in self._catalog.images.contents()
-                if each.content_hash not in hashes
-                and (each.label is None or each.label.casefold() not in taken)
-            ],
-            np.int64,
-        )
-        if not len(others):
-            return Vectors.empty(self._embedder.backbone.dim)
-        rng = np.random.default_rng(seed)
-        chosen = rng.permutation(others)[:MOST_FROM_CATALOG]
-        return self._catalog.embeddings.of(chosen.tolist())[1]
+    limits, notes = limits or TrainLimits(), []
+    began = time.monotonic()
+    examples, data = _collected(catalog, embedder, source)
+    started = time.monotonic()
+    if source.extend:
+        before = find_head(heads, name)
+        examples, lost = _with_learned(examples, before, catalog)
+        data = f"{before.record.data}, then {data}" if before.record else data
+        notes += [LOST.format(lost=lost)] if lost else []
+    training = HeadTraining(
+        examples,
+        background_of(catalog, examples, limits.background, options.seed),
+        embedder.built_in,
+        options,
+        limits,
+        lambda done, total: embedder.reporter.progress("training", done, total, "epochs"),
+        lambda done, total: embedder.reporter.progress("selecting", done, total, "trials"),
+    )
+    trained = training.run(new_head(name, embedder.identity, examples), select_model=select_model)
+    seconds = TrainSeconds(started - began, time.monotonic() - started)
+    head = _with_origin(trained, data, examples.views, seconds)
+    others = [each for each in heads if each.name != name]
+    adopt_heads(catalog, embedder, [*others, head], put=head)
+    notes += [DIVERGED] if trained.diverged else []
+    return _report(replace(trained, head=head), examples, seconds, notes)
 
 
-def _texts(examples: Examples) -> list[str]:
-    """Return the category of each picture by name."""
-    return [examples.categories[label] for label in examples.labels]
+def _collected(catalog: Catalog, embedder: Embedder, source: Source) -> tuple[Examples, str]:
+    """Return what to learn, and where it comes from."""
+    if source.dataset is None:
+        return collect_labelled(catalog), FROM_LABELS
+    examples = collect(
+        source.dataset,
+        embedder,
+        catalog,
+        views=view_names(source.drawn_views),
+        keep_views=True,
+        open_indexed=source.mirror_indexed or source.drawn_views > 0,
+    )
+    return examples, label_text(os.path.abspath(source.dataset))
+
+
+def _with_learned(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples, int]:
+    """Return examples with those that a head learned from, and how many of these are lost."""
+    examples, lost = extended(examples, head, catalog)
+    different = {(examples.hashes[at], label) for at, label in enumerate(examples.labels.tolist())}
+    labels = [examples.categories[label] for _, label in different]
+    require_enough(head.name, set(examples.categories), labels)
+    return examples, lost
+
+
+def background_of(catalog: Catalog, examples: Examples, most: int, seed: int) -> Vectors:
+    """Return embeddings, in random order, of images with no label that is learned.
+
+    Of copies one is taken: so an image that is measured on was not learned from.
+    """
+    taken = {name.casefold() for name in examples.categories}
+    learned = set(examples.hashes)
+    others = {
+        each.content_hash: each.id
+        for each in catalog.images.contents()
+        if each.content_hash not in learned
+        and (each.label is None or each.label.casefold() not in taken)
+    }
+    ids: Ids = np.array(list(others.values()), np.int64)
+    if not len(ids):
+        return Vectors.empty(examples.vectors.unit.shape[1])
+    chosen = np.random.default_rng(seed).permutation(ids)[:most]
+    found, vectors = catalog.embeddings.of(chosen.tolist())
+    # The catalog gives them in an order of its own.
+    row = {image_id: at for at, image_id in enumerate(found.tolist())}
+    return vectors[np.array([row[image_id] for image_id in chosen.tolist()], np.int64)]
+
+
+def _with_origin(trained: Trained, data: str, views: Sequence[str], seconds: TrainSeconds) -> Head:
+    """Return the head with how it came to be."""
+    selection = trained.selection
+    record = replace(
+        trained.head.record or Record(),
+        data=data,
+        settings=asdict(trained.options)
+        | {"views": list(views), "selection": selection.reason if selection else None},
+        versions=versions(),
+        seconds=asdict(seconds),
+    )
+    return replace(trained.head, record=record)
+
+
+def _report(
+    trained: Trained, examples: Examples, seconds: TrainSeconds, notes: Sequence[str]
+) -> TrainReport:
+    head = trained.head
+    return TrainReport(
+        head=head.name,
+        categories=head.categories,
+        images=len(examples),
+        embedded=examples.embedded,
+        test_images=int(head.metrics["test_images"]),
+        folds=head.record.folds if head.record else 1,
+        validation_accuracy=head.metrics.get("validation_accuracy", NAN),
+        temperature=head.temperature,
+        background=trained.background,
+        seconds=seconds,
+        skipped=list(examples.skipped),
+        history=head.history,
+        selection=trained.selection,
+        notes=notes,
+    )

@@ -1,254 +1,261 @@
-"""From embeddings of labelled pictures to a head."""
+"""From examples to a head: split, select, fit, calibrate, measure.
+
+Images are few or many (`SplitOptions.few`). Of few each is in the test part of one of several
+splits; many have one. For each split a trial fits layers and a gate to the train part, stopped and
+calibrated by the validation part, and answers for the test part: these answers are the figures of
+the head. The head itself is then fitted to all images, for as many epochs as the trials took, with
+the temperature and threshold that the validation answers of all trials together ask for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from engine.heads.background import background_logits, prototypes, suspects
-from engine.heads.classifier import CONVINCING, BuiltIn, Classifier, belonging
-from engine.heads.epochs import History
+from engine.heads.background import Prototypes, suspects
+from engine.heads.classifier import BuiltIn
 from engine.heads.fit import Fitted, fit_layers, one_thread_for_small
 from engine.heads.head import Dense, Head
-from engine.heads.lbfgs import fit_gate
-from engine.heads.numerics import log_sum_exp, softmax
 from engine.heads.options import TrainOptions
-from engine.heads.record import HeldOut, Learned, Record, held_out_record
-from engine.heads.rows import Rows, balanced_sample
-from engine.heads.sampling import stratified_split
-from engine.heads.temperature import expected_calibration_error, fit_temperature
+from engine.heads.record import Learned, Record
 from engine.learning.examples import Examples
-from index.records import Floats, Ids, Vectors
+from engine.learning.measure import forgetting, measure
+from engine.learning.model_selection import SelectionOptions, select
+from engine.learning.results import ModelSelection
+from engine.learning.split import Split, SplitOptions, measuring_splits
+from engine.learning.trial import (
+    GateOptions,
+    Progress,
+    Trial,
+    calibrate,
+    gate_of,
+    gate_rows,
+    layer_rows,
+    run_trial,
+    trial_gate,
+)
+from index.records import Vectors
 
-# A head's own answer is unknown when less of the joint distribution falls to it than falls to
-# all but this share of held-out pictures, or less than half where those are surer than that.
-REJECTED = 0.02
-MOST_ASKED = 0.5
-# A tenth of a percent is told apart with so many; more would only take longer to ask.
-MOST_HELD_OUT = 10_000
-# Gates are fitted to at most this many rows, which stand for all; but to so many of each category.
-GATE_ROWS, GATE_ROWS_EACH = 10_000, 20
+
+@dataclass(frozen=True, slots=True)
+class TrainLimits:
+    """How much of what there is serves for what.
+
+    Attributes
+    ----------
+    split
+        Which images a head is measured on.
+    selection
+        How its options are selected.
+    gate
+        What gates are fitted to.
+    background
+        At most so many images of the catalog serve as background.
+    background_test
+        Share of these that is not learned from but measured on.
+    """
+
+    split: SplitOptions = field(default_factory=SplitOptions)
+    selection: SelectionOptions = field(default_factory=SelectionOptions)
+    gate: GateOptions = field(default_factory=GateOptions)
+    background: int = 5000
+    background_test: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A head, and how it came to be; `diverged` says that training had to stop early."""
+    """A head, and what its file does not say of its training.
+
+    Attributes
+    ----------
+    head
+        With its metrics, history and answers on test images.
+    options
+        Those that it was trained with.
+    background
+        How many images of the catalog it learned from as belonging to no category.
+    diverged
+        A loss was NaN.
+    selection
+        How they were selected, None where they were given.
+    """
 
     head: Head
-    history: History
-    validation_images: int
+    options: TrainOptions
     background: int
-    diverged: bool = False
+    diverged: bool
+    selection: ModelSelection | None
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What the head will be called and whose embeddings it is for."""
-
-    name: str
-    backbone: str
-    fingerprint: str
-
-
-def train_head(
-    origin: Origin,
-    examples: Examples,
-    catalog: Vectors,
-    built_in: BuiltIn,
-    options: TrainOptions,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Trained:
-    """Train layers and gate.
-
-    A fifth of the pictures is held out to stop in time, to calibrate and to measure. What was
-    learned about *how* to train then serves to train on all of them.
+class HeadTraining:
+    """One training.
 
     Parameters
     ----------
     examples
         What to learn.
     catalog
-        Background: embeddings of other pictures, which may secretly show the new categories.
+        Background: embeddings of other images in random order, which may secretly show the new
+        categories.
+    built_in
+        The backbone's own categories.
+    options
+        How to train.
+    limits
+        How much serves for what; None for the defaults.
+    progress, selecting
+        Hear how many epochs of training, and trials of model selection, are done.
     """
-    with one_thread_for_small(
-        len(examples.row_labels) + len(catalog), examples.vectors.unit.shape[1]
-    ):
-        return _train(origin, examples, catalog, built_in, options, progress)
 
+    def __init__(
+        self,
+        examples: Examples,
+        catalog: Vectors,
+        built_in: BuiltIn,
+        options: TrainOptions,
+        limits: TrainLimits | None = None,
+        progress: Progress = lambda done, total: None,
+        selecting: Progress = lambda done, total: None,
+    ) -> None:
+        self._examples = examples
+        self._built_in = built_in
+        self._options = options
+        self._limits = limits or TrainLimits()
+        self._progress, self._selecting = progress, selecting
+        self._prototypes = Prototypes(built_in)
+        tested = int(self._limits.background_test * len(catalog))
+        self._background, self._background_test = catalog[tested:], catalog[:tested]
+        self._splits = measuring_splits(
+            examples.labels,
+            examples.groups,
+            options.validation,
+            self._limits.split,
+            options.seed,
+        )
 
-def layer_rows(examples: Examples) -> Rows:
-    """Return what layers learn from: unit embeddings, their numbers about as large in any dim."""
-    scale = float(np.sqrt(examples.vectors.unit.shape[1]) / 4)
-    return Rows(examples.vectors.unit, examples.row_labels, scale=scale)
+    def run(self, head: Head, *, select_model: bool = False) -> Trained:
+        """Train and measure a new head; select its options first, if that is asked for."""
+        examples, splits = self._examples, self._splits
+        rows = len(examples.image) + len(self._background)
+        with one_thread_for_small(rows, head.dim):
+            final, selection = self._options, None
+            of_splits: Sequence[TrainOptions] = [final] * len(splits)
+            if select_model:
+                how = self._limits.selection
+                selected = select(examples, splits, final, how, self._selecting)
+                final, of_splits, selection = selected.final, selected.of_splits, selected.told
+            measured, calibrating = self._trials(head, of_splits, final)
+            answers, metrics = measure(measured, examples, self._built_in)
+            head, fitted = self._fit(head, calibrating, final)
+            head = self._calibrate(head, calibrating)
+            head, background = self._fit_gate(head, calibrating[0].head.gate)
+            metrics |= self._forgetting(head)
+        record = Record(answers=answers, learned=self._learned(), folds=len(splits))
+        metrics = {"images": float(len(examples)), **metrics}
+        diverged = any(each.fitted.diverged for each in (*measured, *calibrating))
+        head = replace(head, metrics=metrics, record=record)
+        return Trained(head, final, background, diverged or fitted.diverged, selection)
 
+    def _trials(
+        self, head: Head, of_splits: Sequence[TrainOptions], final: TrainOptions
+    ) -> tuple[list[Trial], list[Trial]]:
+        """Return a trial of each split to measure with, and one with the final options.
 
-def _train(
-    origin: Origin,
-    examples: Examples,
-    catalog: Vectors,
-    built_in: BuiltIn,
-    options: TrainOptions,
-    progress: Callable[[int, int], None],
-) -> Trained:
-    options = options.scaled(len(examples.row_labels))
-    kept, held = _split(examples, options)
-    outputs = len(examples.categories)
-    rows = layer_rows(examples)
-    scale = rows.scale
-    trial = fit_layers(
-        replace(rows, chosen=kept),
-        outputs,
-        options,
-        validation=replace(rows, chosen=held) if len(held) else None,
-        progress=progress,
-    )
-    final = fit_layers(rows, outputs, options, epochs=trial.epochs)
-    some = _some(examples, np.arange(len(examples.row_labels)), options)
-    made_up = prototypes(some.vectors, built_in, options.seed)
-    trial_gate = _gate(_some(examples, kept, options), made_up, built_in)
-    suspect = suspects(catalog, some.vectors, trial_gate, built_in)
-    background = Vectors.concatenate([made_up, catalog[~suspect]])
-    gate = _gate(some, background, built_in, start=trial_gate)
-    tested = replace(
-        _head(origin, examples, trial, trial_gate, scale), activation=options.activation
-    )
-    measured = _measure(tested, examples, held, built_in)
-    facts = measured.temperature, measured.accept, measured.metrics
-    head = replace(
-        _head(origin, examples, final, gate, scale, *facts),
-        activation=options.activation,
-        history=tuple(trial.history),
-        record=Record(held_out=measured.held_out, learned=_learned(examples)),
-    )
-    others = prototypes(some.vectors, built_in, options.seed + 1)
-    head = replace(head, metrics={**head.metrics, **_forgetting(head, others, catalog, built_in)})
-    diverged = trial.diverged or final.diverged
-    return Trained(head, trial.history, len(held), int((~suspect).sum()), diverged)
-
-
-def _split(examples: Examples, options: TrainOptions) -> tuple[Ids, Ids]:
-    """Return which rows to train on, and which to hold out (only pictures themselves)."""
-    labels = examples.labels
-    share = min(options.validation, MOST_HELD_OUT / len(labels))
-    kept, held = stratified_split(labels.tolist(), share, options.seed)
-    return (
-        np.flatnonzero(np.isin(examples.image, kept)),
-        np.flatnonzero(np.isin(examples.image, held) & (examples.view == 0)),
-    )
-
-
-def _some(examples: Examples, rows: Ids, options: TrainOptions) -> Examples:
-    """Return these rows, or as many of them as a gate needs."""
-    labels = examples.row_labels[rows]
-    rows = rows[balanced_sample(labels, GATE_ROWS, GATE_ROWS_EACH, options.seed)]
-    if len(rows) == len(examples.row_labels):
-        return examples
-    return replace(
-        examples,
-        vectors=examples.vectors[rows],
-        image=examples.image[rows],
-        view=examples.view[rows],
-    )
-
-
-def _gate(
-    examples: Examples, background: Vectors, built_in: BuiltIn, start: Dense | None = None
-) -> Dense:
-    positives = examples.vectors
-    frozen = (
-        log_sum_exp(built_in.logits(positives)),
-        background_logits(background, built_in),
-    )
-    rows = Rows(positives.raw, examples.row_labels)
-    return fit_gate(rows, len(examples.categories), background.raw, frozen, start)
-
-
-def _head(
-    origin: Origin,
-    examples: Examples,
-    fitted: Fitted,
-    gate: Dense,
-    scale: float,
-    temperature: float = 1.0,
-    accept: float = MOST_ASKED,
-    metrics: dict[str, float] | None = None,
-) -> Head:
-    return Head(
-        name=origin.name,
-        categories=examples.categories,
-        backbone=origin.backbone,
-        fingerprint=origin.fingerprint,
-        layers=fitted.layers,
-        scale=scale,
-        temperature=temperature,
-        gate=gate,
-        accept=accept,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        metrics=metrics or {},
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """What pictures that the head has not seen are good for."""
-
-    temperature: float
-    accept: float
-    metrics: dict[str, float]
-    held_out: HeldOut | None = None
-
-
-def _measure(head: Head, examples: Examples, held: Ids, built_in: BuiltIn) -> _Measured:
-    vectors, labels = examples.vectors[held], examples.row_labels[held]
-    metrics = {"images": float(len(examples)), "validation_images": float(len(labels))}
-    if not len(labels):
-        return _Measured(1.0, MOST_ASKED, metrics | {"validation_accuracy": float("nan")})
-    logits: Floats = head.log_probabilities(vectors)
-    temperature = fit_temperature(logits, labels)
-    share = belonging(head, built_in, vectors)
-    accept = min(MOST_ASKED, float(np.quantile(share, REJECTED)))
-    paths = [examples.paths[place] for place in examples.image[held]] if examples.paths else []
-    among_all = Classifier(built_in, [head]).joint(vectors).probability.argmax(axis=1)
-    metrics |= {
-        "validation_accuracy": float((logits.argmax(axis=1) == labels).mean()),
-        "joint_accuracy": float((among_all - len(built_in.categories) == labels).mean()),
-        "calibration_error_before": expected_calibration_error(np.exp(logits), labels),
-        "calibration_error": expected_calibration_error(
-            softmax(logits / np.float32(temperature)), labels
-        ),
-    }
-    held_out = held_out_record(
-        examples.categories, logits, temperature, share < accept, labels, paths
-    )
-    return _Measured(temperature, accept, metrics, held_out)
-
-
-def _forgetting(
-    head: Head, stand_ins: Vectors, catalog: Vectors, built_in: BuiltIn
-) -> dict[str, float]:
-    """Return what the built-in categories lose of what they are sure of.
-
-    Stand-ins are made up like those that the gate was trained on, but are not the same. What
-    falls to the head of the catalog may rightly do so: nobody has said what these images show.
-    """
-    found: dict[str, float] = {}
-    for name, vectors in (("built_in", stand_ins), ("catalog", catalog)):
-        logits = built_in.logits(vectors)
-        sure = softmax(logits).max(axis=1) >= CONVINCING
-        if sure.any():
-            taken = head.joint_logits(vectors[sure]).max(axis=1) > logits[sure].max(axis=1)
-            found |= {
-                f"sure_of_{name}": float(sure.sum()),
-                f"taken_from_{name}": float(taken.mean()),
+        They are the same where the same options were selected.
+        """
+        measured, calibrating = [], []
+        for number, (split, own) in enumerate(zip(self._splits, of_splits, strict=True)):
+            gate = trial_gate(
+                self._examples,
+                split,
+                self._prototypes,
+                self._built_in,
+                self._limits.gate,
+                self._options.seed,
+            )
+            trials = {
+                options: self._trial(head, split, gate, options, number)
+                for options in dict.fromkeys((own, final))
             }
-    return found
+            measured.append(trials[own])
+            calibrating.append(trials[final])
+        return measured, calibrating
 
+    def _trial(
+        self, head: Head, split: Split, gate: Dense, options: TrainOptions, number: int
+    ) -> Trial:
+        scaled = options.scaled(len(self._examples.image))
+        progress = self._part(number)
+        return run_trial(head, self._examples, split, gate, self._built_in, scaled, progress)
 
-def _learned(examples: Examples) -> Learned | None:
-    if not examples.hashes:
-        return None
-    labels = examples.labels
-    return Learned.of(examples.hashes, labels, examples.views, examples.paths)
+    def _fit(
+        self, head: Head, trials: Sequence[Trial], options: TrainOptions
+    ) -> tuple[Head, Fitted]:
+        """Fit the final layers to all images, for the median of the trials' epochs."""
+        epochs = max(1, round(float(np.median([each.fitted.epochs for each in trials]))))
+        typical = min(trials, key=lambda each: abs(each.fitted.epochs - epochs))
+        options = options.scaled(len(self._examples.image))
+        fitted = fit_layers(
+            layer_rows(self._examples),
+            len(head.categories),
+            options,
+            epochs=epochs,
+            progress=self._part(len(trials)),
+        )
+        head = replace(
+            head,
+            layers=fitted.layers,
+            activation=options.activation,
+            history=tuple(typical.fitted.history),
+        )
+        return head, fitted
+
+    def _calibrate(self, head: Head, trials: Sequence[Trial]) -> Head:
+        """Give the head the temperature and threshold that all validation answers ask for."""
+        labels = [self._examples.labels[each.split.validation] for each in trials]
+        temperature, accept = calibrate(
+            np.concatenate([each.log_probability for each in trials]),
+            np.concatenate(labels),
+            np.concatenate([each.share for each in trials]),
+        )
+        return replace(head, temperature=temperature, accept=accept)
+
+    def _fit_gate(self, head: Head, start: Dense) -> tuple[Head, int]:
+        """Fit the final gate to all images; return how much of the catalog served, too.
+
+        Parameters
+        ----------
+        start
+            A gate of the same categories that was fitted against prototypes alone.
+        """
+        examples, seed = self._examples, self._options.seed
+        everything = np.arange(len(examples))
+        rows = gate_rows(examples, everything, self._limits.gate, seed)
+        positives = examples.vectors[rows]
+        suspect = suspects(self._background, positives, start, self._built_in)
+        background = Vectors.concatenate(
+            [self._prototypes.draw(positives, seed), self._background[~suspect]]
+        )
+        gate = gate_of(examples, rows, background, self._built_in, start)
+        return replace(head, gate=gate), int((~suspect).sum())
+
+    def _forgetting(self, head: Head) -> dict[str, float]:
+        examples, seed = self._examples, self._options.seed
+        rows = gate_rows(examples, np.arange(len(examples)), self._limits.gate, seed)
+        others = self._prototypes.draw(examples.vectors[rows], seed + 1)
+        return forgetting(head, others, self._background_test, self._built_in)
+
+    def _learned(self) -> Learned:
+        examples = self._examples
+        return Learned.of(examples.hashes, examples.labels, examples.views, examples.paths)
+
+    def _part(self, number: int) -> Progress:
+        """Return what tells the progress of one fit of all."""
+        parts = len(self._splits) + 1
+
+        def tell(done: int, total: int) -> None:
+            self._progress(number * total + done, parts * total)
+
+        return tell

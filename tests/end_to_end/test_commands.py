@@ -60,6 +60,8 @@ SHAPES: dict[str, Any] = {
         "categories": [str],
         "images": int,
         "validation_accuracy": float,
+        "test_images": int,
+        "folds": int,
         "seconds": {"embed": float, "fit": float},
     },
     "evaluate P --head furniture --store S": {
@@ -79,7 +81,9 @@ SHAPES: dict[str, Any] = {
         "metrics": dict,
         "settings": dict,
         "learned": {"bed": int},
-        "held_out": int,
+        "test_images": int,
+        "folds": int,
+        "honest": bool,
         "unknown": int,
         "per_category": {"bed": {"images": int, "precision": float, "recall": float}},
         "confusion": [[int]],
@@ -248,7 +252,7 @@ def test_a_head_is_reported_in_a_table_and_on_a_page(
     assert done.returncode == 0
     assert done.stderr.decode() == f"wrote {page}\n"
     heading, *rows, last = done.stdout.decode().splitlines()
-    assert heading.split() == ["category", "learned", "held", "out", "precision", "recall"]
+    assert heading.split() == ["category", "learned", "tested", "precision", "recall"]
     assert [row.split()[:2] for row in rows] == [
         [name, "12"] for name in ("bed", "chair", "lamp", "sofa", "table")
     ]

@@ -38,7 +38,7 @@ from pathlib import Path
 from engine import Config, Engine
 from engine.testing import FakeEmbedder, FakeRuntime
 from tests.support.crash import Commits, committed, wait_for
-import engine.ingest.indexer, engine.learning.train, engine.heads.registry
+import engine.ingest.indexer, engine.learning.train, engine.heads.file
 import index.catalog.catalog, index.sync
 
 batch, seconds = int(sys.argv[1]), float(sys.argv[2])

@@ -12,7 +12,7 @@ import pytest
 from cli.pages.report import summary, write_report_page
 from engine import Config, Engine
 from engine.errors import EngineError
-from engine.learning.results import HeadReport, HeldOutImage
+from engine.learning.results import AnsweredImage, HeadReport
 from engine.results import Prediction
 from engine.testing import FakeEmbedder
 from tests.support.page import Page, read_page
@@ -67,7 +67,7 @@ def test_names_are_text_whatever_they_look_like(report: HeadReport, tmp_path: Pa
     assert NASTY.replace("/", "∕") in read(report, tmp_path).text
 
 
-def test_held_out_images_are_shown_with_their_bars(report: HeadReport, tmp_path: Path) -> None:
+def test_test_images_are_shown_with_their_bars(report: HeadReport, tmp_path: Path) -> None:
     page = read(report, tmp_path)
     photos = [each for each in page.images if each.startswith("data:image/jpeg")]
     assert len(photos) == len(report.shown) + len(report.mistakes) > 0
@@ -89,9 +89,9 @@ def test_precision_and_recall_of_each_category_are_told(report: HeadReport, tmp_
 def test_the_threshold_and_what_it_rejects_are_explained(
     report: HeadReport, tmp_path: Path
 ) -> None:
-    page = read(replace(report, accept=0.125, held_out=10, unknown=3), tmp_path)
+    page = read(replace(report, accept=0.125, test_images=10, unknown=3), tmp_path)
     assert "less than 12.5 % of the probability" in page.text
-    assert "Rejected so: 3 of 10 held-out pictures (30.0 %)" in page.text
+    assert "Rejected so: 3 of 10 test pictures (30.0 %)" in page.text
 
 
 def test_what_may_be_forgotten_is_told(report: HeadReport, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_every_setting_and_version_is_on_the_page(report: HeadReport, tmp_path: 
 
 
 def test_mistakes_say_what_was_said_and_what_it_is(report: HeadReport, tmp_path: Path) -> None:
-    wrong = HeldOutImage("/gone/a.jpg", "sofa", [Prediction("bed", 0.93, "furniture")])
+    wrong = AnsweredImage("/gone/a.jpg", "sofa", [Prediction("bed", 0.93, "furniture")])
     page = read(replace(report, mistakes=[wrong]), tmp_path)
     assert "bed  93 %" in page.text
     assert "it is: sofa" in page.text
@@ -133,7 +133,7 @@ def test_a_head_of_an_older_release_gets_a_page_that_says_what_is_missing(
         per_category={},
         shown=[],
         data="",
-        held_out=0,
+        test_images=0,
         unknown=0,
         missing=["answers, which heads of older releases do not hold"],
     )
@@ -161,12 +161,23 @@ def test_a_head_with_one_category_gets_a_page(
 
 
 def test_the_summary_counts_and_measures(report: HeadReport) -> None:
-    metrics = {"images": 1200.0, "validation_images": 240.0, "validation_accuracy": 0.925}
-    told = summary(replace(report, metrics=metrics, missing=[]))
+    metrics = {"images": 1200.0, "test_images": 240.0, "validation_accuracy": 0.925}
+    told = summary(replace(report, metrics=metrics, folds=1, missing=[]))
     assert told == (
-        "3 categories learned from 1,200 pictures. "
-        "Of 240 held-out pictures its likeliest category is right for 92.5 %."
+        "3 categories learned from 1,200 pictures. Of 240 test pictures, which had served for "
+        "nothing else, its likeliest category is right for 92.5 %."
     )
+    crossed = summary(replace(report, metrics=metrics, folds=5, missing=[]))
+    assert "each answered by one of 5 trials that had not seen it" in crossed
+
+
+def test_figures_of_an_older_release_are_called_too_good(
+    report: HeadReport, tmp_path: Path
+) -> None:
+    metrics = {"images": 1200.0, "validation_images": 240.0, "validation_accuracy": 0.925}
+    page = read(replace(report, metrics=metrics, honest=False), tmp_path)
+    assert "Of 240 test pictures, which had also stopped the training" in page.text
+    assert "the figures are too good" in page.text
 
 
 def test_a_page_that_cannot_be_written_is_an_error(report: HeadReport, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.heads.background import background_logits, neutral_middle, prototypes, suspects
+from engine.heads.background import Prototypes, background_logits, suspects
 from engine.heads.classifier import BuiltIn
 from engine.heads.head import Dense
 from engine.heads.numerics import softmax
@@ -22,7 +22,7 @@ def gate_of(bias: float) -> Dense:
 @pytest.fixture(scope="module")
 def made_up(drawn_vectors: Vectors, imagenet: BuiltIn) -> Vectors:
     """Prototypes around the drawn beds."""
-    return prototypes(drawn_vectors[BED], imagenet, 0)
+    return Prototypes(imagenet).draw(drawn_vectors[BED], 0)
 
 
 def test_there_are_two_prototypes_of_every_built_in_category(made_up: Vectors) -> None:
@@ -46,14 +46,14 @@ def test_prototypes_of_embeddings_that_may_be_negative_are_not_cut_off(
     drawn_vectors: Vectors, imagenet: BuiltIn
 ) -> None:
     shifted = Vectors.of(drawn_vectors.raw - 0.5)
-    assert prototypes(shifted, imagenet, 0).unit.min() < 0
+    assert Prototypes(imagenet).draw(shifted, 0).unit.min() < 0
 
 
 def test_the_same_seed_gives_the_same_prototypes(
     made_up: Vectors, drawn_vectors: Vectors, imagenet: BuiltIn
 ) -> None:
-    again = prototypes(drawn_vectors[BED], imagenet, 0)
-    other = prototypes(drawn_vectors[BED], imagenet, 1)
+    again = Prototypes(imagenet).draw(drawn_vectors[BED], 0)
+    other = Prototypes(imagenet).draw(drawn_vectors[BED], 1)
     assert np.array_equal(made_up.unit, again.unit)
     assert not np.array_equal(made_up.unit, other.unit)
 
@@ -62,7 +62,7 @@ def test_the_neutral_middle_shows_less_of_anything_than_the_images_do(
     drawn_vectors: Vectors, imagenet: BuiltIn
 ) -> None:
     beds = drawn_vectors[BED]
-    middle = Vectors.of(neutral_middle(beds, imagenet)[None])
+    middle = Vectors.of(Prototypes(imagenet).middle(beds)[None])
     mean = Vectors.of(beds.raw.mean(axis=0, keepdims=True))
     surest = softmax(imagenet.logits(middle)).max()
     assert surest < 0.02 < softmax(imagenet.logits(mean)).max()
@@ -96,12 +96,12 @@ def test_a_training_images_own_mirrored_copy_does_not_set_the_limit(
 
 
 def test_suspects_are_the_same_whatever_is_compared_at_a_time(
-    drawn_vectors: Vectors, imagenet: BuiltIn, monkeypatch: pytest.MonkeyPatch
+    drawn_vectors: Vectors, imagenet: BuiltIn
 ) -> None:
     beds, all_of_them = drawn_vectors[BED], Vectors.concatenate([drawn_vectors, drawn_vectors])
     whole = suspects(all_of_them, beds, gate_of(-100), imagenet)
-    monkeypatch.setattr("engine.heads.background.BLOCK", 5)
-    assert np.array_equal(suspects(all_of_them, beds, gate_of(-100), imagenet), whole)
+    parts = suspects(all_of_them, beds, gate_of(-100), imagenet, block=5)
+    assert np.array_equal(parts, whole)
     assert 0 < whole.sum() < len(whole)
 
 

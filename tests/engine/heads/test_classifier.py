@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.heads.classifier import BUILT_IN, BuiltIn, Classifier, belonging
-from engine.heads.head import Dense, Head
+from engine.heads.classifier import BuiltIn, Classifier, belonging, check_known, distribution
+from engine.heads.head import ALL, BUILT_IN, Dense, Head
 from index.records import Floats, Vectors
 
 MakeHead = Callable[..., Head]
@@ -92,12 +92,10 @@ def test_the_best_in_blocks_are_the_best_at_once(
     small_built_in: BuiltIn,
     heads: list[Head],
     make_vectors: MakeVectors,
-    monkeypatch: pytest.MonkeyPatch,
     count: int,
 ) -> None:
-    monkeypatch.setattr("engine.heads.classifier.BLOCK", 3)
     classifier, vectors = Classifier(small_built_in, heads), make_vectors(count, 5)
-    blocks, whole = classifier.best(vectors), classifier.joint(vectors).best()
+    blocks, whole = classifier.best(vectors, block=3), classifier.joint(vectors).best()
     assert np.array_equal(blocks.choice, whole.choice)
     np.testing.assert_allclose(blocks.probability, whole.probability, atol=1e-6)
     assert np.array_equal(blocks.unknown, whole.unknown)
@@ -209,3 +207,20 @@ def test_the_embedded_backbone_has_a_thousand_categories_with_their_names(
     assert imagenet.layer.weight.shape == (1000, 1280)
     assert len(imagenet.categories) == 1000
     assert imagenet.categories[831] == "studio couch"
+
+
+@pytest.mark.parametrize("name", [None, ALL, BUILT_IN, "furniture"])
+def test_heads_and_what_stands_for_them_are_known(make_head: MakeHead, name: str | None) -> None:
+    check_known([make_head()], name)
+
+
+def test_a_name_chooses_who_answers(
+    make_head: MakeHead, small_built_in: BuiltIn, make_vectors: Callable[[int, int], Vectors]
+) -> None:
+    heads, vectors = [make_head(1, name="one"), make_head(2, name="two")], make_vectors(2, 1)
+    sources = {
+        name: {source for source, _ in distribution(small_built_in, heads, name, vectors).names}
+        for name in (None, ALL, BUILT_IN, "two")
+    }
+    everyone = {BUILT_IN, "one", "two"}
+    assert sources == {None: everyone, ALL: everyone, BUILT_IN: {BUILT_IN}, "two": {"two"}}

@@ -103,17 +103,19 @@ def test_a_head_file_of_the_first_release_still_gives_the_same_answers() -> None
 def test_a_head_file_of_format_2_still_loads_whole() -> None:
     head = head_from_bytes(GOLDEN_2.read_bytes(), GOLDEN_2.name)
     record = head.record
-    assert record is not None and record.held_out is not None and record.learned is not None
+    assert record is not None and record.answers is not None and record.learned is not None
     assert (head.activation, len(head.layers), len(head.history)) == ("gelu", 3, 2)
     assert (record.data, record.settings["hidden"]) == ("/photos", [5, 4])
-    assert record.held_out.answers.tolist() == [1, 1, 1, 1, 0, -1]
-    assert [each.path[8:] for each in record.held_out.mistakes] == [
+    assert record.answers.answers.tolist() == [1, 1, 1, 1, 0, -1]
+    assert [each.path[8:] for each in record.answers.mistakes] == [
         "2.jpg",
         "3.jpg",
         "4.jpg",
         "0.jpg",
     ]
     assert record.learned.hexadecimal() == ["ab" * 32, "01" * 32, "ff" * 32]
+    # Its answers are on images that had also stopped the training and calibrated it.
+    assert record.version == 1
 
 
 def test_a_head_file_of_format_2_still_gives_the_same_answers() -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.errors import TrainingError
 from engine.heads.epochs import validate
@@ -18,7 +15,6 @@ from engine.heads.head import Dense
 from engine.heads.numerics import ACTIVATIONS
 from engine.heads.options import MANY, TrainOptions
 from engine.heads.rows import Rows
-from engine.heads.sampling import stratified_split
 from index.records import Floats, Ids
 
 QUICK = TrainOptions(epochs=8, lr=0.02, weight_decay=0.0)
@@ -44,35 +40,6 @@ def same(one: Fitted, other: Fitted) -> bool:
         np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
         for a, b in zip(one.layers, other.layers, strict=True)
     )
-
-
-@given(
-    labels=st.lists(st.integers(0, 5), min_size=1, max_size=80),
-    share=st.floats(0, 1),
-    seed=st.integers(0, 1000),
-)
-def test_a_split_loses_nothing_and_has_every_category_on_both_sides(
-    labels: list[int], share: float, seed: int
-) -> None:
-    kept, held = stratified_split(labels, share, seed)
-    assert sorted([*kept.tolist(), *held.tolist()]) == list(range(len(labels)))
-    kept_labels = Counter(labels[place] for place in kept)
-    held_labels = Counter(labels[place] for place in held)
-    for category, count in Counter(labels).items():
-        assert kept_labels[category] >= 1
-        assert (held_labels[category] >= 1) == (count > 1)
-
-
-def test_a_split_holds_out_the_share_of_each_category() -> None:
-    labels = [0] * 50 + [1] * 20 + [2] * 5
-    _, held = stratified_split(labels, 0.2, 0)
-    assert Counter(labels[place] for place in held) == {0: 10, 1: 4, 2: 1}
-
-
-def test_a_split_depends_on_the_seed_alone() -> None:
-    one, again, other = (stratified_split([0] * 40, 0.2, seed)[1] for seed in (1, 1, 2))
-    assert np.array_equal(one, again)
-    assert not np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("hidden", [(), (16,)])

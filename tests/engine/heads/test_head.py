@@ -1,4 +1,4 @@
-"""What a head computes, against torch."""
+"""What a head computes, against torch; and what it may be called."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from engine.errors import HeadMismatchError
-from engine.heads.head import Head, layer_sizes
+from engine.errors import HeadMismatchError, UnknownHeadError, UsageError
+from engine.heads.head import Head, check_name, find_head, head_info, layer_sizes
 from index.records import Vectors
 
 MakeHead = Callable[..., Head]
@@ -84,3 +84,38 @@ def test_a_head_of_another_backbone_is_refused_by_both_names(make_head: MakeHead
 
 def test_layer_sizes_run_from_input_to_output(make_head: MakeHead) -> None:
     assert layer_sizes(make_head(hidden=(8, 5)).layers) == [12, 8, 5, 3]
+
+
+@pytest.mark.parametrize("name", ["furniture", "Möbel 2024", "a", "v1.2_b-c", "x" * 100, "家具"])
+def test_ordinary_names_are_taken(name: str) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize("name", ["all", "imagenet", "unknown"])
+def test_names_of_the_engines_own_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="belongs to the engine"):
+        check_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", ".hidden", "-x", "a/b", "a\\b", "a\nb", "a\n", "a\0", "x" * 101, "../up"]
+)
+def test_what_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="no name for a head"):
+        check_name(name)
+
+
+def test_an_unknown_head_is_answered_with_those_there_are(make_head: MakeHead) -> None:
+    with pytest.raises(UnknownHeadError, match=r"chairs: .* The catalog has furniture;"):
+        find_head([make_head()], "chairs")
+
+
+def test_an_unknown_head_among_none_is_answered_with_how_to_make_one() -> None:
+    with pytest.raises(UnknownHeadError, match=r"none yet; `engine train FOLDER --head chairs`"):
+        find_head([], "chairs")
+
+
+def test_a_list_of_heads_shows_what_each_is(make_head: MakeHead) -> None:
+    info = head_info(make_head(hidden=(8,)))
+    assert (info.name, info.layers, info.images) == ("furniture", [12, 8, 3], 30)
+    assert info.validation_accuracy == 0.9

@@ -1,3 +1,5 @@
+"""How a head came to be, as part of its file."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,8 +11,16 @@ import pytest
 from engine.errors import HeadFormatError
 from engine.heads.file import head_from_bytes, head_to_bytes
 from engine.heads.head import Head
-from engine.heads.numerics import log_softmax
-from engine.heads.record import TOP, UNKNOWN, Learned, Record, held_out_record, versions
+from engine.heads.record import (
+    AnsweredImage,
+    Answers,
+    Learned,
+    Record,
+    record_from,
+    record_header,
+    record_tensors,
+    versions,
+)
 
 PATHS = ("/photos/0.jpg", "/photos/a\n😀.jpg", "/photos/\udcff.jpg")
 HASHES = ["ab" * 32, "0" * 64, "f0" * 32]
@@ -19,17 +29,13 @@ HASHES = ["ab" * 32, "0" * 64, "f0" * 32]
 @pytest.fixture
 def record() -> Record:
     rng = np.random.default_rng(0)
-    log_p = log_softmax(rng.normal(size=(40, 3)).astype(np.float32))
-    held = held_out_record(
-        ("bed", "chair", "sofa"),
-        log_p,
-        1.5,
-        rng.random(40) < 0.1,
-        rng.integers(0, 3, 40),
-        [f"/photos/{n}.jpg" for n in range(40)],
+    confidence = rng.uniform(0.3, 1, (2, 40)).astype(np.float32)
+    told = AnsweredImage("/photos/1.jpg", "bed", (("sofa", 0.75), ("bed", 0.25)))
+    answers = Answers(
+        rng.integers(0, 3, 40), rng.integers(-1, 3, 40), *confidence, (told,), (told, told)
     )
     learned = Learned.of(HASHES, np.array([0, 1, 2]), ("original", "mirror"), PATHS)
-    return Record("/photos", {"lr": 0.1}, versions(), {"fit": 1.0}, held, learned)
+    return Record("/photos", {"lr": 0.1}, versions(), {"fit": 1.0}, answers, learned, folds=5)
 
 
 def test_a_record_comes_back_from_the_file_as_it_was(
@@ -39,36 +45,15 @@ def test_a_record_comes_back_from_the_file_as_it_was(
 
     read = head_from_bytes(head_to_bytes(head), "x").record
 
-    assert read is not None and read.held_out is not None and record.held_out is not None
+    assert read is not None and read.answers is not None and record.answers is not None
     assert (read.data, read.settings, read.versions) == ("/photos", {"lr": 0.1}, versions())
-    assert read.held_out.mistakes == record.held_out.mistakes
-    assert read.held_out.shown == record.held_out.shown
+    assert read.answers.mistakes == record.answers.mistakes
+    assert read.answers.shown == record.answers.shown
     for name in ("labels", "answers", "confidence", "raw_confidence"):
-        assert np.array_equal(getattr(read.held_out, name), getattr(record.held_out, name))
+        assert np.array_equal(getattr(read.answers, name), getattr(record.answers, name))
     assert read.learned is not None
     assert read.learned.hexadecimal() == HASHES
     assert read.learned.paths == PATHS
-
-
-def test_the_surest_mistakes_come_first_and_name_at_most_five_categories(record: Record) -> None:
-    assert record.held_out is not None
-    tops = [each.top for each in record.held_out.mistakes]
-
-    assert all(
-        top[0][0] != each.label for top, each in zip(tops, record.held_out.mistakes, strict=True)
-    )
-    assert [top[0][1] for top in tops] == sorted((top[0][1] for top in tops), reverse=True)
-    assert all(len(top) <= TOP for top in tops)
-
-
-def test_what_was_rejected_has_no_answer_and_is_no_mistake() -> None:
-    log_p = log_softmax(np.array([[5, 0], [0, 5], [0, 5]], np.float32))
-    rejected = np.array([False, False, True])
-
-    held = held_out_record(("bed", "sofa"), log_p, 1.0, rejected, np.array([0, 0, 0]), list("abc"))
-
-    assert held.answers.tolist() == [0, 1, UNKNOWN]
-    assert [each.path for each in held.mistakes] == ["b"]
 
 
 def test_a_record_that_does_not_fit_its_head_is_refused(
@@ -80,18 +65,24 @@ def test_a_record_that_does_not_fit_its_head_is_refused(
         head_from_bytes(head_to_bytes(head), "x")
 
 
-def test_images_whose_place_is_not_known_count_but_are_not_shown() -> None:
-    log_p = log_softmax(np.array([[0, 5], [0, 5], [5, 0]], np.float32))
-    right = np.array([False, False, False])
-
-    held = held_out_record(("a", "b"), log_p, 1.0, right, np.array([0, 0, 0]), ["", "x.jpg", ""])
-
-    assert held.answers.tolist() == [1, 1, 0]
-    assert [each.path for each in (*held.mistakes, *held.shown)] == ["x.jpg", "x.jpg"]
-    none = held_out_record(("a", "b"), log_p, 1.0, right, np.array([0, 0, 0]), [])
-    assert (none.mistakes, none.shown) == ((), ())
+def test_the_paths_of_very_many_images_are_not_stored() -> None:
+    assert Learned.of(HASHES, np.array([0, 1, 2]), (), PATHS, most_paths=2).paths == ()
 
 
-def test_the_places_of_very_many_images_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.heads.record.MOST_PATHS", 2)
-    assert Learned.of(HASHES, np.array([0, 1, 2]), (), PATHS).paths == ()
+def test_a_record_of_an_older_release_says_so_though_it_knows_nothing_of_versions(
+    record: Record,
+) -> None:
+    header = {
+        name: value
+        for name, value in record_header(record).items()
+        if name not in ("version", "folds")
+    }
+    old = record_from(header, record_tensors(record), 3)
+    assert (old.version, old.folds) == (1, 1)
+    assert "version" not in record_header(old)
+
+
+def test_a_record_says_how_its_answers_were_made(record: Record) -> None:
+    header = record_header(record)
+    back = record_from(header, record_tensors(record), 3)
+    assert (back.version, back.folds, back.imported) == (2, 5, False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from sklearn.metrics import precision_score, recall_score
 from engine import Engine
 from engine.errors import UnknownHeadError
 from engine.heads.head import Dense, Head
-from engine.heads.numerics import log_softmax, softmax
-from engine.heads.record import HeldOut, Learned, Record, ShownImage, held_out_record
-from engine.heads.temperature import expected_calibration_error
+from engine.heads.numerics import softmax
+from engine.heads.record import AnsweredImage, Answers, Learned, Record
+from engine.learning.measure import answers_on
+from engine.learning.metrics import calibration_error
 from engine.learning.report import head_report
 
 CATEGORIES = ("bed", "chair", "sofa")
@@ -41,84 +43,82 @@ def make_head(record: Record | None, categories: tuple[str, ...] = CATEGORIES) -
     )
 
 
-def held_out(
+def answered(
     labels: list[int], answers: list[int], confidence: list[float] | None = None
-) -> HeldOut:
+) -> Answers:
     """Return answers, all of them sure unless it is said otherwise."""
     sure = np.array(confidence or [0.95] * len(labels), np.float32)
-    return HeldOut(np.array(labels), np.array(answers), sure, sure)
+    return Answers(np.array(labels), np.array(answers), sure, sure)
 
 
 @pytest.fixture
-def trial() -> tuple[HeldOut, np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
-    """Answers at random for 200 pictures, and the logits they come from."""
+def sample() -> Answers:
+    """Answers at random for 200 images."""
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 3, 200)
     logits = rng.normal(0, 1.5, (200, 3)).astype(np.float32)
     logits[np.arange(200), labels] += 1.5
-    log_p = log_softmax(logits)
     rejected = rng.random(200) < 0.1
     paths = [f"/photos/{number}.jpg" for number in range(200)]
-    return held_out_record(CATEGORIES, log_p, 1.5, rejected, labels, paths), log_p
+    probability = softmax(logits / np.float32(1.5))
+    confidence = softmax(logits).max(axis=1)
+    return answers_on(CATEGORIES, probability, confidence, rejected, labels, paths)
 
 
-def test_precision_and_recall_are_those_of_scikit_learn(trial: tuple[HeldOut, object]) -> None:
-    held = trial[0]
-    found = head_report(make_head(Record(held_out=held))).per_category
+def test_precision_and_recall_are_those_of_scikit_learn(sample: Answers) -> None:
+    found = head_report(make_head(Record(answers=sample))).per_category
     settings = {"labels": [0, 1, 2], "average": None}
-    precision = precision_score(held.labels, held.answers, **settings)
-    recall = recall_score(held.labels, held.answers, **settings)
+    precision = precision_score(sample.labels, sample.answers, **settings)
+    recall = recall_score(sample.labels, sample.answers, **settings)
     assert [each.precision for each in found.values()] == pytest.approx(precision.tolist())
     assert [each.recall for each in found.values()] == pytest.approx(recall.tolist())
-    assert [each.images for each in found.values()] == np.bincount(held.labels).tolist()
+    assert [each.images for each in found.values()] == np.bincount(sample.labels).tolist()
 
 
 def test_the_confusion_counts_each_pair_and_unknown_in_the_last_column(
-    trial: tuple[HeldOut, object],
+    sample: Answers,
 ) -> None:
-    held = trial[0]
-    report = head_report(make_head(Record(held_out=held)))
-    pairs = Counter(zip(held.labels.tolist(), held.answers.tolist(), strict=True))
+    report = head_report(make_head(Record(answers=sample)))
+    pairs = Counter(zip(sample.labels.tolist(), sample.answers.tolist(), strict=True))
     for label, row in enumerate(report.confusion):
         assert row == [pairs[label, answer] for answer in (0, 1, 2, -1)]
     assert report.unknown == sum(row[-1] for row in report.confusion) > 0
-    assert report.held_out == 200
+    assert report.test_images == 200
 
 
-def test_the_bins_make_up_the_expected_calibration_error() -> None:
-    rng = np.random.default_rng(1)
-    labels = rng.integers(0, 3, 300)
-    log_p = log_softmax(rng.normal(0, 2, (300, 3)).astype(np.float32))
-    none = np.zeros(300, np.bool_)
-    held = held_out_record(CATEGORIES, log_p, 2.0, none, labels, [])
-    report = head_report(make_head(Record(held_out=held)))
-    for bins, temperature in ((report.calibration_before, 1.0), (report.calibration_after, 2.0)):
-        error = sum(
-            each.images / 300 * abs(each.confidence - each.accuracy) for each in bins if each.images
-        )
-        probability = softmax(log_p / np.float32(temperature))
-        assert error == pytest.approx(expected_calibration_error(probability, labels), abs=1e-6)
-        assert all(each.low - 1e-6 <= each.confidence <= each.high for each in bins if each.images)
+def test_the_bins_are_of_confidence_without_the_temperature_and_with_it(sample: Answers) -> None:
+    report = head_report(make_head(Record(answers=sample)))
+    known = sample.answers != -1
+    right = sample.answers[known] == sample.labels[known]
+    for bins, confidence in (
+        (report.calibration_before, sample.raw_confidence[known]),
+        (report.calibration_after, sample.confidence[known]),
+    ):
+        assert sum(each.images for each in bins) == known.sum()
+        mean = sum(each.images * each.confidence for each in bins if each.images) / known.sum()
+        share = sum(each.images * each.accuracy for each in bins if each.images) / known.sum()
+        assert (mean, share) == pytest.approx((confidence.mean(), right.mean()), abs=1e-6)
+        assert 0 < calibration_error(bins) < 0.2
 
 
 def test_images_taken_for_unknown_are_in_no_bin() -> None:
-    report = head_report(make_head(Record(held_out=held_out([0, 1, 2], [0, -1, 1]))))
+    report = head_report(make_head(Record(answers=answered([0, 1, 2], [0, -1, 1]))))
     assert sum(each.images for each in report.calibration_after) == 2
 
 
 def test_full_confidence_is_in_the_last_bin() -> None:
-    report = head_report(make_head(Record(held_out=held_out([0], [0], [1.0]))))
+    report = head_report(make_head(Record(answers=answered([0], [0], [1.0]))))
     assert [each.images for each in report.calibration_after] == [0] * 9 + [1]
 
 
 def test_a_confidence_that_is_no_number_is_in_no_bin() -> None:
-    held = held_out([0, 1], [0, 1], [float("nan"), 0.5])
-    report = head_report(make_head(Record(held_out=held)))
+    sample = answered([0, 1], [0, 1], [float("nan"), 0.5])
+    report = head_report(make_head(Record(answers=sample)))
     assert sum(each.images for each in report.calibration_after) == 1
 
 
 def test_a_category_that_was_never_the_answer_has_no_precision() -> None:
-    report = head_report(make_head(Record(held_out=held_out([0, 1, 1], [0, 0, 0]))))
+    report = head_report(make_head(Record(answers=answered([0, 1, 1], [0, 0, 0]))))
     assert report.per_category["bed"].precision == pytest.approx(1 / 3)
     assert math.isnan(report.per_category["chair"].precision)
     assert report.per_category["chair"].recall == 0.0
@@ -126,14 +126,14 @@ def test_a_category_that_was_never_the_answer_has_no_precision() -> None:
 
 
 def test_a_category_called_unknown_is_not_mixed_up_with_being_unknown() -> None:
-    head = make_head(Record(held_out=held_out([1, 1], [1, -1])), ("bed", "unknown"))
+    head = make_head(Record(answers=answered([1, 1], [1, -1])), ("bed", "unknown"))
     report = head_report(head)
     assert report.confusion == [[0, 0, 0], [0, 1, 1]]
     assert report.per_category["unknown"].recall == 0.5
 
 
 def test_a_single_category_is_reported() -> None:
-    report = head_report(make_head(Record(held_out=held_out([0, 0], [0, -1])), ("bed",)))
+    report = head_report(make_head(Record(answers=answered([0, 0], [0, -1])), ("bed",)))
     assert report.confusion == [[1, 1]]
     assert report.per_category["bed"].precision == 1.0
     assert report.per_category["bed"].recall == 0.5
@@ -146,11 +146,11 @@ def test_images_learned_from_are_counted_by_category() -> None:
 
 
 def test_mistakes_and_shown_images_name_what_was_likeliest() -> None:
-    shown = ShownImage("/a.jpg", "bed", (("sofa", 0.8), ("bed", 0.2)))
-    held = HeldOut(
+    shown = AnsweredImage("/a.jpg", "bed", (("sofa", 0.8), ("bed", 0.2)))
+    sample = Answers(
         np.array([0]), np.array([2]), np.ones(1, np.float32), np.ones(1, np.float32), (shown,)
     )
-    [mistake] = head_report(make_head(Record(held_out=held))).mistakes
+    [mistake] = head_report(make_head(Record(answers=sample))).mistakes
     assert (mistake.path, mistake.label) == ("/a.jpg", "bed")
     assert [(each.category, each.probability) for each in mistake.predictions] == [
         ("sofa", 0.8),
@@ -162,14 +162,28 @@ def test_a_head_without_a_record_reports_what_it_has_and_names_what_is_missing()
     report = head_report(make_head(None))
     assert report.metrics == {"images": 30.0, "validation_accuracy": 0.9}
     assert len(report.history) == 1
-    assert (report.held_out, report.per_category, report.confusion) == (0, {}, [])
+    assert (report.test_images, report.per_category, report.confusion) == (0, {}, [])
     assert "older releases" in " ".join(report.missing)
 
 
-def test_a_head_that_held_nothing_out_says_so() -> None:
+def test_a_head_with_no_image_to_test_says_so() -> None:
     missing = " ".join(head_report(make_head(Record())).missing)
-    assert "none were held out" in missing
+    assert "none to spare" in missing
     assert "older releases" not in missing
+
+
+def test_a_head_of_an_older_release_is_not_called_honest(sample: Answers) -> None:
+    assert not head_report(make_head(None)).honest
+    assert not head_report(make_head(Record(answers=sample, version=1))).honest
+    report = head_report(make_head(Record(answers=sample, folds=5)))
+    assert (report.honest, report.folds) == (True, 5)
+
+
+def test_an_imported_head_shows_no_images_and_says_why(sample: Answers) -> None:
+    blank = replace(sample, mistakes=(), shown=())
+    report = head_report(make_head(Record(answers=blank, imported=True)))
+    assert (report.mistakes, report.shown, report.test_images) == ([], [], 200)
+    assert "the head was imported" in " ".join(report.missing)
 
 
 def test_a_head_that_is_not_there_is_refused(fake_engine: Engine, drawn: object) -> None:

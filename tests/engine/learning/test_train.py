@@ -13,6 +13,9 @@ import pytest
 from engine import Config, Engine, Reporter, TrainOptions, UsageError
 from engine.errors import StoreNotFoundError, TrainingError
 from engine.heads.file import head_from_bytes, head_to_bytes
+from engine.learning.collect import collect, collect_labelled
+from engine.learning.examples import Examples
+from engine.learning.train import background_of
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.records import HeadRow, PredictedCategory
@@ -78,7 +81,7 @@ def agree(one: Said, other: Said) -> None:
 def test_a_folder_is_learned_category_by_category(old: Path, fake_engine: Engine) -> None:
     report = fake_engine.train(old, head="rooms", options=QUICK)
     assert (report.head, report.categories) == ("rooms", ("bed", "chair", "lamp"))
-    assert (report.images, report.embedded, report.validation_images) == (12, 12, 3)
+    assert (report.images, report.embedded, report.test_images, report.folds) == (12, 12, 12, 4)
     assert (len(report.history), report.skipped) == (4, [])
     assert [head.name for head in list(fake_engine.heads)] == ["rooms"]
 
@@ -115,26 +118,37 @@ def test_the_labels_of_the_catalog_can_be_learned_without_a_file_in_sight(
     assert (report.categories, report.images, report.embedded) == (("bed", "chair", "lamp"), 12, 0)
 
 
-def test_images_without_a_label_are_background(
-    old: Path, fake_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.learning.train_head.suspects", lambda catalog, *_: catalog.norm < 0)
+def background(engine: Engine, examples: Examples) -> int:
+    """Return how many images of the catalog stand for what is none of the categories."""
+    with Catalog.open(engine.config.store.catalog) as catalog:
+        return len(background_of(catalog, examples, 100, 0))
+
+
+def test_images_without_a_label_are_background(old: Path, fake_engine: Engine) -> None:
     fake_engine.index([old / "bed", old / "chair"], label="parent")
     fake_engine.index([old / "lamp"])
-    report = fake_engine.train(head="rooms", from_labels=True, options=QUICK)
-    assert (report.images, report.background) == (8, 4)
+    with Catalog.open(fake_engine.config.store.catalog) as catalog:
+        examples = collect_labelled(catalog)
+    assert (len(examples), background(fake_engine, examples)) == (8, 4)
 
 
 def test_images_labelled_with_a_new_category_are_no_background(
-    old: Path, fake_engine: Engine, monkeypatch: pytest.MonkeyPatch
+    old: Path, fake_engine: Engine
 ) -> None:
-    monkeypatch.setattr("engine.learning.train_head.suspects", lambda catalog, *_: catalog.norm < 0)
     shutil.copytree(old / "bed", old.parent / "more" / "Bed")
     for path in (old.parent / "more" / "Bed").iterdir():
         path.write_bytes(path.read_bytes() + b"\0")
     fake_engine.index([old, old.parent / "more"], label="parent")
-    report = fake_engine.train(old, head="rooms", options=QUICK)
-    assert (report.images, report.background) == (12, 0)
+    examples = collect(str(old), FakeEmbedder(fake_engine.config))
+    assert (len(examples), background(fake_engine, examples)) == (12, 0)
+
+
+def test_of_copies_in_the_catalog_one_is_background(old: Path, fake_engine: Engine) -> None:
+    shutil.copytree(old / "lamp", old.parent / "copies")
+    fake_engine.index([old / "lamp", old.parent / "copies"])
+    shutil.rmtree(old / "lamp")
+    examples = collect(str(old), FakeEmbedder(fake_engine.config))
+    assert (fake_engine.status().images, background(fake_engine, examples)) == (8, 4)
 
 
 def test_a_head_of_the_same_name_is_replaced(old: Path, fake_engine: Engine) -> None:

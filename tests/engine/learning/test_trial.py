@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say."""
+"""Fitting and calibrating one head: probabilities that mean what they say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import scipy.special
 from scipy.optimize import minimize_scalar
 
-from engine.heads.temperature import expected_calibration_error, fit_temperature
+from engine.learning.trial import calibrate, fit_temperature
 from index.records import Floats, Ids
 
 
@@ -37,7 +37,7 @@ def test_overconfident_logits_are_cooled_down() -> None:
     assert fit_temperature(logits * 4, labels) > 1.5
 
 
-def test_the_temperature_makes_held_out_labels_as_likely_as_any_could() -> None:
+def test_the_temperature_makes_validation_labels_as_likely_as_any_could() -> None:
     logits, labels = drawn_by_chance(4000, seed=3)
     found = minimize_scalar(
         lambda t: unlikelihood(logits * 2, labels, t), bounds=(0.1, 10), method="bounded"
@@ -58,25 +58,17 @@ def test_nothing_to_learn_from_leaves_the_temperature_at_one(shape: tuple[int, i
     assert fit_temperature(np.zeros(shape, np.float32), np.zeros(shape[0], np.int64)) == 1.0
 
 
-def test_the_calibration_error_is_the_one_worked_out_by_hand() -> None:
-    best = np.array([0.95, 0.62, 0.68, 0.85], np.float32)
-    probability = np.stack([best, 1 - best], axis=1)
-    # In one bin 0.62 and 0.68, right once: 0.15 of half the pictures; alone 0.95 and 0.85.
-    wanted = 0.15 * 0.5 + 0.05 * 0.25 + 0.15 * 0.25
-    found = expected_calibration_error(probability, np.array([0, 1, 0, 0]))
-    assert found == pytest.approx(wanted, abs=1e-6)
+def test_the_threshold_lets_in_all_but_the_least_sure_of_validation_images() -> None:
+    share = np.linspace(0.1, 0.4, 101).astype(np.float32)
+    _, accept = calibrate(np.zeros((101, 2), np.float32), np.zeros(101, np.int64), share)
+    assert (share < accept).mean() == pytest.approx(0.02, abs=0.01)
 
 
-def test_confidence_that_equals_accuracy_has_no_calibration_error() -> None:
-    probability = np.tile(np.array([0.75, 0.25], np.float32), (8, 1))
-    labels = np.array([0, 0, 0, 1, 0, 0, 0, 1])
-    assert expected_calibration_error(probability, labels) == 0.0
+def test_no_more_than_half_of_the_joint_distribution_is_asked_for() -> None:
+    share = np.full(50, 0.99, np.float32)
+    assert calibrate(np.zeros((50, 2), np.float32), np.zeros(50, np.int64), share)[1] == 0.5
 
 
-def test_being_sure_and_wrong_is_the_worst_calibration_error() -> None:
-    probability = np.tile(np.array([1.0, 0.0], np.float32), (8, 1))
-    assert expected_calibration_error(probability, np.ones(8, np.int64)) == 1.0
-
-
-def test_no_images_have_no_calibration_error() -> None:
-    assert expected_calibration_error(np.zeros((0, 3), np.float32), np.zeros(0, np.int64)) == 0.0
+def test_without_validation_images_nothing_is_calibrated() -> None:
+    none = np.zeros(0, np.float32)
+    assert calibrate(np.zeros((0, 2), np.float32), none.astype(np.int64), none) == (1.0, 0.5)

@@ -1,0 +1,227 @@
+"""A trial: a head fitted to the train part of a split, and calibrated by the validation part.
+
+Nothing here reads the test part, so the head's answers on it can be reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from engine.heads.background import Prototypes, background_logits
+from engine.heads.classifier import BuiltIn, belonging
+from engine.heads.fit import Fitted, fit_layers
+from engine.heads.head import Dense, Head, layer_logits
+from engine.heads.lbfgs import fit_gate
+from engine.heads.numerics import log_softmax, log_sum_exp
+from engine.heads.options import TrainOptions
+from engine.heads.rows import Rows, balanced_sample, embedding_scale
+from engine.learning.examples import Examples
+from engine.learning.split import Split
+from index.records import CatalogIdentity, Floats, Ids, Vectors
+
+# A head's own answer is unknown when less of the joint distribution falls to it than falls to
+# all but this share of validation images, or less than half where those are surer than that.
+REJECTED = 0.02
+MOST_ASKED = 0.5
+# One divisor of logits is searched for among these.
+_TEMPERATURES = np.geomspace(0.2, 5.0, 49)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """What gates are fitted to.
+
+    Attributes
+    ----------
+    rows, rows_each
+        At most so many rows, which stand for all; but so many of each category.
+    """
+
+    rows: int = 10_000
+    rows_each: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A head, and how it came to be.
+
+    Attributes
+    ----------
+    split
+        What it learned from.
+    head
+        With the temperature and threshold of its validation images.
+    fitted
+        Its layers, with their epochs and history.
+    log_probability
+        float32 `[v, k]`, of the validation images, without temperature.
+    share
+        float32 `[v]`, of the joint distribution that falls to the head on each validation image.
+    """
+
+    split: Split
+    head: Head
+    fitted: Fitted
+    log_probability: Floats
+    share: Floats
+
+
+def new_head(name: str, identity: CatalogIdentity, examples: Examples) -> Head:
+    """Return a head that has learned nothing yet."""
+    dim = examples.vectors.unit.shape[1]
+    outputs = len(examples.categories)
+    nothing = Dense(np.zeros((outputs, dim), np.float32), np.zeros(outputs, np.float32))
+    return Head(
+        name=name,
+        categories=examples.categories,
+        backbone=identity.backbone,
+        fingerprint=identity.fingerprint,
+        layers=(nothing,),
+        scale=embedding_scale(dim),
+        temperature=1.0,
+        gate=nothing,
+        accept=MOST_ASKED,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def run_trial(
+    head: Head,
+    examples: Examples,
+    split: Split,
+    gate: Dense,
+    built_in: BuiltIn,
+    options: TrainOptions,
+    progress: Progress = lambda done, total: None,
+) -> Trial:
+    """Fit and calibrate a head.
+
+    Parameters
+    ----------
+    head
+        A new one.
+    gate
+        Fitted to the train part of the same split.
+    """
+    fitted = fit_split(examples, split, options, progress)
+    head = replace(head, layers=fitted.layers, gate=gate, activation=options.activation)
+    vectors = examples.vectors[examples.originals[split.validation]]
+    log_probability = head.log_probabilities(vectors)
+    share = belonging(head, built_in, vectors)
+    temperature, accept = calibrate(log_probability, examples.labels[split.validation], share)
+    head = replace(head, temperature=temperature, accept=accept)
+    return Trial(split, head, fitted, log_probability, share)
+
+
+def fit_split(
+    examples: Examples,
+    split: Split,
+    options: TrainOptions,
+    progress: Progress = lambda done, total: None,
+) -> Fitted:
+    """Fit layers to the train part of a split, stopped by its validation part."""
+    # Only images as they are stop a training: a view of them is no image that will be asked about.
+    validation = layer_rows(examples, examples.originals[split.validation])
+    return fit_layers(
+        layer_rows(examples, examples.rows_of(split.train)),
+        len(examples.categories),
+        options,
+        validation=validation if len(split.validation) else None,
+        progress=progress,
+    )
+
+
+def layer_rows(examples: Examples, rows: Ids | None = None) -> Rows:
+    """Return what layers learn from: these rows, or all."""
+    scale = embedding_scale(examples.vectors.unit.shape[1])
+    return Rows(examples.vectors.unit, examples.row_labels, rows, scale)
+
+
+def log_probabilities(
+    examples: Examples, images: Ids, fitted: Fitted, options: TrainOptions
+) -> Floats:
+    """Return what layers say of images, without temperature, float32 `[n, k]`."""
+    vectors = examples.vectors[examples.originals[images]]
+    scale = embedding_scale(vectors.unit.shape[1])
+    return log_softmax(layer_logits(fitted.layers, options.activation, vectors, scale))
+
+
+def gate_rows(examples: Examples, images: Ids, how: GateOptions, seed: int) -> Ids:
+    """Return the rows of these images, or as many of them as a gate needs, int64, ascending."""
+    rows = examples.rows_of(images)
+    return rows[balanced_sample(examples.row_labels[rows], how.rows, how.rows_each, seed)]
+
+
+def gate_of(
+    examples: Examples,
+    rows: Ids,
+    background: Vectors,
+    built_in: BuiltIn,
+    start: Dense | None = None,
+) -> Dense:
+    """Fit a gate that lets these rows in and keeps a background out."""
+    positives = examples.vectors[rows]
+    frozen = log_sum_exp(built_in.logits(positives)), background_logits(background, built_in)
+    labelled = Rows(positives.raw, examples.row_labels[rows])
+    return fit_gate(labelled, len(examples.categories), background.raw, frozen, start)
+
+
+def trial_gate(
+    examples: Examples,
+    split: Split,
+    prototypes: Prototypes,
+    built_in: BuiltIn,
+    how: GateOptions,
+    seed: int,
+) -> Dense:
+    """Fit a gate to the train part of a split, against prototypes around it."""
+    rows = gate_rows(examples, split.train, how, seed)
+    return gate_of(examples, rows, prototypes.draw(examples.vectors[rows], seed), built_in)
+
+
+def calibrate(log_probability: Floats, labels: Ids, share: Floats) -> tuple[float, float]:
+    """Return the temperature and the threshold of `unknown` that validation images ask for.
+
+    Parameters
+    ----------
+    log_probability
+        float32 `[n, k]`, without temperature.
+    labels
+        int64 `[n]`.
+    share
+        float32 `[n]`, of the joint distribution that falls to the head.
+    """
+    accept = float(np.quantile(share, REJECTED)) if len(share) else MOST_ASKED
+    return fit_temperature(log_probability, labels), min(MOST_ASKED, accept)
+
+
+def fit_temperature(logits: Floats, labels: Ids) -> float:
+    """Return the temperature under which labels of validation images are most likely.
+
+    One number divides all logits, so no decision changes (Guo et al. 2017, "On calibration of
+    modern neural networks"). With few images, all of them right, the likelihood would ask for
+    ever more confidence; one imaginary wrong answer per twenty keeps that within reason.
+
+    Parameters
+    ----------
+    logits
+        float32 `[n, k]`, of images that were not trained on.
+    labels
+        int64 `[n]`, positions of the right categories.
+    """
+    if not len(labels) or logits.shape[1] < 2:
+        return 1.0
+    smoothing = 1.0 / (len(labels) + 20.0)
+
+    def loss(temperature: float) -> float:
+        log_p = log_softmax((logits / temperature).astype(np.float32))
+        right = np.take_along_axis(log_p, labels[:, None], axis=1).mean()
+        return -float((1 - smoothing) * right + smoothing * log_p.mean())
+
+    return min(map(float, _TEMPERATURES), key=loss)
