@@ -88,7 +88,7 @@ def test_a_catalog_elsewhere_is_reached_by_its_url(
     monkeypatch.setenv("ENGINE_CATALOG_URL", "postgresql+psycopg://host/pictures")
     store = find_store(tmp_path)
     assert store.catalog == "postgresql+psycopg://host/pictures"
-    assert store.index == tmp_path / "index.faiss"
+    assert store.index == tmp_path / "index"
     assert store.exists()
 
 
