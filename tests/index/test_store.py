@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from index.errors import StoreError, StoreNotFoundError
 from index.store import Store, find_store
+from tests.support.permissions import as_user
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +87,7 @@ def test_a_catalog_elsewhere_is_reached_by_its_url(
     monkeypatch.setenv("ENGINE_CATALOG_URL", "postgresql+psycopg://host/pictures")
     store = find_store(tmp_path)
     assert store.catalog == "postgresql+psycopg://host/pictures"
-    assert store.index == tmp_path / "index.faiss"
+    assert store.index == tmp_path / "index"
     assert store.exists()
 
 
@@ -132,15 +131,6 @@ def theirs(tmp_path: Path) -> Path:
     for path in (folder, folder / "catalog.sqlite"):
         os.chown(path, ANNA, ANNA)
     return folder
-
-
-@contextmanager
-def _as_user(user: int) -> Iterator[None]:
-    os.seteuid(user)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def test_a_store_of_another_user_is_refused_where_it_was_only_found(theirs: Path) -> None:
@@ -228,7 +218,7 @@ def test_users_find_their_own_stores_and_no_others(
     monkeypatch.setenv("SUDO_UID", str(ANNA))
     store = open_folder / ".engine"
     theirs.rename(store)
-    with _as_user(user):
+    with as_user(user):
         if trusted:
             assert find_store(start=open_folder).folder == store
         else:
