@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from index.errors import StoreError, StoreNotFoundError
 from index.store import Store, find_store
+from tests.support.permissions import as_user
 
 
 @pytest.fixture(autouse=True)
@@ -134,15 +133,6 @@ def theirs(tmp_path: Path) -> Path:
     return folder
 
 
-@contextmanager
-def _as_user(user: int) -> Iterator[None]:
-    os.seteuid(user)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
 def test_a_store_of_another_user_is_refused_where_it_was_only_found(theirs: Path) -> None:
     deep = theirs.parent / "a" / "b"
     deep.mkdir(parents=True)
@@ -228,7 +218,7 @@ def test_users_find_their_own_stores_and_no_others(
     monkeypatch.setenv("SUDO_UID", str(ANNA))
     store = open_folder / ".engine"
     theirs.rename(store)
-    with _as_user(user):
+    with as_user(user):
         if trusted:
             assert find_store(start=open_folder).folder == store
         else:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,19 @@ def open_folder() -> Iterator[Path]:
         folder.chmod(0o755)
 
 
+@contextmanager
+def as_user(user: int) -> Iterator[None]:
+    """Be another user inside a `with` block; for root alone. There need not be such an account."""
+    try:
+        _become(user)
+    except OSError as error:
+        pytest.skip(f"root's rights cannot be given up here ({error.strerror})")
+    try:
+        yield
+    finally:
+        _become(0)
+
+
 def _become(user: int) -> None:
     if hasattr(os, "setresuid"):
         # The real user counts too: it is the one that os.access asks about.
@@ -45,24 +58,9 @@ def _become(user: int) -> None:
 @pytest.fixture
 def as_nobody() -> Callable[[], AbstractContextManager[None]]:
     """A context in which permissions count for this process."""
-
-    @contextmanager
-    def context() -> Iterator[None]:
-        if not hasattr(os, "geteuid"):
-            pytest.skip("this system has no users to become")
-        root = os.geteuid() == 0
-        if root:
-            try:
-                _become(NOBODY)
-            except OSError as error:
-                pytest.skip(f"root's rights cannot be given up here ({error.strerror})")
-        try:
-            yield
-        finally:
-            if root:
-                _become(0)
-
-    return context
+    if not hasattr(os, "geteuid"):
+        pytest.skip("this system has no users to become")
+    return (lambda: as_user(NOBODY)) if os.geteuid() == 0 else nullcontext
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ from PIL import Image
 
 from engine.errors import ImageError
 from engine.pictures.decode import decode, read_file, read_stream
+from tests.support import REPOSITORY
 
 SIDE = 1600
-REPOSITORY = Path(__file__).resolve().parents[3]
 # Decodes files and prints, for each, the bytes that were reserved and the peak that was measured.
 CHILD = """
 import json, sys

@@ -25,10 +25,10 @@ from sqlalchemy import create_engine, make_url, text
 from index.catalog.catalog import Catalog
 from index.catalog.images import Batch
 from index.records import CatalogIdentity, Named
+from tests.support.permissions import NOBODY
 
 # A test on the server takes a tenth of a second, and there are two hundred of them.
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
-NOBODY = 65534
 SETTINGS = "-h '' -k {folder} -c fsync=off -c shared_buffers=16MB"
 
 MakeIdentity = Callable[..., CatalogIdentity]
