@@ -17,7 +17,7 @@ from engine import Engine
 from engine.backbones.table import backbone_named
 from engine.backbones.weights import WeightsCache
 from engine.config import Config
-from engine.embedding.embedder import choose_embedder
+from engine.embedding.choose import choose_embedder
 from engine.errors import EngineError
 from engine.progress import SILENT
 from index.records import Floats

@@ -19,7 +19,8 @@ from unittest.mock import patch
 import numpy as np
 
 from engine import Config
-from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.choose import choose_embedder
+from engine.embedding.embedder import Embedder
 from engine.heads import background
 from engine.heads.classifier import Classifier
 from engine.heads.options import TrainOptions

@@ -22,7 +22,7 @@ from benchmarks.tools import console
 from benchmarks.weights import environment
 from engine import Engine
 from engine.config import Config
-from engine.embedding.embedder import choose_embedder
+from engine.embedding.choose import choose_embedder
 from engine.heads.classifier import Classifier
 from engine.heads.head import Dense
 from engine.ingest.reclassify import SPAN

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.settings import find_data
 from engine import Engine
-from engine.embedding.embedder import choose_embedder
+from engine.embedding.choose import choose_embedder
 from engine.heads.fit import fit_layers, one_thread_for_small
 from engine.heads.options import TrainOptions
 from engine.heads.rows import Rows, embedding_scale

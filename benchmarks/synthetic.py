@@ -18,7 +18,8 @@ import numpy as np
 
 from benchmarks.settings import CACHE, Settings, find_data
 from engine.config import Config
-from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.choose import choose_embedder
+from engine.embedding.embedder import Embedder
 from engine.progress import SILENT
 from index.records import Floats
 

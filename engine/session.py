@@ -113,7 +113,7 @@ class Session:
             return self._embedder
 
     def _chosen_embedder(self) -> Embedder:
-        from engine.embedding.embedder import choose_embedder
+        from engine.embedding.choose import choose_embedder
 
         catalog = self.catalog_or_none()
         identity = catalog.identity if catalog else None

@@ -15,7 +15,7 @@ class RuntimePeer(Peer):
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         from engine import Config, EngineError, __version__
-        from engine.embedding.embedder import choose_embedder
+        from engine.embedding.choose import choose_embedder
         from engine.embedding.int8_calibration import quantized_embedder
         from engine.progress import SILENT
 

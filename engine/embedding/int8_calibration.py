@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 
 from engine.config import FP32, INT8, Config
-from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.choose import choose_embedder
+from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, UsageError
 from engine.pictures.decode import read_file
 from engine.pictures.prefetch import Reserve

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 from engine.config import Config
-from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.choose import choose_embedder
+from engine.embedding.embedder import Embedder
 from engine.errors import EngineError
 from engine.progress import Reporter
 from engine.runtimes.hardware import THIS_MACHINE, Hardware, runs_on_torch

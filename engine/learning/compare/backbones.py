@@ -12,7 +12,8 @@ from engine.backbones.finetuned import FinetunedBackbones
 from engine.backbones.weights import WeightsCache
 from engine.backbones.weights_source import Packaged
 from engine.config import Config
-from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.choose import choose_embedder
+from engine.embedding.embedder import Embedder
 from engine.heads.epochs import run_epochs, untrained
 from engine.heads.fit import fit_layers, one_thread_for_small
 from engine.heads.options import LBFGS, TrainOptions

@@ -16,7 +16,8 @@ from engine.backbones.networks import load_state
 from engine.backbones.table import Backbone
 from engine.backbones.weights import WeightsCache
 from engine.config import INT8, Config
-from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.choose import choose_embedder
+from engine.embedding.embedder import Embedder
 from engine.errors import UsageError
 from engine.heads.epochs import Training, run_epochs, untrained
 from engine.learning.collect import collect

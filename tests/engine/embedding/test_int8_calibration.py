@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from engine import Config
-from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.choose import choose_embedder
+from engine.embedding.embedder import Embedder
 from engine.embedding.int8_calibration import (
     LIMITS,
     CalibrationLimits,

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from engine import Config, Engine
-from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.choose import choose_embedder
+from engine.embedding.embedder import Embedder
 from engine.embedding.warmup import WarmUp, start_warm_up
 from engine.errors import EngineError
 from engine.progress import SILENT, Reporter
@@ -53,8 +54,7 @@ def test_a_session_works_with_the_backbone_that_was_warmed_up(
     listener = Listener()
     session = Session(own, listener, None)
     session.warm_up()
-    assert session._warm_up is not None
-    session._warm_up.embedder(identity_in(own))
+    join_background()
     shutil.rmtree(own.cache)
     embedder = session.embedder()
     assert embedder.identity == identity_in(own)
@@ -130,7 +130,12 @@ def test_the_background_ends_by_itself(config: Config) -> None:
     warm_up = start_warm_up(config)
     assert warm_up is not None
     warm_up.embedder(identity_in(config))
+    assert not any(thread.is_alive() for thread in join_background())
+
+
+def join_background() -> list[threading.Thread]:
+    """Wait for the threads that load a backbone."""
     threads = [each for each in threading.enumerate() if each.name.startswith("backbone")]
     for thread in threads:
-        thread.join(10)
-    assert not any(thread.is_alive() for thread in threads)
+        thread.join(30)
+    return threads

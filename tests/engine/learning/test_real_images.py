@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from engine import Config, Engine
-from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.choose import choose_embedder
+from engine.embedding.embedder import Embedder
 from engine.heads.classifier import BUILT_IN
 from engine.pictures.preprocess import Pixels
 from engine.progress import SILENT

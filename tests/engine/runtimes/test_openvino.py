@@ -245,7 +245,7 @@ def refuse(*arguments, **options):
 socket.socket.__init__ = socket.getaddrinfo = socket.create_connection = refuse
 import numpy as np
 from engine import Config
-from engine.embedding.embedder import choose_embedder
+from engine.embedding.choose import choose_embedder
 from engine.progress import SILENT
 embedder = choose_embedder(Config.at("store", backbone="efficientnet_lite0"), None, SILENT)
 norm = float(embedder.embed([np.zeros((224, 224, 3), np.uint8)]).norm[0])

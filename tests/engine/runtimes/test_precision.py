@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine import Config, Engine
-from engine.embedding.embedder import choose_embedder
+from engine.embedding.choose import choose_embedder
 from engine.errors import BackboneMismatchError, UsageError
 from engine.progress import SILENT
 from engine.runtimes.precision import choose_precision

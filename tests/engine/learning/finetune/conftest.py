@@ -12,7 +12,8 @@ from safetensors.numpy import load_file
 from engine import Config, Engine
 from engine.backbones.finetuned import FinetunedBackbones
 from engine.backbones.weights import WeightsFile
-from engine.embedding.embedder import Embedder, choose_embedder
+from engine.embedding.choose import choose_embedder
+from engine.embedding.embedder import Embedder
 from engine.learning.collect import collect
 from engine.learning.examples import Examples
 from engine.learning.finetune.learner import BackboneLearner, start_learner
