@@ -10,6 +10,7 @@ language supervision", appendix A.3). Everything here imports torch.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +23,34 @@ from engine.heads.options import TrainOptions
 from engine.heads.rows import Rows, class_weights
 from index.records import Floats, Ids
 
-# Updates that approximate the Hessian. For layers twice scipy's default, with which they take a
-# quarter more iterations.
-LAYER_UPDATES, GATE_UPDATES = 20, 10
-GATE_ITERATIONS = 80
 # The mean length that embeddings are scaled to for the gate's training, whatever the backbone.
 GATE_LENGTH = 15.0
 # Weight of the squared weights against the cross-entropies.
 GATE_DECAY = 0.01
 
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """When L-BFGS stops, and what it remembers.
+
+    Attributes
+    ----------
+    iterations
+        At most so many.
+    tolerance
+        Stop when an iteration reduces the loss by less than this share of it.
+    updates
+        So many approximate the Hessian.
+    """
+
+    iterations: int
+    tolerance: float
+    updates: int
+
+
+# Layers remember twice as much as scipy would, with which they take a quarter more iterations.
+LAYER_TOLERANCE, LAYER_UPDATES = 2e-9, 20
+GATE_SEARCH = Search(iterations=80, tolerance=1e-7, updates=10)
 # From weight `[outputs, dim]` and bias `[outputs]` to a scalar.
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -77,8 +97,8 @@ def minimal_layer(
     return _minimum(
         loss_of,
         Dense(zero, zero[:, 0]),
-        options.epochs,
-        LAYER_UPDATES,
+        values.mean(axis=0) * np.float32(scale),
+        Search(options.epochs, LAYER_TOLERANCE, LAYER_UPDATES),
         # The point that an iteration ends with is the one that was asked about last.
         lambda layer: after(layer, *latest),
     )
@@ -129,39 +149,57 @@ def fit_gate(
 
     first = np.zeros((outputs, inside.shape[1]), np.float32)
     begun = Dense(first, first[:, 0]) if start is None else Dense(start.weight / scale, start.bias)
-    gate = _minimum(loss_of, begun, GATE_ITERATIONS, GATE_UPDATES)
+    mean: Floats = ((inside.mean(0) + outside.mean(0)) / 2).numpy()
+    gate = _minimum(loss_of, begun, mean, GATE_SEARCH)
     return Dense(gate.weight * scale, gate.bias)
 
 
 def _minimum(
     loss_of: Loss,
     start: Dense,
-    iterations: int,
-    updates: int,
+    mean: Floats,
+    how: Search,
     after: Callable[[Dense], None] = lambda layer: None,
 ) -> Dense:
-    """Return the layer of least loss, found from a first one on; `after` sees each iteration's."""
+    """Return the layer of least loss.
+
+    What is searched for is the weights and, instead of the bias, the logits of the mean input. The
+    minimum is the same. But embeddings are far from zero, so that a change of a weight changes all
+    logits alike: with the bias itself the search takes three times as many iterations.
+
+    Parameters
+    ----------
+    start
+        Where the search begins.
+    mean
+        Of the inputs, float32 `[dim]`.
+    after
+        Is told the layer after each iteration.
+    """
     outputs, dim = start.weight.shape
+    middle = torch.from_numpy(mean)
 
     def layer_at(point: npt.NDArray[np.float64]) -> Dense:
         flat = point.astype(np.float32)
-        return Dense(flat[outputs:].reshape(outputs, dim), flat[:outputs])
+        weight = flat[outputs:].reshape(outputs, dim)
+        return Dense(weight, flat[:outputs] - weight @ mean)
 
     def value_and_gradient(
         point: npt.NDArray[np.float64],
     ) -> tuple[float, npt.NDArray[np.float64]]:
         flat = torch.from_numpy(point.astype(np.float32)).requires_grad_()
-        loss = loss_of(flat[outputs:].reshape(outputs, dim), flat[:outputs])
+        weight = flat[outputs:].reshape(outputs, dim)
+        loss = loss_of(weight, flat[:outputs] - weight @ middle)
         torch.autograd.backward(loss)
         assert flat.grad is not None
         return loss.item(), flat.grad.numpy().astype(np.float64)
 
     found = minimize(
         value_and_gradient,
-        np.concatenate([start.bias, start.weight.ravel()]).astype(np.float64),
+        np.concatenate([start.bias + start.weight @ mean, start.weight.ravel()]).astype(np.float64),
         jac=True,
         method="L-BFGS-B",
         callback=lambda point: after(layer_at(point)),
-        options={"maxiter": iterations, "maxcor": updates},
+        options={"maxiter": how.iterations, "ftol": how.tolerance, "maxcor": how.updates},
     )
     return layer_at(found.x)
