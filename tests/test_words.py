@@ -79,14 +79,6 @@ AVOIDED = (
     Avoided("exported, or cached", ("converted", "conversion")),
     Avoided("vectors", ("numbers",), ("index",)),
 )
-# Rooms that still use some of these words. The list only ever shrinks.
-NOT_YET = (
-    "cli/commands",
-    "cli/pages",
-    "engine",
-    "engine/heads",
-    "engine/learning",
-)
 
 
 def _files() -> Iterator[Path]:
@@ -149,13 +141,7 @@ def found() -> dict[str, dict[str, str]]:
     return _found()
 
 
-@pytest.mark.parametrize(
-    "room",
-    [
-        pytest.param(room, marks=pytest.mark.xfail(reason="renaming")) if room in NOT_YET else room
-        for room in ROOMS
-    ],
-)
+@pytest.mark.parametrize("room", ROOMS)
 def test_a_room_uses_the_words_of_the_glossary(room: str, found: dict[str, dict[str, str]]) -> None:
     assert not found.get(room)
 
