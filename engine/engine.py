@@ -56,7 +56,6 @@ class Engine:
     ) -> None:
         self.config = config
         self._session = Session(config, reporter, embedder)
-        self.heads = HeadCollection(self._session)
 
     @classmethod
     def open(
@@ -79,6 +78,11 @@ class Engine:
             A setting has a value that it cannot have.
         """
         return cls(Config.at(store, **settings), reporter)
+
+    @property
+    def heads(self) -> HeadCollection:
+        """The heads of the catalog."""
+        return HeadCollection(self._session)
 
     def index(self, paths: Sequence[str | Path], *, label: str | None = None) -> IndexReport:
         """Bring the catalog in step with folders of pictures.
