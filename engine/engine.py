@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -58,11 +57,6 @@ class Engine:
         self.config = config
         self._session = Session(config, reporter, embedder)
 
-    @cached_property
-    def heads(self) -> HeadCollection:
-        """The heads of the store: iterate over them, or ask for one by name."""
-        return HeadCollection(self._session)
-
     @classmethod
     def open(
         cls, store: str | Path | None = None, *, reporter: Reporter = SILENT, **settings: Any
@@ -84,6 +78,11 @@ class Engine:
             A setting has a value that it cannot have.
         """
         return cls(Config.at(store, **settings), reporter)
+
+    @property
+    def heads(self) -> HeadCollection:
+        """The heads of the store: iterate over them, or ask for one by name."""
+        return HeadCollection(self._session)
 
     def index(self, paths: Sequence[str | Path], *, label: str | None = None) -> IndexReport:
         """Bring the catalog in step with folders of pictures.

@@ -75,7 +75,8 @@ def _tell(tour: Tour) -> None:
     step(3, "Teach the engine five categories, from 20 pictures of each", tour.commands["train"])
     write(
         f"   {tour.train.images} images, trained in {tour.train.seconds.fit:.1f} s, "
-        f"validation accuracy {tour.train.validation_accuracy:.2f}\n"
+        f"accuracy {tour.train.validation_accuracy:.2f} on {tour.train.test_images} of them, "
+        "each answered without having been seen\n"
     )
     step(4, "Say what new pictures show", tour.commands["classify"])
     write_table(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Json, Store, open_engine
+from cli.options import Force, Json, Store, open_engine
 
 if TYPE_CHECKING:
     from engine.results import HeadInfo
@@ -69,7 +69,7 @@ def _list(store: Path | None, json: bool) -> int:
         write_json(rows)
     elif rows:
         write_table(
-            ("name", "categories", "images", "validation", "made"),
+            ("name", "categories", "images", "accuracy", "made"),
             [
                 (
                     row.name,
@@ -103,7 +103,7 @@ def show(name: Name, store: Store = None, json: Json = False) -> int:
                 ("categories", ", ".join(row.categories)),
                 ("layers", " -> ".join(map(str, row.layers))),
                 ("images", str(row.images)),
-                ("validation accuracy", f"{row.validation_accuracy:.3f}"),
+                ("accuracy", f"{row.validation_accuracy:.3f}"),
                 ("backbone", row.backbone),
                 ("made", row.created_at),
             ],
@@ -115,12 +115,13 @@ def show(name: Name, store: Store = None, json: Json = False) -> int:
 def export(
     name: Name,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The .safetensors file to write.")],
+    force: Force = False,
     store: Store = None,
     json: Json = False,
 ) -> int:
     """Write a head to a file that other catalogs of the same backbone can import."""
     with open_engine(store) as engine:
-        row = engine.heads.export(name, file)
+        row = engine.heads.export(name, file, force=force)
     return _tell(row, f"{name} is in {file}", json)
 
 
@@ -134,7 +135,10 @@ def import_command(
     store: Store = None,
     json: Json = False,
 ) -> int:
-    """Add a head from a file; the catalog is classified anew."""
+    """Add a head from a file; the catalog is classified anew.
+
+    Paths of pictures in the file are dropped: the report of an imported head shows none.
+    """
     with open_engine(store) as engine:
         row = engine.heads.add(file, name=name)
     return _tell(row, f"{row.name}: {', '.join(row.categories)}", json)

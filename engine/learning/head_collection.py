@@ -48,29 +48,43 @@ class HeadCollection:
         self._session.config.store.require()
         return head_info(find_head(self._session.heads(), name))
 
-    def export(self, name: str, file: str | Path) -> HeadInfo:
+    def export(self, name: str, file: str | Path, *, force: bool = False) -> HeadInfo:
         """Write a head to a file.
+
+        Parameters
+        ----------
+        force
+            Write over a file that exists.
 
         Raises
         ------
         UnknownHeadError
             There is no such head.
+        UsageError
+            The file exists.
+        HeadError
+            The file cannot be written.
         """
+        from engine.export import require_new
         from engine.heads.file import write_head
         from engine.heads.head import find_head, head_info
 
         self._session.config.store.require()
         head = find_head(self._session.heads(), name)
+        require_new(file, force=force)
         write_head(head, Path(file))
         return head_info(head)
 
     def add(self, file: str | Path, *, name: str | None = None) -> HeadInfo:
         """Add a head from a file, under its own name or another.
 
+        The file may come from anywhere: how much it may hold is bounded, and paths that it names
+        are dropped.
+
         Raises
         ------
         HeadFormatError
-            It is no head file, or a newer release's.
+            It is no head file, a newer release's, or holds what no head can hold.
         HeadMismatchError
             It was trained on another backbone.
         """

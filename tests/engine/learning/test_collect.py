@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from engine import Engine, UsageError
+from engine.errors import TrainingError
 from engine.ingest.labels import NoLabels, ParentLabels
 from engine.learning.collect import collect
 from engine.learning.dataset import find_labelled, require_folder
@@ -247,3 +248,41 @@ def test_a_image_that_cannot_be_read_is_left_out_with_its_reason(
     (skip,) = found.skipped
     assert skip.path.endswith("broken.jpg")
     assert skip.reason and skip.hint
+
+
+def test_names_of_folders_become_text(fake_engine: Engine, images: Path) -> None:
+    (images / "bed").rename(images / "b\ted")
+    examples = collected(fake_engine, images)
+    assert examples.categories == ("b\ufffded", "chair", "lamp")
+
+
+def test_folders_that_are_the_same_text_are_refused(fake_engine: Engine, images: Path) -> None:
+    (images / "bed").rename(images / "a\tb")
+    (images / "chair").rename(images / "a\nb")
+    with pytest.raises(TrainingError, match="are both called"):
+        collected(fake_engine, images)
+
+
+def test_copies_of_one_image_are_not_enough_for_a_category(
+    fake_engine: Engine, images: Path
+) -> None:
+    first, *others = sorted((images / "bed").iterdir())
+    for path in others:
+        shutil.copy(first, path)
+    with pytest.raises(TrainingError, match="'bed' has 1 usable pictures"):
+        collected(fake_engine, images)
+
+
+def test_some_images_can_be_taken_alone(fake_engine: Engine, images: Path) -> None:
+    examples = collected(fake_engine, images)
+    some = examples.take(np.array([7, 2]))
+    assert (len(some), len(some.vectors), some.paths) == (
+        2,
+        4,
+        (examples.paths[7], examples.paths[2]),
+    )
+    for at, image in enumerate((7, 2)):
+        for view in (ORIGINAL, MIRROR):
+            one, other = vector_of(some, at, view), vector_of(examples, image, view)
+            assert np.array_equal(one.unit, other.unit)
+    assert views_of(examples.take(np.array([7, 2]), views=1)) == [{ORIGINAL}] * 2

@@ -1,0 +1,76 @@
+"""Heads of a store as files: exported without loss, and imported from anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine import Engine, TrainOptions, UsageError
+from engine.errors import HeadFormatError
+from engine.heads.file import head_from_bytes, head_to_bytes
+from engine.heads.record import AnsweredImage
+
+QUICK = TrainOptions(epochs=4)
+
+
+@pytest.fixture
+def file(fake_engine: Engine, images: Path, tmp_path: Path) -> Path:
+    """The file of a head that was trained here."""
+    fake_engine.train(images, head="rooms", options=QUICK)
+    fake_engine.heads.export("rooms", tmp_path / "rooms.safetensors")
+    return tmp_path / "rooms.safetensors"
+
+
+def test_an_export_writes_over_nothing(fake_engine: Engine, file: Path) -> None:
+    file.write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        fake_engine.heads.export("rooms", file)
+    assert file.read_text() == "mine"
+
+
+def test_an_export_writes_over_what_it_may(fake_engine: Engine, file: Path) -> None:
+    content = file.read_bytes()
+    file.write_text("mine")
+    fake_engine.heads.export("rooms", file, force=True)
+    assert file.read_bytes() == content
+
+
+def test_an_imported_head_shows_no_image_and_says_why(fake_engine: Engine, file: Path) -> None:
+    own = fake_engine.report("rooms")
+    fake_engine.heads.add(file, name="imported")
+    report = fake_engine.report("imported")
+    assert own.shown and not (report.shown or report.mistakes)
+    assert "the head was imported" in " ".join(report.missing)
+    assert (report.test_images, report.confusion) == (own.test_images, own.confusion)
+
+
+@pytest.mark.parametrize("path", ["javascript:alert(1)", "/etc/passwd", "file:///home/me/a.jpg"])
+def test_paths_of_a_stranger_are_in_no_report(fake_engine: Engine, file: Path, path: str) -> None:
+    head = head_from_bytes(file.read_bytes(), "x")
+    assert head.record is not None and head.record.answers is not None
+    shown = (AnsweredImage(path, "bed", (("lamp", 0.9),)),)
+    answers = replace(head.record.answers, mistakes=shown, shown=shown)
+    record = replace(head.record, answers=answers)
+    file.write_bytes(head_to_bytes(replace(head, record=record)))
+
+    fake_engine.heads.add(file, name="imported")
+
+    assert path not in repr(fake_engine.report("imported"))
+
+
+def test_a_head_of_hostile_names_is_not_imported(fake_engine: Engine, file: Path) -> None:
+    head = head_from_bytes(file.read_bytes(), "x")
+    file.write_bytes(head_to_bytes(replace(head, categories=("bed", "\x1b[2Jchair", "lamp"))))
+    with pytest.raises(HeadFormatError, match="control characters"):
+        fake_engine.heads.add(file, name="imported")
+    assert [each.name for each in fake_engine.heads] == ["rooms"]
+
+
+def test_an_imported_head_can_be_exported_and_imported_again(
+    fake_engine: Engine, file: Path, tmp_path: Path
+) -> None:
+    fake_engine.heads.add(file, name="imported")
+    fake_engine.heads.export("imported", tmp_path / "again.safetensors")
+    assert fake_engine.heads.add(tmp_path / "again.safetensors").name == "imported"
