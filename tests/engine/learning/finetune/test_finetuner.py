@@ -159,15 +159,26 @@ def test_the_same_images_and_seed_give_the_same_backbone(
     assert one.fingerprint == other.fingerprint != seeded.fingerprint
 
 
-def test_a_name_given_twice_keeps_the_weights_of_both(
-    finetuned: Finetune, data: Path, quick: FinetuneOptions
+def test_a_catalog_works_on_when_the_name_of_its_backbone_moves_on(
+    finetuned: Finetune, tmp_path: Path, images: Path, quick: FinetuneOptions
 ) -> None:
     first = finetuned()
-    file = Path(getattr(FinetunedBackbones(data).named("mine").weights, "path"))  # noqa: B009
-    content = file.read_bytes()
+    made = {"backbone": "mine", "precision": "fp32"}
+    with Engine.open(tmp_path / "first", **made) as engine:
+        engine.index([images])
     second = finetuned(replace(quick, seed=1))
     assert second.fingerprint != first.fingerprint
-    assert file.read_bytes() == content
+    query = next((images / "bed").iterdir())
+    with Engine.open(tmp_path / "first") as engine:
+        report = engine.search(query, k=1)
+        assert report[0].path == str(query) and report[0].score > 0.9999
+        assert engine.index([images]).unchanged == 12
+    with Engine.open(tmp_path / "second", **made) as engine:
+        engine.index([images])
+        moved = engine.search(query, k=12)
+    with Engine.open(tmp_path / "first") as engine:
+        scores = [hit.score for hit in engine.search(query, k=12)]
+    assert [hit.score for hit in moved] != scores
 
 
 def test_a_category_with_one_image_is_too_few(finetuned: Finetune, images: Path) -> None:
