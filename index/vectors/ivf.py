@@ -128,11 +128,6 @@ class Segment:
         return len(self.ids)
 
     @property
-    def lists(self) -> int:
-        """How many IVF lists there are."""
-        return len(self._lists)
-
-    @property
     def refine(self) -> str:
         """The codes that candidates are reranked by: `SQ8`, ..."""
         return f"SQ{self._codes.bits}"
