@@ -129,7 +129,7 @@ def _train(measured: Measured, variables: Mapping[str, str]) -> None:
     measured.note("training: reading", report["seconds"]["embed"])
     measured.note("training: fitting and refreshing", report["seconds"]["fit"])
     measured.note("training: peak memory", peak)
-    measured.note("training: validation accuracy", report["validation_accuracy"])
+    measured.note("training: accuracy", report["validation_accuracy"])
 
 
 def _refresh(measured: Measured, store: Path, size: int, settings: Settings) -> None:
