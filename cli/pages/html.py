@@ -50,7 +50,7 @@ class ThumbnailLimits:
         Longer side of the copy on the page, in pixels.
     """
 
-    bytes: int = 1 << 28
+    bytes: int = 1 << 30
     pixels: int = 200_000_000
     side: int = 440
 
@@ -223,10 +223,7 @@ def thumbnail(path: str, limits: ThumbnailLimits = LIMITS) -> Thumbnail:
 
 
 def _small_copy(path: str, limits: ThumbnailLimits) -> str:
-    if os.path.isfile(path) and os.path.getsize(path) > limits.bytes:
-        reason = f"the file has more bytes than the limit of {limits.bytes / 1e6:.0f} MB"
-        raise ImageError(path, reason, "Make a smaller copy of it")
-    image = decode(read_file(path), path, limits.pixels, limits.side).pixels
+    image = decode(read_file(path, limits.bytes), path, limits.pixels, limits.side).pixels
     image.thumbnail((limits.side, limits.side))
     data = io.BytesIO()
     image.save(data, "JPEG", quality=80)

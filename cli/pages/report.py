@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from cli.pages import plots
@@ -36,7 +38,7 @@ def write_report_page(report: HeadReport, file: Path, *, force: bool = False) ->
 
 def summary(report: HeadReport) -> str:
     """Return what matters most, and what the report cannot show, in a few sentences."""
-    images = int(report.metrics.get("images", 0))
+    images = _whole(report.metrics, "images")
     learned = f" learned from {count(images, 'picture')}" if images else ""
     text = f"{categories(len(report.categories))}{learned}."
     accuracy = report.metrics.get("validation_accuracy", NAN)
@@ -50,8 +52,7 @@ def summary(report: HeadReport) -> str:
 
 def _tested(report: HeadReport) -> str:
     """Return what the figures are of, as the beginning of a sentence."""
-    metrics = report.metrics
-    images = int(metrics.get("test_images", metrics.get("validation_images", report.test_images)))
+    images = _whole(report.metrics, "test_images", "validation_images") or report.test_images
     of = f"Of {count(images, 'test picture')}" if images else "Of test pictures"
     if not report.honest:
         return (
@@ -61,6 +62,11 @@ def _tested(report: HeadReport) -> str:
     if report.folds > 1:
         return f"{of}, each answered by one of {report.folds} trials that had not seen it"
     return f"{of}, which had served for nothing else"
+
+
+def _whole(metrics: Mapping[str, float], *names: str) -> int:
+    """Return the first of these metrics that is there as a whole number, 0 where none is."""
+    return next((int(metrics[name]) for name in names if math.isfinite(metrics.get(name, NAN))), 0)
 
 
 def count(number: int, thing: str) -> str:
@@ -152,7 +158,7 @@ def _limits(report: HeadReport) -> Section:
         ],
     ]
     if "taken_from_catalog" in metrics:
-        images = count(int(metrics["sure_of_catalog"]), "image")
+        images = count(_whole(metrics, "sure_of_catalog"), "image")
         what = f"{images} of the catalog that built-in categories are sure of: fall to the head"
         rows.append([what, percent(metrics["taken_from_catalog"])])
     return Section("What it leaves to others", text, table=rows, layout=NUMERIC)
