@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from engine import Engine, TrainOptions
+from engine import Config, Engine, TrainOptions
 from engine.errors import TrainingError, UnknownHeadError
 from engine.heads.file import head_from_bytes
 from engine.heads.head import Head
+from engine.heads.record import Answers, Learned
+from engine.learning.split import SplitOptions, measuring_splits
+from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 
 EXACT = TrainOptions(optimizer="lbfgs", weight_decay=1.0, epochs=500, validation=0.25)
@@ -126,8 +130,6 @@ def test_images_of_the_catalog_are_found_again_there(
 def test_a_head_whose_embeddings_are_elsewhere_cannot_be_extended(
     parts: tuple[Path, Path], fake_engine: Engine, tmp_path: Path
 ) -> None:
-    from engine.testing import FakeEmbedder
-
     first, later = parts
     fake_engine.train(first, head="rooms", options=EXACT)
     fake_engine.heads.export("rooms", tmp_path / "rooms.safetensors")
@@ -174,3 +176,37 @@ def test_the_report_of_an_extended_head_still_shows_its_first_images(
     shown = {Path(each.path) for each in report.shown}
     assert {path.parent.name for path in shown} == {"bed", "chair", "lamp"}
     assert all(path.is_file() for path in shown)
+
+
+def answers_after(first: Path, later: Path, store: Path) -> tuple[Answers, Learned]:
+    """Train on a folder, extend by another, and return answers and what was learned from."""
+    config = Config.at(store)
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        engine.train(first, head="rooms", options=EXACT)
+        engine.train(later, head="rooms", options=EXACT, extend=True)
+        record = head_of(engine, "rooms").record
+    assert record is not None and record.answers is not None and record.learned is not None
+    return record.answers, record.learned
+
+
+def test_an_answer_does_not_depend_on_other_test_images_of_its_fold(
+    parts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first, later = parts
+    before, learned = answers_after(first, later, tmp_path / "one")
+    groups = np.arange(len(learned.labels))
+    splits = measuring_splits(learned.labels, groups, EXACT.validation, SplitOptions(), EXACT.seed)
+    # The images added come first: this one shows something else, under the same name.
+    changed = Path(learned.paths[0])
+    assert changed.is_relative_to(later)
+    Image.effect_noise((32, 32), 100).convert("RGB").save(changed)
+    after, again = answers_after(first, later, tmp_path / "other")
+    assert again.paths == learned.paths
+
+    (fold,) = (split.test for split in splits if 0 in split.test)
+    others = [image for image in fold.tolist() if image]
+    for name in ("answers", "confidence", "raw_confidence"):
+        assert getattr(before, name)[others].tolist() == getattr(after, name)[others].tolist()
+    elsewhere = np.setdiff1d(groups, fold)
+    assert (before.raw_confidence[elsewhere] != after.raw_confidence[elsewhere]).any()
+    assert sorted(image for split in splits for image in split.test) == groups.tolist()
