@@ -115,6 +115,7 @@ def stored(store: Path) -> dict[str, Floats]:
     return {paths[image_id]: row for image_id, row in zip(ids.tolist(), vectors.unit, strict=True)}
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rounds=ROUNDS, young=st.booleans())
 def test_after_every_index_the_catalog_shows_what_lies_on_the_disk(
