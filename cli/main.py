@@ -6,27 +6,11 @@ import gc
 import os
 import sys
 import traceback
+from importlib import import_module
 from typing import Any
 
 import typer
 
-from cli.commands import (
-    backbones,
-    classify,
-    compare,
-    demo,
-    duplicates,
-    evaluate,
-    export,
-    finetune,
-    heads,
-    index,
-    remove,
-    report,
-    search,
-    status,
-    train,
-)
 from engine.errors import EngineError
 
 INTERRUPTED = 130
@@ -39,36 +23,53 @@ _USAGE_ERROR: Any = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )
 
-app = typer.Typer(
-    name="engine",
-    help="Find pictures that look alike, and say what they show.\n\n"
-    "Start with `engine index FOLDER`, then `engine search PICTURE` and "
-    "`engine classify PICTURE`. Without pictures at hand, `engine demo` draws some.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+# Each is a module of `cli/commands`; those with an `app` have verbs of their own.
 COMMANDS = (
-    index,
-    search,
-    classify,
-    train,
-    finetune,
-    compare,
-    evaluate,
-    report,
-    duplicates,
-    status,
-    remove,
-    export,
-    demo,
+    "index",
+    "search",
+    "classify",
+    "train",
+    "finetune",
+    "compare",
+    "evaluate",
+    "report",
+    "duplicates",
+    "status",
+    "remove",
+    "export",
+    "demo",
+    "backbones",
+    "heads",
 )
-for module in COMMANDS:
-    name = module.__name__.rpartition(".")[2]
-    app.command(name, epilog=module.EXAMPLES)(module.command)
-app.add_typer(backbones.app, name="backbones")
-app.add_typer(heads.app, name="heads")
+
+
+def command_line(only: str | None = None) -> typer.Typer:
+    """Return the command `engine`.
+
+    Parameters
+    ----------
+    only
+        Where it is the name of a command, leave out the others: to import and describe them all
+        would be a twentieth of a search.
+    """
+    app = typer.Typer(
+        name="engine",
+        help="Find pictures that look alike, and say what they show.\n\n"
+        "Start with `engine index FOLDER`, then `engine search PICTURE` and "
+        "`engine classify PICTURE`. Without pictures at hand, `engine demo` draws some.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(main)
+    for name in (only,) if only in COMMANDS else COMMANDS:
+        module = import_module(f"cli.commands.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name, epilog=module.EXAMPLES)(module.command)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -79,7 +80,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def main(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Say which release this is."
@@ -97,12 +97,13 @@ def run() -> None:
     sys.exit(code)
 
 
-def exit_code(arguments: list[str], application: typer.Typer = app) -> int:
+def exit_code(arguments: list[str], application: typer.Typer | None = None) -> int:
     """Run one command line; return 0, 1, 2, 3 or 130 as docs/command-line.md says."""
+    app = application or command_line(arguments[0] if arguments else None)
     try:
         # Not through typer's own main: that is silent about an interrupt, and to it a reader that
         # has gone is an error.
-        with typer.main.get_command(application).make_context("engine", arguments) as context:
+        with typer.main.get_command(app).make_context("engine", arguments) as context:
             return int(context.command.invoke(context) or 0)
     except typer.Exit as left:
         return int(left.exit_code)

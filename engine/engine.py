@@ -10,8 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.config import Config, require_number
-from engine.learning.head_collection import HeadCollection
-from engine.learning.results import Comparison, FinetuneReport, HeadReport, TrainReport
 from engine.progress import SILENT, Reporter
 from engine.results import (
     Classification,
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from engine.heads.options import TrainOptions
     from engine.learning.compare.options import CompareOptions
     from engine.learning.finetune.options import FinetuneOptions
+    from engine.learning.head_collection import HeadCollection
+    from engine.learning.results import Comparison, FinetuneReport, HeadReport, TrainReport
     from engine.search.queries import ImageLike
 
 NEAR_DUPLICATE = 0.95
@@ -82,6 +82,8 @@ class Engine:
     @property
     def heads(self) -> HeadCollection:
         """The heads of the store: iterate over them, or ask for one by name."""
+        from engine.learning.head_collection import HeadCollection
+
         return HeadCollection(self._session)
 
     def index(self, paths: Sequence[str | Path], *, label: str | None = None) -> IndexReport:

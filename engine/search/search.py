@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.config import require_number
 from engine.embedding.embedder import Embedder
-from engine.heads.head import Head
 from engine.results import Hit, SearchReport
 from index.catalog.catalog import Catalog
 from index.catalog.filters import Filter
 from index.records import Vectors
 from index.vectors.index import VectorIndex
+
+if TYPE_CHECKING:
+    # A search within no category asks no head.
+    from engine.heads.head import Head
 
 
 @dataclass(frozen=True, slots=True)

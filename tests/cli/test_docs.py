@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from cli.docs import command_line_page
-from cli.main import app
+from cli.main import command_line
 from tests.support import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "command-line.md"
@@ -25,7 +25,7 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, A
         yield from _commands(subcommand, (*path, name))
 
 
-COMMANDS: dict[str, Any] = dict(_commands(typer.main.get_command(app)))
+COMMANDS: dict[str, Any] = dict(_commands(typer.main.get_command(command_line())))
 EXAMPLES = [
     line
     for command in COMMANDS.values()
