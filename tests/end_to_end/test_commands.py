@@ -24,7 +24,7 @@ HEAD = {
     "backbone": str,
 }
 BACKBONE = {"name": str, "dim": int, "input_size": int, "source": str, "weights": str}
-# Keys and types that DESIGN.md promises to programs, by command line; S is the store, P the
+# Keys and types that the command line promises to programs, by command line; S is the store, P the
 # drawn pictures and O a folder to write to.
 SHAPES: dict[str, Any] = {
     "index P --store S": {
