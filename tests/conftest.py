@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from demo.catalog import draw_catalog
 from engine import Config, Engine
@@ -16,6 +17,9 @@ from engine.testing import FakeEmbedder
 from tests.support import REPOSITORY
 
 pytest_plugins = ("tests.support.command", "tests.support.permissions", "tests.support.web")
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 REAL_IMAGES = Path(os.environ.get("ENGINE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
