@@ -17,7 +17,8 @@ from benchmarks.filled_store import made_up_batch
 from benchmarks.settings import Settings
 from benchmarks.synthetic import BLOCK, Synthetic, synthetic
 from index.catalog.catalog import Catalog
-from index.records import CatalogIdentity, CatalogState, Floats, Ids
+from index.records import CatalogIdentity, Floats, Ids
+from index.state import CatalogState
 from index.sync import OpenedIndex, open_index, save_index, vectors_of
 from index.vectors.faiss_index import FaissIndex
 from index.vectors.index import Hits, VectorIndex

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
-from index.records import KINDS
+from index.state import KINDS
 from index.store import Store, find_store
 
 FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")

@@ -18,7 +18,8 @@ from index.catalog.catalog import Catalog
 from index.catalog.embeddings import chunks, count_visible, sample, stored_rows
 from index.catalog.schema import Image, Removal
 from index.catalog.settings import read_preference, read_state, was_in
-from index.records import CatalogState, Floats, Ids, Preference, Rows
+from index.records import Floats, Ids, Rows
+from index.state import CatalogState, Preference
 from index.vectors.index import IndexStatus, Progress, VectorIndex
 
 

@@ -28,7 +28,8 @@ from index.catalog.settings import (
 )
 from index.catalog.views import ViewTable, delete_all_views
 from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
-from index.records import CatalogCounts, CatalogIdentity, CatalogState, Ids, Named, Preference
+from index.records import CatalogCounts, CatalogIdentity, Ids, Named
+from index.state import CatalogState, Preference
 
 
 class Catalog:

@@ -8,7 +8,8 @@ from uuid import uuid4
 from sqlalchemy import Connection, delete, insert, select
 
 from index.catalog.schema import Generation, Setting
-from index.records import CatalogIdentity, CatalogState, Preference
+from index.records import CatalogIdentity
+from index.state import CatalogState, Preference
 
 # So many generations can be told from those of another catalog; an index that lies further behind
 # is built anew. One row takes some 50 bytes.

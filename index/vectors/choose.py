@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log2
 
-from index.records import Preference
+from index.state import Preference
 
 # Comparing with this many components takes some 3 ms on one core, and reading them from a file
 # that the system still holds some 50 ms: 25,000 images of dim 1280. Beyond it a search would be

@@ -14,7 +14,8 @@ from typing import cast
 
 import numpy as np
 
-from index.records import CatalogState, Floats, Ids
+from index.records import Floats, Ids
+from index.state import CatalogState
 from index.vectors.choose import FaissLimits, Plan, choose_plan
 from index.vectors.faiss_api import faiss
 from index.vectors.files import (

@@ -19,7 +19,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from index.atomic_file import atomic_file
-from index.records import CatalogState, Ids, Rows
+from index.records import Ids, Rows
+from index.state import CatalogState
 from index.vectors.faiss_api import faiss
 from index.vectors.flat import Flat, write_rows
 from index.vectors.ivf import SearchLimits, Segment

@@ -12,7 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from index.records import CatalogState, Floats, Ids, Preference, Rows
+from index.records import Floats, Ids, Rows
+from index.state import CatalogState, Preference
 
 # Is told how many images of how many a long build has added.
 Progress = Callable[[int, int], None]

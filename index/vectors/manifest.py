@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from index.atomic_file import write_atomically
-from index.records import CatalogState
+from index.state import CatalogState
 from index.vectors.autotune import Autotuned
 from index.vectors.index import IndexStatus, WasIn
 

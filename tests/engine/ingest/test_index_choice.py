@@ -16,7 +16,7 @@ from engine import Config, Engine, UsageError
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.settings import read_preference
-from index.records import Preference
+from index.state import Preference
 from index.vectors.faiss_index import FaissIndex
 from tests.support.indexes import flip_bit, manifest_in, segment_in
 

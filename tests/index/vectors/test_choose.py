@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import CatalogError
-from index.records import Preference
+from index.state import Preference
 from index.vectors.choose import (
     EXACT,
     EXACT_COMPONENTS,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.records import CatalogState, Floats, Ids, Vectors
+from index.records import Floats, Ids, Vectors
+from index.state import CatalogState
 from index.vectors.faiss_index import FaissIndex
 from index.vectors.index import Hits, VectorIndex
 

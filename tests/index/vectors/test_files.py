@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ import faiss
 import numpy as np
 import pytest
 
-from index.records import CatalogState, Floats
+from index.records import Floats
+from index.state import CatalogState
 from index.vectors.files import read_delta, read_segment, write_delta, write_segment
 from index.vectors.flat import Flat
 from index.vectors.ivf import SearchLimits, Segment
@@ -240,8 +242,6 @@ def test_what_is_no_vector_file_is_passed_over(
 
 def _entry_of(folder: Path, name: str, data: bytes) -> FileEntry:
     """Write a file and return an entry by which it is whole."""
-    import zlib
-
     (folder / name).write_bytes(data)
     mtime_ns = (folder / name).stat().st_mtime_ns
     return FileEntry(name, len(data), zlib.crc32(data), mtime_ns)
@@ -269,42 +269,3 @@ def test_whatever_faiss_makes_of_a_file_it_is_passed_over(
     claimed = replace(segment, file=file, arrays_at=len(content))
     for mapped in (True, False):
         assert read_segment(tmp_path, claimed, mapped=mapped) is None
-
-
-def test_a_delta_holds_new_vectors_and_what_is_hidden(
-    delta: DeltaEntry, likenesses: Likenesses, tmp_path: Path
-) -> None:
-    read = read_delta(tmp_path, delta)
-    assert read is not None
-    flat, hidden = read
-    assert flat.ids.tolist() == [5, 15]
-    new = likenesses(2, DIM, seed=1)
-    assert flat.search(new, 1)[1][:, 0].tolist() == [5, 15]
-    assert hidden.tolist() == HIDDEN
-
-
-def test_a_delta_with_a_flipped_bit_anywhere_is_passed_over(
-    delta: DeltaEntry, tmp_path: Path
-) -> None:
-    path = _path(tmp_path, delta)
-    for position in range(delta.file.size):
-        flip_bit(path, position, position % 8)
-        _untouched(path, delta)
-        assert read_delta(tmp_path, delta) is None, position
-        flip_bit(path, position, position % 8)
-    assert read_delta(tmp_path, delta) is not None
-
-
-def test_a_delta_cut_off_anywhere_is_passed_over(delta: DeltaEntry, tmp_path: Path) -> None:
-    path = _path(tmp_path, delta)
-    data = path.read_bytes()
-    for length in range(0, len(data), 7):
-        path.write_bytes(data[:length])
-        _untouched(path, delta)
-        assert read_delta(tmp_path, delta) is None
-
-
-def test_every_file_has_a_name_of_its_own(likenesses: Likenesses, tmp_path: Path) -> None:
-    flat = Flat.empty(DIM, "float16")
-    names = {write_delta(tmp_path, flat).file.name for _ in range(5)}
-    assert len(names) == len(list(tmp_path.iterdir())) == 5

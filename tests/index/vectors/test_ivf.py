@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from index.records import Floats, Ids
 from index.vectors.ivf import SearchLimits, Segment
+from tests.support.nearest import check_whole, nearest, recall
 
 DIM = 64
 COUNT = 3000
@@ -60,37 +61,12 @@ def _limited(built: Segment, limits: SearchLimits) -> Segment:
     )
 
 
-def _nearest(queries: Floats, ids: Ids, unit: Floats, k: int) -> list[set[int]]:
-    order = np.argsort(-(queries @ unit.T), axis=1, kind="stable")[:, :k]
-    return [set(row) for row in ids[order].tolist()]
-
-
-def _recall(found: Ids, nearest: list[set[int]]) -> float:
-    shares = [
-        len(set(row) & right) / len(right)
-        for row, right in zip(found.tolist(), nearest, strict=True)
-    ]
-    return float(np.mean(shares))
-
-
-def _check_whole(found: Ids, scores: Floats, k: int, allowed: set[int]) -> None:
-    """Insist on as many results as there can be, each once, each allowed, best first."""
-    there = min(k, len(allowed))
-    assert found.shape == scores.shape == (len(found), k)
-    for row, row_scores in zip(found.tolist(), scores, strict=True):
-        assert len(set(row[:there])) == there
-        assert set(row[:there]) <= allowed
-        assert row[there:] == [-1] * (k - there)
-        assert np.all(row_scores[there:] == -1)
-        assert np.all(np.diff(row_scores[:there]) <= 0)
-
-
 @pytest.mark.slow
 def test_nearly_all_of_the_nearest_are_found(
     built: Segment, ids: Ids, unit: Floats, queries: Floats
 ) -> None:
     _, found = built.search(queries, 10)
-    assert _recall(found, _nearest(queries, ids, unit, 10)) >= 0.97
+    assert recall(found, nearest(queries, ids, unit, 10)) >= 0.97
 
 
 @pytest.mark.slow
@@ -99,15 +75,15 @@ def test_nearly_all_of_many_that_are_near_are_found(
     built: Segment, ids: Ids, unit: Floats, queries: Floats, k: int
 ) -> None:
     _, found = built.search(queries[:20], k)
-    assert _recall(found, _nearest(queries[:20], ids, unit, k)) >= 0.97
+    assert recall(found, nearest(queries[:20], ids, unit, k)) >= 0.97
 
 
 def test_the_recall_it_tells_of_itself_is_what_is_found(
     built: Segment, ids: Ids, unit: Floats, queries: Floats
 ) -> None:
     _, found = built.search(queries, 10)
-    recall = _recall(found, _nearest(queries, ids, unit, 10))
-    assert built.autotuned.recall == pytest.approx(recall, abs=0.02)
+    reached = recall(found, nearest(queries, ids, unit, 10))
+    assert built.autotuned.recall == pytest.approx(reached, abs=0.02)
 
 
 def test_an_image_of_the_index_is_its_own_nearest(built: Segment, ids: Ids, unit: Floats) -> None:
@@ -142,12 +118,12 @@ def test_however_many_are_asked_for_all_that_exist_are_found(
     built: Segment, ids: Ids, queries: Floats, k: int
 ) -> None:
     scores, found = built.search(queries[:3], k)
-    _check_whole(found, scores, k, set(ids.tolist()))
+    check_whole(found, scores, k, set(ids.tolist()))
 
 
 def test_far_more_than_exist_may_be_asked_for(built: Segment, ids: Ids, queries: Floats) -> None:
     scores, found = built.search(queries[:1], 3_000_000)
-    _check_whole(found, scores, 3_000_000, set(ids.tolist()))
+    check_whole(found, scores, 3_000_000, set(ids.tolist()))
 
 
 @settings(max_examples=60, deadline=None)
@@ -180,7 +156,7 @@ def test_k_are_found_wherever_k_are_allowed(
     gone = rng.random(COUNT) < hidden
     mine.hide(ids[gone])
     scores, found = mine.search(query, k, mine.mask(ids[allowed]))
-    _check_whole(found, scores, k, set(ids[allowed].tolist()) - set(ids[gone].tolist()))
+    check_whole(found, scores, k, set(ids[allowed].tolist()) - set(ids[gone].tolist()))
 
 
 @pytest.mark.parametrize("allowed", [[], [5], [2**50, -3]], ids=["none", "one unknown", "unknown"])
@@ -188,7 +164,7 @@ def test_nothing_is_found_where_nothing_that_exists_is_allowed(
     built: Segment, queries: Floats, allowed: list[int]
 ) -> None:
     scores, found = built.search(queries[:2], 4, built.mask(np.array(allowed, np.int64)))
-    _check_whole(found, scores, 4, set())
+    check_whole(found, scores, 4, set())
 
 
 @pytest.mark.parametrize("count", [1, 7, 200, FEW])
@@ -206,7 +182,7 @@ def test_a_filter_that_lets_through_two_fifths_costs_no_recall(
 ) -> None:
     allowed = np.sort(np.random.default_rng(0).choice(COUNT, FEW + 200, replace=False))
     _, found = built.search(queries, 10, built.mask(ids[allowed]))
-    assert _recall(found, _nearest(queries, ids[allowed], unit[allowed], 10)) >= 0.97
+    assert recall(found, nearest(queries, ids[allowed], unit[allowed], 10)) >= 0.97
 
 
 def test_a_sparse_mask_is_reranked_one_by_one_and_no_less_is_found(
@@ -216,18 +192,18 @@ def test_a_sparse_mask_is_reranked_one_by_one_and_no_less_is_found(
     scanned = _limited(built, SearchLimits(few=0)).mask(ids[allowed])
     sparse = _limited(built, SearchLimits(few=0, sparse=2)).mask(ids[allowed])
     assert (scanned.by_list is None, sparse.by_list is None) == (True, False)
-    nearest = _nearest(queries, ids[allowed], unit[allowed], 10)
+    wanted = nearest(queries, ids[allowed], unit[allowed], 10)
     scores, found = built.search(queries, 10, sparse)
-    _check_whole(found, scores, 10, set(ids[allowed].tolist()))
-    assert _recall(found, nearest) >= 0.97
-    assert _recall(found, nearest) >= _recall(built.search(queries, 10, scanned)[1], nearest) - 0.01
+    check_whole(found, scores, 10, set(ids[allowed].tolist()))
+    assert recall(found, wanted) >= 0.97
+    assert recall(found, wanted) >= recall(built.search(queries, 10, scanned)[1], wanted) - 0.01
 
 
 def test_what_is_hidden_is_never_found(segment: Segment, ids: Ids, unit: Floats) -> None:
     gone = ids[::2]
     segment.hide(gone)
     scores, found = segment.search(unit[:4], COUNT)
-    _check_whole(found, scores, COUNT, set(ids[1::2].tolist()))
+    check_whole(found, scores, COUNT, set(ids[1::2].tolist()))
     assert len(segment) == COUNT // 2
     assert segment.visible_ids.tolist() == ids[1::2].tolist()
     assert segment.hidden.tolist() == list(range(0, COUNT, 2))
@@ -238,7 +214,7 @@ def test_what_is_hidden_is_not_found_either_where_it_is_allowed(
 ) -> None:
     segment.hide(ids[:5])
     scores, found = segment.search(unit[:1], 10, segment.mask(ids[:8]))
-    _check_whole(found, scores, 10, set(ids[5:8].tolist()))
+    check_whole(found, scores, 10, set(ids[5:8].tolist()))
 
 
 def test_hiding_twice_is_hiding_once(segment: Segment, ids: Ids) -> None:
@@ -259,7 +235,7 @@ def test_with_everything_hidden_nothing_is_found(
 ) -> None:
     segment.hide(ids)
     scores, found = segment.search(queries[:2], 3)
-    _check_whole(found, scores, 3, set())
+    check_whole(found, scores, 3, set())
 
 
 def test_it_says_what_it_is(built: Segment) -> None:
@@ -267,92 +243,7 @@ def test_it_says_what_it_is(built: Segment) -> None:
     assert (built.refine, built.trained_on) == ("SQ8", COUNT)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("refine", "tolerance", "least"), [("SQ8", 0.01, 0.95), ("SQ6", 0.03, 0.9), ("SQ4", 0.12, 0.7)]
-)
-def test_finer_codes_tell_finer_differences(
-    make_segment: MakeSegment, likenesses: Likenesses, refine: str, tolerance: float, least: float
-) -> None:
-    ids, unit = np.arange(1500, dtype=np.int64), likenesses(1500, 32)
-    built = make_segment(ids, unit, refine=refine)
-    assert built.kind == f"IVF16, PQ16x4fs, {refine}"
-    queries = likenesses(50, 32, seed=1)
-    scores, found = built.search(queries, 10)
-    cosines = np.take_along_axis(queries @ unit.T, found, axis=1)
-    np.testing.assert_allclose(scores, cosines, rtol=0, atol=tolerance)
-    assert _recall(found, _nearest(queries, ids, unit, 10)) >= least
-
-
-@pytest.mark.parametrize("count", [16, 17, 20, 21, 22, 40])
-def test_hardly_more_images_than_lists_make_a_segment(
-    make_segment: MakeSegment, likenesses: Likenesses, count: int
-) -> None:
-    ids, unit = np.arange(count, dtype=np.int64), likenesses(count, 8)
-    scores, found = make_segment(ids, unit).search(unit, count)
-    _check_whole(found, scores, count, set(range(count)))
-    assert np.mean(found[:, 0] == ids) > 0.9
-
-
-@pytest.mark.parametrize("dim", [1, 7, 12])
-def test_a_dim_may_be_any_number(
-    make_segment: MakeSegment, likenesses: Likenesses, dim: int
-) -> None:
-    ids, unit = np.arange(1100, dtype=np.int64), likenesses(1100, dim)
-    scores, found = make_segment(ids, unit).search(unit[:20], 1100)
-    _check_whole(found, scores, 1100, set(range(1100)))
-
-
-def test_images_that_look_exactly_alike_are_all_found(
-    make_segment: MakeSegment, likenesses: Likenesses
-) -> None:
-    originals = likenesses(75, 32)
-    ids, unit = np.arange(1500, dtype=np.int64), np.repeat(originals, 20, axis=0)
-    built = make_segment(ids, unit)
-    scores, found = built.search(originals, 20)
-    assert np.sort(found, axis=1).tolist() == ids.reshape(75, 20).tolist()
-    assert scores == pytest.approx(1, abs=TOLERANCE)
-    assert built.autotuned.recall == 1
-    probed = built.lists_probed(originals, built.autotuned.margins[0][1])
-    assert probed < 16, "twins are no reason to probe every list"
-
-
-@pytest.mark.slow
-def test_images_without_any_direction_are_found_with_a_score_of_nothing(
-    make_segment: MakeSegment, likenesses: Likenesses
-) -> None:
-    ids, unit = np.arange(1500, dtype=np.int64), likenesses(1500, 32)
-    unit[::10] = 0
-    scores, found = make_segment(ids, unit).search(unit[1:9], 1500)
-    _check_whole(found, scores, 1500, set(range(1500)))
-    nothing = np.isin(found, ids[::10])
-    assert np.all(np.abs(scores[nothing]) < TOLERANCE)
-    assert np.all(np.abs(scores) < 1 + TOLERANCE)
-
-
 def test_a_query_without_any_direction_finds_as_many_as_any_other(built: Segment, ids: Ids) -> None:
     scores, found = built.search(np.zeros((1, DIM), np.float32), 30)
-    _check_whole(found, scores, 30, set(ids.tolist()))
+    check_whole(found, scores, 30, set(ids.tolist()))
     assert scores == pytest.approx(0, abs=1e-6)
-
-
-def test_a_catalog_of_one_image_over_and_over_is_found_whole(
-    make_segment: MakeSegment, likenesses: Likenesses
-) -> None:
-    ids, unit = np.arange(1200, dtype=np.int64), np.repeat(likenesses(1, 32), 1200, axis=0)
-    built = make_segment(ids, unit)
-    # Seen from its opposite, too, where rounding makes a score less than that of nothing.
-    for query in (unit[:1], -unit[:1]):
-        scores, found = built.search(query, 1300)
-        _check_whole(found, scores, 1300, set(range(1200)))
-
-
-def test_the_same_vectors_make_the_same_segment(
-    make_segment: MakeSegment, likenesses: Likenesses
-) -> None:
-    ids, unit = np.arange(600, dtype=np.int64), likenesses(600, 16)
-    one, other = (make_segment(ids, unit) for _ in range(2))
-    assert one.autotuned == other.autotuned
-    assert one.key != other.key, "each segment is told from every other"
-    for mine, its in zip(one.search(unit[:50], 20), other.search(unit[:50], 20), strict=True):
-        assert mine.tolist() == its.tolist()

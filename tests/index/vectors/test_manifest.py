@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.records import CatalogState
+from index.state import CatalogState
 from index.vectors.autotune import Autotuned
 from index.vectors.manifest import (
     MANIFEST,
