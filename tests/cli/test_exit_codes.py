@@ -117,6 +117,7 @@ def test_130_for_an_interrupt(failing: Callable[..., Any]) -> None:
     assert (done.returncode, done.stderr) == (130, said)
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_error(engine: Run, store: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -27,6 +27,7 @@ def store(fake_engine: Engine, images: Path) -> Path:
     return fake_engine.config.store.folder
 
 
+@pytest.mark.slow
 def test_a_report_leaves_a_file_of_somebody_else(quick: Run, store: Path, mine: Path) -> None:
     done = quick("report", "shop", "--store", store, "--html", mine)
     assert (done.returncode, mine.read_text()) == (1, "notes")
@@ -34,6 +35,7 @@ def test_a_report_leaves_a_file_of_somebody_else(quick: Run, store: Path, mine: 
     assert done.stderr.decode().startswith(said)
 
 
+@pytest.mark.slow
 def test_a_report_replaces_its_own_pages_and_others_where_that_is_asked_for(
     quick: Run, store: Path, mine: Path
 ) -> None:

@@ -87,6 +87,7 @@ def _environment(cache: Path, **more: str) -> dict[str, str]:
     return {"ENGINE_CACHE": str(cache), "TERM": "xterm-256color", "COLUMNS": "100"} | more
 
 
+@pytest.mark.slow
 def test_a_bar_with_amount_and_rate_appears_on_a_terminal(
     engine: Run, slow_pull: list[str], tmp_path: Path
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_bar_with_amount_and_rate_appears_on_a_terminal(
     assert COLOUR.search(seen)
 
 
+@pytest.mark.slow
 def test_a_bar_has_no_colours_where_nobody_wants_them(
     engine: Run, slow_pull: list[str], tmp_path: Path
 ) -> None:
@@ -106,6 +108,7 @@ def test_a_bar_has_no_colours_where_nobody_wants_them(
     assert not COLOUR.search(seen)
 
 
+@pytest.mark.slow
 def test_a_terminal_that_only_knows_lines_has_no_bar(
     engine: Run, slow_pull: list[str], tmp_path: Path
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_terminal_that_only_knows_lines_has_no_bar(
     assert line.startswith(b"fetching the weights of resnet50")
 
 
+@pytest.mark.slow
 def test_an_interrupt_gives_the_terminal_its_cursor_back(
     slow_pull: list[str], tmp_path: Path
 ) -> None:
@@ -131,6 +135,7 @@ def test_an_interrupt_gives_the_terminal_its_cursor_back(
     assert b"interrupted; everything finished so far is kept" in after
 
 
+@pytest.mark.slow
 def test_without_a_terminal_stderr_is_plain_lines(
     engine: Run, slow_pull: list[str], tmp_path: Path
 ) -> None:
@@ -181,6 +186,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.setswitchinterval(interval)
 
 
+@pytest.mark.slow
 def test_threads_may_announce_and_report_progress_at_once(eager: None) -> None:
     failures: list[BaseException] = []
 

@@ -13,6 +13,13 @@ from engine.backbones.weights import WeightsCache
 from engine.runtimes.openvino_export import export_openvino
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave all of this folder to `make test`: whole commands take their time."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def ready(own_cache: Path) -> Path:
     """The cache of all tests, with the embedded backbone converted in it."""

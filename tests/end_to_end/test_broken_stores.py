@@ -101,7 +101,6 @@ def holder(shop: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("line", WRITERS)
 def test_a_second_writer_is_told_who_the_first_is(
     line: str, shop: Path, drawn: Path, quick: Run, holder: subprocess.Popen[str]
@@ -161,7 +160,6 @@ def very_many(many: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 20_000], ids=["no room", "little room"])
 def test_where_files_can_grow_no_more_the_rest_is_kept(
     room: int, shop: Path, very_many: Path, engine: Run, quick: Run
@@ -191,7 +189,6 @@ echo "code $?"
 """
 
 
-@pytest.mark.slow
 def test_a_disk_that_is_really_full_is_said_to_be_full(
     shop: Path, many: Path, tmp_path: Path, ready: Path
 ) -> None:

@@ -88,7 +88,6 @@ for name in ("torch", "torchvision", "timm", "sklearn", "scipy"):
 """
 
 
-@pytest.mark.slow
 def test_a_head_is_imported_and_asked_on_a_machine_without_torch(
     engine: Run, trained: Path, drawn: Path, tmp_path: Path
 ) -> None:
@@ -116,7 +115,6 @@ def in_int8(ready: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactory) 
     return folder
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["search", "classify"])
 def test_a_catalog_in_int8_needs_nothing_that_quantized_it(
     imported: Callable[..., set[str]], in_int8: Path, drawn: Path, command: str
@@ -144,7 +142,6 @@ def test_a_report_without_a_page_draws_nothing_and_starts_no_backbone(
     assert not modules & (LEARNING | {"openvino", "matplotlib"})
 
 
-@pytest.mark.slow
 def test_nothing_is_ever_sent_about_the_user(
     imported: Callable[..., set[str]], drawn: Path, tmp_path: Path, ready: Path
 ) -> None:

@@ -147,7 +147,6 @@ def test_the_json_of_each_command_has_the_promised_keys_and_types(
     _assert_fits(answer, SHAPES[line])
 
 
-@pytest.mark.slow
 def test_a_newcomers_first_hour_works_as_the_readme_says(
     engine: Run, images: Path, tmp_path: Path
 ) -> None:
@@ -260,7 +259,6 @@ def test_a_head_is_reported_in_a_table_and_on_a_page(
     assert "The head furniture" in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_a_comparison_is_also_written_as_a_page(quick: Run, drawn: Path, tmp_path: Path) -> None:
     page = tmp_path / "compared.html"
     few = ("--repeats", "1", "--scratch-epochs", "1", "--backbones", "efficientnet_lite0")

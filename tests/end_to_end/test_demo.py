@@ -13,7 +13,6 @@ from demo.tour import Part, draw_images
 from engine import EngineError
 from engine.progress import SILENT, Reporter
 
-pytestmark = pytest.mark.slow
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 # Fewer pictures than the real demo, which leaves those that it finds as they are.
 PARTS = (Part("catalog", 4, 0), Part("train", 6, 1), Part("test", 2, 2))

@@ -20,8 +20,6 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 OPTIONS = ("--from", "block6", "--epochs", "4", "--batch", "6", "--learning-rate", "0.001")
 PATIENCE = 90
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def data(tmp_path: Path, ready: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

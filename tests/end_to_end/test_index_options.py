@@ -12,8 +12,6 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
-pytestmark = pytest.mark.slow
-
 
 def _status(quick: Run, store: Path) -> dict[str, Any]:
     done = quick("status", "--store", store, "--json")

@@ -23,7 +23,6 @@ from index.catalog.catalog import Catalog
 from tests.support import REPOSITORY
 from tests.support.crash import committed, wait_for
 
-pytestmark = pytest.mark.slow
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 IMAGES = 60
 BATCH = 8

@@ -23,8 +23,6 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 TOO_LARGE = "it has 200G, more than the limit of 1G"
 OPTION = "raise the limit with --max-file-size"
 
-pytestmark = pytest.mark.slow
-
 
 def limited(gibibytes: float, **settings: int) -> str:
     """Return Python that limits the memory of a process, and gives the engine some settings."""

@@ -86,12 +86,10 @@ def ask(resnet: Shop, quick: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     return quick
 
 
-@pytest.mark.slow
 def test_images_are_indexed_with_it(resnet: Shop) -> None:
     assert (resnet.index["images"], resnet.index["backbone"]) == (10, "resnet50")
 
 
-@pytest.mark.slow
 def test_an_embedding_has_2048_numbers(ask: Run, tmp_path: Path) -> None:
     assert ask("export", tmp_path / "all.npy").returncode == 0
     vectors = np.load(tmp_path / "all.npy")
@@ -99,7 +97,6 @@ def test_an_embedding_has_2048_numbers(ask: Run, tmp_path: Path) -> None:
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.slow
 def test_search_finds_the_image_itself(ask: Run, resnet: Shop) -> None:
     image = resnet.images / "bed" / "bed-0002.jpg"
     [report] = json.loads(ask("search", image, "--json").stdout)
@@ -108,7 +105,6 @@ def test_search_finds_the_image_itself(ask: Run, resnet: Shop) -> None:
     assert str(image) in best
 
 
-@pytest.mark.slow
 def test_a_head_is_trained_and_answers(ask: Run, resnet: Shop) -> None:
     line = ("train", resnet.images, "--head", "two", "--epochs", "5", "--json")
     report = json.loads(ask(*line).stdout)
@@ -119,7 +115,6 @@ def test_a_head_is_trained_and_answers(ask: Run, resnet: Shop) -> None:
     assert {each["category"] for each in answer["predictions"]} == {"bed", "chair"}
 
 
-@pytest.mark.slow
 def test_the_built_in_categories_are_its_own(ask: Run, resnet: Shop) -> None:
     image = resnet.images / "bed" / "bed-0001.jpg"
     done = ask("classify", image, "--head", "imagenet", "-k", "1000", "--json")
@@ -127,7 +122,6 @@ def test_the_built_in_categories_are_its_own(ask: Run, resnet: Shop) -> None:
     assert len(answer["predictions"]) == 1000
 
 
-@pytest.mark.slow
 def test_the_embedded_backbone_is_refused(ask: Run, resnet: Shop) -> None:
     done = ask("index", resnet.images, "--backbone", "efficientnet_lite0")
     assert done.returncode == 1
@@ -135,7 +129,6 @@ def test_the_embedded_backbone_is_refused(ask: Run, resnet: Shop) -> None:
     assert "made with resnet50, not efficientnet_lite0" in line
 
 
-@pytest.mark.slow
 def test_auto_takes_it_where_its_weights_are(ask: Run, resnet: Shop, tmp_path: Path) -> None:
     line = ("index", resnet.images / "bed" / "bed-0001.jpg", "--store", tmp_path, "--json")
     done = ask(*line)
@@ -156,7 +149,6 @@ def other(
     shutil.rmtree(cache)
 
 
-@pytest.mark.slow
 def test_a_catalog_refuses_other_weights_of_the_same_backbone(
     ask: Run, resnet: Shop, other: Path
 ) -> None:
@@ -169,7 +161,6 @@ def test_a_catalog_refuses_other_weights_of_the_same_backbone(
     assert (resnet.store / "catalog.sqlite").read_bytes() == before
 
 
-@pytest.mark.slow
 def test_importing_the_first_weights_as_the_error_says_serves_both_catalogs(
     ask: Run, resnet: Shop, other: Path, tmp_path: Path
 ) -> None:

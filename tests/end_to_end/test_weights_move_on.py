@@ -22,8 +22,6 @@ from engine.backbones.weights import WeightsCache, WeightsFile
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 LITE0 = backbone_named("efficientnet_lite0")
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass(frozen=True)
 class Shop:

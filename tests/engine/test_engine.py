@@ -114,6 +114,7 @@ def test_without_a_store_images_are_classified_by_the_built_in_categories(
     assert list(fake_engine.heads) == []
 
 
+@pytest.mark.slow
 def test_status_says_what_there_is(indexed: Engine, images: Path, bed: Path) -> None:
     bed.unlink()
     indexed.index([images])
@@ -146,6 +147,7 @@ def test_an_index_file_that_is_damaged_is_noticed_and_made_again(
     assert indexed.status().index_state == "current"
 
 
+@pytest.mark.slow
 def test_a_second_search_sees_what_was_committed_since_the_first(
     indexed: Engine, drawn: Path, bed: Path
 ) -> None:
@@ -193,6 +195,7 @@ def test_other_weights_are_refused(indexed: Engine, images: Path, bed: Path) -> 
             other.search(bed)
 
 
+@pytest.mark.slow
 def test_a_head_goes_from_store_to_store(
     indexed: Engine, other: Engine, images: Path, tmp_path: Path, bed: Path
 ) -> None:
@@ -217,6 +220,7 @@ def test_a_head_can_be_imported_under_another_name(
     }
 
 
+@pytest.mark.slow
 def test_a_head_of_another_backbone_is_not_imported(
     indexed: Engine, images: Path, tmp_path: Path
 ) -> None:
@@ -250,6 +254,7 @@ def test_every_error_of_the_engine_is_an_engine_error(indexed: Engine, bed: Path
     assert str(caught.value).startswith("nobody: there is no such head. ")
 
 
+@pytest.mark.slow
 def test_statuses_taken_while_somebody_indexes_are_in_order(indexed: Engine, drawn: Path) -> None:
     problems: list[object] = []
     done = threading.Event()

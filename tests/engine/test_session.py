@@ -26,6 +26,8 @@ QUICK = TrainOptions(epochs=5)
 MakeSession = Callable[[], Session]
 needs_maps = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's /proc")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def store(tmp_path: Path, drawn: Path) -> Path:

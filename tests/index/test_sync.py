@@ -153,6 +153,7 @@ def _apply(
         getattr(images, verb)(some)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_after_any_changes_the_index_holds_what_the_catalog_shows(
     dtype: str,

@@ -72,6 +72,7 @@ def test_a_truncated_file_is_passed_over_wherever_it_ends(
         assert check(catalog, folder).origin == "rebuilt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["manifest", "delta"])
 def test_no_flipped_bit_changes_what_is_found(
     catalog: Catalog, saved: dict[str, bytes], folder: Path, check: Check, name: str
@@ -248,6 +249,7 @@ with Catalog.open(Path(sys.argv[1])) as catalog:
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_saving_leaves_the_old_files(
     catalog: Catalog,
     saved: dict[str, bytes],

@@ -29,6 +29,8 @@ FOUND = ("made by an earlier release (will be rebuilt)", [])
 # What the release before wrote, and what a killed process of it left.
 EARLIER = ["index.faiss", "index.main.faiss", "index.faiss.4711.tmp"]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["exact", "compressed"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:

@@ -151,6 +151,7 @@ print(peaks[1] - peaks[0])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 def test_the_memory_it_takes_does_not_grow_with_the_number_of_images(
     make_identity: Callable[..., CatalogIdentity], make_batch: MakeBatch, tmp_path: Path

@@ -137,6 +137,7 @@ def test_files_of_the_common_past_catch_up(shelf: Shelf, add: Add, check_large: 
         check_large(catalog, opened)
 
 
+@pytest.mark.slow
 def test_files_are_current_again_when_their_own_catalog_is_put_back(
     shelf: Shelf, add: Add, check_large: Check
 ) -> None:
@@ -155,6 +156,7 @@ def test_files_are_current_again_when_their_own_catalog_is_put_back(
         check_large(catalog, opened)
 
 
+@pytest.mark.slow
 def test_an_index_that_was_opened_before_a_restore_is_not_saved_after_it(
     shelf: Shelf, add: Add, check_large: Check
 ) -> None:

@@ -46,6 +46,8 @@ steps = st.lists(
     max_size=12,
 )
 
+pytestmark = pytest.mark.slow
+
 
 class _Story:
     """A store to which anything happens."""

@@ -204,6 +204,7 @@ def _let_save(child: subprocess.Popen[str]) -> str:
     return _said(child)
 
 
+@pytest.mark.slow
 def test_another_process_that_saves_late_changes_nothing(
     large: Catalog,
     folder: Path,
@@ -222,6 +223,7 @@ def test_another_process_that_saves_late_changes_nothing(
     check_large(large, open_at(large, folder))
 
 
+@pytest.mark.slow
 def test_another_process_that_saves_in_time_is_gone_on_from(
     large: Catalog,
     folder: Path,
@@ -239,6 +241,7 @@ def test_another_process_that_saves_in_time_is_gone_on_from(
     check_large(large, open_at(large, folder))
 
 
+@pytest.mark.slow
 def test_of_two_processes_that_search_the_second_to_save_changes_nothing(
     large: Catalog, folder: Path, add: Add, reader: Callable[[], subprocess.Popen[str]]
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_share_of_the_segment_may_lie_in_the_delta(
     assert _delta(_settled(large, folder, limits)) == 0
 
 
+@pytest.mark.slow
 def test_an_index_that_has_grown_a_lot_is_built_anew_by_who_settles(
     large: Catalog, folder: Path, check_large: Check, add: Callable[..., None]
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_check_never_builds(large: Catalog, folder: Path, tmp_path: Path) -> N
     assert files_in(folder) == before
 
 
+@pytest.mark.slow
 def test_a_check_tells_what_will_be_done(
     large: Catalog, folder: Path, add: Callable[..., None]
 ) -> None:

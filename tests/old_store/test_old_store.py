@@ -18,6 +18,8 @@ from tests.old_store.stores import CountingEmbedder, OldStore
 
 QUICK = TrainOptions(epochs=5)
 
+pytestmark = pytest.mark.slow
+
 
 def _found(report: SearchReport, old: OldStore) -> list[list[Any]]:
     return [[old.relative(hit.path), hit.score, hit.label, hit.category] for hit in report]

@@ -60,6 +60,7 @@ def test_without_one_of_the_two_there_is_no_answer(only: ComparedMethod) -> None
     assert verdict(methods(only)).startswith("That cannot be said")
 
 
+@pytest.mark.slow
 def test_the_page_has_table_bars_and_curves_and_fetches_nothing(tmp_path: Path) -> None:
     write_compare_page(BOTH, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -22,6 +22,8 @@ from tests.support.page import Page, read_page
 CHROMIUM = "/usr/bin/chromium"
 NASTY = "a <b>&\"x\" 'y'.jpg"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def report(fake_engine: Engine, images: Path) -> SearchReport:

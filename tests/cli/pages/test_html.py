@@ -102,6 +102,7 @@ def shape(page: Page) -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
+@pytest.mark.slow
 @given(text=TEXTS.filter(bool))
 def test_no_text_becomes_an_element_or_an_attribute(text: str) -> None:
     assert shape(page_of(text)) == shape(page_of("bed"))

@@ -20,6 +20,8 @@ from tests.support.page import Page, read_page
 NASTY = "<script>alert('x')</script> & \"more\""
 NAN = float("nan")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def report(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> HeadReport:

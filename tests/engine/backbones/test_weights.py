@@ -144,6 +144,7 @@ def test_a_url_given_by_hand_comes_before_the_mirror(monkeypatch: pytest.MonkeyP
     assert source_of(weights) == "https://mirror/w.pth"
 
 
+@pytest.mark.slow
 def test_weights_of_the_right_shape_can_be_imported(
     cache: WeightsCache, tmp_path: Path, resnet50_file: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_weights_of_the_right_shape_can_be_imported(
     assert files_in(tmp_path) == ["records/" + stem + ".json", stem + ".pth", "resnet50.json"]
 
 
+@pytest.mark.slow
 def test_other_weights_have_another_fingerprint(resnet50_file: Path) -> None:
     published = RESNET50.fingerprint("11ad3fa6" + "0" * 56)
     assert RESNET50.fingerprint(file_sha256(resnet50_file)) != published
@@ -309,6 +311,7 @@ def test_all_that_came_are_found_by_fingerprint(two: WeightsCache, content: byte
     assert found is not None and found.path.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_importing_other_weights_leaves_the_first_ones_findable(
     cache: WeightsCache, tmp_path: Path, resnet50_file: Path
 ) -> None:
@@ -405,6 +408,7 @@ def imported_over_the_package(
     return cache.import_file(LITE0, tmp_path / "w.safetensors")
 
 
+@pytest.mark.slow
 def test_the_package_s_weights_are_found_beside_imported_ones(
     cache: WeightsCache, weights: WeightsFile, imported_over_the_package: WeightsFile
 ) -> None:

@@ -27,6 +27,7 @@ def test_nothing_gives_no_embeddings_of_the_right_width(embedder: Embedder) -> N
     assert embedder.embed([]).unit.shape == (0, 1280)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exported")
 def test_embeddings_are_unit_vectors_with_their_lengths(
     embedder: Embedder, renders: Pixels

@@ -25,6 +25,7 @@ def made_up(drawn_vectors: Vectors, imagenet: BuiltIn) -> Vectors:
     return Prototypes(imagenet).draw(drawn_vectors[BED], 0)
 
 
+@pytest.mark.slow
 def test_there_are_two_prototypes_of_every_built_in_category(made_up: Vectors) -> None:
     assert made_up.unit.shape == (2000, 1280)
 
@@ -49,6 +50,7 @@ def test_prototypes_of_embeddings_that_may_be_negative_are_not_cut_off(
     assert Prototypes(imagenet).draw(shifted, 0).unit.min() < 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_prototypes(
     made_up: Vectors, drawn_vectors: Vectors, imagenet: BuiltIn
 ) -> None:

@@ -225,6 +225,7 @@ def test_a_missing_layer_is_refused(make_head: MakeHead) -> None:
     refused(packed(tensors, header))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_changed_bytes_give_a_refusal_or_a_head_that_fits(

@@ -165,6 +165,7 @@ def test_a_learning_rate_that_falls_comes_to_rest() -> None:
     assert last[True] < last[False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [(), (32,)])
 def test_few_epochs_over_many_images_are_enough(hidden: tuple[int, ...]) -> None:
     counts = (MANY // 10 + 1,) * 10

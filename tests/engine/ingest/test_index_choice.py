@@ -22,6 +22,8 @@ from tests.support.indexes import flip_bit, manifest_in, segment_in
 
 MakeEngine = Callable[..., Engine]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def make_engine(tmp_path: Path) -> Iterator[MakeEngine]:

@@ -67,6 +67,7 @@ def test_when_a_root_is_suddenly_empty_nothing_is_removed_and_that_is_said(
     assert [str(two) in note and "engine remove" in note for note in report.notes] == [True]
 
 
+@pytest.mark.slow
 def test_of_several_roots_the_one_that_is_suddenly_empty_keeps_its_images(
     two: Path, fake_engine: Engine
 ) -> None:

@@ -21,6 +21,8 @@ from index.records import Summary, Vectors
 
 QUICK = TrainOptions(epochs=4)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def labelled(fake_engine: Engine, images: Path) -> Engine:

@@ -82,6 +82,7 @@ def trained(fake_engine: Engine, images: Path) -> Engine:
     return fake_engine
 
 
+@pytest.mark.slow
 def test_the_embeddings_that_a_head_learned_from_go_with_their_images(
     trained: Engine, images: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_the_embeddings_that_a_head_learned_from_go_with_their_images(
     assert [head.name for head in trained.heads] == ["mine"]
 
 
+@pytest.mark.slow
 def test_the_embedding_of_a_copy_that_stays_is_still_learned_from(
     trained: Engine, images: Path, tmp_path: Path
 ) -> None:
@@ -102,6 +104,7 @@ def test_the_embedding_of_a_copy_that_stays_is_still_learned_from(
     assert trained.status().views == 4 * VIEWS_PER_IMAGE
 
 
+@pytest.mark.slow
 def test_a_head_is_extended_without_the_images_that_were_removed(
     trained: Engine, images: Path, drawn: Path, tmp_path: Path
 ) -> None:
@@ -116,6 +119,7 @@ def test_a_head_is_extended_without_the_images_that_were_removed(
     assert any(note.startswith("1 of the pictures learned before") for note in report.notes)
 
 
+@pytest.mark.slow
 def test_the_embeddings_that_heads_learned_from_go_with_the_last_head(
     fake_engine: Engine, images: Path
 ) -> None:

@@ -32,6 +32,7 @@ class Counted(Sequence[str]):
         return self._paths[position]
 
 
+@pytest.mark.slow
 @given(roots=PATHS, found=PATHS, missed=PATHS)
 def test_a_root_is_empty_where_images_were_missed_and_none_was_found(
     roots: list[str], found: list[str], missed: list[str]

@@ -37,6 +37,7 @@ def test_without_a_head_for_the_labels_the_neighbours_answer(
     assert report.confusion == {name: {name: 6} for name in ("blue", "green", "red")}
 
 
+@pytest.mark.slow
 def test_a_head_that_knows_every_label_answers_among_all_categories(
     colours: Path, fake_engine: Engine
 ) -> None:
@@ -46,6 +47,7 @@ def test_a_head_that_knows_every_label_answers_among_all_categories(
     assert set(report.per_category) == {"red", "green", "blue"}
 
 
+@pytest.mark.slow
 def test_a_head_that_is_named_answers_alone(colours: Path, fake_engine: Engine) -> None:
     fake_engine.train(colours, head="colours", options=QUICK)
     report = fake_engine.evaluate(colours, head="colours")

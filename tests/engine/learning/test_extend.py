@@ -20,6 +20,8 @@ from index.catalog.catalog import Catalog
 
 EXACT = TrainOptions(optimizer="lbfgs", weight_decay=1.0, epochs=500, validation=0.25)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def parts(images: Path, tmp_path: Path) -> tuple[Path, Path]:

@@ -14,6 +14,8 @@ from engine.heads.record import AnsweredImage
 
 QUICK = TrainOptions(epochs=4)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def file(fake_engine: Engine, images: Path, tmp_path: Path) -> Path:

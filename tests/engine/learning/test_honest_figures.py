@@ -36,6 +36,8 @@ CANDIDATES: tuple[Mapping[str, Any], ...] = (
 )
 FEW, MANY = SplitOptions(few=10_000), SplitOptions(few=0, test=0.25)
 
+pytestmark = pytest.mark.slow
+
 
 def examples_of(
     values: np.ndarray, labels: Ids, views: int = 1, copies: Mapping[int, int] | None = None

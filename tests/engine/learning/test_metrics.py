@@ -46,6 +46,7 @@ def others(unit: Floats, labels: Ids, row: int) -> tuple[Floats, Ids]:
     return scores[order], rows[order]
 
 
+@pytest.mark.slow
 @given(data=CLOUDS, budget=st.integers(1, 8000))
 def test_precision_and_map_are_what_their_definitions_say(
     data: tuple[Floats, Ids], budget: int
@@ -65,6 +66,7 @@ def test_precision_and_map_are_what_their_definitions_say(
     assert found.map == pytest.approx(np.mean(averages) if averages else 0.0, abs=1e-6)
 
 
+@pytest.mark.slow
 @given(data=CLOUDS)
 def test_neighbours_are_the_nearest_others(data: tuple[Floats, Ids]) -> None:
     unit, labels = data
@@ -181,6 +183,7 @@ def test_a_small_budget_changes_no_figure() -> None:
     assert np.array_equal(whole.neighbours, parts.neighbours)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_square_of_the_images() -> None:
     peaks = []
     for count in (1000, 4000):

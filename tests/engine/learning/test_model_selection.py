@@ -25,6 +25,8 @@ LINEAR: Mapping[str, Any] = {"hidden": ()}
 BENT: Mapping[str, Any] = {"hidden": (32,), "dropout": 0.0}
 FEW, MANY = SplitOptions(few=10_000), SplitOptions(few=0)
 
+pytestmark = pytest.mark.slow
+
 
 def examples_of(values: Floats, labels: Ids, views: int = 1) -> Examples:
     """Return rows as examples, every row an image, or a view of one after the other."""

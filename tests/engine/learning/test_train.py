@@ -24,6 +24,8 @@ QUICK = TrainOptions(epochs=4)
 LONG_AGO = 1_600_000_000
 Said = dict[str, tuple[str, float, bool]]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def old(images: Path) -> Path:

@@ -12,6 +12,8 @@ from engine import Classification, Engine
 
 FURNITURE = ("bed", "chair", "sofa")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def parts(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -70,6 +70,7 @@ def trained(small_built_in: BuiltIn, others: Vectors) -> Trained:
     return train(examples(), others, small_built_in)
 
 
+@pytest.mark.slow
 def test_the_head_says_what_it_is(trained: Trained) -> None:
     head = trained.head
     assert (head.name, head.backbone, head.fingerprint) == ("furniture", "fake", "f" * 64)
@@ -114,6 +115,7 @@ def test_of_many_images_a_part_is_tested(small_built_in: BuiltIn, others: Vector
     assert (head.metrics["test_images"], head.record.folds) == (15 + 1, 1)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_head_file_but_for_its_date(
     trained: Trained, small_built_in: BuiltIn, others: Vectors
 ) -> None:
@@ -131,6 +133,7 @@ def test_another_seed_gives_another_head(
     assert not np.array_equal(other.layers[0].weight, trained.head.layers[0].weight)
 
 
+@pytest.mark.slow
 def test_catalog_images_that_show_a_new_category_are_no_background(
     small_built_in: BuiltIn, others: Vectors
 ) -> None:
@@ -171,6 +174,7 @@ def test_an_empty_catalog_is_no_obstacle(small_built_in: BuiltIn) -> None:
     assert trained.head.metrics["validation_accuracy"] > 0.9
 
 
+@pytest.mark.slow
 def test_a_fifth_of_the_catalog_is_measured_on_and_not_learned_from(
     small_built_in: BuiltIn, others: Vectors, make_vectors: Callable[[int, int], Vectors]
 ) -> None:
@@ -215,6 +219,7 @@ def test_gates_see_as_many_images_of_each_category() -> None:
     assert np.bincount(some.row_labels[rows]).tolist() == [40, 40]
 
 
+@pytest.mark.slow
 def test_very_many_images_give_the_same_head_again(
     small_built_in: BuiltIn, others: Vectors
 ) -> None:

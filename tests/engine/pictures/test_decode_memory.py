@@ -81,6 +81,7 @@ def images(folder: Path) -> dict[str, Path]:
     return {name: folder / name for name in made}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="peaks are told by Linux")
 def test_decoding_takes_no_more_than_it_reserves(tmp_path: Path) -> None:
     files = images(tmp_path)

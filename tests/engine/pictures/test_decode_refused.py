@@ -79,6 +79,7 @@ def bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [12_000, 30_000])
 def test_a_decompression_bomb_is_refused(side: int) -> None:
     error = refusal(bomb(side))
@@ -110,6 +111,7 @@ def test_random_bytes_give_an_image_or_a_refusal(data: bytes, magic: bytes) -> N
     assert_image_or_refusal(magic + data)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(
     st.sampled_from(sorted(VALID)),

@@ -118,6 +118,7 @@ def test_an_image_larger_than_the_limit_is_refused(site: Any) -> None:
         fetch_bytes(url, 2_000_000, 10)
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_in_the_middle_is_given_up(site: Any) -> None:
     url = site.serve("/a.jpg", BODY, drip=True)  # it would wait for 30 s
     with pytest.raises(FetchError, match="timed out"):

@@ -222,6 +222,7 @@ def test_turns_that_hold_all_and_want_more_do_not_wait_for_each_other(
     holders[1].leave()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 50, 1000])
 def test_very_many_turns_of_any_size_all_end(limit: int) -> None:
     memory, rng = ImageMemory(limit), random.Random(limit)
@@ -246,6 +247,7 @@ def test_very_many_turns_of_any_size_all_end(limit: int) -> None:
     assert memory.reserved == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("images", "at_once"), [(3, 3), (1.5, 1), (0.5, 1)], ids=["three", "one", "not even one"]
 )

@@ -61,6 +61,7 @@ def copy(tmp_path: Path, own_cache: Path, exported: ExportedModel) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_openvino_gives_the_embeddings_of_torch(
     embedded: Floats, reference: Floats, cosines: Cosines
 ) -> None:
@@ -75,6 +76,7 @@ def test_different_images_have_different_embeddings(embedded: Floats) -> None:
     assert (unit @ unit.T - np.eye(len(unit))).max() < 0.999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 7, 64])
 def test_the_size_of_a_batch_changes_nothing(
     openvino: Runtime, renders: Pixels, embedded: Floats, batch: int
@@ -84,6 +86,7 @@ def test_the_size_of_a_batch_changes_nothing(
     assert np.array_equal(np.concatenate(parts), embedded[rows])
 
 
+@pytest.mark.slow
 def test_what_else_is_in_the_batch_changes_nothing(
     openvino: Runtime, renders: Pixels, embedded: Floats
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_damaged_model_is_made_again(
     assert [path.name for path in (copy / "models").iterdir() if path.suffix == ".tmp"] == []
 
 
+@pytest.mark.slow
 def test_a_compiled_model_that_is_damaged_is_compiled_again(
     copy: Path, weights: WeightsFile, renders: Pixels, embedded: Floats
 ) -> None:

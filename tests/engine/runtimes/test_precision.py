@@ -72,6 +72,7 @@ def engine_on(machine: Machine, store: Path) -> Engine:
     return Engine(config, embedder=choose_embedder(config, own, SILENT, hardware=machine))
 
 
+@pytest.mark.slow
 def test_a_catalog_in_bf16_is_of_use_to_a_machine_without(
     tmp_path: Path, drawn: Path, exported: object
 ) -> None:

@@ -171,6 +171,7 @@ def _simply_folded(text: str) -> str:
     return "".join(each.lower() for each in text)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(labels=st.lists(letters, min_size=1, max_size=6), glob=globs)
 @example(["ab", "a_", "a%", "a"], "a_")

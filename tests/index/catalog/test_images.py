@@ -179,6 +179,7 @@ def test_no_images_is_nothing_to_do(catalog: Catalog, verb: str) -> None:
     assert catalog.state().generation == before
 
 
+@pytest.mark.slow
 def test_more_images_than_one_statement_takes(catalog: Catalog, make_batch: MakeBatch) -> None:
     count = 2000
     ids = catalog.images.store(make_batch(_paths(count)))
@@ -193,6 +194,7 @@ def test_more_images_than_one_statement_takes(catalog: Catalog, make_batch: Make
     assert catalog.counts().embeddings == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [100, 101, 3000])
 def test_more_roots_than_one_statement_takes(
     catalog: Catalog, make_batch: MakeBatch, count: int

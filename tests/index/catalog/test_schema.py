@@ -88,6 +88,7 @@ def _with_added_columns(statements: list[str]) -> list[str]:
     return made
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(name=names)
 @example(b"line\nbreak")

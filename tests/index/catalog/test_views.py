@@ -127,6 +127,7 @@ def test_hiding_an_image_leaves_its_views(two_views: Catalog, make_batch: MakeBa
     assert _contents(two_views) == {"h", "i"}
 
 
+@pytest.mark.slow
 def test_the_views_of_more_contents_than_one_statement_takes_are_deleted(
     catalog: Catalog, make_batch: MakeBatch
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_mapped_file_may_be_removed_while_it_is_searched(
     _check_same(read, built, likenesses(20, DIM, seed=1))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's /proc")
 def test_a_mapping_goes_with_the_last_reference(segment: SegmentEntry, tmp_path: Path) -> None:
     def is_mapped() -> bool:
@@ -163,6 +164,7 @@ def test_a_folder_whose_name_is_no_unicode_holds_a_segment(
     _check_same(read_segment(odd, entry, mapped=mapped), built, likenesses(20, DIM, seed=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("untouched", [True, False])
 def test_a_segment_cut_off_anywhere_is_passed_over(
     segment: SegmentEntry, tmp_path: Path, untouched: bool

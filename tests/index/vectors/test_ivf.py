@@ -78,6 +78,7 @@ def test_nearly_all_of_many_that_are_near_are_found(
     assert recall(found, nearest(queries[:20], ids, unit, k)) >= 0.97
 
 
+@pytest.mark.slow
 def test_the_recall_it_tells_of_itself_is_what_is_found(
     built: Segment, ids: Ids, unit: Floats, queries: Floats
 ) -> None:

@@ -135,6 +135,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [1000, 0], ids=["one by one", "through the lists"])
 def test_after_any_changes_it_holds_what_a_dictionary_holds(
     built: Segment, unit: Floats, likenesses: Likenesses, few: int

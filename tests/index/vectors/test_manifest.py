@@ -76,6 +76,7 @@ def _manifest(folder: Path, state: CatalogState = OURS[3], key: str = "0" * 32) 
     return manifest
 
 
+@pytest.mark.slow
 @given(manifest=manifests)
 def test_a_manifest_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, manifest: Manifest

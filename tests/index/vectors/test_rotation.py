@@ -34,6 +34,7 @@ def test_the_map_is_orthogonal_in_every_dim(dim: int) -> None:
     np.testing.assert_allclose(rotated @ rotated.T, _basis(dim), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [1, 2, 97, 283, 512, 1279, 1280, 2048])
 def test_the_map_is_orthogonal_in_dims_of_backbones_and_prime_ones(dim: int) -> None:
     rotated = _rotated_basis(dim)

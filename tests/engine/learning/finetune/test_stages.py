@@ -38,6 +38,7 @@ def built(backbone: Backbone, device: str = "cpu") -> nn.Module:
     return network.eval()
 
 
+@pytest.mark.slow
 @ONE_OF_A_FAMILY
 def test_the_stages_one_after_the_other_are_the_network(backbone: Backbone) -> None:
     network = built(backbone)
