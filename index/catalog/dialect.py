@@ -6,6 +6,7 @@ Nothing else in the project asks which of the two it is. A further database is o
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -43,7 +44,7 @@ class DatabaseLimits:
         Page size of a new SQLite file; one that exists keeps its own. An embedding takes about
         2.5 kB: SQLite's usual 4 kB pages would hold one each and be empty by a third, these six.
     poll_seconds
-        Pause between two attempts to get the writer lock of a PostgreSQL database.
+        Pause between two attempts at what a database refuses instead of waiting.
     """
 
     busy_seconds: float = 10.0
@@ -113,13 +114,13 @@ class SQLite(Dialect):
             # is a real one, with a single snapshot (SQLAlchemy's page on pysqlite describes this).
             connection.isolation_level = None
             for pragma in (
+                f"busy_timeout={round(limits.busy_seconds * 1000)}",
                 f"page_size={limits.page_bytes}",
-                "journal_mode=WAL",
                 "synchronous=FULL",
                 "foreign_keys=ON",
-                f"busy_timeout={round(limits.busy_seconds * 1000)}",
             ):
                 connection.execute(f"PRAGMA {pragma}")
+            _write_ahead(connection, limits)
 
         @event.listens_for(self.engine, "begin")
         def begin(connection: Connection) -> None:
@@ -271,6 +272,22 @@ class PostgreSQL(Dialect):
 
 def _writes(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get("writing", False))
+
+
+def _write_ahead(connection: sqlite3.Connection, limits: DatabaseLimits) -> None:
+    """Put a new file into WAL mode, in which an older one is already.
+
+    Where several processes do that at once SQLite refuses all but one without waiting.
+    """
+    last_attempt = time.monotonic() + limits.busy_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= last_attempt:
+                raise
+        time.sleep(limits.poll_seconds)
 
 
 def _comment(note: str) -> str:

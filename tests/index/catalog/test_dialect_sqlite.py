@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -31,6 +32,17 @@ def test_every_commit_is_flushed_to_the_disk(catalog: Catalog) -> None:
         full = 2
         assert connection.execute(text("PRAGMA synchronous")).scalar() == full
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+
+
+@pytest.mark.slow
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    # SQLite refuses, now and then, to change the mode of a file that another one is changing.
+    for number in range(60):
+        databases = [Database(tmp_path / f"{number}.sqlite") for _ in range(8)]
+        with ThreadPoolExecutor(len(databases)) as pool:
+            list(pool.map(Database.migrate, databases))
+        for database in databases:
+            database.close()
 
 
 @pytest.fixture
