@@ -18,11 +18,12 @@ from index.catalog.embeddings import EmbeddingTable
 from index.catalog.heads import HeadTable, delete_head, put_head
 from index.catalog.images import ImageTable
 from index.catalog.predictions import PredictionTable, replace_predictions
-from index.catalog.schema import Embedding, Head, Image, Network, Prediction, View
+from index.catalog.schema import Base, Embedding, Head, Image, Network, Prediction, View
 from index.catalog.settings import (
     read_identity,
     read_preference,
     read_state,
+    write_first_token,
     write_identity,
     write_preference,
 )
@@ -121,7 +122,7 @@ class Catalog:
             It exists and belongs to another backbone.
         """
         with _closed_on_error(Database(url)) as database:
-            database.migrate()
+            database.migrate(fresh=_make_tables)
             with database.writing() as connection:
                 existing = read_identity(connection)
                 if existing is None:
@@ -281,3 +282,9 @@ def _put_network(connection: Connection, fingerprint: str, file: bytes) -> None:
     connection.execute(
         insert(Network).values(fingerprint=fingerprint, created_at=datetime.now(UTC), file=file)
     )
+
+
+def _make_tables(connection: Connection) -> None:
+    """Make the tables of a new catalog, in the state in which it begins."""
+    Base.metadata.create_all(connection, checkfirst=False)
+    write_first_token(connection)

@@ -47,10 +47,15 @@ class Database:
         self._writers = engine.execution_options(writing=True)
         self._of_thread = local()
 
-    def migrate(self, steps: Sequence[Step] = MIGRATIONS) -> None:
+    def migrate(self, steps: Sequence[Step] = MIGRATIONS, fresh: Step | None = None) -> None:
         """Apply, all in one transaction, each of `steps` that this database has not seen.
 
         Where nothing can be written, a catalog of an older release is read as it is.
+
+        Parameters
+        ----------
+        fresh
+            What makes at once what all `steps` come to, where there are no tables yet.
 
         Raises
         ------
@@ -63,13 +68,14 @@ class Database:
             return
         with self.writing() as connection:
             version = schema_version(connection, steps)
-            for number, apply in enumerate(steps[version:], start=version + 1):
+            missing = steps[version:] if version or fresh is None else (fresh,)
+            for apply in missing:
                 apply(connection)
-                connection.execute(text("DELETE FROM settings WHERE key = 'schema'"))
-                connection.execute(
-                    text("INSERT INTO settings (key, value) VALUES ('schema', :version)"),
-                    {"version": str(number)},
-                )
+            connection.execute(text("DELETE FROM settings WHERE key = 'schema'"))
+            connection.execute(
+                text("INSERT INTO settings (key, value) VALUES ('schema', :version)"),
+                {"version": str(len(steps))},
+            )
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

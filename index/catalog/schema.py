@@ -15,8 +15,8 @@
 A vector is a unit vector, little-endian float16 or float32 (setting `dtype`); `norm` restores the
 embedding's length. `built_in` is what the built-in categories alone make of an image, which never
 changes: the index of the best, its logit and its log-probability, as a little-endian int32 and
-two float32; NULL where it was not worked out. `migrations/` builds these tables; a test holds the
-two descriptions together.
+two float32; NULL where it was not worked out. A new catalog gets these tables, `migrations/` brings
+an older one to them; a test holds the two descriptions together.
 """
 
 from __future__ import annotations

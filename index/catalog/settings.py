@@ -69,6 +69,13 @@ def was_in(connection: Connection, state: CatalogState) -> bool:
     return bool(connection.execute(query).scalar_one_or_none() == state.token)
 
 
+def write_first_token(connection: Connection) -> None:
+    """Draw the token of generation 0, the state in which a catalog begins."""
+    token = token_hex(16)
+    write_setting(connection, "generation_token", token)
+    connection.execute(insert(Generation).values(number=0, token=token))
+
+
 def next_generation(connection: Connection, history: int = HISTORY) -> int:
     """Count one more change of the visible embeddings, in the caller's transaction.
 
