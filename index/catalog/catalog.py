@@ -122,7 +122,7 @@ class Catalog:
             It exists and belongs to another backbone.
         """
         with _closed_on_error(Database(url)) as database:
-            database.migrate(fresh=_make_tables)
+            database.migrate(at_once=_make_tables)
             with database.writing() as connection:
                 existing = read_identity(connection)
                 if existing is None:

@@ -47,15 +47,15 @@ class Database:
         self._writers = engine.execution_options(writing=True)
         self._of_thread = local()
 
-    def migrate(self, steps: Sequence[Step] = MIGRATIONS, fresh: Step | None = None) -> None:
+    def migrate(self, steps: Sequence[Step] = MIGRATIONS, at_once: Step | None = None) -> None:
         """Apply, all in one transaction, each of `steps` that this database has not seen.
 
         Where nothing can be written, a catalog of an older release is read as it is.
 
         Parameters
         ----------
-        fresh
-            What makes at once what all `steps` come to, where there are no tables yet.
+        at_once
+            What all `steps` come to, done where there are no tables yet.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Database:
             return
         with self.writing() as connection:
             version = schema_version(connection, steps)
-            missing = steps[version:] if version or fresh is None else (fresh,)
+            missing = steps[version:] if version or at_once is None else (at_once,)
             for apply in missing:
                 apply(connection)
             connection.execute(text("DELETE FROM settings WHERE key = 'schema'"))

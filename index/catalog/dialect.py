@@ -120,7 +120,7 @@ class SQLite(Dialect):
                 "foreign_keys=ON",
             ):
                 connection.execute(f"PRAGMA {pragma}")
-            _write_ahead(connection, limits)
+            _use_wal(connection, limits)
 
         @event.listens_for(self.engine, "begin")
         def begin(connection: Connection) -> None:
@@ -274,7 +274,7 @@ def _writes(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get("writing", False))
 
 
-def _write_ahead(connection: sqlite3.Connection, limits: DatabaseLimits) -> None:
+def _use_wal(connection: sqlite3.Connection, limits: DatabaseLimits) -> None:
     """Put a new file into WAL mode, in which an older one is already.
 
     Where several processes do that at once SQLite refuses all but one without waiting.

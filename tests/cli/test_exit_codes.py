@@ -15,6 +15,8 @@ from cli.main import exit_code
 from engine import Engine, __version__
 from engine.errors import EngineError, UsageError
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
@@ -117,7 +119,6 @@ def test_130_for_an_interrupt(failing: Callable[..., Any]) -> None:
     assert (done.returncode, done.stderr) == (130, said)
 
 
-@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_error(engine: Run, store: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -109,7 +109,7 @@ def test_stale_files_of_a_restored_catalog_are_replaced(
     assert set(files_in(shelf.index)) & set(before) == {"manifest.json"}
 
 
-def test_a_restored_catalog_that_nothing_was_added_to_is_told_from_what_came_later(
+def test_a_restored_catalog_is_told_from_what_came_later(
     shelf: Shelf, add: Add, check_large: Check
 ) -> None:
     shelf.back_up("backup")

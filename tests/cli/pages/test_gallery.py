@@ -79,7 +79,7 @@ def test_scores_are_there(read: Page, report: SearchReport) -> None:
     assert all(f"{hit.rank}.  {hit.score:.3f}" in read.text for hit in report)
 
 
-def test_a_image_that_has_gone_is_said_to_be_gone(tmp_path: Path) -> None:
+def test_an_image_that_has_gone_is_said_to_be_gone(tmp_path: Path) -> None:
     hit = Hit(1, 0.5, str(tmp_path / "gone.jpg"), None, None)
     write_search_page(SearchReport("q", ["q"], [hit]), tmp_path / "found.html")
     page = read_page(tmp_path / "found.html")

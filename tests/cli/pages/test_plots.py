@@ -15,6 +15,8 @@ from engine.errors import EngineError
 from engine.learning.results import CalibrationBin
 from tests.support import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 NAN = float("nan")
 
 

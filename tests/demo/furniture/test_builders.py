@@ -14,6 +14,8 @@ from demo.furniture.builders import BUILDERS
 from demo.raster import cover
 from demo.solids import box
 
+pytestmark = pytest.mark.slow
+
 SMALL = 96
 
 
@@ -40,7 +42,7 @@ def test_every_category_has_a_builder_and_is_drawn_in_the_size_asked_for() -> No
 
 @pytest.mark.parametrize("category", CATEGORIES)
 @pytest.mark.parametrize("seed", range(6))
-def test_a_image_is_neither_blank_nor_burnt_out(category: str, seed: int) -> None:
+def test_an_image_is_neither_blank_nor_burnt_out(category: str, seed: int) -> None:
     drawn = pixels(category, seed)
     assert drawn.std() > 8
     assert 40 < drawn.mean() < 250

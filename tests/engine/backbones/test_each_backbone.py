@@ -77,7 +77,7 @@ def drawn(
         file.unlink() if file.is_file() else file.rmdir()
 
 
-def test_it_gives_one_embedding_a_image_always_the_same(drawn: Drawn) -> None:
+def test_it_gives_one_embedding_an_image_always_the_same(drawn: Drawn) -> None:
     first, again = drawn.by_torch(), drawn.by_torch()
     assert first.shape == (IMAGES, drawn.backbone.dim)
     assert first.dtype == np.float32
@@ -103,6 +103,7 @@ def test_the_layer_that_is_taken_off_is_kept_whole(drawn: Drawn) -> None:
     assert len(loaded.categories) == 1000
 
 
+@pytest.mark.slow
 @EACH
 def test_it_has_as_many_parameters_as_is_published(backbone: Backbone) -> None:
     with torch.device("meta"):

@@ -22,6 +22,8 @@ from index.catalog.catalog import Catalog
 from index.records import CatalogIdentity
 from tests.support.machine import Machine
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def config(tmp_path: Path, exported: ExportedModel) -> Config:
@@ -101,7 +103,6 @@ class Listener(Reporter):
         self.heard.append((text, threading.current_thread()))
 
 
-@pytest.mark.slow
 def test_the_foreground_announces_it(config: Config, tmp_path: Path, drawn: Path) -> None:
     listener = Listener()
     with Engine(replace(config, cache=tmp_path / "cache"), listener) as engine:

@@ -166,7 +166,7 @@ def test_more_answers_than_categories_are_all_categories(
     assert {each.category for each in ranked.predictions} == set(small_built_in.categories)
 
 
-def test_a_image_with_nothing_convincing_is_unknown(make_vectors: MakeVectors) -> None:
+def test_an_image_with_nothing_convincing_is_unknown(make_vectors: MakeVectors) -> None:
     flat = Dense(np.zeros((10, 12), np.float32), np.zeros(10, np.float32))
     built_in = BuiltIn(flat, tuple(f"thing {number}" for number in range(10)))
     (ranked,) = Classifier(built_in, []).joint(make_vectors(1, 1)).ranked(["a"], 1)
@@ -192,7 +192,7 @@ def test_a_head_asked_alone_refuses_exactly_what_belongs_too_little(
     assert 0 < unknown.sum() < 200
 
 
-def test_belonging_is_the_share_that_falls_to_the_head_beside_the_built_in_ones(
+def test_belonging_is_the_heads_share_beside_the_built_in_categories(
     small_built_in: BuiltIn, heads: list[Head], make_vectors: MakeVectors
 ) -> None:
     vectors = make_vectors(50, 8)

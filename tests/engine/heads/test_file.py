@@ -259,7 +259,7 @@ def test_a_head_with_relu_can_be_read_by_the_first_release(make_head: MakeHead) 
 
 
 @pytest.mark.parametrize("activation", ["gelu", "silu", "tanh"])
-def test_a_head_with_another_activation_is_refused_by_releases_that_know_none(
+def test_a_head_with_another_activation_is_refused_by_older_releases(
     make_head: MakeHead, activation: str
 ) -> None:
     head = replace(make_head(hidden=(8,)), activation=activation)

@@ -69,7 +69,7 @@ def test_the_paths_of_very_many_images_are_not_stored() -> None:
     assert Learned.of(HASHES, np.array([0, 1, 2]), (), PATHS, most_paths=2).paths == ()
 
 
-def test_a_record_of_an_older_release_says_so_though_it_knows_nothing_of_versions(
+def test_a_record_of_an_older_release_says_so(
     record: Record,
 ) -> None:
     header = {

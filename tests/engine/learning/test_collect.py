@@ -185,7 +185,7 @@ def test_unless_asked_to_nothing_is_kept(
     assert catalog.counts().views == 0
 
 
-def test_a_image_in_the_catalog_is_not_even_opened(
+def test_an_image_in_the_catalog_is_not_even_opened(
     fake_engine: Engine, old: Path, opened: list[str], catalog: Catalog
 ) -> None:
     fake_engine.index([old])
@@ -195,7 +195,7 @@ def test_a_image_in_the_catalog_is_not_even_opened(
     assert views_of(found) == [{ORIGINAL}] * 12
 
 
-def test_a_copy_of_a_image_in_the_catalog_is_not_embedded(
+def test_a_copy_of_an_image_in_the_catalog_is_not_embedded(
     fake_engine: Engine, old: Path, opened: list[str], catalog: Catalog, tmp_path: Path
 ) -> None:
     fake_engine.index([old])
@@ -227,7 +227,7 @@ def test_drawn_views_are_kept_and_not_drawn_again(
     np.testing.assert_allclose(more.vectors.unit, again.vectors.unit, atol=2e-3)
 
 
-def test_a_image_that_changed_since_it_was_indexed_is_embedded_anew(
+def test_an_image_that_changed_since_it_was_indexed_is_embedded_anew(
     fake_engine: Engine, old: Path, catalog: Catalog
 ) -> None:
     fake_engine.index([old])
@@ -239,7 +239,7 @@ def test_a_image_that_changed_since_it_was_indexed_is_embedded_anew(
     np.testing.assert_allclose(one.unit, other.unit, atol=2e-3)
 
 
-def test_a_image_that_cannot_be_read_is_left_out_with_its_reason(
+def test_an_image_that_cannot_be_read_is_left_out_with_its_reason(
     fake_engine: Engine, images: Path
 ) -> None:
     (images / "bed" / "broken.jpg").write_bytes(b"nothing")

@@ -68,7 +68,7 @@ def test_evaluating_makes_no_store(colours: Path, fake_engine: Engine) -> None:
     assert not fake_engine.config.store.folder.exists()
 
 
-def test_a_image_that_cannot_be_read_is_skipped(colours: Path, fake_engine: Engine) -> None:
+def test_an_image_that_cannot_be_read_is_skipped(colours: Path, fake_engine: Engine) -> None:
     (colours / "red" / "broken.png").write_bytes(b"nothing")
     report = fake_engine.evaluate(colours)
     assert (report.images, [Path(skip.path).name for skip in report.skipped]) == (

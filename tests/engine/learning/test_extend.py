@@ -95,7 +95,7 @@ def test_more_images_of_a_known_category_join_the_old_ones(
     assert (report.categories, report.images) == (("bed", "chair"), 12)
 
 
-def test_a_image_given_again_under_another_name_changes_its_category(
+def test_an_image_given_again_under_another_name_changes_its_category(
     parts: tuple[Path, Path], fake_engine: Engine
 ) -> None:
     first, later = parts

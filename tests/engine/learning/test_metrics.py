@@ -81,7 +81,7 @@ def test_neighbours_are_the_nearest_others(data: tuple[Floats, Ids]) -> None:
         np.testing.assert_allclose(near, scores[:10], atol=1e-6)
 
 
-def test_a_image_is_left_out_of_its_own_results() -> None:
+def test_an_image_is_left_out_of_its_own_results() -> None:
     found = retrieval(np.eye(4, dtype=np.float32), np.arange(4))
     assert (found.precision_at_1, found.precision_at_10, found.map) == (0.0, 0.0, 0.0)
 

@@ -85,7 +85,7 @@ def test_the_simplest_candidate_is_taken_where_others_are_no_better(split: Split
 
 
 @pytest.mark.parametrize("split", [FEW, MANY])
-def test_a_candidate_that_is_clearly_better_is_taken_though_it_is_less_simple(
+def test_a_clearly_better_candidate_is_taken_though_less_simple(
     split: SplitOptions,
 ) -> None:
     found = selected(crossed(400), TrainOptions(epochs=60), split=split)

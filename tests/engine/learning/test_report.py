@@ -158,7 +158,7 @@ def test_mistakes_and_shown_images_name_what_was_likeliest() -> None:
     ]
 
 
-def test_a_head_without_a_record_reports_what_it_has_and_names_what_is_missing() -> None:
+def test_a_head_without_a_record_names_what_is_missing() -> None:
     report = head_report(make_head(None))
     assert report.metrics == {"images": 30.0, "validation_accuracy": 0.9}
     assert len(report.history) == 1

@@ -181,7 +181,7 @@ def test_images_that_are_missing_are_classified_anew_as_well(old: Path, exact: E
     agree(as_remembered(exact), as_classified(exact, sorted(old.rglob("*.jpg"))))
 
 
-def test_deleting_the_head_brings_the_old_predictions_back_without_a_file_in_sight(
+def test_deleting_the_head_brings_old_predictions_back_without_the_files(
     old: Path, exact: Engine
 ) -> None:
     exact.index([old], label="parent")

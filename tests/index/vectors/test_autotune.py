@@ -155,7 +155,7 @@ def test_where_the_target_is_out_of_reach_no_more_is_probed_than_helps() -> None
     )
 
 
-def test_where_the_target_is_out_of_reach_hardly_less_than_the_best_is_taken() -> None:
+def test_where_the_target_is_unreachable_nearly_the_best_is_taken() -> None:
     best = dict(zip(EXTRA_CANDIDATES, (0.8, 0.8, 0.9 - 0.8 * FORGONE, 0.9, 0.9), strict=True))
     autotuned = _autotuned(lambda depth, margin, candidates: best[candidates])
     assert autotuned.candidates == 220

@@ -91,7 +91,7 @@ def test_a_method_says_what_it_is_and_what_it_trained(
     assert learned.parameters >= 5 * 1281 and learned.seconds > 0
 
 
-def test_without_validation_images_a_frozen_backbone_is_learned_all_the_same(
+def test_without_validation_images_a_frozen_backbone_is_still_learned(
     embedded: Embedded, split: Split
 ) -> None:
     everything = np.sort(np.concatenate([split.train, split.validation]))

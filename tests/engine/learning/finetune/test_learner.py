@@ -118,7 +118,7 @@ def test_without_test_images_there_is_no_accuracy(
     assert np.isnan(learner(quick, replace(split, test=nothing)).test_accuracy())
 
 
-def test_an_image_is_shown_in_another_view_in_each_epoch_always_the_same_one() -> None:
+def test_an_image_is_shown_in_another_view_in_each_epoch() -> None:
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8))
     views = [
