@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from cli.main import command_line
+from cli.main import COMMANDS, command_line
 
 _HEAD = """# The command line
 
@@ -43,7 +43,7 @@ Every command that answers takes `--json`. Colours appear on terminals only; `NO
 
 def command_line_page() -> str:
     """Return the page as Markdown."""
-    group: Any = typer.main.get_command(command_line())
+    group: Any = typer.main.get_command(command_line(*COMMANDS))
     return "\n".join([_HEAD, *_commands(group, ["engine"])])
 
 

@@ -23,35 +23,52 @@ _USAGE_ERROR: Any = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )
 
-# Each is a module of `cli/commands`; those with an `app` have verbs of their own.
-COMMANDS = (
-    "index",
-    "search",
-    "classify",
-    "train",
-    "finetune",
-    "compare",
-    "evaluate",
-    "report",
-    "duplicates",
-    "status",
-    "remove",
-    "export",
-    "demo",
-    "backbones",
-    "heads",
-)
+# The table of contents. Each is a module of `cli/commands`; those with an `app` have verbs of their
+# own.
+COMMANDS = {
+    "index": "Look at every picture in folders once and remember it.",
+    "search": "Find the images that look most like a picture.",
+    "classify": "Say what pictures show.",
+    "train": "Add categories, from a few dozen pictures of each.",
+    "finetune": "Train the last blocks of a backbone on your pictures.",
+    "compare": "Compare frozen backbones with training from scratch.",
+    "evaluate": "Say how often the engine is right.",
+    "report": "Tell how good a head is, and how it came to be.",
+    "duplicates": "Find images that are the same, or nearly.",
+    "status": "Say what the store holds, and check it.",
+    "remove": "Forget images; their files are left alone.",
+    "export": "Write all embeddings, and what is known of each image.",
+    "demo": "Draw a small furniture catalog and try everything on it.",
+    "backbones": "List backbones; fetch or import their weights.",
+    "heads": "List, show, export, import and delete heads.",
+}
 
 
-def command_line(only: str | None = None) -> typer.Typer:
-    """Return the command `engine`.
+def command_line(*names: str) -> typer.Typer:
+    """Return the command `engine`, with those of its commands that are named."""
+    app = _without_commands()
+    for name in names:
+        module = import_module(f"cli.commands.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name, epilog=module.EXAMPLES)(module.command)
+    return app
 
-    Parameters
-    ----------
-    only
-        Where it is the name of a command, leave out the others: to import and describe them all
-        would be a twentieth of a search.
+
+def overview() -> typer.Typer:
+    """Return the command `engine`, all of whose commands have a summary and do nothing.
+
+    It answers `engine --help` and names that do not exist. To import all commands and describe
+    their options takes as long as all the rest.
     """
+    app = _without_commands()
+    for name, summary in COMMANDS.items():
+        app.command(name, help=summary)(_nothing)
+    return app
+
+
+def _without_commands() -> typer.Typer:
     app = typer.Typer(
         name="engine",
         help="Find pictures that look alike, and say what they show.\n\n"
@@ -63,13 +80,11 @@ def command_line(only: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(main)
-    for name in (only,) if only in COMMANDS else COMMANDS:
-        module = import_module(f"cli.commands.{name}")
-        if hasattr(module, "app"):
-            app.add_typer(module.app, name=name)
-        else:
-            app.command(name, epilog=module.EXAMPLES)(module.command)
     return app
+
+
+def _nothing() -> None:
+    pass
 
 
 def _version(wanted: bool) -> None:
@@ -99,7 +114,10 @@ def run() -> None:
 
 def exit_code(arguments: list[str], application: typer.Typer | None = None) -> int:
     """Run one command line; return 0, 1, 2, 3 or 130 as docs/command-line.md says."""
-    app = application or command_line(arguments[0] if arguments else None)
+    if arguments[:1] == ["--"]:
+        arguments = arguments[1:]
+    asked = [each for each in arguments[:1] if each in COMMANDS]
+    app = application or (command_line(*asked) if asked else overview())
     try:
         # Not through typer's own main: that is silent about an interrupt, and to it a reader that
         # has gone is an error.

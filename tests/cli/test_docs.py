@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import typer
 
+from cli import main
 from cli.docs import command_line_page
 from cli.main import command_line
 from tests.support import REPOSITORY
@@ -25,7 +28,7 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, A
         yield from _commands(subcommand, (*path, name))
 
 
-COMMANDS: dict[str, Any] = dict(_commands(typer.main.get_command(command_line())))
+COMMANDS: dict[str, Any] = dict(_commands(typer.main.get_command(command_line(*main.COMMANDS))))
 EXAMPLES = [
     line
     for command in COMMANDS.values()
@@ -44,7 +47,23 @@ def test_the_page_is_current() -> None:
 
 def test_the_table_of_contents_is_complete() -> None:
     files = {path.stem for path in (REPOSITORY / "cli" / "commands").glob("[!_]*.py")}
+    assert set(main.COMMANDS) == files
     assert {name.split()[0] for name in COMMANDS} == files
+
+
+def test_each_command_has_a_line_of_the_overview(
+    quick: Callable[..., subprocess.CompletedProcess[bytes]],
+) -> None:
+    lines = quick("--help").stdout.decode().splitlines()
+    for name, summary in main.COMMANDS.items():
+        assert any(line.split()[1:] == f"{name} {summary} │".split() for line in lines)
+
+
+def test_the_overview_imports_no_command() -> None:
+    code = "import sys, cli.main; cli.main.exit_code(['--help']); print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Usage: engine" in done.stdout
+    assert "cli.commands" not in done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
