@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.settings import find_data
 from engine import Engine
 from engine.embedding.choose import choose_embedder
-from engine.heads.fit import fit_layers, one_thread_for_small
+from engine.heads.fit import fit_layers, threads_for
 from engine.heads.options import TrainOptions
 from engine.heads.rows import Rows, embedding_scale
 from engine.ingest.labels import label_rule
@@ -128,7 +128,7 @@ def accuracy(
         seed=options.seed,
     )
     outputs = len(np.unique(labels[train]))
-    with one_thread_for_small(*values.shape):
+    with threads_for(*values.shape):
         trial = fit_layers(
             replace(rows, chosen=np.flatnonzero(np.isin(image, split.train))),
             outputs,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from engine.heads.epochs import Batch, History, Training, run_epochs, validation_row
@@ -199,13 +200,18 @@ def _asked(rows: Rows) -> Batch:
 
 
 @contextmanager
-def one_thread_for_small(rows: int, dim: int) -> Iterator[None]:
-    """Train on one thread where handing out the work costs more than doing it."""
+def threads_for(rows: int, dim: int) -> Iterator[None]:
+    """Train on one thread where handing out the work costs more than doing it.
+
+    NumPy and SciPy use one in any case: their threads spin for a while when they have nothing to
+    do, on the cores that torch needs.
+    """
     before = torch.get_num_threads()
     if rows * dim < SMALL:
         torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.heads.background import Prototypes, suspects
 from engine.heads.classifier import BuiltIn
-from engine.heads.fit import Fitted, fit_layers, one_thread_for_small
+from engine.heads.fit import Fitted, fit_layers, threads_for
 from engine.heads.head import Dense, Head
 from engine.heads.options import TrainOptions
 from engine.heads.record import Learned, Record
@@ -139,7 +139,7 @@ class HeadTraining:
         """Train and measure a new head; select its options first, if that is asked for."""
         examples, splits = self._examples, self._splits
         rows = len(examples.image) + len(self._background)
-        with one_thread_for_small(rows, head.dim):
+        with threads_for(rows, head.dim):
             final, selection = self._options, None
             of_splits: Sequence[TrainOptions] = [final] * len(splits)
             if select_model:

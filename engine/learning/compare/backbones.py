@@ -15,7 +15,7 @@ from engine.config import Config
 from engine.embedding.choose import choose_embedder
 from engine.embedding.embedder import Embedder
 from engine.heads.epochs import run_epochs, untrained
-from engine.heads.fit import fit_layers, one_thread_for_small
+from engine.heads.fit import fit_layers, threads_for
 from engine.heads.options import LBFGS, TrainOptions
 from engine.heads.rows import Rows, embedding_scale
 from engine.learning.collect import collect
@@ -85,7 +85,7 @@ def frozen_method(embedded: Embedded) -> Method:
             )
         )
         options = TrainOptions(seed=seed, optimizer=LBFGS, weight_decay=1.0)
-        with one_thread_for_small(*rows.values.shape):
+        with threads_for(*rows.values.shape):
             fitted = fit_layers(
                 train,
                 len(examples.categories),

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from engine.errors import TrainingError
 from engine.heads.epochs import validate
-from engine.heads.fit import Fitted, LayersLearner, fit_layers, one_thread_for_small
+from engine.heads.fit import Fitted, LayersLearner, fit_layers, threads_for
 from engine.heads.head import Dense
 from engine.heads.numerics import ACTIVATIONS
 from engine.heads.options import MANY, TrainOptions
@@ -178,15 +179,26 @@ def test_few_epochs_over_many_images_are_enough(hidden: tuple[int, ...]) -> None
 
 def test_a_small_training_runs_on_one_thread_and_gives_the_others_back() -> None:
     torch.set_num_threads(2)
-    with one_thread_for_small(100, 100):
+    with threads_for(100, 100):
         inside = torch.get_num_threads()
     assert (inside, torch.get_num_threads()) == (1, 2)
 
 
 def test_a_large_training_keeps_its_threads() -> None:
     torch.set_num_threads(2)
-    with one_thread_for_small(100_000, 1280):
+    with threads_for(100_000, 1280):
         assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("rows", [100, 100_000])
+def test_numpy_leaves_the_cores_to_torch(rows: int) -> None:
+    def threads() -> set[int]:
+        return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        with threads_for(rows, 1280):
+            assert threads() == {1}
+        assert threads() == {2}
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
