@@ -22,7 +22,7 @@ from engine.heads.background import Prototypes, suspects
 from engine.heads.classifier import Classifier
 from engine.heads.options import TrainOptions
 from engine.ingest.labels import ParentLabels
-from engine.learning.collect import collect
+from engine.learning.data.collect import collect
 from engine.learning.train_head import HeadTraining
 from engine.learning.trial import GateOptions, gate_of, gate_rows, new_head
 from engine.pictures.augment import MIRROR, ORIGINAL

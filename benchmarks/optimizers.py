@@ -21,8 +21,8 @@ from engine.heads.fit import fit_layers, threads_for
 from engine.heads.options import TrainOptions
 from engine.heads.rows import Rows, embedding_scale
 from engine.ingest.labels import label_rule
-from engine.learning.collect import collect
-from engine.learning.split import draw_split
+from engine.learning.data.collect import collect
+from engine.learning.data.split import draw_split
 from engine.pictures.augment import ORIGINAL, view_names
 from engine.progress import SILENT
 from index.records import Floats, Ids

@@ -268,7 +268,7 @@ class Engine:
         from engine.errors import UsageError
         from engine.heads.head import check_name, find_head
         from engine.heads.options import TrainOptions
-        from engine.learning.dataset import require_folder
+        from engine.learning.data.dataset import require_folder
         from engine.learning.train import Source, train
 
         check_name(head)
@@ -328,7 +328,7 @@ class Engine:
         WeightsError
             The backbone's weights cannot be had.
         """
-        from engine.learning.dataset import require_folder
+        from engine.learning.data.dataset import require_folder
         from engine.learning.finetune.finetuner import finetune
 
         require_folder(str(dataset))
@@ -356,7 +356,7 @@ class Engine:
         """
         from engine.learning.compare.comparison import compare
         from engine.learning.compare.options import CompareOptions
-        from engine.learning.dataset import require_folder
+        from engine.learning.data.dataset import require_folder
 
         require_folder(str(dataset))
         config, reporter = self._session.config, self._session.reporter

@@ -10,7 +10,7 @@ from engine.embedding.embedder import Embedder
 from engine.heads.classifier import BuiltIn, Classifier, distribution
 from engine.heads.head import ALL, Head
 from engine.ingest.labels import label_rule
-from engine.learning.collect import collect
+from engine.learning.data.collect import collect
 from engine.learning.metrics import (
     NEIGHBOURS,
     accuracy,

@@ -10,7 +10,7 @@ import numpy as np
 from engine.errors import TrainingError
 from engine.heads.head import Head
 from engine.heads.record import Learned
-from engine.learning.examples import Examples, label_positions
+from engine.learning.data.examples import Examples, label_positions
 from engine.pictures.augment import ORIGINAL
 from index.catalog.catalog import Catalog
 from index.records import Vectors

@@ -15,7 +15,7 @@ from engine.heads.classifier import CONVINCING, BuiltIn, belonging
 from engine.heads.head import Head
 from engine.heads.numerics import softmax
 from engine.heads.record import UNKNOWN, AnsweredImage, Answers
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
 from engine.learning.metrics import accuracy, calibration_bins, calibration_error
 from engine.learning.trial import Trial
 from index.records import Floats, Ids, Vectors

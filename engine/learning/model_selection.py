@@ -21,9 +21,9 @@ import numpy.typing as npt
 from engine.heads.numerics import log_softmax
 from engine.heads.options import ADAMW, LBFGS, TrainOptions
 from engine.heads.rows import balanced_sample
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split, draw_folds, split_without
 from engine.learning.results import Candidate, ModelSelection
-from engine.learning.split import Split, draw_folds, split_without
 from engine.learning.trial import fit_split, fit_temperature, log_probabilities
 from index.records import Floats, Ids
 

@@ -15,9 +15,9 @@ from engine.heads.options import TrainOptions
 from engine.heads.record import Record, versions
 from engine.ingest.labels import label_text
 from engine.ingest.reclassify import adopt_heads
-from engine.learning.collect import collect, collect_labelled
-from engine.learning.dataset import require_enough
-from engine.learning.examples import Examples
+from engine.learning.data.collect import collect, collect_labelled
+from engine.learning.data.dataset import require_enough
+from engine.learning.data.examples import Examples
 from engine.learning.extend import extended
 from engine.learning.results import DIVERGED, TrainReport, TrainSeconds
 from engine.learning.train_head import HeadTraining, Trained, TrainLimits

@@ -20,11 +20,11 @@ from engine.heads.fit import Fitted, fit_layers, threads_for
 from engine.heads.head import Dense, Head
 from engine.heads.options import TrainOptions
 from engine.heads.record import Learned, Record
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split, SplitOptions, measuring_splits
 from engine.learning.measure import forgetting, measure
 from engine.learning.model_selection import SelectionOptions, select
 from engine.learning.results import ModelSelection
-from engine.learning.split import Split, SplitOptions, measuring_splits
 from engine.learning.trial import (
     GateOptions,
     Progress,

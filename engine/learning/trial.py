@@ -19,8 +19,8 @@ from engine.heads.lbfgs import fit_gate
 from engine.heads.numerics import log_softmax, log_sum_exp
 from engine.heads.options import TrainOptions
 from engine.heads.rows import Rows, balanced_sample, embedding_scale
-from engine.learning.examples import Examples
-from engine.learning.split import Split
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split
 from index.records import CatalogIdentity, Floats, Ids, Vectors
 
 # A head's own answer is unknown when less of the joint distribution falls to it than falls to

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.backbones.table import backbone_named
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split, draw_split
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.results import FinetuneReport
-from engine.learning.split import Split, draw_split
 from engine.progress import SILENT, Reporter
 
 LITE0 = backbone_named("efficientnet_lite0")

@@ -18,13 +18,13 @@ from engine.heads.epochs import run_epochs, untrained
 from engine.heads.fit import fit_layers, threads_for
 from engine.heads.options import LBFGS, TrainOptions
 from engine.heads.rows import Rows, embedding_scale
-from engine.learning.collect import collect
 from engine.learning.compare.method import Learned, Method
-from engine.learning.examples import Examples
+from engine.learning.data.collect import collect
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split
 from engine.learning.finetune.learner import start_learner
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.metrics import accuracy
-from engine.learning.split import Split
 from engine.pictures.augment import MIRROR, ORIGINAL
 from engine.progress import Reporter
 

@@ -23,10 +23,10 @@ from engine.learning.compare.backbones import (
 from engine.learning.compare.method import Learned, Method
 from engine.learning.compare.options import CompareOptions
 from engine.learning.compare.scratch import scratch_methods
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import draw_split
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.results import ComparedMethod, Comparison
-from engine.learning.split import draw_split
 from engine.progress import Reporter
 
 # Share of what is not tested on that is for validation.

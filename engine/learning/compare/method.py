@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.heads.epochs import History
-from engine.learning.split import Split
+from engine.learning.data.split import Split
 
 
 @dataclass(frozen=True, slots=True)

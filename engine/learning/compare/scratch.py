@@ -15,9 +15,9 @@ from engine.config import Config
 from engine.heads.epochs import Batch, answers, run_epochs
 from engine.heads.sgd import AdamW
 from engine.learning.compare.method import Learned, Method
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split
 from engine.learning.metrics import accuracy
-from engine.learning.split import Split
 from engine.pictures.decode import decode, read_file
 from engine.pictures.prefetch import ImageMemory, Reserve, prefetch
 from engine.pictures.preprocess import Pixels, Preprocessing

@@ -20,8 +20,9 @@ from engine.embedding.choose import choose_embedder
 from engine.embedding.embedder import Embedder
 from engine.errors import UsageError
 from engine.heads.epochs import Training, run_epochs, untrained
-from engine.learning.collect import collect
-from engine.learning.examples import Examples
+from engine.learning.data.collect import collect
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split, draw_split
 from engine.learning.finetune.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -31,7 +32,6 @@ from engine.learning.finetune.checkpoint import (
 from engine.learning.finetune.learner import BackboneLearner, start_learner
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.results import DIVERGED, FinetuneReport
-from engine.learning.split import Split, draw_split
 from engine.progress import Reporter
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from engine.backbones.torchvision_import import import_torchvision
 from engine.config import Config
 from engine.embedding.embedder import Embedder
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
 from engine.pictures.decode import decode, read_file
 from engine.pictures.prefetch import ImageMemory, Reserve, prefetch
 from engine.pictures.preprocess import Preprocessing

@@ -17,12 +17,12 @@ from engine.heads.epochs import Batch, answers
 from engine.heads.fit import fit_layers
 from engine.heads.options import TrainOptions
 from engine.heads.rows import Rows, class_weights, embedding_scale
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split
 from engine.learning.finetune.images import PRIME, Draw, TrainingImages
 from engine.learning.finetune.network import Network
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.metrics import accuracy
-from engine.learning.split import Split
 from index.records import Ids
 
 # Features that enter the first trained block are cached where they take no more than so many bytes.

@@ -14,7 +14,7 @@ from engine.errors import TrainingError, UnknownHeadError
 from engine.heads.file import head_from_bytes
 from engine.heads.head import Head
 from engine.heads.record import Answers, Learned
-from engine.learning.split import SplitOptions, measuring_splits
+from engine.learning.data.split import SplitOptions, measuring_splits
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 

@@ -19,9 +19,9 @@ from engine.heads.classifier import BuiltIn
 from engine.heads.head import Head
 from engine.heads.options import LBFGS, TrainOptions
 from engine.heads.record import Answers
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split, SplitOptions, measuring_splits
 from engine.learning.model_selection import SelectionOptions
-from engine.learning.split import Split, SplitOptions, measuring_splits
 from engine.learning.train_head import HeadTraining, TrainLimits
 from engine.learning.trial import new_head
 from index.records import CatalogIdentity, Ids, Vectors

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from engine.heads.options import TrainOptions
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split, SplitOptions, measuring_splits
 from engine.learning.model_selection import (
     CANDIDATES,
     Selected,
@@ -17,7 +18,6 @@ from engine.learning.model_selection import (
     candidate_options,
     select,
 )
-from engine.learning.split import Split, SplitOptions, measuring_splits
 from index.records import Floats, Ids, Vectors
 
 QUICK = TrainOptions(epochs=40, patience=8, lr=0.02)

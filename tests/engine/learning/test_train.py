@@ -13,8 +13,8 @@ import pytest
 from engine import Config, Engine, Reporter, TrainOptions, UsageError
 from engine.errors import StoreNotFoundError, TrainingError
 from engine.heads.file import head_from_bytes, head_to_bytes
-from engine.learning.collect import collect, collect_labelled
-from engine.learning.examples import Examples
+from engine.learning.data.collect import collect, collect_labelled
+from engine.learning.data.examples import Examples
 from engine.learning.train import background_of
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog

@@ -11,8 +11,8 @@ import pytest
 from engine.heads.classifier import BuiltIn, Classifier
 from engine.heads.file import head_to_bytes
 from engine.heads.options import TrainOptions
-from engine.learning.examples import Examples
-from engine.learning.split import SplitOptions
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import SplitOptions
 from engine.learning.train_head import HeadTraining, Trained, TrainLimits
 from engine.learning.trial import GateOptions, gate_rows, new_head
 from index.records import CatalogIdentity, Vectors

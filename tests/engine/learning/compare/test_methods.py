@@ -13,8 +13,8 @@ from engine import Config
 from engine.learning.compare.backbones import Embedded, embed, finetuned_method, frozen_method
 from engine.learning.compare.method import Method
 from engine.learning.compare.scratch import scratch_methods
+from engine.learning.data.split import Split, draw_split
 from engine.learning.finetune.options import FinetuneOptions
-from engine.learning.split import Split, draw_split
 from engine.progress import SILENT
 
 pytestmark = pytest.mark.slow

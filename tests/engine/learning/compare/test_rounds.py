@@ -10,8 +10,8 @@ import pytest
 from engine.learning.compare.comparison import run_rounds
 from engine.learning.compare.method import Learned, Method
 from engine.learning.compare.options import CompareOptions
-from engine.learning.examples import Examples
-from engine.learning.split import Split
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split
 from engine.progress import SILENT
 from index.records import Vectors
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.learning.compare.scratch import SIDE, ScratchOptions, scratch_network, train_scratch
-from engine.learning.split import Split
+from engine.learning.data.split import Split
 from engine.pictures.preprocess import Pixels
 from index.records import Ids
 

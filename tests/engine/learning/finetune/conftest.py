@@ -14,12 +14,12 @@ from engine.backbones.finetuned import FinetunedBackbones
 from engine.backbones.weights import WeightsFile
 from engine.embedding.choose import choose_embedder
 from engine.embedding.embedder import Embedder
-from engine.learning.collect import collect
-from engine.learning.examples import Examples
+from engine.learning.data.collect import collect
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split
 from engine.learning.finetune.learner import BackboneLearner, start_learner
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.results import FinetuneReport
-from engine.learning.split import Split
 from engine.progress import SILENT, Reporter
 from tests.support.finetuning import Finetune, Tensors, split_of
 

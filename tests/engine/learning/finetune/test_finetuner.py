@@ -18,7 +18,7 @@ from engine.backbones.finetuned import FinetunedBackbones
 from engine.backbones.networks import load_state
 from engine.backbones.weights import WeightsCache
 from engine.errors import TrainingError
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.results import DIVERGED
 from tests.support.finetuning import LITE0, Finetune, Tensors, split_of

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from engine.heads.epochs import run_epochs, validate
-from engine.learning.examples import Examples
+from engine.learning.data.examples import Examples
+from engine.learning.data.split import Split
 from engine.learning.finetune.images import Draw
 from engine.learning.finetune.learner import BackboneLearner
 from engine.learning.finetune.options import FinetuneOptions
-from engine.learning.split import Split
 from tests.support.finetuning import LITE0, split_of
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.learning.split import (
+from engine.learning.data.split import (
     Split,
     SplitOptions,
     draw_folds,

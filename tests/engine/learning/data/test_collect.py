@@ -14,9 +14,9 @@ import pytest
 from engine import Engine, UsageError
 from engine.errors import TrainingError
 from engine.ingest.labels import NoLabels, ParentLabels
-from engine.learning.collect import collect
-from engine.learning.dataset import find_labelled, require_folder
-from engine.learning.examples import Examples, label_positions
+from engine.learning.data.collect import collect
+from engine.learning.data.dataset import find_labelled, require_folder
+from engine.learning.data.examples import Examples, label_positions
 from engine.pictures.augment import MIRROR, ORIGINAL, view_names
 from engine.pictures.preprocess import mirrored
 from engine.testing import FakeEmbedder

@@ -13,8 +13,14 @@ from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, UsageError
 from engine.ingest.indexer import looks_same
 from engine.ingest.labels import Labels
-from engine.learning.dataset import FEWEST, Labelled, find_labelled, label_folders, require_enough
-from engine.learning.examples import Examples, label_positions
+from engine.learning.data.dataset import (
+    FEWEST,
+    Labelled,
+    find_labelled,
+    label_folders,
+    require_enough,
+)
+from engine.learning.data.examples import Examples, label_positions
 from engine.pictures.augment import ORIGINAL, view_pixels
 from engine.pictures.decode import content_hash, read_file
 from engine.pictures.prefetch import Reserve, prefetch
