@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks.plots import line_chart
 from benchmarks.settings import find_data
-from benchmarks.tools import console
+from benchmarks.support.tools import console
 
 BACKBONE = "efficientnet_lite0"
 DRAWS = 5

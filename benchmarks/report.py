@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure
-from benchmarks.machine import describe_machine
 from benchmarks.sections import SECTIONS
 from benchmarks.settings import Settings
+from benchmarks.support.machine import describe_machine
 
 HEADERS = ("figure", "value", "bound", "verdict", "runs", "note")
 

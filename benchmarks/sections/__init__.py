@@ -1,4 +1,4 @@
-"""The table of sections. Adding one is adding a row.
+"""What is measured, and the table of it. Adding one is adding a row.
 
 A section is a module with `run(settings) -> list[Figure]`, and, if its figures are worth a
 picture, `plots(figures, folder)`. It is imported when it is run.
@@ -10,13 +10,13 @@ from importlib import import_module
 from types import ModuleType
 
 SECTIONS: dict[str, str] = {
-    "embedding": "benchmarks.embedding",
-    "agreement": "benchmarks.agreement",
-    "gpu": "benchmarks.gpu",
-    "memory": "benchmarks.memory",
-    "cold-start": "benchmarks.cold_start",
-    "search": "benchmarks.search",
-    "heads": "benchmarks.heads",
+    "embedding": "benchmarks.sections.embedding",
+    "agreement": "benchmarks.sections.agreement",
+    "gpu": "benchmarks.sections.gpu",
+    "memory": "benchmarks.sections.memory",
+    "cold-start": "benchmarks.sections.cold_start",
+    "search": "benchmarks.sections.search",
+    "heads": "benchmarks.sections.heads",
 }
 
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.figures import AT_MOST, Figure, ratios
-from benchmarks.filled_store import FilledStore, fill_store
-from benchmarks.import_times import profile_imports
 from benchmarks.settings import Settings
-from benchmarks.tools import console
-from benchmarks.weights import environment, provide_resnet50
+from benchmarks.support.filled_store import FilledStore, fill_store
+from benchmarks.support.import_times import profile_imports
+from benchmarks.support.tools import console
+from benchmarks.support.weights import environment, provide_resnet50
 
 SECTION = "cold-start"
 ANSWER_SECONDS = 1.0

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.figures import Figure, ratios
-from benchmarks.images import staged
-from benchmarks.retrieval import precision_at
 from benchmarks.settings import CannotRunError, Settings
-from benchmarks.tools import Timing, Tool, ToolError, run_tool, summary, take_turns
-from benchmarks.weights import environment, provide_resnet50
+from benchmarks.support.images import staged
+from benchmarks.support.retrieval import precision_at
+from benchmarks.support.tools import Timing, Tool, ToolError, run_tool, summary, take_turns
+from benchmarks.support.weights import environment, provide_resnet50
 
 SECTION = "embedding"
 RESNET, SMALL = "ResNet50", "small networks"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.embedding import engine_tool
 from benchmarks.figures import AT_MOST, Figure, ratios
-from benchmarks.images import staged
+from benchmarks.sections.embedding import engine_tool
 from benchmarks.settings import Settings
-from benchmarks.tools import run_tool
-from benchmarks.weights import environment, provide_resnet50
+from benchmarks.support.images import staged
+from benchmarks.support.tools import run_tool
+from benchmarks.support.weights import environment, provide_resnet50
 
 SECTION = "memory"
 PEAK_MB = 1200.0

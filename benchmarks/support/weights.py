@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.settings import REPOSITORY, Settings
-from benchmarks.tools import console
+from benchmarks.support.tools import console
 from index.atomic_file import atomic_file
 
 # The names under which torchvision looks for its weights V2 (the default) and V1.

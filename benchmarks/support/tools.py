@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from benchmarks.images import Staged, staged
 from benchmarks.peers.job import Job
 from benchmarks.settings import REPOSITORY, Settings
+from benchmarks.support.images import Staged, staged
 
 # A catalog in int8 is not made with fewer pictures.
 FEW = 24

@@ -13,9 +13,9 @@ from typing import TypeVar
 import numpy as np
 
 from benchmarks.figures import AT_MOST, Figure
-from benchmarks.filled_store import made_up_batch
 from benchmarks.settings import Settings
-from benchmarks.synthetic import BLOCK, Synthetic, synthetic
+from benchmarks.support.filled_store import made_up_batch
+from benchmarks.support.synthetic import BLOCK, Synthetic, synthetic
 from index.catalog.catalog import Catalog
 from index.records import CatalogIdentity, Floats, Ids
 from index.state import CatalogState

@@ -15,11 +15,11 @@ from threading import Event, Thread
 import numpy as np
 
 from benchmarks.figures import AT_LEAST, AT_MOST, Figure
-from benchmarks.filled_store import made_up_batch
 from benchmarks.settings import CannotRunError, Settings
-from benchmarks.synthetic import Synthetic, synthetic
-from benchmarks.tools import console
-from benchmarks.weights import environment
+from benchmarks.support.filled_store import made_up_batch
+from benchmarks.support.synthetic import Synthetic, synthetic
+from benchmarks.support.tools import console
+from benchmarks.support.weights import environment
 from engine import Engine
 from engine.config import Config
 from engine.embedding.choose import choose_embedder

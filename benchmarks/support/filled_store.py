@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.synthetic import Synthetic
+from benchmarks.support.synthetic import Synthetic
 from engine import Engine
 from index.catalog.catalog import Catalog
 from index.catalog.images import Batch

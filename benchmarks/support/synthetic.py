@@ -5,8 +5,8 @@ three of its neighbours, and the difference of four more; negative numbers, whic
 never has, are cut off. The strength of that difference is chosen so that neighbours of a million
 lie as they would by what the photographs show: their distances, one crop each, grow as in 16
 dimensions (the tenth neighbour against the hundredth), which at a million means cosines of about
-0.84, 0.79 and 0.72 to the first, tenth and hundredth neighbour. `python -m benchmarks.synthetic`
-prints both.
+0.84, 0.79 and 0.72 to the first, tenth and hundredth neighbour.
+`python -m benchmarks.support.synthetic` prints both.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.figures import Figure, ratios
 from benchmarks.settings import CannotRunError, Settings
-from benchmarks.weights import NAMES, provide_resnet50
+from benchmarks.support.weights import NAMES, provide_resnet50
 
 SECTION = "gpu"
 PRECISION = "bf16"

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.figures import AT_MOST, Figure
-from benchmarks.images import staged
-from benchmarks.retrieval import nearest
 from benchmarks.settings import CannotRunError, Settings
+from benchmarks.support.images import staged
+from benchmarks.support.retrieval import nearest
 from engine import Engine
 from engine.backbones.table import backbone_named
 from engine.backbones.weights import WeightsCache

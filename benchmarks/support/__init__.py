@@ -1,0 +1,1 @@
+"""What sections share: pictures, stores and weights made for them, and tools run in processes."""
