@@ -49,7 +49,8 @@ def main(images: Path) -> None:
     rows = gate_rows(examples, np.arange(len(examples)), GateOptions(), 0)
     positives = examples.vectors[rows]
     made_up = Prototypes(built_in).draw(positives, 0)
-    first = gate_of(examples, rows, made_up, built_in)
+    learned, outputs = examples.row_labels[rows], len(examples.categories)
+    first = gate_of(positives, learned, outputs, made_up, built_in)
     around_mean = Prototypes(built_in, lambda mean: mean).draw(positives, 0)
 
     def left(catalog: Vectors) -> Vectors:
@@ -72,7 +73,7 @@ def main(images: Path) -> None:
     wanted = np.isin(labels, ["bed", "sofa"])
     for title, prototypes, catalog in variants:
         background = Vectors.concatenate([prototypes, catalog])
-        gate = gate_of(examples, rows, background, built_in, first)
+        gate = gate_of(positives, learned, outputs, background, built_in, first)
         classifier = Classifier(built_in, [replace(head, gate=gate)])
         unharmed = int((classifier.best(imagenet.vectors).choice == truth).sum())
         answers = np.array([classifier.names[at][1] for at in classifier.best(test.vectors).choice])

@@ -132,24 +132,27 @@ def fit_gate(
         A gate trained on nearly the same, to start from.
     """
     mean_length = float(np.linalg.norm(positives.values, axis=1).mean())
+    # The weights are scaled rather than the embeddings: there are far fewer of them.
     scale = np.float32(GATE_LENGTH / max(mean_length, 1e-6))
-    inside, outside = (torch.from_numpy(part * scale) for part in (positives.values, background))
+    by = float(scale)
+    inside, outside = torch.from_numpy(positives.values), torch.from_numpy(background)
     labels = torch.from_numpy(positives.labels)
     rest_inside, rest_outside = (torch.from_numpy(part) for part in frozen)
     weights = torch.from_numpy(class_weights(positives.labels, outputs))[labels]
 
     def loss_of(weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        new = inside @ weight.T + bias
+        weighed = (weight * by).T
+        new = inside @ weighed + bias
         right = new.gather(1, labels[:, None])[:, 0]
         everything = torch.logaddexp(new.logsumexp(1), rest_inside)
-        wrongly_taken = (outside @ weight.T + bias).logsumexp(1) - rest_outside
+        wrongly_taken = (outside @ weighed + bias).logsumexp(1) - rest_outside
         loss = (weights * (everything - right)).mean()
         loss = loss + nn.functional.softplus(wrongly_taken).mean()
         return loss + GATE_DECAY * weight.square().sum()
 
     first = np.zeros((outputs, inside.shape[1]), np.float32)
     begun = Dense(first, first[:, 0]) if start is None else Dense(start.weight / scale, start.bias)
-    mean: Floats = ((inside.mean(0) + outside.mean(0)) / 2).numpy()
+    mean: Floats = ((inside.mean(0) + outside.mean(0)) * (by / 2)).numpy()
     gate = _minimum(loss_of, begun, mean, GATE_SEARCH)
     return Dense(gate.weight * scale, gate.bias)
 

@@ -238,7 +238,8 @@ class HeadTraining:
         background = Vectors.concatenate(
             [self._prototypes.draw(positives, seed), self._background[~suspect]]
         )
-        gate = gate_of(examples, rows, background, self._built_in, start)
+        labels, outputs = examples.row_labels[rows], len(head.categories)
+        gate = gate_of(positives, labels, outputs, background, self._built_in, start)
         return replace(head, gate=gate), int((~suspect).sum())
 
     def _forgetting(self, head: Head) -> dict[str, float]:

@@ -159,17 +159,16 @@ def gate_rows(examples: Examples, images: Ids, how: GateOptions, seed: int) -> I
 
 
 def gate_of(
-    examples: Examples,
-    rows: Ids,
+    positives: Vectors,
+    labels: Ids,
+    outputs: int,
     background: Vectors,
     built_in: BuiltIn,
     start: Dense | None = None,
 ) -> Dense:
-    """Fit a gate that lets these rows in and keeps a background out."""
-    positives = examples.vectors[rows]
+    """Fit a gate that lets embeddings of so many labels in and keeps a background out."""
     frozen = log_sum_exp(built_in.logits(positives)), background_logits(background, built_in)
-    labelled = Rows(positives.raw, examples.row_labels[rows])
-    return fit_gate(labelled, len(examples.categories), background.raw, frozen, start)
+    return fit_gate(Rows(positives.raw, labels), outputs, background.raw, frozen, start)
 
 
 def trial_gate(
@@ -182,7 +181,9 @@ def trial_gate(
 ) -> Dense:
     """Fit a gate to the train part of a split, against prototypes around it."""
     rows = gate_rows(examples, split.train, how, seed)
-    return gate_of(examples, rows, prototypes.draw(examples.vectors[rows], seed), built_in)
+    positives, labels = examples.vectors[rows], examples.row_labels[rows]
+    made_up = prototypes.draw(positives, seed)
+    return gate_of(positives, labels, len(examples.categories), made_up, built_in)
 
 
 def calibrate(log_probability: Floats, labels: Ids, share: Floats) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import (
     Connection,
+    CursorResult,
     and_,
     bindparam,
     delete,
@@ -26,7 +27,15 @@ from index.catalog.database import Database, chunks_of, driver_rows
 from index.catalog.filters import Filter, with_prediction
 from index.catalog.path_prefix import below, is_below
 from index.catalog.predictions import write_predictions
-from index.catalog.schema import Category, Embedding, Image, Prediction, Query, Removal
+from index.catalog.schema import (
+    Category,
+    Embedding,
+    Image,
+    Prediction,
+    Query,
+    Removal,
+    decode_path,
+)
 from index.catalog.settings import next_generation
 from index.catalog.vector_codec import pack
 from index.catalog.views import delete_views_without_image
@@ -230,7 +239,7 @@ class ImageTable:
     def contents(self) -> list[Content]:
         """Return what every visible image holds, in order of id."""
         with self._database.reading() as connection:
-            return [Content(*row) for row in connection.execute(_content_query())]
+            return _contents(connection.execute(_content_query()))
 
     def copies(self) -> list[Content]:
         """Return the visible images whose content another of them has, too, in order of id."""
@@ -238,7 +247,7 @@ class ImageTable:
         twice = select(Image.content_hash).where(visible).group_by(Image.content_hash)
         query = _content_query().where(Image.content_hash.in_(twice.having(func.count() > 1)))
         with self._database.reading() as connection:
-            return [Content(*row) for row in connection.execute(query)]
+            return _contents(connection.execute(query))
 
     def _reveal(self, connection: Connection, ids: Sequence[int]) -> None:
         for chunk in chunks_of(ids):
@@ -267,6 +276,14 @@ def _content_query() -> Query:
         .where(Image.missing_since.is_(None))
         .order_by(Image.id)
     )
+
+
+def _contents(found: CursorResult[Any]) -> list[Content]:
+    return [
+        Content(image_id, decode_path(path), digest, label)
+        for rows in driver_rows(found)
+        for image_id, path, digest, label in rows
+    ]
 
 
 def _write_facts(connection: Connection, batch: Batch, generation: int) -> list[int]:
