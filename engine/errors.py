@@ -17,6 +17,7 @@
     │   ├── WeightsUnreachableError           no network, or the host does not answer
     │   └── WeightsCorruptError               wrong hash, wrong shape, not a weights file
     ├── ImageError                            one picture cannot be used
+    │   ├── FormatError                       it is of a kind that cannot be read here
     │   └── FetchError                        one picture cannot be fetched from a URL
     ├── HeadError                             a head cannot be used
     │   ├── HeadFormatError                   not a head file, or of a newer format
@@ -51,6 +52,7 @@ __all__ = [
     "EngineError",
     "FetchError",
     "FilterError",
+    "FormatError",
     "HeadError",
     "HeadFormatError",
     "HeadMismatchError",
@@ -90,6 +92,20 @@ class WeightsCorruptError(WeightsError):
 
 class ImageError(EngineError):
     """One picture cannot be used. `reason` and `remedy` are what a skip reports."""
+
+
+class FormatError(ImageError):
+    """One picture is of a kind that this installation cannot read.
+
+    Attributes
+    ----------
+    format
+        The kind: `HEIC`, `CR2`, ...
+    """
+
+    def __init__(self, thing: object, reason: str, remedy: str, format: str) -> None:
+        super().__init__(thing, reason, remedy)
+        self.format = format
 
 
 class FetchError(ImageError):

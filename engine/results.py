@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
+
+from index.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that could not be used: where, why, and what to do about it."""
+    """Something that could not be used: where, why, and what to do about it.
+
+    `format` is set where it is a picture of a kind that this installation cannot read.
+    """
 
     path: str
     reason: str
     hint: str
+    format: str | None = None
+
+    @classmethod
+    def of(cls, path: str, error: EngineError) -> Self:
+        """Return what an error means for a file."""
+        return cls(path, error.reason, error.remedy, getattr(error, "format", None))
 
 
 @dataclass(frozen=True, slots=True)

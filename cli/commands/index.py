@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +19,9 @@ from cli.options import (
     open_engine,
     parse_limit,
 )
+
+if TYPE_CHECKING:
+    from engine.results import IndexReport
 
 EXAMPLES = """Examples:
 
@@ -107,7 +111,16 @@ def command(
         )
         rate = f" ({report.images_per_second:.0f} images/s)" if report.embedded else ""
         write(
-            f"{counts or 'nothing to do'} in {report.seconds:.1f} s{rate}; "
+            f"{counts or _nothing(report)} in {report.seconds:.1f} s{rate}; "
             f"the catalog has {report.images} images ({report.backbone})\n"
         )
     return tell_skips(report.skipped)
+
+
+def _nothing(report: IndexReport) -> str:
+    """Return what is said where no image was added, changed, found or lost."""
+    if report.skipped:
+        kinds = Counter(skip.format for skip in report.skipped if skip.format).most_common()
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds)
+        return f"nothing could be read ({told})" if told else "nothing could be read"
+    return "nothing to do" if report.images else "no pictures found"

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from cli.render import percent, shown
 from engine.errors import EngineError, ImageError
-from engine.pictures.decode import decode, read_file
+from engine.pictures.decode import decode
+from engine.pictures.read import read_file
 from index.atomic_file import write_atomically
 
 if TYPE_CHECKING:

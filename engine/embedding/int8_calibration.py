@@ -15,9 +15,9 @@ from engine.config import FP32, INT8, Config
 from engine.embedding.choose import choose_embedder
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, UsageError
-from engine.pictures.decode import read_file
 from engine.pictures.prefetch import Reserve
 from engine.pictures.preprocess import Pixels
+from engine.pictures.read import read_file
 from engine.pictures.walk import find_images
 from engine.progress import Reporter
 from engine.runtimes.int8_archive import fingerprint_of, pack, unpack

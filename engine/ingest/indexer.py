@@ -20,9 +20,9 @@ from engine.errors import ImageError
 from engine.heads.classifier import Classifier
 from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
 from engine.ingest.labels import Labels
-from engine.pictures.decode import content_hash, read_file
 from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
+from engine.pictures.read import content_hash, read_file
 from engine.pictures.walk import Found, find_images
 from engine.results import IndexReport, Skipped
 from index.catalog.catalog import Catalog
@@ -32,6 +32,7 @@ from index.records import FileState, ImageFacts, KnownImage
 # A file's time stamp may be this coarse: a file changed so shortly after it was scanned could look
 # the same, so one that was younger than this at its last scan is looked at again.
 YOUNG_NS = 2_000_000_000
+TWINS = "left out {count} raw files with a JPEG of the same name beside them"
 # A file to open, and the row that its path has.
 Task: TypeAlias = tuple[FileState, KnownImage | None]
 # What is left to do in the caller's thread for a file that a thread has opened.
@@ -69,6 +70,7 @@ class Indexer:
         self._counts: Counter[Count] = Counter()
         self._skipped: list[Skipped] = []
         self._notes: list[str] = []
+        self._remarks: dict[str, list[str]] = {}
         self._gone: dict[int, KnownImage] = {}
         self._moved: set[int] = set()
         self._out_of_sight: frozenset[str] = frozenset()
@@ -115,7 +117,7 @@ class Indexer:
             precision=self._embedder.precision,
             seconds=seconds,
             images_per_second=self._writer.embedded / seconds if seconds else 0.0,
-            notes=self._notes,
+            notes=[*self._notes, *map(_remark, self._remarks.items())],
         )
 
     def _plan(self, found: Found) -> list[Task]:
@@ -146,7 +148,8 @@ class Indexer:
         )
         self._out_of_sight = frozenset((*found.unseen, *emptied))
         self._gone = {row.id: row for row in visible if not is_below(row.path, self._out_of_sight)}
-        self._notes = [
+        self._notes = [TWINS.format(count=found.twins)] if found.twins else []
+        self._notes += [
             f"{root} holds no pictures any more; its images are kept in the catalog in case a "
             f"drive is not mounted (`engine remove {root}` forgets them)"
             for root in emptied
@@ -164,7 +167,7 @@ class Indexer:
             read = partial(self._read, file, known, reuse)
             return self._embedder.memory.turn(file.path, read)
         except ImageError as error:
-            return partial(self._skipped.append, Skipped(file.path, error.reason, error.remedy))
+            return partial(self._skipped.append, Skipped.of(file.path, error))
 
     def _read(
         self, file: FileState, known: KnownImage | None, reuse: bool, reserve: Reserve
@@ -180,9 +183,11 @@ class Indexer:
         pixels = self._embedder.backbone.preprocessing.pixels(image.pixels)
         label = self._labels.of(file.path, known.label if known else None)
         facts = ImageFacts(file, scanned_ns, digest, image.width, image.height, image.format, label)
-        return partial(self._add, known, facts, pixels)
+        return partial(self._add, known, facts, pixels, image.note)
 
-    def _add(self, known: KnownImage | None, facts: ImageFacts, pixels: Pixels) -> None:
+    def _add(self, known: KnownImage | None, facts: ImageFacts, pixels: Pixels, note: str) -> None:
+        if note:
+            self._remarks.setdefault(note, []).append(facts.file.path)
         self._counts["updated" if known else "added"] += 1
         self._writer.add(known.id if known else None, facts, pixels)
 
@@ -235,6 +240,13 @@ class Indexer:
         label = self._labels.of(path, row.label)
         if label != row.label:
             self._writer.relabel(row.id, label)
+
+
+def _remark(remark: tuple[str, list[str]]) -> str:
+    """Return what is said of the images of which the same is to be said."""
+    note, paths = remark
+    others = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+    return f"{paths[0]}: {note}{others}"
 
 
 def looks_same(file: FileState, row: KnownImage, young_ns: int = YOUNG_NS) -> bool:

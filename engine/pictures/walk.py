@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import EngineError, UsageError
+from engine.pictures.formats import EXTENSIONS, RAW_EXTENSIONS, extension_of
 from engine.results import Skipped
 from index.records import FileState
 
-EXTENSIONS = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-)
 # Folders that operating systems and network drives make for themselves.
 JUNK = frozenset(
     ("__macosx", "$recycle.bin", "@eadir", "#recycle", "system volume information", "lost+found")
@@ -34,12 +32,15 @@ class Found:
         The starting points that exist, as absolute paths.
     unseen
         Paths below which the walk could not look: nothing there counts as gone.
+    twins
+        How many raw files of a camera were left out for a JPEG of the same name beside them.
     """
 
     files: list[FileState] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     roots: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
+    twins: int = 0
 
 
 def find_images(paths: Sequence[str]) -> Found:
@@ -48,7 +49,8 @@ def find_images(paths: Sequence[str]) -> Found:
     Hidden files and folders, and the operating systems' own, are left out. Links to folders are
     followed, and each folder is walked once: under its real path where one of `paths` leads there
     without a link, else under a path as it was given, else under the first link to it. So a loop
-    of links ends. A link to a file is a file of its own. A file named by hand is always taken.
+    of links ends. A link to a file is a file of its own. A raw file of a camera is left out where a
+    JPEG of the same name lies beside it. A file named by hand is always taken.
     """
     walk = _Walk()
     folders: list[str] = []
@@ -136,7 +138,10 @@ class _Walk:
                 for path in paths
                 if _is_image(os.path.basename(path))
             ]
-            for name in filter(_is_image, files):
+            names = list(filter(_is_image, files))
+            wanted = _without_twins(names)
+            self.found.twins += len(names) - len(wanted)
+            for name in wanted:
                 self._look(os.path.join(folder, name))
 
     def take(self, path: str, state: os.stat_result) -> None:
@@ -171,8 +176,22 @@ def is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in JUNK
 
 
+def _without_twins(names: list[str]) -> list[str]:
+    """Leave out raw files beside which there is a JPEG of the same name."""
+    jpegs = {_stem(name) for name in names if extension_of(name) in ("jpg", "jpeg")}
+    return [
+        name
+        for name in names
+        if extension_of(name) not in RAW_EXTENSIONS or _stem(name) not in jpegs
+    ]
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0].lower()
+
+
 def _is_image(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+    return not name.startswith(".") and extension_of(name) in EXTENSIONS
 
 
 def _cannot_look(path: str, error: OSError) -> Skipped:

@@ -11,9 +11,9 @@ from typing import TypeAlias
 from engine.config import Config
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, UsageError
-from engine.pictures.decode import read_file, read_stream
 from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
+from engine.pictures.read import read_file, read_stream
 from engine.results import Skipped
 from index.records import Vectors
 
@@ -70,7 +70,7 @@ def embed_sources(
             failure = answer
             if skipped is None:
                 raise answer
-            skipped.append(Skipped(source_name(image), answer.reason, answer.remedy))
+            skipped.append(Skipped.of(source_name(image), answer))
             continue
         names.append(source_name(image))
         pending.append(answer)

@@ -18,9 +18,10 @@ from engine.learning.compare.method import Learned, Method
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split
 from engine.learning.metrics import accuracy
-from engine.pictures.decode import decode, read_file
+from engine.pictures.decode import decode
 from engine.pictures.prefetch import ImageMemory, Reserve, prefetch
 from engine.pictures.preprocess import Pixels, Preprocessing
+from engine.pictures.read import read_file
 from engine.progress import Reporter
 from index.records import Ids
 

@@ -22,9 +22,9 @@ from engine.learning.data.dataset import (
 )
 from engine.learning.data.examples import Examples, label_positions
 from engine.pictures.augment import ORIGINAL, view_pixels
-from engine.pictures.decode import content_hash, read_file
 from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
+from engine.pictures.read import content_hash, read_file
 from engine.results import Skipped
 from index.catalog.catalog import Catalog
 from index.records import Vectors
@@ -150,7 +150,7 @@ class _Collector:
         )
         for number, ((file, _), result) in enumerate(zip(files, opened, strict=True), start=1):
             if isinstance(result, ImageError):
-                self.skipped.append(Skipped(file.path, result.reason, result.remedy))
+                self.skipped.append(Skipped.of(file.path, result))
                 continue
             image, missing = result
             self.images.append(image)

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from engine.errors import ImageError
-from engine.pictures.decode import decode, read_file, read_stream
+from engine.pictures.decode import decode
+from engine.pictures.read import read_file, read_stream
 from tests.support import REPOSITORY
 
 SIDE = 1600

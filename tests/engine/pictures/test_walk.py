@@ -30,8 +30,24 @@ def names(*roots: Path) -> list[str]:
 
 
 def test_images_of_every_known_ending_are_found(tmp_path: Path) -> None:
-    wanted = sorted(touch(tmp_path / f"a{ending}").name for ending in EXTENSIONS)
+    wanted = sorted(touch(tmp_path / f"{ending}.{ending}").name for ending in EXTENSIONS)
     assert names(tmp_path) == wanted
+
+
+@pytest.mark.parametrize("raw", ["A.CR2", "a.dng", "A.nef"])
+def test_a_raw_file_gives_way_to_a_jpeg_of_its_name(tmp_path: Path, raw: str) -> None:
+    touch(tmp_path / raw)
+    touch(tmp_path / "a.JPG")
+    assert names(tmp_path) == ["a.JPG"]
+    assert find_images([str(tmp_path)]).twins == 1
+    touch(tmp_path / "elsewhere" / raw)
+    assert names(tmp_path) == ["a.JPG", f"elsewhere/{raw}"]
+
+
+def test_a_raw_file_named_by_hand_is_taken_beside_a_jpeg(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg")
+    raw = touch(tmp_path / "a.dng")
+    assert names(tmp_path, raw) == ["a.dng", "a.jpg"]
 
 
 def test_the_case_of_an_ending_does_not_matter(tmp_path: Path) -> None:

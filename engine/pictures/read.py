@@ -1,0 +1,98 @@
+"""The bytes of picture files, as many as are allowed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from typing import BinaryIO
+
+from engine.config import MAX_FILE_BYTES
+from engine.errors import ImageError
+from engine.pictures.prefetch import Reserve, no_memory
+
+CHUNK = 1 << 20
+
+
+def read_file(path: str, max_bytes: int = MAX_FILE_BYTES, reserve: Reserve | None = None) -> bytes:
+    """Return the bytes of an image file.
+
+    Parameters
+    ----------
+    max_bytes
+        Refuse larger files, before anything of them is read.
+    reserve
+        Called with the file's size before it is read: see `ImageMemory`.
+
+    Raises
+    ------
+    ImageError
+        It is missing, empty, too large, no ordinary file, or may not be read.
+    """
+    try:
+        state = os.stat(path)
+        # A pipe or a device under an image's name would hold the reader up for ever.
+        if not stat.S_ISREG(state.st_mode):
+            raise ImageError(path, "it is not an ordinary file", "Name a file that holds a picture")
+        if state.st_size > max_bytes:
+            raise _too_many_bytes(path, f"it has {_size(state.st_size)}, more than", max_bytes)
+        if reserve is not None:
+            reserve(state.st_size)
+        with open(path, "rb") as file:
+            data = read_stream(file, path, max_bytes, state.st_size)
+    except FileNotFoundError:
+        raise ImageError(path, "there is no such file", "Check the path") from None
+    except PermissionError:
+        raise ImageError(
+            path,
+            "permission denied",
+            f"Allow reading it and entering its folder: chmod u+rX {path}",
+        ) from None
+    except OSError as error:
+        raise ImageError(
+            path, f"it cannot be read ({error.strerror})", "Check the drive it is on"
+        ) from None
+    except MemoryError:
+        raise no_memory(path) from None
+    if not data:
+        raise ImageError(path, "the file is empty (0 bytes)", "Copy or download it again")
+    return data
+
+
+def read_stream(stream: BinaryIO, name: str, max_bytes: int, expected: int = 0) -> bytes:
+    """Return what is left in a stream, in one read where it is no more than `expected` bytes.
+
+    Raises
+    ------
+    ImageError
+        There are more than `max_bytes`; the rest is not read.
+    """
+    parts, size, wanted = [], 0, expected + 1
+    while chunk := stream.read(wanted):
+        size += len(chunk)
+        if size > max_bytes:
+            raise _too_many_bytes(name, "it has more bytes than", max_bytes)
+        parts.append(chunk)
+        if len(chunk) < wanted:
+            break
+        wanted = CHUNK
+    return b"".join(parts)
+
+
+def content_hash(data: bytes) -> str:
+    """Return the SHA-256 of a file's whole content, 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _too_many_bytes(name: str, what: str, max_bytes: int) -> ImageError:
+    return ImageError(
+        name,
+        f"{what} the limit of {_size(max_bytes)}",
+        "If it is to be trusted, raise the limit with --max-file-size (max_file_bytes in Python)",
+    )
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes as `--max-file-size` takes it."""
+    power = min((count.bit_length() - 1) // 10, 4)
+    return f"{count / 1024**power:.4g}{'BKMGT'[power]}"

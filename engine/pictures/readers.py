@@ -1,0 +1,130 @@
+"""What opens picture files: Pillow, and packages that are imported when a file needs them."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import ExifTags, Image
+
+# A camera's own preview serves where its longer side has so many pixels.
+PREVIEW = 512
+# EXIF orientations by the turns that LibRaw tells of (its documentation, `sizes.flip`).
+_FLIPS = {3: 3, 5: 8, 6: 6}
+
+Opener = Callable[[bytes], Image.Image]
+Size = Callable[[bytes], "tuple[int, int] | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What opens files of some kind.
+
+    Attributes
+    ----------
+    open
+        Returns a Pillow image, unpacked when it is loaded. Raises nearly anything on broken data.
+    package
+        What to install for it, where it is not here.
+    size
+        Tells width and height beforehand, where `open` unpacks already.
+    """
+
+    open: Opener
+    package: str = "pillow"
+    size: Size | None = None
+
+    @property
+    def install(self) -> str:
+        """The command that installs it."""
+        return f"pip install {shlex.quote(self.package)}"
+
+
+def pillow(*names: str) -> Reader:
+    """Return a reader of what Pillow knows under these names."""
+    return Reader(lambda data: Image.open(io.BytesIO(data), formats=names))
+
+
+def _open_heif(data: bytes) -> Image.Image:
+    from pi_heif import HeifImageFile
+
+    # Orientation: libheif applies the container's own, and the package drops EXIF's.
+    image: Image.Image = HeifImageFile(io.BytesIO(data))
+    return image
+
+
+def _open_jxl(data: bytes) -> Image.Image:
+    from pillow_jxl.JpegXLImagePlugin import JXLImageFile
+
+    image: Any = JXLImageFile(io.BytesIO(data))
+    if not image.jpeg:
+        # libjxl has turned it upright; only a JPEG packed into JPEG XL comes out as it was.
+        image.info.pop("exif", None)
+    opened: Image.Image = image
+    return opened
+
+
+def _open_raw(data: bytes) -> Image.Image:
+    import rawpy
+
+    with rawpy.imread(io.BytesIO(data)) as raw:
+        preview = _preview(raw)
+        if preview is not None and max(preview.size) >= PREVIEW:
+            return preview
+        return Image.fromarray(raw.postprocess(use_camera_wb=True, half_size=True))
+
+
+def _preview(raw: Any) -> Image.Image | None:
+    """Return the picture that the camera made of its data, None where there is none to read."""
+    import rawpy
+
+    try:
+        thumb = raw.extract_thumb()
+    except rawpy.LibRawError:
+        return None
+    if thumb.format != rawpy.ThumbFormat.JPEG:
+        return None
+    image = Image.open(io.BytesIO(thumb.data), formats=("JPEG", "MPO"))
+    exif = image.getexif()
+    if ExifTags.Base.Orientation not in exif:
+        exif[ExifTags.Base.Orientation] = _FLIPS.get(raw.sizes.flip, 1)
+    return image
+
+
+def jxl_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a JPEG XL file from its first bytes, None where they are odd.
+
+    The size header of ISO/IEC 18181-1, annex D.
+    """
+    start = data.find(b"\xff\x0a", 0, 4096)
+    if start < 0:
+        return None
+    bits = int.from_bytes(data[start + 2 : start + 14], "little")
+
+    def take(count: int) -> int:
+        nonlocal bits
+        value = bits & ((1 << count) - 1)
+        bits >>= count
+        return value
+
+    small = take(1)
+
+    def side() -> int:
+        if small:
+            return 8 * (take(5) + 1)
+        return take((9, 13, 18, 30)[take(2)]) + 1
+
+    height = side()
+    ratio = take(3)
+    if not ratio:
+        return side(), height
+    across, down = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[ratio - 1]
+    return height * across // down, height
+
+
+HEIF = Reader(_open_heif, "pi-heif-decoder")
+JXL = Reader(_open_jxl, "image-engine[jxl]", jxl_size)
+RAW = Reader(_open_raw, "image-engine[raw]")
