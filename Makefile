@@ -1,5 +1,10 @@
 # Two commands are all a newcomer needs: `make demo` and `make test`.
-PYTHON ?= python3.11
+# The newest that the project runs on, of those that are here and can make an environment.
+FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$python -c '$(FITS)' 2> /dev/null && { echo $$python; break; }; done)
+NO_PYTHON := Python 3.11 to 3.14 with venv is needed: apt install python3-venv, \
+	dnf install python3.13, or https://www.python.org/downloads/
 VENV := .venv
 BIN := $(VENV)/bin
 SUM := $(shell cksum < pyproject.toml | cut -d' ' -f1)
@@ -57,6 +62,7 @@ $(BENCH_STAMP): $(STAMP)
 
 # The stamp's name holds pyproject's checksum: a changed dependency installs again, nothing else does.
 $(STAMP): pyproject.toml
+	@test -x $(BIN)/python || test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	rm -f $(VENV)/.installed-*
