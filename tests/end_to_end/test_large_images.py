@@ -147,9 +147,7 @@ def test_several_files_as_large_as_the_limit_are_read_one_after_the_other(
     report = answer(done, 3)
     assert report["added"] == 12
     reasons = {reason for reason, _ in skips(report).values()}
-    assert reasons == {
-        "this is no picture the engine can read (its first bytes are of no known kind)"
-    }
+    assert reasons == {"this is no picture of a known kind (its first bytes are of no known kind)"}
 
 
 def test_images_that_do_not_fit_into_memory_together_are_decoded_in_turn(
