@@ -37,6 +37,8 @@ COMMANDS = {
     "duplicates": "Find images that are the same, or nearly.",
     "status": "Say what the store holds, and check it.",
     "remove": "Forget images; their files are left alone.",
+    "compact": "Give back the room that removed images took.",
+    "relocate": "Tell the catalog that pictures lie elsewhere now.",
     "export": "Write all embeddings, and what is known of each image.",
     "demo": "Draw a small furniture catalog and try everything on it.",
     "backbones": "List backbones; fetch or import their weights.",

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Classification",
+    "CompactReport",
     "CompareOptions",
     "Comparison",
     "Config",
@@ -58,7 +59,9 @@ __all__ = [
     "Hit",
     "ImageError",
     "IndexReport",
+    "IngestOptions",
     "Prediction",
+    "RelocateReport",
     "RemoveReport",
     "Reporter",
     "SearchReport",
@@ -76,6 +79,7 @@ _ROOMS = {
     "Engine": "engine.engine",
     "EngineError": "engine.errors",
     "ImageError": "engine.errors",
+    "IngestOptions": "engine.ingest.options",
     "UsageError": "engine.errors",
     "Reporter": "engine.progress",
     "FinetuneOptions": "engine.learning.finetune.options",

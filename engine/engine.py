@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,10 +15,12 @@ from engine.config import Config, require_number
 from engine.progress import SILENT, Reporter
 from engine.results import (
     Classification,
+    CompactReport,
     DuplicateGroup,
     Evaluation,
     ExportReport,
     IndexReport,
+    RelocateReport,
     RemoveReport,
     SearchReport,
     Skipped,
@@ -27,6 +31,8 @@ from engine.session import Session
 if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
     from engine.heads.options import TrainOptions
+    from engine.ingest.options import IngestOptions
+    from engine.ingest.watch import WatchLimits
     from engine.learning.compare.options import CompareOptions
     from engine.learning.finetune.options import FinetuneOptions
     from engine.learning.head_collection import HeadCollection
@@ -86,7 +92,13 @@ class Engine:
 
         return HeadCollection(self._session)
 
-    def index(self, paths: Sequence[str | Path], *, label: str | None = None) -> IndexReport:
+    def index(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        label: str | None = None,
+        options: IngestOptions | None = None,
+    ) -> IndexReport:
         """Bring the catalog in step with folders of pictures.
 
         Parameters
@@ -96,6 +108,8 @@ class Engine:
         label
             `parent`, `none`, a CSV file with columns `path` and `label`, or None to leave the
             labels that images have.
+        options
+            What is left out, and how far what is known is trusted.
 
         Raises
         ------
@@ -118,11 +132,60 @@ class Engine:
             def classifier() -> Classifier:
                 return Classifier(embedder.built_in, self._session.heads())
 
-            indexer = Indexer(catalog, embedder, rule, classifier)
+            indexer = Indexer(catalog, embedder, rule, classifier, options=options)
             indexer.run(roots)
             catalog.prefer(self.config.index, self.config.memory)
             self._session.settle_index(catalog)
             return indexer.report(time.monotonic() - started)
+
+    def watch(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        label: str | None = None,
+        options: IngestOptions | None = None,
+        limits: WatchLimits | None = None,
+        stopped: Event | None = None,
+    ) -> Iterator[IndexReport]:
+        """Index folders, and again whenever files in them have changed.
+
+        Parameters
+        ----------
+        paths, label, options
+            As of `index`.
+        limits
+            When a change is acted upon.
+        stopped
+            Ends it when set; it ends by an interrupt, too.
+
+        Yields
+        ------
+        IndexReport
+            Of the first run, and of each one after a change.
+
+        Raises
+        ------
+        UsageError
+            The package that watches folders is not installed.
+        EngineError
+            The first run cannot be done; what fails later is announced, and tried again.
+        """
+        from engine.ingest.options import IngestOptions
+        from engine.ingest.watch import Watch, WatchLimits, follow
+
+        options = options or IngestOptions()
+        watch = Watch(
+            [os.path.abspath(path) for path in paths],
+            str(self.config.store.folder),
+            options.rules,
+            limits or WatchLimits(),
+            stopped or Event(),
+        )
+        return follow(
+            watch,
+            lambda: self.index(paths, label=label, options=options),
+            self._session.reporter.announce,
+        )
 
     def search(
         self,
@@ -453,6 +516,40 @@ class Engine:
             report = remove(catalog, [str(path) for path in paths])
             self._session.settle_index(catalog)
         return report
+
+    def relocate(self, old: str | Path, new: str | Path) -> RelocateReport:
+        """Tell the catalog that the pictures at or below one path lie below another now.
+
+        Raises
+        ------
+        UsageError
+            No image lies there, or other images lie where they would.
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.ingest.relocate import relocate
+
+        with self._session.writing(create=False) as catalog:
+            return relocate(catalog, str(old), str(new))
+
+    def compact(self) -> CompactReport:
+        """Make the store's files as small as they can be, after many images were removed.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        DiskFullError
+            There is no room for a second copy of the catalog; nothing was changed.
+        """
+        from engine.ingest.compact import compact
+
+        with self._session.writing(create=False) as catalog:
+            return compact(
+                catalog,
+                self.config.store,
+                lambda: self._session.settle_index(catalog, compact=True),
+            )
 
     def export(self, file: str | Path, *, force: bool = False) -> ExportReport:
         """Write all embeddings and what is known about them to a `.npy` or `.parquet` file.

@@ -34,6 +34,8 @@ class IndexReport:
     The six counts are of image files: `updated` have new content, `moved` were found under
     another path, `removed` are gone from below the given paths, `came_back` were gone before.
     `images` is how many the catalog shows now, `embedded` for how many the backbone ran.
+    `left_out` counts hidden files and folders, and those of systems and tools, that were not looked
+    at, `excluded` those that a pattern names.
     """
 
     added: int
@@ -49,7 +51,25 @@ class IndexReport:
     precision: str
     seconds: float
     images_per_second: float
+    left_out: int = 0
+    excluded: int = 0
     notes: Sequence[str] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the catalog shows anything else than before."""
+        return any((self.added, self.updated, self.moved, self.removed, self.came_back))
+
+
+@dataclass(frozen=True, slots=True)
+class CompactReport:
+    """What `Engine.compact` did: bytes of the catalog and of the index, before and after."""
+
+    catalog_bytes_before: int
+    catalog_bytes: int
+    index_bytes_before: int
+    index_bytes: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +236,14 @@ class RemoveReport:
     removed: int
     images: int
     not_found: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RelocateReport:
+    """What `Engine.relocate` did: how many images lie elsewhere, and which have no file there."""
+
+    relocated: int
+    not_found: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

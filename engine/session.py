@@ -213,16 +213,20 @@ class Session:
             self._index = opened
             return opened
 
-    def settle_index(self, catalog: Catalog) -> None:
-        """Bring the index's files in step with the catalog; within `writing`."""
-        from index.sync import settle_index, vectors_of
+    def settle_index(self, catalog: Catalog, *, compact: bool = False) -> None:
+        """Bring the index's files in step with the catalog, as small as can be with `compact`.
+
+        Within `writing`.
+        """
+        from index.sync import compact_index, settle_index, vectors_of
 
         with self._lock:
             if self._index is not None and self._index.state != catalog.state():
                 # There is not always room for two.
                 self._index = None
         vectors = vectors_of(catalog, self.config.store.index)
-        opened = settle_index(catalog, vectors, self._building)
+        settle = compact_index if compact else settle_index
+        opened = settle(catalog, vectors, self._building)
         if opened is not None:
             with self._lock:
                 self._index = opened

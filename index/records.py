@@ -54,11 +54,16 @@ class CatalogIdentity:
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What the file system says of a file: enough to know it unchanged."""
+    """What the file system says of a file: enough to know it unchanged.
+
+    `inode` and `ctime_ns` are None where they are not known.
+    """
 
     path: str
     size: int
     mtime_ns: int
+    inode: int | None = None
+    ctime_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ class KnownImage:
     content_hash: str
     label: str | None
     missing: bool
+    inode: int | None = None
+    ctime_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

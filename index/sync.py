@@ -153,6 +153,21 @@ def settle_index(
     return opened
 
 
+def compact_index(
+    catalog: Catalog, vectors: VectorIndex, progress: Progress | None = None
+) -> OpenedIndex | None:
+    """As `settle_index`, and leave nothing in the files of images that cannot be found."""
+    opened = settle_index(catalog, vectors, progress)
+    if opened is None:
+        return None
+    with catalog.database.reading() as connection:
+        source = _Snapshot(connection, catalog.identity.dtype)
+        compacted = opened.state == source.state and vectors.compact(source, progress)
+    if compacted:
+        save_index(opened, catalog)
+    return opened
+
+
 def check_index(catalog: Catalog, vectors: VectorIndex) -> CheckedIndex:
     """Read everything that is saved of an index, whole, and hold it against the catalog.
 

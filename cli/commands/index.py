@@ -31,6 +31,10 @@ engine index ./catalog --label parent
 
 engine index ./catalog --index auto --memory 4G
 
+engine index ./catalog --exclude 'thumbs*' --exclude drafts/2024
+
+engine index ./catalog --watch
+
 engine index ./catalog ./new-arrivals --label labels.csv --json
 """
 
@@ -49,6 +53,30 @@ def command(
             show_default="keep the labels there are",
         ),
     ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            metavar="GLOB",
+            help="Leave out files and folders of such a name, or with a slash of such a path below "
+            "PATH. Images that were indexed before are gone from answers. Repeat for more.",
+        ),
+    ] = None,
+    include_hidden: Annotated[
+        bool,
+        typer.Option(
+            "--include-hidden",
+            help="Look into hidden folders, and those of systems and tools, too.",
+        ),
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Open every file, also those that look unchanged."),
+    ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Go on, and index what changes, until Ctrl-C."),
+    ] = False,
     backbone: Backbone = None,
     precision: Precision = None,
     runtime: Runtime = "auto",
@@ -85,7 +113,8 @@ def command(
     Only new and changed pictures are opened. Ctrl-C keeps what is finished; the next run goes on
     from there.
     """
-    from cli.render import say, tell_skips, write, write_json
+    from cli.render import say
+    from engine.ingest.options import IngestOptions
 
     settings = {
         "backbone": backbone,
@@ -97,23 +126,40 @@ def command(
         "index": index,
         "memory": parse_limit(memory) if memory is not None else None,
     }
+    options = IngestOptions(tuple(exclude or ()), include_hidden, verify)
     with open_engine(store, **settings) as engine:
-        report = engine.index(paths, label=label)
+        if not watch:
+            return _tell(engine.index(paths, label=label, options=options), json=json)
+        code = 0
+        for number, report in enumerate(engine.watch(paths, label=label, options=options)):
+            if not number or report.changed or report.skipped:
+                code = _tell(report, json=json)
+            if not number:
+                say("watching; Ctrl-C ends it")
+        return code
+
+
+def _tell(report: IndexReport, *, json: bool) -> int:
+    """Print what a run did; return the exit code."""
+    from cli.render import say, tell_skips, write, write_json
+
     for note in report.notes:
         say(f"note: {note}")
     if json:
         write_json(report)
-    else:
-        counts = ", ".join(
-            f"{getattr(report, name)} {name.replace('_', ' ')}"
-            for name in ("added", "updated", "moved", "came_back", "removed", "unchanged")
-            if getattr(report, name)
-        )
-        rate = f" ({report.images_per_second:.0f} images/s)" if report.embedded else ""
-        write(
-            f"{counts or _nothing(report)} in {report.seconds:.1f} s{rate}; "
-            f"the catalog has {report.images} images ({report.backbone})\n"
-        )
+        return tell_skips(report.skipped)
+    counts = ", ".join(
+        f"{getattr(report, name)} {name.replace('_', ' ')}"
+        for name in ("added", "updated", "moved", "came_back", "removed", "unchanged")
+        if getattr(report, name)
+    )
+    rate = f" ({report.images_per_second:.0f} images/s)" if report.embedded else ""
+    write(
+        f"{counts or _nothing(report)} in {report.seconds:.1f} s{rate}; "
+        f"the catalog has {report.images} images ({report.backbone})\n"
+    )
+    if report.left_out:
+        say(f"{report.left_out} hidden or of the system left out (--include-hidden)")
     return tell_skips(report.skipped)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -19,7 +18,9 @@ from engine.embedding.embedder import Embedder
 from engine.errors import ImageError
 from engine.heads.classifier import Classifier
 from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
+from engine.ingest.comparison import looks_same, overlooked, suddenly_empty, under_real_paths
 from engine.ingest.labels import Labels
+from engine.ingest.options import IngestOptions
 from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import content_hash, read_file
@@ -29,9 +30,6 @@ from index.catalog.catalog import Catalog
 from index.catalog.path_prefix import is_below
 from index.records import FileState, ImageFacts, KnownImage
 
-# A file's time stamp may be this coarse: a file changed so shortly after it was scanned could look
-# the same, so one that was younger than this at its last scan is looked at again.
-YOUNG_NS = 2_000_000_000
 TWINS = "left out {count} raw files with a JPEG of the same name beside them"
 # A file to open, and the row that its path has.
 Task: TypeAlias = tuple[FileState, KnownImage | None]
@@ -53,6 +51,8 @@ class Indexer:
         Where labels come from.
     limits
         How much is held and done at once.
+    options
+        What is asked of the run.
     """
 
     def __init__(
@@ -62,7 +62,9 @@ class Indexer:
         labels: Labels,
         classifier: Callable[[], Classifier],
         limits: IngestLimits | None = None,
+        options: IngestOptions | None = None,
     ) -> None:
+        self._options = options or IngestOptions()
         self._limits = limits or IngestLimits()
         self._catalog = catalog
         self._embedder = embedder
@@ -70,6 +72,7 @@ class Indexer:
         self._counts: Counter[Count] = Counter()
         self._skipped: list[Skipped] = []
         self._notes: list[str] = []
+        self._left_out = self._excluded = 0
         self._remarks: dict[str, list[str]] = {}
         self._gone: dict[int, KnownImage] = {}
         self._moved: set[int] = set()
@@ -85,8 +88,9 @@ class Indexer:
         KeyboardInterrupt
             As the user asked; what was finished is committed.
         """
-        found = find_images(paths)
+        found = find_images(paths, self._options.rules)
         self._skipped += found.skipped
+        self._left_out, self._excluded = found.left_out, found.excluded
         tasks = self._plan(found)
         self._hashes.expect(len(tasks))
         try:
@@ -117,34 +121,41 @@ class Indexer:
             precision=self._embedder.precision,
             seconds=seconds,
             images_per_second=self._writer.embedded / seconds if seconds else 0.0,
+            left_out=self._left_out,
+            excluded=self._excluded,
             notes=[*self._notes, *map(_remark, self._remarks.items())],
         )
 
     def _plan(self, found: Found) -> list[Task]:
         """Settle what needs no opening, and return the rest."""
-        known = self._catalog.images.known(found.roots)
+        known, files = self._known(found)
         tasks: list[Task] = []
         back: list[int] = []
         relabel: list[tuple[int, str | None]] = []
-        for file in found.files:
+        unidentified: list[tuple[int, FileState, int]] = []
+        for file in files:
             row = known.pop(file.path, None)
-            if row is None or not looks_same(file, row):
+            if row is None or self._options.verify or not looks_same(file, row):
                 tasks.append((file, row))
                 continue
+            if row.inode is None:
+                unidentified.append((row.id, file, row.scanned_ns))
             if row.missing:
                 back.append(row.id)
             label = self._labels.of(file.path, row.label)
             if label != row.label:
                 relabel.append((row.id, label))
             self._counts["unchanged"] += not row.missing
+        self._catalog.images.restat(unidentified)
         self._catalog.images.reveal(back)
         self._catalog.images.relabel(relabel)
         self._counts["came_back"] += len(back)
         visible = [row for row in known.values() if not row.missing]
+        rules = self._options.rules
         emptied = suddenly_empty(
             [root for root in found.roots if os.path.isdir(root)],
-            [file.path for file in found.files],
-            sorted(row.path for row in visible),
+            [file.path for file in files],
+            sorted(row.path for row in visible if not rules.excludes_below(row.path, found.roots)),
         )
         self._out_of_sight = frozenset((*found.unseen, *emptied))
         self._gone = {row.id: row for row in visible if not is_below(row.path, self._out_of_sight)}
@@ -155,6 +166,20 @@ class Indexer:
             for root in emptied
         ]
         return tasks
+
+    def _known(self, found: Found) -> tuple[dict[str, KnownImage], list[FileState]]:
+        """Return the images that the catalog knows, and the files to compare them with."""
+        images, files = self._catalog.images, list(found.files)
+        known = images.known(found.roots)
+        if found.real:
+            elsewhere = images.known(found.real.values())
+            files = under_real_paths(files, found.real, elsewhere)
+            known = {
+                **{each.path: elsewhere[each.path] for each in files if each.path in elsewhere},
+                **known,
+            }
+        files += overlooked(known, files, found.roots, self._options.rules)
+        return known, files
 
     def _opened(self, tasks: Sequence[Task]) -> Iterator[Step]:
         workers = self._embedder.config.decoders
@@ -208,7 +233,12 @@ class Indexer:
             return
         # Of two copies found in one run only the first can be where an image has moved to.
         free = [twin for twin in twins if twin.id not in self._moved]
-        left = [twin for twin in free if self._has_left(twin)]
+        # Where the catalog knows a file through a link, its real path takes the link's place.
+        left = [
+            twin
+            for twin in free
+            if self._has_left(twin) or os.path.realpath(twin.path) == file.path
+        ]
         if known is None and left:
             self._move(left[0], file, scanned_ns)
             return
@@ -247,36 +277,3 @@ def _remark(remark: tuple[str, list[str]]) -> str:
     note, paths = remark
     others = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
     return f"{paths[0]}: {note}{others}"
-
-
-def looks_same(file: FileState, row: KnownImage, young_ns: int = YOUNG_NS) -> bool:
-    """Say whether a file is certainly the one that was scanned, without opening it."""
-    was_young = row.mtime_ns > row.scanned_ns - young_ns
-    return (file.size, file.mtime_ns) == (row.size, row.mtime_ns) and not was_young
-
-
-def suddenly_empty(roots: Sequence[str], found: Sequence[str], missed: Sequence[str]) -> list[str]:
-    """Return the root folders below which there were images and is none any more.
-
-    Parameters
-    ----------
-    roots
-        Folders that were walked.
-    found, missed
-        Sorted paths of the images that were found, and of those known that were not.
-    """
-    return [
-        root
-        for root in dict.fromkeys(roots)
-        if _one_below(root, missed)
-        # What lies behind a link may have been found under its real path.
-        and not _one_below(root, found)
-        and not _one_below(os.path.realpath(root), found)
-    ]
-
-
-def _one_below(folder: str, paths: Sequence[str]) -> bool:
-    """Say whether one of some sorted paths lies in a folder; a few of them are looked at."""
-    inside = os.path.join(folder, "")
-    position = bisect_left(paths, inside)
-    return position < len(paths) and paths[position].startswith(inside)

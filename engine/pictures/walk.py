@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 from engine.errors import EngineError, UsageError
 from engine.pictures.formats import EXTENSIONS, RAW_EXTENSIONS, extension_of
+from engine.pictures.walk_rules import WalkRules
 from engine.results import Skipped
 from index.records import FileState
 
-# Folders that operating systems and network drives make for themselves.
-JUNK = frozenset(
-    ("__macosx", "$recycle.bin", "@eadir", "#recycle", "system volume information", "lost+found")
-)
+# Some file systems count with 64 bits; a database's whole numbers have a sign.
+LARGEST_INODE = 2**63 - 1
 
 
 @dataclass(slots=True)
@@ -34,6 +33,12 @@ class Found:
         Paths below which the walk could not look: nothing there counts as gone.
     twins
         How many raw files of a camera were left out for a JPEG of the same name beside them.
+    left_out
+        How many folders and files were left out because they are hidden, or a system's or tool's.
+    excluded
+        How many folders and files were left out because a pattern says so.
+    real
+        The real paths of what was reached through links, by the paths that it has there.
     """
 
     files: list[FileState] = field(default_factory=list)
@@ -41,18 +46,21 @@ class Found:
     roots: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
     twins: int = 0
+    left_out: int = 0
+    excluded: int = 0
+    real: dict[str, str] = field(default_factory=dict)
 
 
-def find_images(paths: Sequence[str]) -> Found:
+def find_images(paths: Sequence[str], rules: WalkRules | None = None) -> Found:
     """Return every image file at or below `paths`.
 
-    Hidden files and folders, and the operating systems' own, are left out. Links to folders are
-    followed, and each folder is walked once: under its real path where one of `paths` leads there
-    without a link, else under a path as it was given, else under the first link to it. So a loop
-    of links ends. A link to a file is a file of its own. A raw file of a camera is left out where a
+    Hidden files and folders, and those of systems and tools, are left out, and what `rules`
+    exclude. Links are followed, and each folder and each linked file is taken once: under its real
+    path where one of `paths` leads there without a link, else under a path as it was given, else
+    under the first link to it. So a loop of links ends. A raw file of a camera is left out where a
     JPEG of the same name lies beside it. A file named by hand is always taken.
     """
-    walk = _Walk()
+    walk = _Walk(rules or WalkRules())
     folders: list[str] = []
     for path in map(os.path.abspath, paths):
         try:
@@ -73,6 +81,7 @@ def find_images(paths: Sequence[str]) -> Found:
         links, walk.links = sorted(walk.links), []
         for link in links:
             walk.folder(link)
+    walk.take_linked_files()
     walk.found.files.sort(key=lambda file: file.path)
     return walk.found
 
@@ -111,14 +120,18 @@ class _Walk:
         Links to folders that were seen and not followed yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rules: WalkRules) -> None:
         self.found = Found()
         self.links: list[str] = []
+        self._rules = rules
+        self._linked_files: list[str] = []
         self._files: set[str] = set()
         self._folders: set[tuple[int, int]] = set()
 
     def folder(self, top: str) -> None:
-        """Take every image at or below a folder, without following links to folders."""
+        """Take every image at or below a folder, without following links."""
+        if (real := os.path.realpath(top)) != top:
+            self.found.real[top] = real
         for folder, subfolders, files in os.walk(top, onerror=self._unreadable):
             try:
                 state = os.stat(folder)
@@ -130,19 +143,39 @@ class _Walk:
                 subfolders.clear()
                 continue
             self._folders.add((state.st_dev, state.st_ino))
-            paths = [os.path.join(folder, name) for name in subfolders if not is_junk(name)]
+            subfolders[:] = self._wanted_folders(top, folder, subfolders)
+            paths = [os.path.join(folder, name) for name in subfolders]
             self.links += filter(os.path.islink, paths)
-            subfolders[:] = sorted(name for name in subfolders if not is_junk(name))
             self.found.skipped += [
                 Skipped(path, "it is a folder, not a picture", "Rename it")
                 for path in paths
-                if _is_image(os.path.basename(path))
+                if self._rules.is_image(os.path.basename(path))
             ]
-            names = list(filter(_is_image, files))
-            wanted = _without_twins(names)
-            self.found.twins += len(names) - len(wanted)
-            for name in wanted:
-                self._look(os.path.join(folder, name))
+            for path in self._wanted_files(top, folder, files):
+                self._look(path)
+
+    def _wanted_folders(self, top: str, folder: str, names: list[str]) -> list[str]:
+        """Return the names of the folders to go into, sorted; count the others."""
+        shown = [name for name in names if not self._rules.folder_is_hidden(name)]
+        self.found.left_out += len(names) - len(shown)
+        return sorted(self._not_excluded(top, folder, shown))
+
+    def _wanted_files(self, top: str, folder: str, names: list[str]) -> list[str]:
+        """Return the paths of the image files to take; count the others."""
+        images = list(filter(self._rules.is_image, names))
+        self.found.left_out += sum(
+            name.startswith(".") and extension_of(name) in EXTENSIONS for name in names
+        ) - sum(name.startswith(".") for name in images)
+        wanted = _without_twins(images)
+        self.found.twins += len(images) - len(wanted)
+        return [os.path.join(folder, name) for name in self._not_excluded(top, folder, wanted)]
+
+    def _not_excluded(self, top: str, folder: str, names: list[str]) -> list[str]:
+        if not self._rules.exclude:
+            return names
+        left = [name for name in names if not self._rules.excludes(os.path.join(folder, name), top)]
+        self.found.excluded += len(names) - len(left)
+        return left
 
     def take(self, path: str, state: os.stat_result) -> None:
         """Take a file, once."""
@@ -150,7 +183,7 @@ class _Walk:
             return
         self._files.add(path)
         if stat.S_ISREG(state.st_mode):
-            self.found.files.append(FileState(path, state.st_size, state.st_mtime_ns))
+            self.found.files.append(file_state(path, state))
         else:
             self.found.skipped.append(
                 Skipped(path, "it is not an ordinary file", "Name a file that holds a picture")
@@ -161,19 +194,41 @@ class _Walk:
         self.found.unseen.append(path)
         self.found.skipped.append(_cannot_look(path, error))
 
+    def take_linked_files(self) -> None:
+        """Take each file that only links lead to, once, under the first of them."""
+        taken = {file.inode: file.path for file in self.found.files} if self._linked_files else {}
+        for path in sorted(self._linked_files):
+            try:
+                state = os.stat(path)
+                twin = taken.get(state.st_ino & LARGEST_INODE)
+                if twin is not None and os.path.samefile(twin, path):
+                    continue
+            except OSError as error:
+                self.cannot_look(path, error)
+                continue
+            taken[state.st_ino & LARGEST_INODE] = path
+            self.found.real[path] = os.path.realpath(path)
+            self.take(path, state)
+
     def _look(self, path: str) -> None:
         try:
-            self.take(path, os.stat(path))
+            state = os.lstat(path)
         except OSError as error:
             self.cannot_look(path, error)
+            return
+        if stat.S_ISLNK(state.st_mode):
+            self._linked_files.append(path)
+        else:
+            self.take(path, state)
 
     def _unreadable(self, error: OSError) -> None:
         self.cannot_look(error.filename, error)
 
 
-def is_junk(name: str) -> bool:
-    """Say whether a file or folder is hidden, or the operating system's own."""
-    return name.startswith(".") or name.lower() in JUNK
+def file_state(path: str, state: os.stat_result) -> FileState:
+    """Return what is remembered of a file's state."""
+    inode = state.st_ino & LARGEST_INODE
+    return FileState(path, state.st_size, state.st_mtime_ns, inode, state.st_ctime_ns)
 
 
 def _without_twins(names: list[str]) -> list[str]:
@@ -188,10 +243,6 @@ def _without_twins(names: list[str]) -> list[str]:
 
 def _stem(name: str) -> str:
     return os.path.splitext(name)[0].lower()
-
-
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and extension_of(name) in EXTENSIONS
 
 
 def _cannot_look(path: str, error: OSError) -> Skipped:

@@ -245,6 +245,10 @@ class Catalog:
         with self.database.reading() as connection:
             return CatalogCounts(*(connection.execute(query).scalar_one() for query in queries))
 
+    def compact(self) -> None:
+        """Give back the room of what was removed; see `Database.compact`."""
+        self.database.compact(sorted(Base.metadata.tables))
+
     def problems(self) -> list[str]:
         """Check the invariants, and what the database can check; return what is wrong."""
         pairs = select(func.count()).select_from(Image).outerjoin(Embedding)

@@ -144,6 +144,19 @@ class Database:
         with self.reading() as connection:
             return self._dialect.check(connection)
 
+    def compact(self, tables: Sequence[str]) -> None:
+        """Give back the room of rows that are gone from some tables.
+
+        Raises
+        ------
+        DiskFullError
+            There is no room for a second copy; nothing was changed.
+        StoreLockedError
+            Another process is writing.
+        """
+        with self._explained():
+            self._dialect.compact(tables)
+
     def close(self) -> None:
         """Give all connections back."""
         self._dialect.engine.dispose()

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,10 @@ class Dialect(ABC):
         """Return what the database itself finds wrong with its file, as sentences."""
 
     @abstractmethod
+    def compact(self, tables: Sequence[str]) -> None:
+        """Give back the room of rows that are gone; a process killed meanwhile changes nothing."""
+
+    @abstractmethod
     def explained(self, error: DBAPIError) -> StoreError:
         """Return what an error of the driver means to a person."""
 
@@ -132,6 +136,18 @@ class SQLite(Dialect):
         found = [answer for answer in answers if answer != "ok"]
         broken = connection.execute(text("PRAGMA foreign_key_check")).all()
         return [*found, f"{len(broken)} rows point nowhere"] if broken else found
+
+    def compact(self, tables: Sequence[str]) -> None:
+        """Write the file anew, through the log, and empty the log."""
+        connection: Any = self.engine.raw_connection()
+        try:
+            # Not within a transaction, which SQLAlchemy would begin.
+            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                connection.driver_connection.execute(statement)
+        except sqlite3.Error as error:
+            raise self.explained(DBAPIError("VACUUM", None, error)) from error
+        finally:
+            connection.close()
 
     def explained(self, error: DBAPIError) -> StoreError:
         """Go by the words of SQLite's messages; its driver has no codes for all of them."""
@@ -204,6 +220,13 @@ class PostgreSQL(Dialect):
     def check(self, connection: Connection) -> list[str]:
         """Find nothing: a server checks its own pages, and keeps its foreign keys."""
         return []
+
+    def compact(self, tables: Sequence[str]) -> None:
+        """Let new rows take the room of old ones; nobody is kept from reading meanwhile."""
+        with self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in tables:
+                connection.exec_driver_sql(f"VACUUM (ANALYZE) {table}")
 
     def explained(self, error: DBAPIError) -> StoreError:
         """Go by SQLSTATE (PostgreSQL's documentation, appendix A); there is none without server."""

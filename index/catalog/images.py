@@ -139,6 +139,8 @@ class ImageTable:
                 "new_path": file.path,
                 "new_size": file.size,
                 "new_mtime_ns": file.mtime_ns,
+                "new_inode": file.inode,
+                "new_ctime_ns": file.ctime_ns,
                 "new_scanned_ns": scanned_ns,
             }
             for image_id, file, scanned_ns in changes
@@ -154,10 +156,25 @@ class ImageTable:
                     path=bindparam("new_path"),
                     size=bindparam("new_size"),
                     mtime_ns=bindparam("new_mtime_ns"),
+                    inode=bindparam("new_inode"),
+                    ctime_ns=bindparam("new_ctime_ns"),
                     scanned_ns=bindparam("new_scanned_ns"),
                 )
             )
             connection.execute(statement, rows)
+
+    def move(self, paths: Iterable[tuple[int, str]]) -> None:
+        """Record that files lie elsewhere, given as `(id, path)`; hidden images stay hidden.
+
+        Size and time stay what they were; inode and ctime are learned when the file is seen.
+        """
+        rows = [{"row": image_id, "new": path} for image_id, path in paths]
+        if rows:
+            values = {"path": bindparam("new"), "inode": None, "ctime_ns": None}
+            with self._database.writing() as connection:
+                connection.execute(
+                    update(Image).where(Image.id == bindparam("row")).values(values), rows
+                )
 
     def reveal(self, ids: Sequence[int]) -> None:
         """Show again images that were gone."""
@@ -267,6 +284,8 @@ def _known_query() -> Query:
         Image.content_hash,
         Image.label,
         Image.missing_since.is_not(None),
+        Image.inode,
+        Image.ctime_ns,
     )
 
 
@@ -305,6 +324,8 @@ def _columns(facts: ImageFacts, generation: int) -> dict[str, Any]:
         "path": facts.file.path,
         "size": facts.file.size,
         "mtime_ns": facts.file.mtime_ns,
+        "inode": facts.file.inode,
+        "ctime_ns": facts.file.ctime_ns,
         "scanned_ns": facts.scanned_ns,
         "content_hash": facts.content_hash,
         "width": facts.width,

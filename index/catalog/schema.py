@@ -135,6 +135,8 @@ class Image(Base):
     indexed_at: Mapped[datetime] = mapped_column(UTCDateTime)
     missing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     generation: Mapped[int] = mapped_column(BigInteger, index=True)
+    inode: Mapped[int | None] = mapped_column(BigInteger)
+    ctime_ns: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Embedding(Base):

@@ -169,6 +169,14 @@ class FaissIndex:
             return True
         return self._merge_delta()
 
+    def compact(self, source: Source, progress: Progress | None = None) -> bool:
+        """Build anew where positions of the segment are hidden."""
+        segment = self.segment
+        if segment is None or segment.total == len(segment):
+            return False
+        self.build(source, progress)
+        return True
+
     def rewrite(self, source: Source) -> bool:
         """Write a delta of all vectors while they are read, where that is all there is to be."""
         folder, manifest = self._folder, read_manifest(self._folder)

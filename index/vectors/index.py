@@ -115,8 +115,8 @@ class VectorIndex(Protocol):
     1. Of `k` images that it holds and a mask allows, `k` are found, best first, with their cosines.
     2. What was hidden, or is not allowed by the mask, is never found.
     3. An id is held at most once: `add` takes only ids that it does not hold.
-    4. `add`, `hide`, `build` and `settle` change this object alone; what is saved changes by
-       `save` and `rewrite`, to which only the holder of the writer's lock may come.
+    4. `add`, `hide`, `build`, `settle` and `compact` change this object alone; what is saved
+       changes by `save` and `rewrite`, to which only the holder of the writer's lock may come.
     5. What is saved shows one whole state of one catalog at every moment, whenever a process is
        killed. It is replaced only by who started from it, or where the catalog was never in the
        state that it shows, and never by an older state.
@@ -174,6 +174,15 @@ class VectorIndex(Protocol):
         ----------
         source
             What it holds already, in case it is to be built anew.
+        """
+
+    def compact(self, source: Source, progress: Progress | None = None) -> bool:
+        """Build anew where hidden vectors take room; return whether it did.
+
+        Parameters
+        ----------
+        source
+            What it holds already.
         """
 
     def rewrite(self, source: Source) -> bool:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from engine.heads.classifier import Classifier
 from engine.heads.file import head_from_bytes
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
+from index.lock import current_writer
 from tests.support import REPOSITORY
 from tests.support.crash import committed, wait_for
 
@@ -210,3 +212,20 @@ def test_the_real_command_killed_leaves_a_store_in_order(
     assert report["images"] == 160
     assert report["embedded"] <= 160 - least
     assert json.loads(quick("status", "--store", store, "--json").stdout)["consistent"]
+
+
+@pytest.mark.parametrize("later", [0.0, 0.1, 0.2, 0.3, 0.4])
+def test_killed_while_compacting_nothing_is_lost(
+    later: float, shop: Path, drawn: Path, quick: Run
+) -> None:
+    quick("remove", drawn / "bed", "--store", shop)
+    before = quick("search", drawn / "chair" / "chair-0001.jpg", "--store", shop, "--json").stdout
+    command = [sys.executable, "-m", "cli.main", "compact", "--store", str(shop)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=REPOSITORY) as child:
+        wait_for(lambda: current_writer(shop) is not None, lambda: child.poll() is not None)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(later)
+        child.send_signal(signal.SIGKILL)
+    assert quick("status", "--store", shop).returncode == 0
+    after = quick("search", drawn / "chair" / "chair-0001.jpg", "--store", shop, "--json").stdout
+    assert after == before

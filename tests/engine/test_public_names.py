@@ -14,6 +14,7 @@ from tests.support import REPOSITORY
 
 NAMES = [
     "Classification",
+    "CompactReport",
     "CompareOptions",
     "Comparison",
     "Config",
@@ -29,7 +30,9 @@ NAMES = [
     "Hit",
     "ImageError",
     "IndexReport",
+    "IngestOptions",
     "Prediction",
+    "RelocateReport",
     "RemoveReport",
     "Reporter",
     "SearchReport",

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from engine import Engine, IndexReport, Reporter
+from engine import Engine, IndexReport, IngestOptions, Reporter
 from engine.pictures.prefetch import ImageMemory, Reserve, Result
 
 LONG_AGO = 1_600_000_000
@@ -67,10 +68,10 @@ class Shop:
         """Write a picture that looks long untouched."""
         return put(self.folder / os.fsdecode(name), content)
 
-    def index(self, label: str | None = None) -> IndexReport:
+    def index(self, label: str | None = None, **options: Any) -> IndexReport:
         """Index the folder; `opened` then names the files that were read."""
         self.memory.opened.clear()
-        return self.engine.index([self.folder], label=label)
+        return self.engine.index([self.folder], label=label, options=IngestOptions(**options))
 
     @property
     def opened(self) -> list[str]:

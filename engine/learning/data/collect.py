@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, UsageError
-from engine.ingest.indexer import looks_same
+from engine.ingest.comparison import looks_same
 from engine.ingest.labels import Labels
 from engine.learning.data.dataset import (
     FEWEST,

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from engine.errors import TrainingError, UsageError
 from engine.ingest.labels import Labels, label_text
-from engine.pictures.walk import find_images, is_junk
+from engine.pictures.walk import find_images
+from engine.pictures.walk_rules import is_junk
 from engine.results import Skipped
 from index.records import FileState
 

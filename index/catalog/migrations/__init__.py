@@ -18,6 +18,7 @@ from index.catalog.migrations import (
     m0003_networks,
     m0004_built_in,
     m0005_generations,
+    m0006_inodes,
 )
 
 # Catalogs from this version on can be read without the steps that they lack.
@@ -31,4 +32,5 @@ MIGRATIONS: tuple[Step, ...] = (
     m0003_networks.apply,
     m0004_built_in.apply,
     m0005_generations.apply,
+    m0006_inodes.apply,
 )

@@ -7,6 +7,7 @@ import shutil
 import time
 
 import pytest
+from sqlalchemy import text
 
 from tests.support.shop import LONG_AGO, Shop, counts
 
@@ -48,6 +49,59 @@ def test_a_file_that_was_young_when_it_was_scanned_is_looked_at_again(shop: Shop
     assert shop.shown(1, 7) == {"1": [], "7": ["a.bmp"]}
 
 
+def test_a_file_replaced_by_one_of_the_same_size_and_time_is_noticed(shop: Shop) -> None:
+    shop.index()
+    time_of_first = (shop.folder / "a.bmp").stat().st_mtime_ns
+    other = shop.put("../other.bmp", 7)
+    os.utime(other, ns=(time_of_first, time_of_first))
+    other.replace(shop.folder / "a.bmp")
+    assert counts(shop.index()) == {"updated": 1, "unchanged": 2, "embedded": 1}
+    assert shop.shown(1, 7) == {"1": [], "7": ["a.bmp"]}
+
+
+def test_a_file_written_over_with_its_old_time_is_noticed(shop: Shop) -> None:
+    shop.index()
+    path = shop.folder / "a.bmp"
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.write(shop.put("../other.bmp", 7).read_bytes())
+    os.utime(path, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert path.stat().st_ino == before.st_ino
+    assert counts(shop.index()) == {"updated": 1, "unchanged": 2, "embedded": 1}
+
+
+def test_a_tree_that_was_copied_and_put_back_is_not_embedded_anew(shop: Shop) -> None:
+    shop.index()
+    copy = shop.folder.with_name("copy")
+    shutil.copytree(shop.folder, copy, copy_function=shutil.copy2)
+    shutil.rmtree(shop.folder)
+    copy.rename(shop.folder)
+    assert counts(shop.index()) == {"unchanged": 3}
+    assert len(shop.opened) == 3
+    shop.index()
+    assert shop.opened == []
+
+
+def test_verify_opens_what_looks_unchanged(shop: Shop) -> None:
+    shop.index()
+    assert counts(shop.index(verify=True)) == {"unchanged": 3}
+    assert sorted(shop.opened) == ["a.bmp", "b.bmp", "sub/c.bmp"]
+
+
+def test_images_of_an_older_catalog_are_identified_without_being_opened(shop: Shop) -> None:
+    shop.index()
+    with (
+        shop.engine._session.writing(create=False) as catalog,
+        catalog.database.writing() as connection,
+    ):
+        connection.execute(text("UPDATE images SET inode = NULL, ctime_ns = NULL"))
+    assert counts(shop.index()) == {"unchanged": 3}
+    assert shop.opened == []
+    shop.put("../other.bmp", 7).replace(shop.folder / "a.bmp")
+    os.utime(shop.folder / "a.bmp", (LONG_AGO, LONG_AGO + 1))
+    assert counts(shop.index()) == {"updated": 1, "unchanged": 2, "embedded": 1}
+
+
 def test_a_removed_file_disappears_from_search(shop: Shop) -> None:
     shop.index()
     (shop.folder / "a.bmp").unlink()
@@ -63,13 +117,22 @@ def test_a_file_that_is_gone_is_counted_once(shop: Shop) -> None:
     assert counts(shop.index()) == {"unchanged": 2}
 
 
-def test_a_file_that_comes_back_is_visible_again_without_being_opened(shop: Shop) -> None:
+def test_a_folder_that_comes_back_is_visible_again_without_being_opened(shop: Shop) -> None:
+    shop.index()
+    away = (shop.folder / "sub").rename(shop.folder.parent / "unmounted")
+    shop.index()
+    away.rename(shop.folder / "sub")
+    assert counts(shop.index()) == {"came_back": 1, "unchanged": 2}
+    assert shop.opened == []
+    assert shop.shown(3) == {"3": ["sub/c.bmp"]}
+
+
+def test_a_file_that_comes_back_is_visible_again_without_being_embedded(shop: Shop) -> None:
     shop.index()
     shop.folder.joinpath("a.bmp").rename(shop.folder.parent / "elsewhere.bmp")
     shop.index()
     shop.folder.parent.joinpath("elsewhere.bmp").rename(shop.folder / "a.bmp")
     assert counts(shop.index()) == {"came_back": 1, "unchanged": 2}
-    assert shop.opened == []
     assert shop.shown(1) == {"1": ["a.bmp"]}
 
 

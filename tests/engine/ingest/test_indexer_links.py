@@ -67,6 +67,32 @@ def test_a_link_that_is_made_later_changes_nothing(
     assert counts(fake_engine.index([shop])) == {"unchanged": 2}
 
 
+@pytest.mark.parametrize("link", ["album", "m/one.bmp"])
+def test_a_link_to_what_is_known_by_its_real_path_adds_nothing(
+    shop: Path, fake_engine: Engine, link: str
+) -> None:
+    album = shop.parent / "album"
+    (album / link).parent.mkdir(parents=True)
+    target = shop / "m" / "1.bmp" if link.endswith(".bmp") else shop
+    fake_engine.index([shop])
+    before = shown(fake_engine, shop)
+    (album / link).symlink_to(target)
+    report = fake_engine.index([album])
+    assert (report.added, report.moved, report.removed) == (0, 0, 0)
+    assert shown(fake_engine, shop) == before
+
+
+def test_a_file_that_changed_is_updated_by_way_of_a_link_to_its_folder(
+    shop: Path, fake_engine: Engine
+) -> None:
+    fake_engine.index([shop])
+    (shop.parent / "album").symlink_to(shop)
+    put(shop / "m" / "1.bmp", 9)
+    report = fake_engine.index([shop.parent / "album"])
+    assert counts(report) == {"updated": 1, "unchanged": 1, "embedded": 1}
+    assert shown(fake_engine, shop) == ["m/1.bmp", "m/sub/2.bmp"]
+
+
 def test_images_known_by_a_link_alone_are_moved_to_their_real_path(
     shop: Path, fake_engine: Engine
 ) -> None:

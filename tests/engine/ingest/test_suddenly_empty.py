@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.ingest.indexer import suddenly_empty
+from engine.ingest.comparison import suddenly_empty
 from index.catalog.path_prefix import is_below
 
 PARTS = st.lists(st.sampled_from(["a", "b", "ab", "a b", "é"]), min_size=1, max_size=4)

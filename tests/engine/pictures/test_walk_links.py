@@ -127,10 +127,25 @@ def test_links_that_lead_to_each_other_end(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("link", ["a.jpg", "z.jpg"])
-def test_a_link_to_a_file_hides_nothing(tmp_path: Path, link: str) -> None:
+@pytest.mark.parametrize("link", ["a.jpg", "z.jpg", "z/deep.jpg"])
+def test_a_link_to_a_file_gives_way_to_the_file(tmp_path: Path, link: str) -> None:
+    (tmp_path / "z").mkdir()
     (tmp_path / link).symlink_to(touch(tmp_path / "real.jpg"))
-    assert names(tmp_path) == sorted([link, "real.jpg"])
+    assert names(tmp_path) == ["real.jpg"]
+
+
+def test_of_several_links_to_a_file_elsewhere_one_is_taken(tmp_path: Path) -> None:
+    outside = touch(tmp_path / "blobs" / "0123456789abcdef")
+    root = tmp_path / "root"
+    (root / "cat").mkdir(parents=True)
+    for link in ("cat/1.jpg", "cat/2.jpg", "3.jpg"):
+        (root / link).symlink_to(outside)
+    assert names(root) == ["3.jpg"]
+
+
+def test_hard_links_are_files_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").hardlink_to(touch(tmp_path / "a.jpg"))
+    assert names(tmp_path) == ["a.jpg", "b.jpg"]
 
 
 def test_a_link_to_an_image_is_taken_under_its_own_name(tmp_path: Path) -> None:

@@ -114,7 +114,13 @@ def _with_added_columns(statements: list[str]) -> list[str]:
     for each in statements:
         if added := re.fullmatch(r"ALTER TABLE (\w+) ADD COLUMN (.+)", each):
             (table,) = [n for n, sql in enumerate(made) if f"TABLE {added[1]} (" in sql]
-            made[table] = made[table].replace("\tPRIMARY", f"\t{added[2]}, \n\tPRIMARY", 1)
+            # Constraints of the table come last.
+            made[table] = re.sub(
+                r"\t(PRIMARY KEY|UNIQUE) \(",
+                lambda found, column=added[2]: f"\t{column}, \n{found[0]}",
+                made[table],
+                count=1,
+            )
     return made
 
 

@@ -1,0 +1,32 @@
+"""Giving back the room that removed images took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.results import CompactReport
+from index.catalog.catalog import Catalog
+from index.store import Store
+
+
+def compact(catalog: Catalog, store: Store, compact_index: Callable[[], None]) -> CompactReport:
+    """Make the files of a store as small as they can be; for the holder of its writer lock."""
+    started = time.monotonic()
+    before = _catalog_bytes(store), _bytes(store.index)
+    catalog.compact()
+    compact_index()
+    after = _catalog_bytes(store), _bytes(store.index)
+    return CompactReport(before[0], after[0], before[1], after[1], time.monotonic() - started)
+
+
+def _catalog_bytes(store: Store) -> int:
+    return sum(_bytes(store.folder / f"catalog.sqlite{end}") for end in ("", "-wal"))
+
+
+def _bytes(path: Path) -> int:
+    """Return the bytes of a file, or of the files in a folder."""
+    if path.is_dir():
+        return sum(_bytes(each) for each in path.iterdir())
+    return path.stat().st_size if path.exists() else 0

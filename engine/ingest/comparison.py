@@ -1,0 +1,106 @@
+"""Files as they are, held against what the catalog knows of them."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from engine.pictures.walk import file_state
+from engine.pictures.walk_rules import WalkRules
+from index.records import FileState, KnownImage
+
+# A file's time stamp may be this coarse: a file changed so shortly after it was scanned could look
+# the same, so one that was younger than this at its last scan is looked at again.
+YOUNG_NS = 2_000_000_000
+
+
+def under_real_paths(
+    files: Sequence[FileState], real: Mapping[str, str], known: Collection[str]
+) -> list[FileState]:
+    """Return files, under their real path where the catalog knows them by that.
+
+    Parameters
+    ----------
+    files
+        As a walk found them.
+    real
+        The real paths of folders and files that were reached through links, by the paths there.
+    known
+        Paths of images in the catalog.
+    """
+    # The innermost of folders that lie in each other comes first.
+    links = sorted(real.items(), key=lambda each: -len(each[0]))
+    return [_under_real_path(file, links, known) for file in files]
+
+
+def _under_real_path(
+    file: FileState, links: Sequence[tuple[str, str]], known: Collection[str]
+) -> FileState:
+    for link, target in links:
+        if file.path == link or file.path.startswith(os.path.join(link, "")):
+            path = target + file.path[len(link) :]
+            return replace(file, path=path) if path in known else file
+    return file
+
+
+def overlooked(
+    known: Mapping[str, KnownImage],
+    found: Sequence[FileState],
+    roots: Sequence[str],
+    rules: WalkRules,
+) -> list[FileState]:
+    """Return the files of known images that are there, though a walk does not look at them.
+
+    They were named by hand once: hidden ones, and ones whose name says nothing of an image.
+    """
+    seen = {file.path for file in found}
+    files = []
+    for path in known:
+        if path in seen or not rules.overlooks(path, roots):
+            continue
+        try:
+            files.append(file_state(path, os.stat(path)))
+        except OSError:
+            continue
+    return files
+
+
+def looks_same(file: FileState, row: KnownImage, young_ns: int = YOUNG_NS) -> bool:
+    """Say whether a file is certainly the one that was scanned, without opening it.
+
+    Another file under the same name has another inode; one that was written over has another
+    ctime, which nobody can set back.
+    """
+    was_young = row.mtime_ns > row.scanned_ns - young_ns
+    same = (file.size, file.mtime_ns) == (row.size, row.mtime_ns) and not was_young
+    known = row.inode is not None and file.inode is not None
+    return same and not (known and (file.inode, file.ctime_ns) != (row.inode, row.ctime_ns))
+
+
+def suddenly_empty(roots: Sequence[str], found: Sequence[str], missed: Sequence[str]) -> list[str]:
+    """Return the root folders below which there were images and is none any more.
+
+    Parameters
+    ----------
+    roots
+        Folders that were walked.
+    found, missed
+        Sorted paths of the images that were found, and of those known that were not.
+    """
+    return [
+        root
+        for root in dict.fromkeys(roots)
+        if _one_below(root, missed)
+        # What lies behind a link may have been found under its real path.
+        and not _one_below(root, found)
+        and not _one_below(os.path.realpath(root), found)
+    ]
+
+
+def _one_below(folder: str, paths: Sequence[str]) -> bool:
+    """Say whether one of some sorted paths lies in a folder; a few of them are looked at."""
+    inside = os.path.join(folder, "")
+    position = bisect_left(paths, inside)
+    return position < len(paths) and paths[position].startswith(inside)

@@ -1,0 +1,40 @@
+"""Telling the catalog that a folder of pictures lies elsewhere now."""
+
+from __future__ import annotations
+
+import os
+
+from engine.errors import UsageError
+from engine.results import RelocateReport
+from index.catalog.catalog import Catalog
+
+
+def relocate(catalog: Catalog, old: str, new: str) -> RelocateReport:
+    """Give every image at or below a path the same place below another one.
+
+    No file is opened and nothing is embedded: size and time of the files are trusted.
+
+    Raises
+    ------
+    UsageError
+        No image lies there, or the catalog has other images where they would lie.
+    """
+    old, new = os.path.abspath(old), os.path.abspath(new)
+    images = catalog.images.known([old])
+    if not images:
+        raise UsageError(
+            old, "no image of the catalog lies at or below it", "See `engine search --paths`"
+        )
+    moved = {path: new + path[len(old) :] for path in images}
+    taken = (catalog.images.known([new]).keys() - images.keys()) & set(moved.values())
+    if taken:
+        raise UsageError(
+            min(taken),
+            f"the catalog has {len(taken)} other images where they would lie",
+            "Forget these first with `engine remove`",
+        )
+    catalog.images.move((images[path].id, to) for path, to in moved.items())
+    gone = sorted(
+        to for path, to in moved.items() if not images[path].missing and not os.path.exists(to)
+    )
+    return RelocateReport(len(moved), gone)

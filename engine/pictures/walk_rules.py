@@ -1,0 +1,96 @@
+"""Which files and folders below a named one are looked at, and which are left out unasked."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from engine.pictures.formats import EXTENSIONS, extension_of
+from index.catalog.path_prefix import is_below
+
+# Folders that operating systems, network drives and tools make for themselves, in small letters.
+JUNK = frozenset(
+    (
+        "__macosx",
+        "$recycle.bin",
+        "recycler",
+        "recycled",
+        "#recycle",
+        "@recycle",
+        "@eadir",
+        "@tmp",
+        "@recently-snapshot",
+        "system volume information",
+        "lost+found",
+        "node_modules",
+        "__pycache__",
+        "site-packages",
+    )
+)
+_FOUND = re.compile(r"found\.\d{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class WalkRules:
+    """What a walk leaves out.
+
+    Attributes
+    ----------
+    exclude
+        Patterns as a shell has them, in which case matters. One without a slash is held against
+        the name of every file and folder; one with a slash against paths below the named folder.
+    include_hidden
+        Look at hidden files and folders, and at those of systems and tools, too.
+    """
+
+    exclude: tuple[str, ...] = ()
+    include_hidden: bool = False
+
+    def folder_is_hidden(self, name: str) -> bool:
+        """Say whether a folder is left out for its name alone."""
+        return not self.include_hidden and is_junk(name)
+
+    def is_image(self, name: str) -> bool:
+        """Say whether a file's name is one of an image that is looked at."""
+        if extension_of(name) not in EXTENSIONS:
+            return False
+        # What macOS writes beside each file on foreign drives is named like it, and no picture.
+        return not name.startswith("._" if self.include_hidden else ".")
+
+    def excludes(self, path: str, root: str) -> bool:
+        """Say whether a file or folder below a root, or a folder that it lies in, is excluded."""
+        if not self.exclude:
+            return False
+        parts = os.path.relpath(path, root).split(os.sep)
+        below = ["/".join(parts[: end + 1]) for end in range(len(parts))]
+        return any(
+            fnmatchcase(text, pattern.strip("/"))
+            for pattern in self.exclude
+            for text in (below if "/" in pattern.strip("/") else parts)
+        )
+
+    def excludes_below(self, path: str, roots: Sequence[str]) -> bool:
+        """Say whether a path is excluded below one of some roots."""
+        return bool(self.exclude) and any(
+            self.excludes(path, root) for root in roots if is_below(path, (root,))
+        )
+
+    def overlooks(self, path: str, roots: Sequence[str]) -> bool:
+        """Say whether a walk of the roots would pass a file by for a name, and none excludes it."""
+        around = [root for root in roots if is_below(path, (root,)) and path != root]
+        return bool(around) and not any(
+            self._is_looked_at(path, root) or self.excludes(path, root) for root in around
+        )
+
+    def _is_looked_at(self, path: str, root: str) -> bool:
+        *folders, name = os.path.relpath(path, root).split(os.sep)
+        return self.is_image(name) and not any(map(self.folder_is_hidden, folders))
+
+
+def is_junk(name: str) -> bool:
+    """Say whether a file or folder is hidden, or one that a system or tool made for itself."""
+    small = name.lower()
+    return name.startswith(".") or small in JUNK or _FOUND.fullmatch(small) is not None

@@ -1,0 +1,79 @@
+"""Pictures that lie elsewhere: their images follow without being opened."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from engine.errors import UsageError
+from tests.support.shop import Shop, counts
+
+
+def test_images_are_found_where_they_lie_now(shop: Shop) -> None:
+    shop.index()
+    shop.folder.rename(shop.folder.with_name("elsewhere"))
+    report = shop.engine.relocate(shop.folder, shop.folder.with_name("elsewhere"))
+    assert (report.relocated, list(report.not_found)) == (3, [])
+    assert shop.names() == ["../elsewhere/a.bmp", "../elsewhere/b.bmp", "../elsewhere/sub/c.bmp"]
+
+
+def test_the_next_run_finds_them_unchanged_without_opening_them(shop: Shop) -> None:
+    shop.index()
+    new = shop.folder.with_name("elsewhere")
+    shutil.copytree(shop.folder, new, copy_function=shutil.copy2)
+    shop.engine.relocate(shop.folder, new)
+    shop.memory.opened.clear()
+    assert counts(shop.engine.index([new])) == {"unchanged": 3}
+    assert shop.memory.opened == []
+
+
+def test_a_single_picture_can_be_relocated(shop: Shop) -> None:
+    shop.index()
+    (shop.folder / "a.bmp").rename(shop.folder / "z.bmp")
+    assert shop.engine.relocate(shop.folder / "a.bmp", shop.folder / "z.bmp").relocated == 1
+    assert shop.names() == ["b.bmp", "sub/c.bmp", "z.bmp"]
+
+
+def test_a_folder_of_a_similar_name_stays(shop: Shop) -> None:
+    shop.put("sub2/d.bmp", 4)
+    shop.index()
+    shop.engine.relocate(shop.folder / "sub", shop.folder / "new")
+    assert shop.names() == ["a.bmp", "b.bmp", "new/c.bmp", "sub2/d.bmp"]
+
+
+def test_a_folder_may_move_into_itself(shop: Shop) -> None:
+    shop.index()
+    shop.engine.relocate(shop.folder / "sub", shop.folder / "sub" / "sub")
+    assert shop.names() == ["a.bmp", "b.bmp", "sub/sub/c.bmp"]
+
+
+def test_pictures_that_are_not_there_are_named(shop: Shop) -> None:
+    shop.index()
+    new = shop.folder / "new"
+    report = shop.engine.relocate(shop.folder / "sub", new)
+    assert list(report.not_found) == [os.fspath(new / "c.bmp")]
+
+
+def test_hidden_images_stay_hidden(shop: Shop) -> None:
+    shop.index()
+    (shop.folder / "a.bmp").unlink()
+    shop.index()
+    shop.engine.relocate(shop.folder, shop.folder.with_name("elsewhere"))
+    assert len(shop.names()) == 2
+
+
+def test_where_other_images_lie_nothing_is_changed(shop: Shop) -> None:
+    shop.put("other/c.bmp", 5)
+    shop.index()
+    before = shop.names()
+    with pytest.raises(UsageError, match="1 other images where they would lie"):
+        shop.engine.relocate(shop.folder / "sub", shop.folder / "other")
+    assert shop.names() == before
+
+
+def test_a_path_without_images_is_an_error(shop: Shop) -> None:
+    shop.index()
+    with pytest.raises(UsageError, match="no image of the catalog"):
+        shop.engine.relocate(shop.folder / "typo", shop.folder / "new")
