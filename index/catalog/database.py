@@ -33,6 +33,11 @@ class Database:
     limits
         How it is used.
 
+    Attributes
+    ----------
+    version
+        The number of the last migration that it has seen, 0 before `migrate`.
+
     Raises
     ------
     CatalogError
@@ -46,6 +51,7 @@ class Database:
         self._readers = engine.execution_options(**self._dialect.reading)
         self._writers = engine.execution_options(writing=True)
         self._of_thread = local()
+        self.version = 0
 
     def migrate(self, steps: Sequence[Step] = MIGRATIONS, at_once: Step | None = None) -> None:
         """Apply, all in one transaction, each of `steps` that this database has not seen.
@@ -63,7 +69,7 @@ class Database:
             The database was written by a newer release.
         """
         with self.reading() as connection:
-            version = schema_version(connection, steps)
+            version = self.version = schema_version(connection, steps)
         if version == len(steps) or (self._dialect.read_only and version >= READABLE):
             return
         with self.writing() as connection:
@@ -76,6 +82,7 @@ class Database:
                 text("INSERT INTO settings (key, value) VALUES ('schema', :version)"),
                 {"version": str(len(steps))},
             )
+        self.version = len(steps)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

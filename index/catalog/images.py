@@ -18,13 +18,16 @@ from sqlalchemy import (
     false,
     func,
     insert,
+    null,
     or_,
     select,
     update,
 )
 
 from index.catalog.database import Database, chunks_of, driver_rows
+from index.catalog.facts import write_facts
 from index.catalog.filters import Filter, with_prediction
+from index.catalog.migrations import INODES
 from index.catalog.path_prefix import below, is_below
 from index.catalog.predictions import write_predictions
 from index.catalog.schema import (
@@ -85,7 +88,7 @@ class ImageTable:
     def known(self, roots: Iterable[str]) -> dict[str, KnownImage]:
         """Return every image at or below one of `roots`, gone ones included, by path."""
         roots = frozenset(roots)
-        query = _known_query()
+        query = self._known_query()
         if len(roots) <= ROOTS_PER_STATEMENT:
             query = query.where(or_(false(), *map(below, roots)))
         with self._database.reading() as connection:
@@ -94,7 +97,7 @@ class ImageTable:
 
     def with_content(self, content_hash: str) -> list[KnownImage]:
         """Return the images whose file has this content, oldest first."""
-        query = _known_query().where(Image.content_hash == content_hash).order_by(Image.id)
+        query = self._known_query().where(Image.content_hash == content_hash).order_by(Image.id)
         with self._database.reading() as connection:
             return [KnownImage(*row) for row in connection.execute(query)]
 
@@ -114,7 +117,7 @@ class ImageTable:
         """
         with self._database.writing() as connection:
             generation = next_generation(connection)
-            ids = _write_facts(connection, batch, generation)
+            ids = write_facts(connection, batch.ids, batch.facts, generation)
             for chunk in chunks_of(ids):
                 connection.execute(delete(Embedding).where(Embedding.image_id.in_(chunk)))
             blobs = pack(batch.vectors.unit, self._dtype)
@@ -170,7 +173,7 @@ class ImageTable:
         """
         rows = [{"row": image_id, "new": path} for image_id, path in paths]
         if rows:
-            values = {"path": bindparam("new"), "inode": None, "ctime_ns": None}
+            values: dict[str, Any] = {"path": bindparam("new"), "inode": None, "ctime_ns": None}
             with self._database.writing() as connection:
                 connection.execute(
                     update(Image).where(Image.id == bindparam("row")).values(values), rows
@@ -266,27 +269,28 @@ class ImageTable:
         with self._database.reading() as connection:
             return _contents(connection.execute(query))
 
+    def _known_query(self) -> Query:
+        # An older catalog that cannot be written has no such columns.
+        identified = self._database.version >= INODES
+        return select(
+            Image.id,
+            Image.path,
+            Image.size,
+            Image.mtime_ns,
+            Image.scanned_ns,
+            Image.content_hash,
+            Image.label,
+            Image.missing_since.is_not(None),
+            Image.inode if identified else null(),
+            Image.ctime_ns if identified else null(),
+        )
+
     def _reveal(self, connection: Connection, ids: Sequence[int]) -> None:
         for chunk in chunks_of(ids):
             hidden = and_(Image.id.in_(chunk), Image.missing_since.is_not(None))
             if connection.execute(select(func.count()).where(hidden)).scalar_one():
                 values = {"missing_since": None, "generation": next_generation(connection)}
                 connection.execute(update(Image).where(hidden).values(values))
-
-
-def _known_query() -> Query:
-    return select(
-        Image.id,
-        Image.path,
-        Image.size,
-        Image.mtime_ns,
-        Image.scanned_ns,
-        Image.content_hash,
-        Image.label,
-        Image.missing_since.is_not(None),
-        Image.inode,
-        Image.ctime_ns,
-    )
 
 
 def _content_query() -> Query:
@@ -303,36 +307,3 @@ def _contents(found: CursorResult[Any]) -> list[Content]:
         for rows in driver_rows(found)
         for image_id, path, digest, label in rows
     ]
-
-
-def _write_facts(connection: Connection, batch: Batch, generation: int) -> list[int]:
-    """Update the rows that exist, insert the others, and return all ids in the batch's order."""
-    rows = [_columns(facts, generation) for facts in batch.facts]
-    new = [row for image_id, row in zip(batch.ids, rows, strict=True) if image_id is None]
-    for image_id, row in zip(batch.ids, rows, strict=True):
-        if image_id is not None:
-            connection.execute(update(Image).where(Image.id == image_id).values(row))
-    if not new:
-        return [image_id for image_id in batch.ids if image_id is not None]
-    statement = insert(Image).returning(Image.id, sort_by_parameter_order=True)
-    made = iter(connection.execute(statement, new).scalars().all())
-    return [next(made) if image_id is None else image_id for image_id in batch.ids]
-
-
-def _columns(facts: ImageFacts, generation: int) -> dict[str, Any]:
-    return {
-        "path": facts.file.path,
-        "size": facts.file.size,
-        "mtime_ns": facts.file.mtime_ns,
-        "inode": facts.file.inode,
-        "ctime_ns": facts.file.ctime_ns,
-        "scanned_ns": facts.scanned_ns,
-        "content_hash": facts.content_hash,
-        "width": facts.width,
-        "height": facts.height,
-        "format": facts.format,
-        "label": facts.label,
-        "indexed_at": datetime.now(UTC),
-        "missing_since": None,
-        "generation": generation,
-    }

@@ -23,6 +23,8 @@ from index.catalog.migrations import (
 
 # Catalogs from this version on can be read without the steps that they lack.
 READABLE = 4
+# From this version on there are inodes.
+INODES = 6
 
 Step: TypeAlias = Callable[[Connection], None]
 

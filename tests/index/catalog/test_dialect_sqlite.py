@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,21 @@ def test_a_catalog_in_a_read_only_folder_can_be_read(archived: Path, read_only: 
         assert len(catalog.images.known(["/"])) == 300
         assert catalog.problems() == []
         assert os.listdir(archived.parent) == ["catalog.sqlite"]
+
+
+def test_a_catalog_of_an_older_release_in_a_read_only_folder_can_be_read(
+    archived: Path, read_only: ReadOnly
+) -> None:
+    with closing(sqlite3.connect(archived)) as connection:
+        for column in ("inode", "ctime_ns"):
+            connection.execute(f"ALTER TABLE images DROP COLUMN {column}")
+        connection.execute("UPDATE settings SET value = '5' WHERE key = 'schema'")
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.commit()
+    with read_only(), Catalog.open(archived) as catalog:
+        known = catalog.images.known(["/"])
+        assert len(known) == 300
+        assert {each.inode for each in known.values()} == {None}
 
 
 def test_a_catalog_in_a_read_only_folder_cannot_be_written(
