@@ -68,8 +68,8 @@ def command(
     from cli.render import say, write_csv, write_json, write_paths, write_table
 
     names_alone = (paths or null) and not json
-    if names_alone:
-        level = level or "exact"
+    if names_alone and level is None:
+        level = "exact"
     with open_engine(store) as engine:
         groups = engine.duplicates(min_score, level=level)
     if json:

@@ -142,6 +142,18 @@ def test_neither_a_link_nor_its_target_may_be_removed(folder: Path, fake_engine:
     assert group.removable == []
 
 
+def test_the_target_of_a_link_may_not_be_removed_for_a_larger_copy(
+    tmp_path: Path, fake_engine: Engine
+) -> None:
+    small = draw(tmp_path / "shop" / "small.bmp", 1, side=16)
+    draw(tmp_path / "shop" / "large.bmp", 1, side=64)
+    (tmp_path / "shop" / "a link.bmp").symlink_to(small)
+    fake_engine.index([tmp_path / "shop"])
+    [group] = fake_engine.duplicates(level="copy")
+    assert names(group.paths) == ["large.bmp", "small.bmp"]
+    assert group.removable == []
+
+
 def test_what_a_linked_folder_shows_may_not_be_removed(tmp_path: Path, fake_engine: Engine) -> None:
     draw(tmp_path / "elsewhere" / "a.bmp", 1)
     older(draw(tmp_path / "shop" / "b.bmp", 1))
