@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from engine.learning.results import Comparison, FinetuneReport, HeadReport, TrainReport
     from engine.search.queries import ImageLike
 
-NEAR_DUPLICATE = 0.95
-
 
 class Engine:
     """Looks at pictures once, and then answers what they look like and what they are.
@@ -469,26 +467,32 @@ class Engine:
         catalog = self._session.catalog_or_none()
         return evaluate(catalog, self._session.embedder(), heads, str(dataset), head, label)
 
-    def duplicates(self, min_score: float = NEAR_DUPLICATE) -> list[DuplicateGroup]:
-        """Find images that are the same in content, or nearly the same to the eye.
+    def duplicates(
+        self, min_score: float | None = None, *, level: str | None = None
+    ) -> list[DuplicateGroup]:
+        """Find images that are there more than once.
 
         Parameters
         ----------
         min_score
-            Least similarity of the latter (cosine, -1 to 1).
+            Least similarity of every two images in a group (cosine, -1 to 1); of the level
+            `similar` alone.
+        level
+            `exact` lists the same content, `copy` also what is nearly the same to the eye,
+            `similar` all that is so similar; by default `copy`, or `similar` with a `min_score`.
 
         Raises
         ------
         UsageError
-            `min_score` is no such number.
+            There is no such level, or `min_score` is no such number.
         StoreNotFoundError
             There is no catalog.
         """
-        from engine.search.duplicates import find_duplicates
+        from engine.search.duplicates import find_duplicates, least_score
 
-        require_number("min_score", min_score, -1, 1)
+        least = least_score(level, min_score)
         with self._session.snapshot() as (catalog, index):
-            return find_duplicates(catalog, index, min_score)
+            return find_duplicates(catalog, index, least)
 
     def status(self) -> Status:
         """Say what the store holds, and whether it is in order.

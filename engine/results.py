@@ -161,11 +161,28 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Pictures that are the same: `exact` in content, or `near` (lowest score in the group)."""
+    """Pictures that are the same, or alike; each file once, however many names it has.
+
+    Attributes
+    ----------
+    kind
+        `exact` in content, `copy`, or `similar`.
+    score
+        Cosine similarity of the two that are least alike.
+    paths
+        The one that should stay, then the others by path.
+    keep
+        The one that should stay: the largest, of these the oldest, then the first by path.
+    removable
+        Those that may go while `keep` stays. Both are as they were indexed; no link of the catalog
+        leads to or through one that may go, and none is needed to reach `keep`.
+    """
 
     kind: str
     score: float
     paths: Sequence[str]
+    keep: str
+    removable: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

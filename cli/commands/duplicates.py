@@ -1,54 +1,96 @@
-"""`engine duplicates`: find pictures that are there twice."""
+"""`engine duplicates`: find pictures that are there more than once."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import Csv, Json, Null, Paths, Store, open_engine
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from engine.results import DuplicateGroup
+
 EXAMPLES = """Examples:
 
 engine duplicates
 
-engine duplicates --min-score 0.98 --json
+engine duplicates --paths -0 | xargs -0 rm
+
+engine duplicates --level similar --min-score 0.8 --json
 """
+LEFT_OUT = (
+    "{count} more are not named: a link leads to or through them, or they are not as they were "
+    "indexed; `engine duplicates --level {level}` shows all, `engine index` takes up changes"
+)
 
 
 def command(
+    level: Annotated[
+        str | None,
+        typer.Option(
+            "--level",
+            metavar="exact|copy|similar",
+            help="List the same content alone; also copies that are nearly the same to the eye; "
+            "or all that is as similar as --min-score says.",
+            show_default="copy; exact with --paths; similar with --min-score",
+        ),
+    ] = None,
     min_score: Annotated[
-        float,
-        typer.Option("--min-score", min=-1.0, max=1.0, metavar="S", help="Least similarity."),
-    ] = 0.95,
+        float | None,
+        typer.Option(
+            "--min-score",
+            min=-1.0,
+            max=1.0,
+            metavar="S",
+            help="With --level similar: least similarity of every two pictures in a group.",
+            show_default="0.9",
+        ),
+    ] = None,
     paths: Paths = False,
     null: Null = False,
     csv: Csv = False,
     store: Store = None,
     json: Json = False,
 ) -> int:
-    """Find images that are the same in content (exact), or nearly the same to the eye (near).
+    """Find pictures that are there more than once: exact in content, copies, or similar.
 
-    With --paths, the first picture of each group is left out: what is printed could go.
+    Every two pictures of a group are as similar as the level asks; the score is that of the two
+    that are least alike. The first one should stay: the largest, of these the oldest. A file counts
+    once, however many links lead to it.
+
+    With --paths, what is printed can be deleted: exact copies of what stays, and others only where
+    --level says so. Never named is what stays, a path through a link, a file that a link in the
+    catalog leads to, and one that is not as it was indexed.
     """
     from cli.render import say, write_csv, write_json, write_paths, write_table
 
+    names_alone = (paths or null) and not json
+    if names_alone and level is None:
+        level = "exact"
     with open_engine(store) as engine:
-        groups = engine.duplicates(min_score)
-    rows = [
-        (number, group.kind, group.score, path)
-        for number, group in enumerate(groups, start=1)
-        for path in group.paths
-    ]
-    headings = ("group", "kind", "score", "path")
+        groups = engine.duplicates(min_score, level=level)
     if json:
         write_json(groups)
-    elif paths or null:
-        write_paths((path for group in groups for path in group.paths[1:]), null=null)
+    elif names_alone:
+        write_paths((path for group in groups for path in group.removable), null=null)
+        count = sum(len(group.paths) - 1 - len(group.removable) for group in groups)
+        if count:
+            say(LEFT_OUT.format(count=count, level=level))
     elif csv:
-        write_csv(headings, rows)
-    elif rows:
-        write_table(headings, rows)
+        write_csv(("group", "kind", "score", "keep", "path"), _rows(groups))
+    elif groups:
+        write_table(("group", "kind", "lowest score", "", "path"), _rows(groups))
     else:
         say("no duplicates")
     return 0
+
+
+def _rows(groups: Sequence[DuplicateGroup]) -> Iterator[tuple[int, str, float, str, str]]:
+    """Yield a line for each picture."""
+    for number, group in enumerate(groups, start=1):
+        for path in group.paths:
+            keep = "keep" if path == group.keep else ""
+            yield number, group.kind, group.score, keep, path

@@ -72,7 +72,7 @@ class KnownHashes:
     def __contains__(self, content_hash: str) -> bool:
         """Say whether an image may have this content; any thread may ask."""
         if self._known is None:
-            return bool(self._catalog.images.with_content(content_hash))
+            return self._catalog.contents.first(content_hash) is not None
         return _shortened(content_hash) in self._known
 
     def add(self, content_hashes: Iterable[str]) -> None:

@@ -21,6 +21,7 @@ from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
 from engine.ingest.comparison import looks_same, overlooked, suddenly_empty, under_real_paths
 from engine.ingest.labels import Labels
 from engine.ingest.options import IngestOptions
+from engine.ingest.same_content import SameContent
 from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import content_hash, read_file
@@ -75,7 +76,7 @@ class Indexer:
         self._left_out = self._excluded = 0
         self._remarks: dict[str, list[str]] = {}
         self._gone: dict[int, KnownImage] = {}
-        self._moved: set[int] = set()
+        self._same_content = SameContent(catalog, self._has_left)
         self._out_of_sight: frozenset[str] = frozenset()
         self._hashes = KnownHashes(catalog, self._limits)
         self._writer = BatchWriter(catalog, embedder, classifier, self._hashes, self._limits)
@@ -226,27 +227,18 @@ class Indexer:
         self, file: FileState, known: KnownImage | None, scanned_ns: int, digest: str
     ) -> None:
         """Known content under another path: moved from there, or a copy of it."""
-        # Asked anew: the rows may have changed since the thread looked.
-        twins = self._catalog.images.with_content(digest)
-        if not twins:
+        found = self._same_content.find(digest, file.path, may_move=known is None)
+        if found is None:
+            # The rows have changed since the thread looked.
             self._open(file, known, reuse=False)()
             return
-        # Of two copies found in one run only the first can be where an image has moved to.
-        free = [twin for twin in twins if twin.id not in self._moved]
-        # Where the catalog knows a file through a link, its real path takes the link's place.
-        left = [
-            twin
-            for twin in free
-            if self._has_left(twin) or os.path.realpath(twin.path) == file.path
-        ]
-        if known is None and left:
-            self._move(left[0], file, scanned_ns)
+        if isinstance(found, KnownImage):
+            self._move(found, file, scanned_ns)
             return
-        twin = self._catalog.images.rows([twins[0].id])[twins[0].id]
-        _, vectors = self._catalog.embeddings.of([twin.id])
+        _, vectors = self._catalog.embeddings.of([found.id])
         # What a person said of an image holds for a copy of it, unless the rule knows better.
-        label = self._labels.of(file.path, known.label if known else twin.label)
-        facts = ImageFacts(file, scanned_ns, digest, twin.width, twin.height, twin.format, label)
+        label = self._labels.of(file.path, known.label if known else found.label)
+        facts = ImageFacts(file, scanned_ns, digest, found.width, found.height, found.format, label)
         self._counts["updated" if known else "added"] += 1
         self._writer.add_embedded(known.id if known else None, facts, vectors)
 
@@ -261,7 +253,6 @@ class Indexer:
 
     def _move(self, twin: KnownImage, file: FileState, scanned_ns: int) -> None:
         self._gone.pop(twin.id, None)
-        self._moved.add(twin.id)
         self._writer.add_known(twin.id, file, scanned_ns)
         self._relabel(twin, file.path)
         self._counts["moved"] += 1

@@ -229,13 +229,13 @@ def neighbours_vote(found: Retrieval, labels: Ids) -> Ids:
     Of labels with equal votes the first wins.
     """
     there = found.neighbours >= 0
-    near = np.where(there, labels[found.neighbours], -1)
+    nearest = np.where(there, labels[found.neighbours], -1)
     weight = np.where(there, np.maximum(found.scores, np.float32(1e-6)), np.float32(0))
     votes = np.zeros_like(weight)
     for rank in range(NEIGHBOURS):
-        votes += (near == near[:, rank, None]) * weight[:, rank, None]
+        votes += (nearest == nearest[:, rank, None]) * weight[:, rank, None]
     votes[~there] = -1
     best = votes == votes.max(axis=1, keepdims=True)
     last = np.iinfo(np.int64).max
-    winners: Ids = np.where(best & there, near, last).min(axis=1)
+    winners: Ids = np.where(best & there, nearest, last).min(axis=1)
     return np.where(winners == last, 0, winners)

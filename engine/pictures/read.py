@@ -84,6 +84,15 @@ def content_hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def file_hash(path: str) -> str | None:
+    """Return the content hash of a file, read piece by piece; None where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
 def _too_many_bytes(name: str, what: str, max_bytes: int) -> ImageError:
     return ImageError(
         name,

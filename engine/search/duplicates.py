@@ -1,86 +1,152 @@
-"""Images that are the same: in content, or nearly so to the eye."""
+"""Images that are there more than once: the same content, copies of it, and what looks alike."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from engine.config import require_number
+from engine.errors import UsageError
 from engine.results import DuplicateGroup
+from engine.search.files import Disk, Identity, ImageFile
+from engine.search.linkage import batches, complete_linkage
 from index.catalog.catalog import Catalog
-from index.records import Ids
+from index.records import Ids, ImageFacts
 from index.vectors.index import Hits, Mask, VectorIndex
+
+EXACT, COPY, SIMILAR = LEVELS = ("exact", "copy", "similar")
+# The least cosine similarity of copies, and of what looks alike where nobody says another.
+NEAR_DUPLICATE = 0.95
+SIMILAR_IMAGES = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateLimits:
-    """How much a search for duplicates looks at.
+    """How much a search for duplicates compares at a time.
 
     Attributes
     ----------
     neighbours
         How many of an image's nearest images count.
     block
-        Ids whose embeddings are read and searched for at a time.
+        Ids whose embeddings are read and searched for at a time; pairs that are grouped at a time.
+    rounding
+        By how much the index may understate a cosine.
     """
 
     neighbours: int = 20
     block: int = 1024
+    rounding: float = 1e-3
+
+
+def least_score(level: str | None, min_score: float | None) -> float | None:
+    """Return the least cosine similarity that a level lists, None where content alone counts.
+
+    Parameters
+    ----------
+    level
+        `exact`, `copy` or `similar`; None for `copy`, or for `similar` where there is a
+        `min_score`.
+    min_score
+        Of `similar` alone.
+
+    Raises
+    ------
+    UsageError
+        There is no such level or score, or the level does not take one.
+    """
+    if min_score is not None:
+        require_number("min_score", min_score, -1, 1)
+    if level is None:
+        level = COPY if min_score is None else SIMILAR
+    if level not in LEVELS:
+        raise UsageError("level", f"{level!r} is not a choice", f"Use one of {', '.join(LEVELS)}")
+    if level == SIMILAR:
+        return SIMILAR_IMAGES if min_score is None else float(min_score)
+    if min_score is not None:
+        raise UsageError(
+            "min_score", f"the level {level} has a bound of its own", "Use the level similar"
+        )
+    return NEAR_DUPLICATE if level == COPY else None
 
 
 def find_duplicates(
     catalog: Catalog,
     index: VectorIndex,
-    min_score: float,
+    min_score: float | None,
     limits: DuplicateLimits = DuplicateLimits(),
 ) -> list[DuplicateGroup]:
-    """Return groups of duplicates, exact ones first, then near ones by falling score.
+    """Return groups of duplicates, exact ones first, then the others by falling score.
 
-    Near duplicates are joined through their nearest neighbours in the index, a block of images at
-    a time: no table of all pairs is made, and memory grows with the duplicates that are found, not
-    with the catalog. An image with exact copies stands in a near group once.
+    Pairs are found through their nearest neighbours in the index, a block of images at a time: no
+    table of all pairs is made, and memory grows with the duplicates that are found, not with the
+    catalog. A content stands in one of the other groups once, however many files have it.
 
     Parameters
     ----------
     min_score
-        Least cosine similarity of near duplicates, -1 to 1.
+        Least cosine similarity of every two images in a group, -1 to 1; None for exact ones alone.
     """
-    by_content: dict[str, list[int]] = defaultdict(list)
-    paths: dict[int, str] = {}
-    for content in catalog.images.copies():
-        by_content[content.content_hash].append(content.id)
-        paths[content.id] = content.path
-    exact = [
-        DuplicateGroup("exact", 1.0, sorted(paths[image_id] for image_id in ids))
-        for ids in by_content.values()
-    ]
-    exact.sort(key=lambda group: group.paths[0])
-    later = [image_id for ids in by_content.values() for image_id in ids[1:]]
-    return exact + _near(catalog, index, min_score, np.array(later, np.int64), limits)
+    disk = Disk()
+    copies = _copies(catalog, disk)
+    if min_score is None:
+        return copies.groups
+    pairs = _pairs(catalog, index, min_score, copies.later, limits)
+    alike = list(_alike(catalog, disk, pairs, min_score, copies.first, limits))
+    return copies.groups + sorted(alike, key=lambda group: (-group.score, group.keep))
 
 
-def _near(
+@dataclass(frozen=True, slots=True)
+class _Copies:
+    """Contents that several images have.
+
+    Attributes
+    ----------
+    groups
+        Those that lie in several files.
+    first
+        The file that stands for a content, by the id of its image.
+    later
+        Every other image of such a content, int64 `[n]`.
+    """
+
+    groups: list[DuplicateGroup]
+    first: dict[int, ImageFile]
+    later: Ids
+
+
+def _copies(catalog: Catalog, disk: Disk) -> _Copies:
+    by_content: dict[str, dict[int, ImageFacts]] = defaultdict(dict)
+    for image_id, facts in catalog.contents.copies().items():
+        by_content[facts.content_hash][image_id] = facts
+    groups: list[DuplicateGroup] = []
+    first: dict[int, ImageFile] = {}
+    later: list[int] = []
+    for images in by_content.values():
+        files = disk.files(images)
+        groups += _group(EXACT, 1.0, files)
+        first[files[0].id] = files[0]
+        later += images.keys() - {files[0].id}
+    groups.sort(key=lambda group: group.keep)
+    return _Copies(groups, first, np.array(later, np.int64))
+
+
+def _pairs(
     catalog: Catalog, index: VectorIndex, min_score: float, later: Ids, limits: DuplicateLimits
-) -> list[DuplicateGroup]:
-    links = _Links()
+) -> Ids:
+    """Return the pairs of images that may be so similar, each once, int64 `[n, 2]`."""
+    found = [np.empty((0, 2), np.int64)]
     for ids, hits in _neighbours(catalog, index, min_score, later, limits):
-        near = (hits.scores >= min_score) & (hits.ids >= 0) & (hits.ids != ids[:, None])
-        near &= ~np.isin(hits.ids, later)
-        rows, ranks = np.nonzero(near)
-        # From either side: where very many are near, only one of two may have the other listed.
-        pairs = zip(ids[rows].tolist(), hits.ids[rows, ranks].tolist(), strict=True)
-        for (one, other), score in zip(pairs, hits.scores[rows, ranks].tolist(), strict=True):
-            links.join(one, other, score)
-    found = catalog.images.rows(links.members())
-    groups = []
-    for ids_of_group, score in links.groups():
-        # A writer may have forgotten some between the two looks.
-        paths = sorted(found[image_id].path for image_id in ids_of_group if image_id in found)
-        if len(paths) > 1:
-            groups.append(DuplicateGroup("near", score, paths))
-    return sorted(groups, key=lambda group: (-group.score, group.paths[0]))
+        alike = (hits.scores >= min_score - limits.rounding) & (hits.ids >= 0)
+        alike &= (hits.ids != ids[:, None]) & ~np.isin(hits.ids, later)
+        rows, ranks = np.nonzero(alike)
+        # From either side: where very many are alike, only one of two may have the other listed.
+        pairs = np.stack([ids[rows], hits.ids[rows, ranks]], axis=1)
+        found.append(np.unique(np.sort(pairs, axis=1), axis=0))
+    return np.unique(np.concatenate(found), axis=0)
 
 
 def _neighbours(
@@ -95,7 +161,7 @@ def _neighbours(
         if not len(unit):
             continue
         hits = index.search(unit, limits.neighbours)
-        crowded = np.flatnonzero(hits.scores[:, -1] >= min_score)
+        crowded = np.flatnonzero(hits.scores[:, -1] >= min_score - limits.rounding)
         if len(later) and len(crowded):
             # Copies may have crowded out others. They are left out of a second search, not of the
             # first: a filter slows every query down, and few need it.
@@ -105,35 +171,37 @@ def _neighbours(
         yield part.ids[first], hits
 
 
-class _Links:
-    """Images joined pair by pair into groups; each group keeps its weakest score."""
+def _alike(
+    catalog: Catalog,
+    disk: Disk,
+    pairs: Ids,
+    min_score: float,
+    first: Mapping[int, ImageFile],
+    limits: DuplicateLimits,
+) -> Iterator[DuplicateGroup]:
+    """Yield groups of images of which every two are so similar, some pairs after the other."""
+    for part in batches(pairs, limits.block):
+        ids, vectors = catalog.embeddings.of(np.unique(part).tolist())
+        linked = complete_linkage(vectors.unit, np.searchsorted(ids, part), min_score)
+        members = [ids[each.rows].tolist() for each in linked]
+        others = [image_id for each in members for image_id in each if image_id not in first]
+        facts = catalog.contents.facts(others)
+        for each, images in zip(linked, members, strict=True):
+            kind = COPY if each.lowest >= NEAR_DUPLICATE else SIMILAR
+            known = [first[image_id] for image_id in images if image_id in first]
+            alone = {image_id: facts[image_id] for image_id in images if image_id in facts}
+            yield from _group(kind, each.lowest, [*known, *disk.files(alone)])
 
-    def __init__(self) -> None:
-        self._parent: dict[int, int] = {}
-        self._weakest: dict[int, float] = {}
 
-    def join(self, one: int, other: int, score: float) -> None:
-        """Put two images into one group."""
-        a, b = sorted((self._root(one), self._root(other)))
-        self._weakest[a] = min(score, self._weakest.get(a, 1.0), self._weakest.get(b, 1.0))
-        self._parent[b] = a
-
-    def members(self) -> list[int]:
-        """Return all images that were joined with another."""
-        return list(self._parent)
-
-    def groups(self) -> Iterator[tuple[list[int], float]]:
-        """Yield each group's images and weakest score."""
-        groups: dict[int, list[int]] = defaultdict(list)
-        for image_id in self._parent:
-            groups[self._root(image_id)].append(image_id)
-        for root, ids in groups.items():
-            yield ids, self._weakest[root]
-
-    def _root(self, image_id: int) -> int:
-        parent = self._parent
-        parent.setdefault(image_id, image_id)
-        while parent[image_id] != image_id:
-            parent[image_id] = parent[parent[image_id]]
-            image_id = parent[image_id]
-        return image_id
+def _group(kind: str, score: float, files: Iterable[ImageFile]) -> list[DuplicateGroup]:
+    """Return a group of files in a list, which is empty where they are one and the same file."""
+    distinct: dict[Identity, ImageFile] = {}
+    for file in sorted(files, key=lambda file: file.rank):
+        distinct.setdefault(file.identity, file)
+    keep, *others = distinct.values()
+    if not others:
+        return []
+    others.sort(key=lambda file: file.path)
+    removable = [file.path for file in others if file.removable and keep.vouches]
+    paths = [keep.path, *(file.path for file in others)]
+    return [DuplicateGroup(kind, score, paths, keep.path, removable)]

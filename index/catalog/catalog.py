@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 from sqlalchemy import Connection, func, insert, select
 
+from index.catalog.contents import ContentTable
 from index.catalog.database import Database
 from index.catalog.embeddings import EmbeddingTable
 from index.catalog.heads import HeadTable, delete_head, put_head
@@ -58,6 +59,11 @@ class Catalog:
     def images(self) -> ImageTable:
         """The images, and everything that is stored together with them."""
         return ImageTable(self.database, self.identity.dtype)
+
+    @cached_property
+    def contents(self) -> ContentTable:
+        """What the images' files hold."""
+        return ContentTable(self.database)
 
     @cached_property
     def embeddings(self) -> EmbeddingTable:

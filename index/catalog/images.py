@@ -261,14 +261,6 @@ class ImageTable:
         with self._database.reading() as connection:
             return _contents(connection.execute(_content_query()))
 
-    def copies(self) -> list[Content]:
-        """Return the visible images whose content another of them has, too, in order of id."""
-        visible = Image.missing_since.is_(None)
-        twice = select(Image.content_hash).where(visible).group_by(Image.content_hash)
-        query = _content_query().where(Image.content_hash.in_(twice.having(func.count() > 1)))
-        with self._database.reading() as connection:
-            return _contents(connection.execute(query))
-
     def _known_query(self) -> Query:
         # An older catalog that cannot be written has no such columns.
         identified = self._database.version >= INODES

@@ -96,7 +96,9 @@ SHAPES: dict[str, Any] = {
         ],
         "missing": [str],
     },
-    "duplicates --min-score 0.5 --store S": [{"kind": str, "score": float, "paths": [str]}],
+    "duplicates --min-score 0.5 --store S": [
+        {"kind": str, "score": float, "paths": [str], "keep": str, "removable": [str]}
+    ],
     "status --store S": {
         "store": str,
         "backbone": str,

@@ -100,6 +100,10 @@ def test_without_a_catalog_the_remedy_is_to_index(
         ("index P --store S --max-file-size inf", "inf: this is no size"),
         ("index P --store S --max-megapixels 1e-9", "1e-09 is out of range"),
         ("export O/all.xls --store S", "Use .npy or .parquet"),
+        ("duplicates --store S --level near", "'near' is not a choice. Use one of exact, copy"),
+        ("duplicates --store S --paths --level=", "'' is not a choice"),
+        ("duplicates --store S --level copy --min-score 0.9", "Use the level similar"),
+        ("duplicates --store S --paths --min-score 0.9", "Use the level similar"),
     ],
 )
 def test_a_wrong_request_is_told_what_would_be_right(

@@ -234,10 +234,10 @@ class _Collector:
         if self.catalog is None:
             return {}, False
         views = {view: vectors for (_, view), vectors in self.catalog.views.get([digest]).items()}
-        twins = self.catalog.images.with_content(digest)
-        if twins:
-            views[ORIGINAL] = self.catalog.embeddings.of([twins[0].id])[1]
-        return views, bool(twins)
+        first = self.catalog.contents.first(digest)
+        if first is not None:
+            views[ORIGINAL] = self.catalog.embeddings.of([first])[1]
+        return views, first is not None
 
     def _embed(self, pending: list[tuple[_Image, str, Pixels]]) -> None:
         if not pending:

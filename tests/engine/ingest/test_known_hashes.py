@@ -14,7 +14,8 @@ from engine.config import Config
 from engine.ingest.batch_writer import IngestLimits, KnownHashes
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch, ImageTable
+from index.catalog.contents import ContentTable
+from index.catalog.images import Batch
 from index.catalog.predictions import Named
 from index.records import FileState, ImageFacts, Vectors
 
@@ -67,7 +68,7 @@ def test_for_many_files_the_catalog_is_asked_once(
 ) -> None:
     known = KnownHashes(catalog, IngestLimits())
     known.expect(10_000)
-    monkeypatch.delattr(ImageTable, "with_content")
+    monkeypatch.delattr(ContentTable, "first")
     assert sum(digest(number) in known for number in range(1000)) == 5
 
 

@@ -1,10 +1,11 @@
-"""Duplicates: the same content, nearly the same to the eye, and neither."""
+"""Duplicates: the same content, copies of it, what looks alike, and neither."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Sequence
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -67,15 +68,15 @@ def test_copies_are_exact_duplicates(folder: Path, fake_engine: Engine) -> None:
     assert group.score == 1.0
 
 
-def test_images_that_nearly_agree_are_near_duplicates(folder: Path, fake_engine: Engine) -> None:
+def test_images_that_nearly_agree_are_copies(folder: Path, fake_engine: Engine) -> None:
     put(folder / "noisy.bmp", 2, noise=5)
     fake_engine.index([folder])
     (group,) = fake_engine.duplicates()
-    assert named([group]) == [("near", ["2.bmp", "noisy.bmp"])]
+    assert named([group]) == [("copy", ["2.bmp", "noisy.bmp"])]
     assert 0.95 <= group.score < 1
 
 
-def test_the_score_of_a_near_pair_is_the_one_that_search_gives(
+def test_the_score_of_a_pair_is_the_one_that_search_gives(
     folder: Path, fake_engine: Engine
 ) -> None:
     noisy = put(folder / "noisy.bmp", 2, noise=5)
@@ -85,7 +86,7 @@ def test_the_score_of_a_near_pair_is_the_one_that_search_gives(
     assert group.score == pytest.approx(hits["2.bmp"], abs=1e-3)
 
 
-def test_exact_groups_come_first_and_near_ones_by_falling_score(
+def test_exact_groups_come_first_and_the_others_by_falling_score(
     folder: Path, fake_engine: Engine
 ) -> None:
     shutil.copy(folder / "3.bmp", folder / "copy.bmp")
@@ -94,48 +95,49 @@ def test_exact_groups_come_first_and_near_ones_by_falling_score(
     fake_engine.index([folder])
     assert named(fake_engine.duplicates()) == [
         ("exact", ["3.bmp", "copy.bmp"]),
-        ("near", ["2.bmp", "near.bmp"]),
-        ("near", ["1.bmp", "far.bmp"]),
+        ("copy", ["2.bmp", "near.bmp"]),
+        ("copy", ["1.bmp", "far.bmp"]),
     ]
 
 
-def test_exact_copies_stand_in_a_near_group_once(folder: Path, fake_engine: Engine) -> None:
+def test_a_content_stands_in_another_group_once(folder: Path, fake_engine: Engine) -> None:
     shutil.copy(folder / "2.bmp", folder / "copy.bmp")
     put(folder / "near.bmp", 2, noise=2)
     fake_engine.index([folder])
     assert named(fake_engine.duplicates()) == [
         ("exact", ["2.bmp", "copy.bmp"]),
-        ("near", ["2.bmp", "near.bmp"]),
+        ("copy", ["2.bmp", "near.bmp"]),
     ]
 
 
-def test_a_chain_of_near_duplicates_is_one_group_with_its_weakest_score(
-    tmp_path: Path, fake_engine: Engine
-) -> None:
-    line(tmp_path / "line", [0, 0.3, 0.6, 0.9])
+def test_a_chain_is_parted_where_its_ends_are_unlike(tmp_path: Path, fake_engine: Engine) -> None:
+    line(tmp_path / "line", [0.04 * step for step in range(41)])
     fake_engine.index([tmp_path / "line"])
-    hits = fake_engine.search(tmp_path / "line" / "0.bmp", k=4)
-    by_name = {os.path.basename(hit.path): hit.score for hit in hits}
-    least = (by_name["1.bmp"] + by_name["3.bmp"]) / 2
-    assert by_name["3.bmp"] < least < by_name["1.bmp"]
-    (group,) = fake_engine.duplicates(min_score=0.97)
-    assert named([group]) == [("near", ["0.bmp", "1.bmp", "2.bmp", "3.bmp"])]
-    assert by_name["3.bmp"] < group.score <= by_name["1.bmp"] + 1e-3
+    scores = {
+        (str(path), hit.path): hit.score
+        for path in (tmp_path / "line").iterdir()
+        for hit in fake_engine.search(path, k=41)
+    }
+    assert min(scores.values()) < 0.9
+    groups = fake_engine.duplicates(0.97)
+    assert sum(len(group.paths) for group in groups) == 41
+    for group in groups:
+        least = min(scores[pair] for pair in combinations(group.paths, 2))
+        assert group.score == pytest.approx(least, abs=1e-3)
+        assert group.score >= 0.97
 
 
-def test_the_score_of_a_chain_is_that_of_its_weakest_link(
-    tmp_path: Path, fake_engine: Engine
-) -> None:
+def test_the_score_of_a_group_is_that_of_its_two_ends(tmp_path: Path, fake_engine: Engine) -> None:
     line(tmp_path / "line", [0, 0.3, 0.4])
     fake_engine.index([tmp_path / "line"])
     hits = fake_engine.search(tmp_path / "line" / "0.bmp", k=3)
     by_name = {os.path.basename(hit.path): hit.score for hit in hits}
-    (group,) = fake_engine.duplicates((by_name["1.bmp"] + by_name["2.bmp"]) / 2)
+    (group,) = fake_engine.duplicates(by_name["2.bmp"] - 0.01)
     assert len(group.paths) == 3
-    assert group.score == pytest.approx(by_name["1.bmp"], abs=1e-3)
+    assert group.score == pytest.approx(by_name["2.bmp"], abs=1e-3)
 
 
-def test_a_near_duplicate_of_very_many_is_found_from_its_own_side(
+def test_a_copy_of_very_many_is_found_from_its_own_side(
     tmp_path: Path, fake_engine: Engine
 ) -> None:
     for number in range(30):
@@ -144,10 +146,10 @@ def test_a_near_duplicate_of_very_many_is_found_from_its_own_side(
     put(tmp_path / "shop" / "99.bmp", 1, noise=5)
     fake_engine.index([tmp_path / "shop"])
     (group,) = fake_engine.duplicates()
-    assert (group.kind, len(group.paths)) == ("near", 31)
+    assert (group.kind, len(group.paths)) == ("copy", 31)
 
 
-def test_images_with_very_many_copies_each_are_found_to_be_near_each_other(
+def test_images_with_very_many_copies_each_are_found_to_be_alike(
     tmp_path: Path, fake_engine: Engine
 ) -> None:
     one, other = put(tmp_path / "shop" / "a.bmp", 1), put(tmp_path / "shop" / "b.bmp", 1, noise=5)
@@ -159,7 +161,7 @@ def test_images_with_very_many_copies_each_are_found_to_be_near_each_other(
     assert [(group.kind, len(group.paths)) for group in groups] == [
         ("exact", 26),
         ("exact", 26),
-        ("near", 2),
+        ("copy", 2),
     ]
 
 
@@ -172,7 +174,7 @@ def test_only_copies_that_are_in_sight_count(folder: Path, fake_engine: Engine) 
 
 
 @pytest.mark.parametrize(("min_score", "groups"), [(0.9999, 0), (0.99, 1), (0.2, 1)])
-def test_the_least_score_decides_what_is_near(
+def test_the_least_score_decides_what_is_similar(
     folder: Path, fake_engine: Engine, min_score: float, groups: int
 ) -> None:
     put(folder / "noisy.bmp", 2, noise=8)
@@ -207,24 +209,17 @@ def test_without_a_catalog_there_is_nothing_to_compare(fake_engine: Engine) -> N
         fake_engine.duplicates()
 
 
-def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(
+def test_no_group_is_left_that_a_comparison_of_all_pairs_would_merge(
     tmp_path: Path, fake_engine: Engine
 ) -> None:
     for content in range(8):
         for noise in (0, 10, 40):
             put(tmp_path / "shop" / f"{content}-{noise}.bmp", content, noise=noise)
     fake_engine.index([tmp_path / "shop"])
-    paths = sorted((tmp_path / "shop").iterdir())
-    pairs = set()
-    for one in paths:
-        for hit in fake_engine.search(one, k=24, min_score=0.97):
-            pairs.add(frozenset((str(one), hit.path)))
-    groups = [{str(path)} for path in paths]
-    for pair in pairs:
-        joined = [group for group in groups if group & pair]
-        groups = [group for group in groups if not group & pair] + [set().union(*joined)]
-    found = fake_engine.duplicates(min_score=0.97)
-    assert {tuple(group.paths) for group in found} == {
-        tuple(sorted(group)) for group in groups if len(group) > 1
-    }
-    assert found
+    paths = sorted(map(str, (tmp_path / "shop").iterdir()))
+    scores = {(one, hit.path): hit.score for one in paths for hit in fake_engine.search(one, k=24)}
+    groups = [list(group.paths) for group in fake_engine.duplicates(0.97)]
+    assert groups
+    alone = set(paths) - {path for group in groups for path in group}
+    for one, other in combinations([*groups, *([path] for path in alone)], 2):
+        assert min(scores[pair] for pair in product(one, other)) < 0.971

@@ -1,0 +1,145 @@
+"""The files behind images: which images are one and the same file, and which file may go.
+
+What counts is the disk as it is now, not as it was when it was indexed. A file is known by its
+device and inode: a symbolic link, a path below a linked folder and a hard link are other names of
+it, never copies.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from engine.pictures.read import file_hash
+from index.records import ImageFacts
+
+# A file changed so shortly before its last scan, or after it, may hold something else by now.
+SETTLED_NS = 2_000_000_000
+# Device and inode; the path, where there is nothing on the disk.
+Identity: TypeAlias = tuple[int, int] | str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A file under however many names, each an image of the catalog.
+
+    Attributes
+    ----------
+    id, path
+        The image that stands for the file: one whose path leads through no link, where there is
+        one, and of these the first by path.
+    identity
+        What no other file has.
+    pixels
+        Width times height.
+    mtime_ns
+        When it was last changed.
+    direct
+        That path leads through no link.
+    unchanged
+        It is there and holds what the catalog says.
+    removable
+        It is unchanged, and no path in the catalog leads to it through a link.
+    """
+
+    id: int
+    path: str
+    identity: Identity
+    pixels: int
+    mtime_ns: int
+    direct: bool
+    unchanged: bool
+    removable: bool
+
+    @property
+    def vouches(self) -> bool:
+        """Whether others may go because this one stays."""
+        return self.direct and self.unchanged
+
+    @property
+    def rank(self) -> tuple[bool, int, bool, int, bool, str]:
+        """What sorts the file that should stay first: the largest, then oldest, then by path.
+
+        Files that are gone or were changed come last, and of files of one size those that links
+        alone lead to. Of two of one size and time the target of a link comes first: it stays in
+        any case.
+        """
+        size, link = -self.pixels, not self.direct
+        return not self.unchanged, size, link, self.mtime_ns, self.removable, self.path
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """One path of a file."""
+
+    id: int
+    facts: ImageFacts
+    state: os.stat_result | None
+    linked: bool
+
+    @property
+    def identity(self) -> Identity:
+        if self.state is None:
+            return self.facts.file.path
+        return self.state.st_dev, self.state.st_ino
+
+
+class Disk:
+    """What lies at the paths of images; the real path of a folder is found once."""
+
+    def __init__(self) -> None:
+        self._real: dict[str, str] = {}
+
+    def files(self, images: Mapping[int, ImageFacts]) -> list[ImageFile]:
+        """Return the files of some images, each once, the one that should stay first."""
+        names: dict[Identity, list[_Name]] = defaultdict(list)
+        for image_id, facts in images.items():
+            name = _Name(image_id, facts, _state(facts.file.path), self._is_linked(facts.file.path))
+            names[name.identity].append(name)
+        return sorted(map(_file, names.values()), key=lambda file: file.rank)
+
+    def _is_linked(self, path: str) -> bool:
+        """Say whether a path leads through a link, at its end or before."""
+        folder = os.path.dirname(path)
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder)
+        return self._real[folder] != folder or os.path.islink(path)
+
+
+def _state(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _file(names: list[_Name]) -> ImageFile:
+    """Return the file that has these names."""
+    name = min(names, key=lambda each: (each.linked, each.facts.file.path))
+    facts, state = name.facts, name.state
+    unchanged = state is not None and _is_unchanged(facts, state)
+    return ImageFile(
+        id=name.id,
+        path=facts.file.path,
+        identity=name.identity,
+        pixels=facts.width * facts.height,
+        mtime_ns=state.st_mtime_ns if state else facts.file.mtime_ns,
+        direct=not name.linked,
+        unchanged=unchanged,
+        # The target of a link stays: who made the link relies on it.
+        removable=unchanged and not any(each.linked for each in names),
+    )
+
+
+def _is_unchanged(facts: ImageFacts, state: os.stat_result) -> bool:
+    """Say whether a file holds what was read of it; it is read again where that is not certain."""
+    if not stat.S_ISREG(state.st_mode) or state.st_size != facts.file.size:
+        return False
+    touched_ns = max(state.st_mtime_ns, state.st_ctime_ns)
+    if state.st_mtime_ns == facts.file.mtime_ns and touched_ns < facts.scanned_ns - SETTLED_NS:
+        return True
+    return file_hash(facts.file.path) == facts.content_hash
