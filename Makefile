@@ -17,6 +17,9 @@ FASTDUP := benchmarks/.cache/fastdup
 demo: $(STAMP)
 	$(BIN)/engine demo
 
+# A file's tests share what takes long to make, so they stay together.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+
 # NumPy's threads wait busily, so beside threads of other libraries two take longer than one.
 test test-quick: export OPENBLAS_NUM_THREADS = 1
 
@@ -25,7 +28,7 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 # Every commit of a store is synchronized: a disk takes longer for that than a test for all else.
 ROOMY_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 { print "/dev/shm" }')
@@ -36,7 +39,7 @@ test-quick: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow" -o tmp_path_retention_policy=failed
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" -o tmp_path_retention_policy=failed
 
 format: $(STAMP)
 	$(BIN)/ruff format .

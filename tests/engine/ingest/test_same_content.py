@@ -59,38 +59,38 @@ def found(match: KnownImage | ImageRow | None) -> tuple[bool, str]:
 
 def test_each_image_that_left_is_found_once_and_then_copies(catalog: Catalog) -> None:
     same = same_content(catalog, "/1", "/3")
-    answers = [found(same.find("h", may_move=True)) for _ in range(4)]
+    answers = [found(same.find("h", "/new", may_move=True)) for _ in range(4)]
     assert answers == [(True, "/1"), (True, "/3"), (False, "/0"), (False, "/0")]
 
 
 def test_an_image_alone_with_its_content_moves_once(catalog: Catalog) -> None:
     same = same_content(catalog, "/5")
-    answers = [found(same.find("alone", may_move=True)) for _ in range(3)]
+    answers = [found(same.find("alone", "/new", may_move=True)) for _ in range(3)]
     assert answers == [(True, "/5"), (False, "/5"), (False, "/5")]
 
 
 def test_a_file_at_a_known_path_is_a_copy(catalog: Catalog) -> None:
     same = same_content(catalog, "/1")
-    assert found(same.find("h", may_move=False)) == (False, "/0")
-    assert found(same.find("h", may_move=True)) == (True, "/1")
+    assert found(same.find("h", "/new", may_move=False)) == (False, "/0")
+    assert found(same.find("h", "/new", may_move=True)) == (True, "/1")
 
 
 def test_a_content_that_no_image_has_is_not_found(catalog: Catalog) -> None:
-    assert same_content(catalog).find("nothing", may_move=True) is None
+    assert same_content(catalog).find("nothing", "/new", may_move=True) is None
 
 
 def test_a_copy_is_none_of_an_image_that_has_another_content_now(catalog: Catalog) -> None:
     same = same_content(catalog)
-    assert found(same.find("h", may_move=True)) == (False, "/0")
+    assert found(same.find("h", "/new", may_move=True)) == (False, "/0")
     store(catalog, [1, 2], ["other", "other"])
-    assert found(same.find("h", may_move=True)) == (False, "/2")
+    assert found(same.find("h", "/new", may_move=True)) == (False, "/2")
 
 
 def test_a_content_that_every_image_lost_is_not_found(catalog: Catalog) -> None:
     same = same_content(catalog)
-    same.find("h", may_move=True)
+    same.find("h", "/new", may_move=True)
     store(catalog, [1, 2, 3, 4, 5], ["other"] * 5)
-    assert same.find("h", may_move=True) is None
+    assert same.find("h", "/new", may_move=True) is None
 
 
 @pytest.fixture

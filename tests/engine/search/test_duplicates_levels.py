@@ -132,26 +132,17 @@ def test_a_link_is_no_copy_of_its_target(folder: Path, fake_engine: Engine) -> N
     assert names(group.paths) == ["exact too.bmp", "exact.bmp"]
 
 
-def test_neither_a_link_nor_its_target_may_be_removed(folder: Path, fake_engine: Engine) -> None:
-    (folder / "album").mkdir()
-    (folder / "album" / "a link.bmp").symlink_to(folder / "exact.bmp")
+def test_a_link_that_alone_leads_to_a_picture_is_not_named(
+    folder: Path, fake_engine: Engine
+) -> None:
+    target = draw(folder.parent / "elsewhere" / "target.bmp", 1)
+    shutil.copyfile(folder / "exact.bmp", target)
+    (folder / "a link.bmp").symlink_to(target)
     older(folder / "exact too.bmp")
     fake_engine.index([folder])
     [group] = fake_engine.duplicates(level="exact")
-    assert names(group.paths) == ["exact too.bmp", "exact.bmp"]
-    assert group.removable == []
-
-
-def test_the_target_of_a_link_may_not_be_removed_for_a_larger_copy(
-    tmp_path: Path, fake_engine: Engine
-) -> None:
-    small = draw(tmp_path / "shop" / "small.bmp", 1, side=16)
-    draw(tmp_path / "shop" / "large.bmp", 1, side=64)
-    (tmp_path / "shop" / "a link.bmp").symlink_to(small)
-    fake_engine.index([tmp_path / "shop"])
-    [group] = fake_engine.duplicates(level="copy")
-    assert names(group.paths) == ["large.bmp", "small.bmp"]
-    assert group.removable == []
+    assert names(group.paths) == ["exact too.bmp", "a link.bmp", "exact.bmp"]
+    assert names(group.removable) == ["exact.bmp"]
 
 
 def test_what_a_linked_folder_shows_may_not_be_removed(tmp_path: Path, fake_engine: Engine) -> None:
