@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, CursorResult, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from index.catalog.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect, PostgreSQL, SQLite
+from index.catalog.dialects.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect
+from index.catalog.dialects.postgresql import PostgreSQL
+from index.catalog.dialects.sqlite import SQLite
 from index.catalog.migrations import MIGRATIONS, READABLE, Step
 from index.errors import CatalogError, CatalogVersionError
 

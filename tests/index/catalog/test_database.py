@@ -12,7 +12,7 @@ import pytest
 
 from index.catalog.catalog import Catalog
 from index.catalog.database import Database, chunks_of
-from index.catalog.dialect import DatabaseLimits
+from index.catalog.dialects.dialect import DatabaseLimits
 from index.catalog.settings import read_setting, write_setting
 from index.errors import CatalogError, StoreLockedError
 from tests.support import REPOSITORY
