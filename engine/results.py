@@ -31,9 +31,11 @@ class Skipped:
 class IndexReport:
     """What `Engine.index` did.
 
-    The six counts are of image files: `updated` have new content, `moved` were found under
-    another path, `removed` are gone from below the given paths, `came_back` were gone before.
-    `images` is how many the catalog shows now, `embedded` for how many the backbone ran.
+    The first six counts are of image files: `updated` have new content, `moved` were found under
+    another path, `removed` are gone from below the given paths, `came_back` were gone before. Of
+    images that were known, whatever else became of them, `relabelled` have another label now, or
+    none any more. `images` is how many the catalog shows now, `embedded` for how many the backbone
+    ran. `unused_labels` are rows of the table of labels that no image could use.
     """
 
     added: int
@@ -42,6 +44,7 @@ class IndexReport:
     unchanged: int
     removed: int
     came_back: int
+    relabelled: int
     skipped: Sequence[Skipped]
     images: int
     embedded: int
@@ -50,6 +53,7 @@ class IndexReport:
     seconds: float
     images_per_second: float
     notes: Sequence[str] = ()
+    unused_labels: Sequence[Skipped] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,8 @@ class Evaluation:
 
     `classifier` says who answered: a head, the joint distribution, or the nearest neighbours.
     `confusion[label][category]` counts pictures. `precision_at_k` and `map` come from searching
-    the data set with each of its own pictures, itself left out.
+    the data set with each of its own pictures, itself left out. `unused_labels` are rows of the
+    table of labels that no picture could use.
     """
 
     images: int
@@ -137,6 +142,7 @@ class Evaluation:
     map: float
     unknown: int
     skipped: Sequence[Skipped]
+    unused_labels: Sequence[Skipped] = ()
 
 
 @dataclass(frozen=True, slots=True)

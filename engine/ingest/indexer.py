@@ -37,7 +37,7 @@ TWINS = "left out {count} raw files with a JPEG of the same name beside them"
 Task: TypeAlias = tuple[FileState, KnownImage | None]
 # What is left to do in the caller's thread for a file that a thread has opened.
 Step: TypeAlias = Callable[[], None]
-Count = Literal["added", "updated", "moved", "unchanged", "came_back"]
+Count = Literal["added", "updated", "moved", "unchanged", "came_back", "relabelled"]
 
 
 class Indexer:
@@ -110,6 +110,7 @@ class Indexer:
             unchanged=self._counts["unchanged"],
             removed=len(self._gone),
             came_back=self._counts["came_back"],
+            relabelled=self._counts["relabelled"],
             skipped=sorted(self._skipped, key=lambda skip: skip.path),
             images=self._catalog.counts().images,
             embedded=self._writer.embedded,
@@ -118,11 +119,13 @@ class Indexer:
             seconds=seconds,
             images_per_second=self._writer.embedded / seconds if seconds else 0.0,
             notes=[*self._notes, *map(_remark, self._remarks.items())],
+            unused_labels=self._labels.unused(),
         )
 
     def _plan(self, found: Found) -> list[Task]:
         """Settle what needs no opening, and return the rest."""
         known = self._catalog.images.known(found.roots)
+        self._labels.expect([file.path for file in found.files], self._labels_in_use)
         tasks: list[Task] = []
         back: list[int] = []
         relabel: list[tuple[int, str | None]] = []
@@ -139,6 +142,7 @@ class Indexer:
             self._counts["unchanged"] += not row.missing
         self._catalog.images.reveal(back)
         self._catalog.images.relabel(relabel)
+        self._counts["relabelled"] += len(relabel)
         self._counts["came_back"] += len(back)
         visible = [row for row in known.values() if not row.missing]
         emptied = suddenly_empty(
@@ -188,7 +192,7 @@ class Indexer:
     def _add(self, known: KnownImage | None, facts: ImageFacts, pixels: Pixels, note: str) -> None:
         if note:
             self._remarks.setdefault(note, []).append(facts.file.path)
-        self._counts["updated" if known else "added"] += 1
+        self._count(known, facts.label)
         self._writer.add(known.id if known else None, facts, pixels)
 
     def _still_right(self, file: FileState, known: KnownImage, scanned_ns: int) -> None:
@@ -217,7 +221,7 @@ class Indexer:
         # What a person said of an image holds for a copy of it, unless the rule knows better.
         label = self._labels.of(file.path, known.label if known else twin.label)
         facts = ImageFacts(file, scanned_ns, digest, twin.width, twin.height, twin.format, label)
-        self._counts["updated" if known else "added"] += 1
+        self._count(known, label)
         self._writer.add_embedded(known.id if known else None, facts, vectors)
 
     def _has_left(self, twin: KnownImage) -> bool:
@@ -239,7 +243,16 @@ class Indexer:
     def _relabel(self, row: KnownImage, path: str) -> None:
         label = self._labels.of(path, row.label)
         if label != row.label:
+            self._counts["relabelled"] += 1
             self._writer.relabel(row.id, label)
+
+    def _labels_in_use(self) -> list[str]:
+        return self._catalog.values.of("label")
+
+    def _count(self, known: KnownImage | None, label: str | None) -> None:
+        """Count an image that is new, or has new content and perhaps another label."""
+        self._counts["updated" if known else "added"] += 1
+        self._counts["relabelled"] += known is not None and known.label != label
 
 
 def _remark(remark: tuple[str, list[str]]) -> str:

@@ -1,0 +1,69 @@
+"""Names as text: what a folder, a cell of a table or an option says, and when two say the same.
+
+Unicode has two ways to write many letters, file systems keep or change the one that they are given,
+and older systems wrote bytes that are no UTF-8. Here all of them become one text (docs/catalog.md).
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable
+
+from index.names import composed, same_name
+
+
+def read_text(data: bytes) -> str:
+    """Return bytes as text: UTF-8, else Windows-1252, else Latin-1, which knows every byte."""
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
+def readable(name: str) -> str:
+    """Return a file name as text for people, SQL and JSON.
+
+    Bytes that are no UTF-8 are read as Windows-1252; a control character is shown as U+FFFD.
+    """
+    text = name if name.isascii() else read_text(name.encode("utf-8", "surrogateescape"))
+    if text.isprintable():
+        return text
+    return "".join("\ufffd" if unicodedata.category(each) == "Cc" else each for each in text)
+
+
+def label_text(name: str) -> str:
+    """Return a name as a label: readable, composed (NFC), without outer spaces."""
+    return composed(readable(name)).strip()
+
+
+def path_text(path: str) -> str:
+    """Return what a path says, however its bytes write it: the same for NFC, NFD and legacy names.
+
+    Each name in it is read for itself, since they may be of different systems.
+    """
+    if path.isascii():
+        return path
+    names = [read_text(os.fsencode(name)) for name in path.split(os.sep)]
+    return composed(os.sep.join(names))
+
+
+class Spelling:
+    """One spelling of labels that differ by case alone: the one that was met first.
+
+    Parameters
+    ----------
+    labels
+        Those that are met before all others.
+    """
+
+    def __init__(self, labels: Iterable[str] = ()) -> None:
+        self._first: dict[str, str] = {}
+        for label in labels:
+            self.of(label)
+
+    def of(self, label: str) -> str:
+        """Return how a label is spelled."""
+        return self._first.setdefault(same_name(label), label)
