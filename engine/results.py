@@ -58,13 +58,17 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One picture found: `score` is the cosine similarity, -1 to 1."""
+    """One picture found: `score` is the cosine similarity, -1 to 1.
+
+    `missing` is set where there is no file at the path any more, or its drive is not mounted.
+    """
 
     rank: int
     score: float
     path: str
     label: str | None
     category: str | None
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class SearchReport:
     """What `Engine.search` found; iterating over it gives the hits, best first.
 
     `category` is set where the query was classified first, to search within its category.
+    `why_empty` says which condition let no image through, where nothing was found.
     """
 
     query: str
@@ -79,6 +84,7 @@ class SearchReport:
     results: Sequence[Hit]
     category: str | None = None
     skipped: Sequence[Skipped] = ()
+    why_empty: str | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.results)
