@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Csv, Json, Null, Paths, Store, open_engine
+from cli.options import Csv, Json, Null, Paths, Store, open_engine, require_one_form
 
 EXAMPLES = """Examples:
 
@@ -33,6 +33,7 @@ def command(
     """
     from cli.render import say, write_csv, write_json, write_paths, write_table
 
+    require_one_form(json=json, csv=csv, paths=paths, null=null)
     with open_engine(store) as engine:
         groups = engine.duplicates(min_score)
     rows = [

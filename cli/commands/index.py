@@ -10,6 +10,7 @@ import typer
 
 from cli.options import (
     Backbone,
+    Failed,
     Json,
     MaxFileSize,
     MaxMegapixels,
@@ -33,6 +34,7 @@ engine index ./catalog --index auto --memory 4G
 
 engine index ./catalog ./new-arrivals --label labels.csv --json
 """
+COUNTS = ("added", "updated", "moved", "came_back", "removed", "unchanged", "relabelled")
 
 
 def command(
@@ -45,7 +47,7 @@ def command(
             "--label",
             metavar="parent|none|FILE.csv",
             help="Where labels come from: each picture's folder, nowhere, or a table with the "
-            "columns path and label.",
+            "columns path and label, separated by commas, semicolons or tabs.",
             show_default="keep the labels there are",
         ),
     ] = None,
@@ -77,6 +79,7 @@ def command(
             show_default="no limit",
         ),
     ] = None,
+    failed: Failed = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
@@ -85,7 +88,8 @@ def command(
     Only new and changed pictures are opened. Ctrl-C keeps what is finished; the next run goes on
     from there.
     """
-    from cli.render import say, tell_skips, write, write_json
+    from cli.failures import failures_named, tell_failures
+    from cli.render import say, write, write_json
 
     settings = {
         "backbone": backbone,
@@ -97,24 +101,30 @@ def command(
         "index": index,
         "memory": parse_limit(memory) if memory is not None else None,
     }
-    with open_engine(store, **settings) as engine:
+    with failures_named(failed), open_engine(store, **settings) as engine:
         report = engine.index(paths, label=label)
     for note in report.notes:
         say(f"note: {note}")
     if json:
         write_json(report)
     else:
-        counts = ", ".join(
-            f"{getattr(report, name)} {name.replace('_', ' ')}"
-            for name in ("added", "updated", "moved", "came_back", "removed", "unchanged")
-            if getattr(report, name)
-        )
         rate = f" ({report.images_per_second:.0f} images/s)" if report.embedded else ""
         write(
-            f"{counts or _nothing(report)} in {report.seconds:.1f} s{rate}; "
+            f"{_counts(report)} in {report.seconds:.1f} s{rate}; "
             f"the catalog has {report.images} images ({report.backbone})\n"
         )
-    return tell_skips(report.skipped)
+    return tell_failures(report.skipped, failed, unused_labels=report.unused_labels)
+
+
+def _counts(report: IndexReport) -> str:
+    """Return what became of images, as far as there is anything to say."""
+    counts = [
+        f"{getattr(report, name)} {name.replace('_', ' ')}"
+        for name in COUNTS
+        if getattr(report, name)
+    ]
+    skipped = [f"{len(report.skipped)} skipped"] if report.skipped else []
+    return ", ".join([*(counts or [_nothing(report)]), *skipped])
 
 
 def _nothing(report: IndexReport) -> str:

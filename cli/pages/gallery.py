@@ -14,8 +14,10 @@ def write_search_page(report: SearchReport, file: Path, *, force: bool = False) 
 
     Raises
     ------
+    UsageError
+        The file exists, and `force` is not set.
     EngineError
-        The file cannot be written, or exists and is no page of the engine's (see `force`).
+        It cannot be written.
     """
     queries = [
         Card(os.path.abspath(image), os.path.basename(image) or image)
