@@ -162,7 +162,11 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, slots=True)
 class HeadInfo:
-    """What identifies a head, and how good it is."""
+    """What identifies a head, and how good it is.
+
+    `changed_labels` is of how many images, whose labels in the catalog it learned, the label is
+    another now.
+    """
 
     name: str
     categories: Sequence[str]
@@ -171,6 +175,7 @@ class HeadInfo:
     validation_accuracy: float
     created_at: str
     backbone: str
+    changed_labels: int = 0
 
 
 @dataclass(frozen=True, slots=True)
