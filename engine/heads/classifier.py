@@ -76,20 +76,23 @@ class Distribution:
         return Named(self.names, choice, best, self.unknown)
 
     def ranked(self, images: Sequence[str], k: int) -> list[Classification]:
-        """Return the `k` best categories of each picture, each name once.
+        """Return the `k` best categories of each picture.
 
-        Where several sources know a category of one name, the likelier answer stands; of equal ones
-        that of the source which comes first, the built-in one and then heads by name.
+        Of a category that several sources know the likelier answer stands; of equal ones that of
+        the source which comes first, the built-in one and then heads by name.
         """
         answers = []
         for image, row, unknown in zip(images, self.probability, self.unknown, strict=True):
-            best: dict[str, Prediction] = {}
+            best: list[Prediction] = []
+            source_of: dict[str, str] = {}
             for i in np.argsort(-row, kind="stable").tolist():
+                source, name = self.names[i]
+                # ImageNet has two categories of its own called `crane`.
+                if source_of.setdefault(same_name(name), source) == source:
+                    best.append(Prediction(name, float(row[i]), source))
                 if len(best) == k:
                     break
-                source, name = self.names[i]
-                best.setdefault(same_name(name), Prediction(name, float(row[i]), source))
-            answers.append(Classification(image, list(best.values()), bool(unknown)))
+            answers.append(Classification(image, best, bool(unknown)))
         return answers
 
 

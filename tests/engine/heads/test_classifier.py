@@ -202,6 +202,15 @@ def test_of_equal_answers_the_first_source_stands() -> None:
     assert [each.source for each in answer.predictions] == ["imagenet", "a"]
 
 
+def test_two_categories_of_one_source_are_both_answered() -> None:
+    names = [("imagenet", "crane"), ("imagenet", "crane"), ("a", "Crane")]
+    probability = np.array([[0.3, 0.2, 0.5]], np.float32)
+    both = Distribution(names[:2], probability[:, :2], np.array([False])).ranked(["x"], 5)
+    assert [each.category for each in both[0].predictions] == ["crane", "crane"]
+    [answer] = Distribution(names, probability, np.array([False])).ranked(["x"], 5)
+    assert [each.source for each in answer.predictions] == ["a"]
+
+
 def test_an_image_with_nothing_convincing_is_unknown(make_vectors: MakeVectors) -> None:
     flat = Dense(np.zeros((10, 12), np.float32), np.zeros(10, np.float32))
     built_in = BuiltIn(flat, tuple(f"thing {number}" for number in range(10)))
