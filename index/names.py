@@ -1,4 +1,4 @@
-"""Names that people type: when two are the same, and what to say of one that nothing has."""
+"""Names as text: what bytes say, when two names are the same, and what is like one that is not."""
 
 from __future__ import annotations
 
@@ -12,6 +12,32 @@ NEAREST = 3
 MOST_COMPARED = 20_000
 # Names that have less in common are no slip of the keyboard; it is difflib's own default.
 ALIKE = 0.6
+
+
+def read_text(data: bytes) -> str:
+    """Return bytes as text: UTF-8, else Windows-1252, else Latin-1, which knows every byte."""
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
+def decoded(name: str) -> str:
+    """Return a name that may stand for bytes which are no UTF-8 (PEP 383) as what they say."""
+    return name if name.isascii() else read_text(name.encode("utf-8", "surrogateescape"))
+
+
+def readable(name: str) -> str:
+    """Return a file name as text for people, SQL and JSON.
+
+    Bytes that are no UTF-8 are read as Windows-1252; a control character is shown as U+FFFD.
+    """
+    text = decoded(name)
+    if text.isprintable():
+        return text
+    return "".join("\ufffd" if unicodedata.category(each) == "Cc" else each for each in text)
 
 
 def composed(text: str) -> str:

@@ -125,6 +125,7 @@ def show(name: Name, store: Store = None, json: Json = False) -> int:
                 ("made", row.created_at),
             ],
         )
+    tell_outdated([row])
     return 0
 
 

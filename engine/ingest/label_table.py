@@ -10,13 +10,15 @@ import codecs
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import UsageError
-from engine.ingest.label_text import label_text, path_text, read_text
+from engine.ingest.label_text import label_text, path_text
 from engine.results import Skipped
+from index.names import read_text
 
 SEPARATORS = (",", ";", "\t")
 # The longer mark first: UTF-32 begins like UTF-16.
@@ -66,8 +68,9 @@ class LabelTable:
         given: dict[str, LabelRow] = {}
         unused = list(self.faulty)
         for row in self.rows:
-            # Spaces belong to some names, and to the layout of some tables.
-            spellings = dict.fromkeys((row.path, row.path.strip()))
+            # Spaces and backslashes belong to some names, and to the layout of some tables.
+            path = row.path.strip()
+            spellings = dict.fromkeys((row.path, path, path.replace("\\", os.sep)))
             absolute = [os.path.normpath(os.path.join(folder, each)) for each in spellings]
             name = next((text for text in map(path_text, absolute) if text in found), None)
             if name is None:
@@ -98,7 +101,8 @@ def read_label_table(file: str) -> LabelTable:
         It cannot be read, or lacks a column.
     """
     try:
-        text = table_text(Path(file).read_bytes())
+        # The first line of some spreadsheets says the separator, which the second says, too.
+        text = re.sub(r"\Asep=[^\r\n]*", "", table_text(Path(file).read_bytes()))
         for separator in SEPARATORS:
             rows = _numbered_rows(text, separator)
             _, names = next(rows, (0, []))

@@ -7,31 +7,9 @@ and older systems wrote bytes that are no UTF-8. Here all of them become one tex
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable
 
-from index.names import composed, same_name
-
-
-def read_text(data: bytes) -> str:
-    """Return bytes as text: UTF-8, else Windows-1252, else Latin-1, which knows every byte."""
-    for encoding in ("utf-8", "cp1252"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return data.decode("latin-1")
-
-
-def readable(name: str) -> str:
-    """Return a file name as text for people, SQL and JSON.
-
-    Bytes that are no UTF-8 are read as Windows-1252; a control character is shown as U+FFFD.
-    """
-    text = name if name.isascii() else read_text(name.encode("utf-8", "surrogateescape"))
-    if text.isprintable():
-        return text
-    return "".join("\ufffd" if unicodedata.category(each) == "Cc" else each for each in text)
+from index.names import composed, read_text, readable, same_name
 
 
 def label_text(name: str) -> str:

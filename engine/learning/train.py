@@ -13,7 +13,6 @@ from engine.embedding.embedder import Embedder
 from engine.heads.head import Head, find_head
 from engine.heads.options import TrainOptions
 from engine.heads.record import FROM_LABELS, Record, versions
-from engine.ingest.label_text import readable
 from engine.ingest.reclassify import adopt_heads
 from engine.learning.data.collect import collect, collect_labelled
 from engine.learning.data.dataset import require_enough
@@ -24,7 +23,7 @@ from engine.learning.train_head import HeadTraining, Trained, TrainLimits
 from engine.learning.trial import new_head
 from engine.pictures.augment import view_names
 from index.catalog.catalog import Catalog
-from index.names import same_name
+from index.names import readable, same_name
 from index.records import Ids, Vectors
 
 LOST = "{lost} of the pictures learned before are not in this store any more, and were left out"

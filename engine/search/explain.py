@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.errors import UnknownCategoryError
 from index.catalog.catalog import Catalog
 from index.catalog.filters import Clause, Filter
-from index.names import FEW, composed, nearest_names, suggestion
+from index.names import FEW, composed, decoded, nearest_names, suggestion
 
 # Fields whose values people choose among.
 _NAMES = {"label": "labels", "category": "categories", "format": "formats"}
@@ -21,7 +21,7 @@ def require_category(catalog: Catalog, name: str) -> None:
     """
     known = catalog.predictions.names()
     # Nothing was ever classified in a catalog without images: then nobody can say.
-    if known and composed(name) not in map(composed, known):
+    if known and composed(decoded(name)) not in map(composed, known):
         remedy = suggestion(name, known, "The catalog knows", "categories")
         raise UnknownCategoryError(name, "no image has this category and no head knows it", remedy)
 

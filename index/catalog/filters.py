@@ -25,7 +25,7 @@ from sqlalchemy.types import NullType
 
 from index.catalog.schema import UNDECODABLE, Category, Image, Prediction, Query, decode_path
 from index.errors import FilterError
-from index.names import composed, suggestion
+from index.names import composed, decoded, suggestion
 
 TEXT_FIELDS: dict[str, Any] = {
     "label": Image.label,
@@ -89,7 +89,7 @@ class Filter:
     @classmethod
     def category(cls, name: str) -> Filter:
         """Images whose predicted category is `name`."""
-        return cls((Clause("category", "=", composed(name)),))
+        return cls((Clause("category", "=", composed(decoded(name))),))
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> Filter:
@@ -155,7 +155,8 @@ def _parse(text: str) -> Clause:
     if field in TEXT_FIELDS:
         if operator not in ("=", "!=", "~"):
             raise FilterError(f"--where {text}", f"{field} is a text", "Use =, != or ~ (a glob)")
-        return Clause(field, operator, composed(value))
+        # Bytes of a path that are no text are compared as they are.
+        return Clause(field, operator, composed(value if field == "path" else decoded(value)))
     if field not in NUMBER_FIELDS:
         raise FilterError(
             f"--where {text}",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.names import FEW, composed, nearest_names, same_name, suggestion
+from index.names import FEW, composed, nearest_names, readable, same_name, suggestion
 
 NAMES = ["chair", "lamp", "Sofa", "armchair"]
 
@@ -59,3 +59,8 @@ def test_the_same_name_stays_the_same(name: str) -> None:
 def test_bytes_that_are_no_text_stay_as_they_are() -> None:
     name = os.fsdecode(b"caf\xe9")
     assert composed(name) == name
+
+
+def test_a_readable_name_keeps_its_spaces_and_its_form() -> None:
+    assert readable(" cafe\u0301 ") == " cafe\u0301 "
+    assert readable(os.fsdecode(b" caf\xe9\n")) == " café\ufffd"

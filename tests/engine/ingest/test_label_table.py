@@ -103,6 +103,20 @@ def test_spaces_around_a_path_count_only_where_a_file_has_them(tmp_path: Path) -
     assert matched(tmp_path, table, "1.jpg", " 2.jpg")[0] == {"1.jpg": "bed", " 2.jpg": "sofa"}
 
 
+def test_a_path_of_windows_matches(tmp_path: Path) -> None:
+    table = "path,label\nsub\\1.jpg,bed\na\\b.jpg,sofa\n"
+    assert matched(tmp_path, table, "sub/1.jpg", "a\\b.jpg")[0] == {
+        "sub/1.jpg": "bed",
+        "a\\b.jpg": "sofa",
+    }
+
+
+def test_a_line_that_says_the_separator_is_no_header(tmp_path: Path) -> None:
+    given, [unused] = matched(tmp_path, "sep=;\r\npath;label\r\n1.jpg;bed\r\n2;3;4\r\n", "1.jpg")
+    assert given == {"1.jpg": "bed"}
+    assert unused.reason.startswith("line 4 of labels.csv")
+
+
 def test_labels_lose_their_outer_spaces(tmp_path: Path) -> None:
     table = "path,label\n1.jpg,  bed \n2.jpg,  \n"
     assert matched(tmp_path, table, "1.jpg", "2.jpg")[0] == {"1.jpg": "bed", "2.jpg": None}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.ingest.label_text import Spelling, label_text, path_text, readable
+from engine.ingest.label_text import Spelling, label_text, path_text
 
 CHAIR = "fauteuil élégant"
 NFD = unicodedata.normalize("NFD", CHAIR)
@@ -31,10 +31,6 @@ def test_bytes_that_are_no_utf8_are_read_as_windows_1252() -> None:
 def test_control_characters_are_shown_as_replaced() -> None:
     assert label_text("be\td\n1") == "be\ufffdd\ufffd1"
     assert label_text(os.fsdecode(b"\x81")) == "\ufffd"
-
-
-def test_a_readable_name_keeps_its_spaces_and_its_form() -> None:
-    assert readable(f" {NFD} ") == f" {NFD} "
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

@@ -294,6 +294,16 @@ def test_a_text_is_the_same_however_it_is_composed(
         assert _paths(catalog, f"{field}!={value}") == ["/e"]
 
 
+def test_a_label_that_was_typed_in_latin_1_is_a_label(
+    catalog: Catalog, make_batch: MakeBatch
+) -> None:
+    typed = os.fsdecode(b"caf\xe9")
+    catalog.images.store(make_batch(["/1"], labels=["café"], categories=["café"]))
+    for clause in (f"label={typed}", f"label~{typed[:3]}*", f"category={typed}"):
+        assert _paths(catalog, clause) == ["/1"]
+    assert len(catalog.images.matching(Filter.category(typed))) == 1
+
+
 def test_a_clause_is_shown_as_it_is_written() -> None:
     clauses = ["label=chair", "width>=800", "path~*/2024/*", "probability<0.25"]
     assert [str(clause) for clause in Filter.parse(clauses).clauses] == clauses
