@@ -21,7 +21,7 @@ COLUMNS = ("path", "reason", "remedy", "format")
 
 @contextmanager
 def failures_named(
-    file: Path | None, skipped: Sequence[Skipped] = (), *, force: bool = False
+    file: Path | None, skipped: Sequence[Skipped] = (), *, force: bool | None = None
 ) -> Iterator[None]:
     """Insist on a new file for failures, and name them where a block ends with an error.
 
@@ -32,7 +32,7 @@ def failures_named(
     skipped
         Filled by the block, with what it could not use; else the error brings that along.
     force
-        A file that exists may be written over.
+        A file that exists may be written over; None where the command has no such option.
 
     Raises
     ------
@@ -40,9 +40,10 @@ def failures_named(
         The file exists.
     """
     if file is not None:
-        from engine.export import require_new
+        from engine.export import FORCE, require_new
 
-        require_new(file, force=force)
+        remedy = "Name another file" if force is None else FORCE
+        require_new(file, force=bool(force), remedy=remedy)
     try:
         yield
     except EngineError as error:

@@ -51,12 +51,12 @@ class LabelTable:
     rows
         Those that can be used.
     faulty
-        The others.
+        The others, by line.
     """
 
     file: str
     rows: list[LabelRow] = field(default_factory=list)
-    faulty: list[Skipped] = field(default_factory=list)
+    faulty: dict[int, Skipped] = field(default_factory=dict)
 
     def match(self, paths: Iterable[str]) -> tuple[dict[str, str | None], list[Skipped]]:
         """Return labels by `path_text` for those of some files that are named, and unused rows.
@@ -66,7 +66,7 @@ class LabelTable:
         folder = os.path.dirname(os.path.abspath(self.file))
         found = set(map(path_text, paths))
         given: dict[str, LabelRow] = {}
-        unused = list(self.faulty)
+        unused = dict(self.faulty)
         for row in self.rows:
             # Spaces and backslashes belong to some names, and to the layout of some tables.
             path = row.path.strip()
@@ -74,11 +74,12 @@ class LabelTable:
             absolute = [os.path.normpath(os.path.join(folder, each)) for each in spellings]
             name = next((text for text in map(path_text, absolute) if text in found), None)
             if name is None:
-                unused.append(self._unmatched(row, absolute[0]))
+                unused[row.line] = self._unmatched(row, absolute[0])
             elif given.setdefault(name, row).label != row.label:
                 reason = f"line {given[name].line} gives it another label, which holds"
-                unused.append(self.unused(row.path, row.line, reason, "Leave one of them"))
-        return {name: row.label for name, row in given.items()}, unused
+                unused[row.line] = self.unused(row.path, row.line, reason, "Leave one of them")
+        labels = {name: row.label for name, row in given.items()}
+        return labels, [unused[line] for line in sorted(unused)]
 
     def unused(self, path: str, line: int, reason: str, remedy: str) -> Skipped:
         """Return what is said of a row that is not used."""
@@ -157,10 +158,10 @@ def _filled(
             reason = f"it has {len(cells)} fields, the first line has {len(names)}"
             remedy = "Put quotes around a field that holds the separator"
             named = cells[path] if path < len(cells) else ""
-            table.faulty.append(table.unused(named, line, reason, remedy))
+            table.faulty[line] = table.unused(named, line, reason, remedy)
         elif not cells[path].strip():
             reason = "it names no picture"
-            table.faulty.append(table.unused("", line, reason, "Fill in its path"))
+            table.faulty[line] = table.unused("", line, reason, "Fill in its path")
         else:
             text = label_text(cells[label])
             table.rows.append(LabelRow(cells[path], line, text or None))

@@ -32,6 +32,16 @@ class HeadCollection:
         self._session = session
 
     def __iter__(self) -> Iterator[HeadInfo]:
+        """Yield all heads; a store that nobody named and that is not there has none.
+
+        Raises
+        ------
+        StoreNotFoundError
+            A store was named, and there is none.
+        """
+        store = self._session.config.store
+        if store.named_by:
+            store.require()
         return iter(self._infos(self._session.heads()))
 
     def __getitem__(self, name: str) -> HeadInfo:

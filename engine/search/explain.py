@@ -75,7 +75,8 @@ def _nobody(catalog: Catalog, clause: Clause) -> str:
     begin, name = f"no image has {clause}", _NAMES.get(clause.field)
     if isinstance(clause.value, float):
         found = catalog.values.range(clause.field)
-        return f"{begin}; they have {_short(found[0])} to {_short(found[1])}" if found else begin
+        there = " to ".join(dict.fromkeys(map(_short, found or ())))
+        return f"{begin}; they have {there}" if found else begin
     if name is None or clause.operator != "=":
         return begin
     values = catalog.values.of(clause.field)

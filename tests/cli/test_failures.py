@@ -86,6 +86,11 @@ def test_a_file_that_exists_is_refused_before_anything_is_done(tmp_path: Path) -
     (tmp_path / "mine.csv").write_text("mine")
     with pytest.raises(UsageError, match="exists already"), failures_named(tmp_path / "mine.csv"):
         pytest.fail("the block was entered")
+    with (
+        pytest.raises(UsageError, match="add --force"),
+        failures_named(tmp_path / "mine.csv", force=False),
+    ):
+        pytest.fail("the block was entered")
     with failures_named(tmp_path / "mine.csv", force=True):
         pass
     assert (tmp_path / "mine.csv").read_text() == "mine"
@@ -134,4 +139,5 @@ def test_every_command_that_reads_images_takes_a_file_for_failures(
     done = quick(*words, "--failed", tmp_path / "failed.csv")
     assert done.returncode == 2
     assert b"failed.csv: exists already" in done.stderr
+    assert (b"--force" in done.stderr) == (line.split()[0] in ("search", "compare"))
     assert (tmp_path / "failed.csv").read_text() == "mine"

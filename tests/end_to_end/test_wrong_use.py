@@ -193,7 +193,7 @@ def test_a_file_that_is_no_weights_file_is_refused(refused: Refused, tmp_path: P
     refused("backbones import resnet50 O/w.pth", 1)
 
 
-def test_a_category_without_a_readable_image_is_not_trained_and_each_is_named(
+def test_where_too_little_can_be_read_to_train_each_skip_is_named(
     quick: Run, shop: Path, tmp_path: Path
 ) -> None:
     for category, count in (("one", 2), ("two", 2)):

@@ -85,7 +85,7 @@ def test_rows_of_labels_that_no_image_used_are_reported(
 def test_a_store_that_was_named_must_be_there(colours: Path, tmp_path: Path) -> None:
     config = Config.at(tmp_path / "none")
     with Engine(config, embedder=FakeEmbedder(config)) as engine:
-        for ask in (engine.evaluate, engine.classify):
+        for ask in (engine.evaluate, engine.classify, lambda _: list(engine.heads)):
             with pytest.raises(StoreNotFoundError, match="engine index FOLDER"):
                 ask(str(colours))
 

@@ -56,6 +56,11 @@ def test_a_number_that_no_image_has_is_told_with_those_they_have(
     assert why.startswith("no image has width>5000; they have ")
 
 
+def test_one_value_of_a_number_is_said_once(indexed: Engine, bed: Path) -> None:
+    report = indexed.search(bed, where=["probability>0", "width=1"])
+    assert report.why_empty == "no image has width=1; they have 320"
+
+
 def test_where_one_image_fits_that_is_said_of_one(indexed: Engine, bed: Path) -> None:
     report = indexed.search(bed, where=[f"path={bed}", "label=lamp"])
     assert report.why_empty == f"1 image fits path={bed}, none of them label=lamp"

@@ -16,7 +16,7 @@ from engine import Engine, UsageError
 from engine.errors import TrainingError
 from engine.ingest.labels import NoLabels, ParentLabels
 from engine.learning.data.collect import collect, collect_labelled
-from engine.learning.data.dataset import find_labelled, require_folder
+from engine.learning.data.dataset import find_labelled
 from engine.learning.data.examples import Examples, label_positions
 from engine.pictures.augment import MIRROR, ORIGINAL, view_names
 from engine.pictures.preprocess import mirrored
@@ -106,13 +106,6 @@ def test_a_data_set_without_labels_says_how_to_give_them(images: Path) -> None:
         find_labelled(str(images / "bed"))
     with pytest.raises(UsageError, match="no picture in it has a label"):
         find_labelled(str(images), NoLabels())
-
-
-@pytest.mark.parametrize("name", ["missing", "file"])
-def test_what_is_no_folder_is_no_data_set(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="there is no such folder"):
-        require_folder(str(tmp_path / name))
 
 
 def test_labels_have_positions_in_alphabetical_order() -> None:
@@ -256,14 +249,6 @@ def test_names_of_folders_become_text(fake_engine: Engine, images: Path) -> None
     (images / "bed").rename(images / "b\ted")
     examples = collected(fake_engine, images)
     assert examples.categories == ("b\ufffded", "chair", "lamp")
-
-
-def test_folders_that_say_the_same_are_one_category(fake_engine: Engine, images: Path) -> None:
-    (images / "bed").rename(images / "Möbel")
-    (images / "chair").rename(images / unicodedata.normalize("NFD", "möbel"))
-    (images / "lamp").rename(images / " MÖBEL ")
-    examples = collected(fake_engine, images)
-    assert (len(examples), len(examples.categories)) == (12, 1)
 
 
 def test_labels_of_the_catalog_that_say_the_same_are_one_category(
