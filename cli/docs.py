@@ -26,7 +26,7 @@ Every command that answers takes `--json`. Colours appear on terminals only; `NO
 | 0 | all is well |
 | 1 | an error; the line on stderr names the thing, the reason and the remedy |
 | 2 | the command was used wrongly; nothing was done |
-| 3 | done, but something was skipped; each skip is a line on stderr |
+| 3 | done, but something was skipped: stderr names ten, `--json` and `--failed FILE` all |
 | 130 | interrupted; everything finished so far is kept |
 
 | environment variable | meaning |

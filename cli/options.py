@@ -77,6 +77,34 @@ MaxFileSize = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
+Failed = Annotated[
+    Path | None,
+    typer.Option(
+        "--failed",
+        metavar="FILE",
+        help="Also write everything that was skipped to a new CSV file: path, reason, remedy, "
+        "format.",
+    ),
+]
+
+
+def require_one_form(
+    *, json: bool, csv: bool = False, paths: bool = False, null: bool = False
+) -> None:
+    """Insist that an answer is asked for in one form; --null goes with --paths, or stands for it.
+
+    Raises
+    ------
+    UsageError
+        Two options each ask for a form of their own.
+    """
+    lines = "--paths" if paths else "--null"
+    forms = {"--json": json, "--csv": csv, lines: paths or null}
+    given = [name for name, asked in forms.items() if asked]
+    if len(given) > 1:
+        raise UsageError(
+            " and ".join(given), "an answer has one form", "Leave out all of them but one"
+        )
 
 
 def parse_size(text: str) -> int:

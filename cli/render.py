@@ -17,7 +17,6 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.progress import Reporter
-from engine.results import Skipped
 
 if TYPE_CHECKING:
     from cli.progress import Bars
@@ -104,13 +103,6 @@ def say(text: str) -> None:
     """Print a line of conversation on stderr."""
     # In one piece, so that lines of several threads do not mix.
     print(f"{shown(text)}\n", end="", file=sys.stderr, flush=True)
-
-
-def tell_skips(skipped: Sequence[Skipped]) -> int:
-    """Print what was skipped, with reason and remedy; return the exit code."""
-    for skip in skipped:
-        say(f"skipped {skip.path}: {skip.reason}. {skip.hint}")
-    return SKIPPED if skipped else 0
 
 
 class ConsoleReporter(Reporter):

@@ -221,16 +221,21 @@ class Engine:
             A picture cannot be used, or none of them can.
         FilterError
             A condition cannot be understood.
+        UnknownCategoryError
+            No image has the category, and no head knows it.
         StoreNotFoundError
             There is no catalog.
         """
         self._session.warm_up()
+        from engine.search.explain import require_category
         from engine.search.queries import embed_sources
         from engine.search.search import Query, search
         from index.catalog.filters import Filter
 
         query = Query(k, min_score, category, same_category, Filter.parse(where))
-        self._session.catalog()  # there must be one
+        catalog = self._session.catalog()  # there must be one
+        if category:
+            require_category(catalog, category)
         embedder = self._session.embedder()
         names, vectors = embed_sources(embedder, _as_list(images), skipped)
         heads = self._session.heads() if same_category else []
@@ -256,8 +261,8 @@ class Engine:
             How many categories to name, best first.
         head
             A head's name for its own distribution, `imagenet` for the built-in one alone, or
-            None (or `all`) to let all categories compete. Without a catalog there is only the
-            built-in one.
+            None (or `all`) to let all categories compete. Where no store was named and none is
+            found, there is only the built-in one.
         skipped
             As in `search`.
 
@@ -267,9 +272,12 @@ class Engine:
             A picture cannot be used, or none of them can.
         UnknownHeadError
             There is no such head.
+        StoreNotFoundError
+            A store was named, and there is none.
         """
         require_number("k", k, 1, whole=True)
         self._session.warm_up()
+        self._require_named()
         from engine.heads.classifier import check_known, distribution
         from engine.search.queries import embed_sources
 
@@ -340,6 +348,9 @@ class Engine:
         if dataset is not None:
             require_folder(str(dataset))
         images = [str(dataset)] if dataset is not None else []
+        store = self.config.store
+        if images and store.named_by and not store.exists():
+            self._session.reporter.announce(f"there is no store at {store.folder}: a new one")
         with self._session.writing(create=not from_labels, images=images) as catalog:
             heads = self._session.heads()
             if extend:
@@ -458,10 +469,13 @@ class Engine:
         ------
         UsageError
             There is no such folder, or nothing in it has a label.
+        StoreNotFoundError
+            A store was named, and there is none.
         """
         from engine.heads.classifier import check_known
         from engine.learning.evaluate import evaluate
 
+        self._require_named()
         heads = self._session.heads()
         check_known(heads, head)
         catalog = self._session.catalog_or_none()
@@ -573,6 +587,11 @@ class Engine:
         from engine.export import export
 
         return export(self._session.catalog(), Path(file), force=force)
+
+    def _require_named(self) -> None:
+        """Insist on a catalog where somebody named one: an answer without it would mislead."""
+        if self.config.store.named_by:
+            self._session.catalog()
 
     def close(self) -> None:
         """Close the catalog."""

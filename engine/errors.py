@@ -4,6 +4,7 @@
     ├── UsageError                   exit 2   the request is wrong; nothing was done
     │   ├── FilterError                       a --where clause that cannot be understood
     │   ├── UnknownBackboneError              no such row in the table of backbones
+    │   ├── UnknownCategoryError              no image has it, and no head knows it
     │   └── UnknownHeadError                  no such head in the catalog
     ├── StoreError                            the folder .engine/ cannot be used
     │   ├── StoreNotFoundError
@@ -62,6 +63,7 @@ __all__ = [
     "StoreNotFoundError",
     "TrainingError",
     "UnknownBackboneError",
+    "UnknownCategoryError",
     "UnknownHeadError",
     "UsageError",
     "WeightsCorruptError",
@@ -72,6 +74,10 @@ __all__ = [
 
 class UnknownBackboneError(UsageError):
     """No such row in the table of backbones."""
+
+
+class UnknownCategoryError(UsageError):
+    """No image of the catalog has the category, and no head knows it."""
 
 
 class UnknownHeadError(UsageError):

@@ -17,6 +17,7 @@ from index.atomic_file import atomic_file
 from index.catalog.catalog import Catalog
 from index.records import Floats, ImageRow
 
+FORCE = "Name another file, or add --force (force=True)"
 COLUMNS = ("path", "label", "category", "probability", "width", "height", "format", "content_hash")
 
 
@@ -59,8 +60,13 @@ def export(catalog: Catalog, file: Path, *, force: bool = False) -> ExportReport
     return ExportReport(str(file), len(rows), catalog.identity.dim)
 
 
-def require_new(*files: str | Path, force: bool) -> None:
+def require_new(*files: str | Path, force: bool, remedy: str = FORCE) -> None:
     """Insist that files to be written do not exist, or may be written over.
+
+    Parameters
+    ----------
+    remedy
+        What to do about those that exist.
 
     Raises
     ------
@@ -73,9 +79,7 @@ def require_new(*files: str | Path, force: bool) -> None:
             raise UsageError(file, "it cannot be written, being a folder", "Name another place")
     if there and not force:
         verb = "exists" if len(there) == 1 else "exist"
-        raise UsageError(
-            " and ".join(there), f"{verb} already", "Name another file, or add --force (force=True)"
-        )
+        raise UsageError(" and ".join(there), f"{verb} already", remedy)
 
 
 def _contents(catalog: Catalog) -> tuple[Sequence[ImageRow], Floats]:

@@ -31,9 +31,11 @@ class Skipped:
 class IndexReport:
     """What `Engine.index` did.
 
-    The six counts are of image files: `updated` have new content, `moved` were found under
-    another path, `removed` are gone from below the given paths, `came_back` were gone before.
-    `images` is how many the catalog shows now, `embedded` for how many the backbone ran.
+    The first six counts are of image files: `updated` have new content, `moved` were found under
+    another path, `removed` are gone from below the given paths, `came_back` were gone before. Of
+    images that were known, whatever else became of them, `relabelled` have another label now, or
+    none any more. `images` is how many the catalog shows now, `embedded` for how many the backbone
+    ran. `unused_labels` are rows of the table of labels that no image could use.
     `left_out` counts hidden files and folders, and those of systems and tools, that were not looked
     at, `excluded` those that a pattern names.
     """
@@ -44,6 +46,7 @@ class IndexReport:
     unchanged: int
     removed: int
     came_back: int
+    relabelled: int
     skipped: Sequence[Skipped]
     images: int
     embedded: int
@@ -54,6 +57,7 @@ class IndexReport:
     left_out: int = 0
     excluded: int = 0
     notes: Sequence[str] = ()
+    unused_labels: Sequence[Skipped] = ()
 
     @property
     def changed(self) -> bool:
@@ -74,13 +78,17 @@ class CompactReport:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One picture found: `score` is the cosine similarity, -1 to 1."""
+    """One picture found: `score` is the cosine similarity, -1 to 1.
+
+    `missing` is set where there is no file at the path any more, or its drive is not mounted.
+    """
 
     rank: int
     score: float
     path: str
     label: str | None
     category: str | None
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class SearchReport:
     """What `Engine.search` found; iterating over it gives the hits, best first.
 
     `category` is set where the query was classified first, to search within its category.
+    `why_empty` says which condition let no image through, where nothing was found.
     """
 
     query: str
@@ -95,6 +104,7 @@ class SearchReport:
     results: Sequence[Hit]
     category: str | None = None
     skipped: Sequence[Skipped] = ()
+    why_empty: str | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.results)
@@ -144,7 +154,8 @@ class Evaluation:
 
     `classifier` says who answered: a head, the joint distribution, or the nearest neighbours.
     `confusion[label][category]` counts pictures. `precision_at_k` and `map` come from searching
-    the data set with each of its own pictures, itself left out.
+    the data set with each of its own pictures, itself left out. `unused_labels` are rows of the
+    table of labels that no picture could use.
     """
 
     images: int
@@ -157,6 +168,7 @@ class Evaluation:
     map: float
     unknown: int
     skipped: Sequence[Skipped]
+    unused_labels: Sequence[Skipped] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +199,11 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, slots=True)
 class HeadInfo:
-    """What identifies a head, and how good it is."""
+    """What identifies a head, and how good it is.
+
+    `changed_labels` is of how many images, whose labels in the catalog it learned, the label is
+    another now.
+    """
 
     name: str
     categories: Sequence[str]
@@ -196,6 +212,7 @@ class HeadInfo:
     validation_accuracy: float
     created_at: str
     backbone: str
+    changed_labels: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.config import Config
-from engine.heads.head import Head, head_info
+from engine.heads.head import Head
+from engine.heads.outdated import head_infos
 from engine.results import Status
 from index.catalog.catalog import Catalog
 from index.sync import check_index, vectors_of
@@ -33,7 +34,7 @@ def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
         labelled=counts.labelled,
         embeddings=counts.embeddings,
         views=counts.views,
-        heads=[head_info(head) for head in heads],
+        heads=head_infos(heads, catalog),
         categories=catalog.predictions.counts(),
         index=index.saved.kind or "none yet",
         index_recall=index.saved.recall,

@@ -5,6 +5,9 @@ The root stands here and not in `engine/errors.py` because this room imports not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class EngineError(Exception):
     """Base of every error this project raises on purpose.
@@ -17,9 +20,15 @@ class EngineError(Exception):
         Why it failed.
     remedy
         What the person can do about it.
+
+    Attributes
+    ----------
+    skipped
+        Files that could not be used before it came to the error, each as the engine reports skips.
     """
 
     exit_code = 1
+    skipped: Sequence[Any] = ()
 
     def __init__(self, thing: object, reason: str, remedy: str) -> None:
         super().__init__(thing, reason, remedy)

@@ -23,10 +23,13 @@ class Store:
         The store itself.
     catalog_url
         A SQLAlchemy URL where the catalog is kept elsewhere (PostgreSQL), else None.
+    named_by
+        What named it, an option or an environment variable; empty where it was only found.
     """
 
     folder: Path
     catalog_url: str | None = None
+    named_by: str = ""
 
     @property
     def catalog(self) -> str | Path:
@@ -51,11 +54,9 @@ class Store:
             There is none.
         """
         if not self.exists():
-            raise StoreNotFoundError(
-                self.folder,
-                "there is no catalog here",
-                "Make one with `engine index FOLDER`, or name one with --store",
-            )
+            other = f"check {self.named_by}" if self.named_by else "name one with --store"
+            remedy = f"Make one with `engine index FOLDER`, or {other}"
+            raise StoreNotFoundError(self.folder, "there is no catalog here", remedy)
 
     def make(self) -> None:
         """Make the folder.
@@ -100,16 +101,17 @@ def find_store(folder: str | Path | None = None, *, start: Path | None = None) -
         The one found upward belongs to another user, who was not named and need not be trusted.
     """
     url = os.environ.get("ENGINE_CATALOG_URL") or None
-    named = folder or os.environ.get("ENGINE_STORE")
-    if named:
-        return Store(Path(named).absolute(), url)
+    named_by = "ENGINE_CATALOG_URL" if url else ""
+    if named := folder or os.environ.get("ENGINE_STORE"):
+        named_by = named_by or ("--store" if folder else "ENGINE_STORE")
+        return Store(Path(named).absolute(), url, named_by)
     start = (start or Path.cwd()).absolute()
     for parent in (start, *start.parents):
-        store = Store(parent / FOLDER, url)
+        store = Store(parent / FOLDER, url, named_by)
         if store.folder.is_dir() and store.exists():
             break
     else:
-        store = Store(start / FOLDER, url)
+        store = Store(start / FOLDER, url, named_by)
     _require_own(store.folder)
     return store
 

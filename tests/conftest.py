@@ -14,6 +14,7 @@ from hypothesis import settings
 from demo.catalog import draw_catalog
 from engine import Config, Engine
 from engine.testing import FakeEmbedder
+from index.store import Store
 from tests.support import REPOSITORY
 
 pytest_plugins = ("tests.support.command", "tests.support.permissions", "tests.support.web")
@@ -74,8 +75,8 @@ def images(drawn: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fake_engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine with the fake backbone on a store that does not exist yet."""
-    config = Config.at(tmp_path / "store")
+    """An engine with the fake backbone on a store that nobody named and that is not there yet."""
+    config = Config(store=Store(tmp_path / "store"))
     with Engine(config, embedder=FakeEmbedder(config)) as engine:
         yield engine
 

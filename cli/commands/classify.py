@@ -9,6 +9,7 @@ import typer
 from cli.options import (
     Backbone,
     Csv,
+    Failed,
     Json,
     MaxFileSize,
     MaxMegapixels,
@@ -16,6 +17,7 @@ from cli.options import (
     Runtime,
     Store,
     open_engine,
+    require_one_form,
 )
 
 if TYPE_CHECKING:
@@ -53,16 +55,20 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    failed: Failed = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
     """Say what each picture shows.
 
     The built-in 1000 categories and those of every trained head compete in one distribution. A
-    picture is `unknown` where nothing is convincing.
+    picture is `unknown` where nothing is convincing. Of a category that several heads know, the
+    likelier answer stands.
     """
-    from cli.render import tell_skips, write_csv, write_json, write_table
+    from cli.failures import failures_named, tell_failures
+    from cli.render import write_csv, write_json, write_table
 
+    require_one_form(json=json, csv=csv)
     skipped: list[Skipped] = []
     settings = {
         "backbone": backbone,
@@ -71,7 +77,7 @@ def command(
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
     }
-    with open_engine(store, **settings) as engine:
+    with failures_named(failed, skipped), open_engine(store, **settings) as engine:
         answers = engine.classify(list(images), k, head=head, skipped=skipped)
     rows = [
         (answer.image, each.category, each.probability, each.source, answer.unknown)
@@ -84,7 +90,7 @@ def command(
         write_csv((*COLUMNS, "unknown"), rows)
     else:
         write_table(COLUMNS, _once(rows))
-    return tell_skips(skipped)
+    return tell_failures(skipped, failed)
 
 
 def _once(rows: list[tuple[str, str, float, str, bool]]) -> list[tuple[object, ...]]:

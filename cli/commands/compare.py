@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Force, Json, MaxFileSize, MaxMegapixels, open_engine, takes_options
+from cli.options import Failed, Force, Json, MaxFileSize, MaxMegapixels, open_engine, takes_options
 from engine.learning.compare.options import CompareOptions
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def command(
     force: Force = False,
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    failed: Failed = None,
     json: Json = False,
 ) -> int:
     """Compare networks trained from scratch with frozen and fine-tuned backbones.
@@ -50,6 +51,8 @@ def command(
     All learn from the same pictures and are tested on the same others, several times. Test pictures
     take no part in anything else. Nothing is written to any store.
     """
+    from cli.failures import failures_named, tell_failures
+
     if html is not None:
         from cli.pages.html import require_page_file
         from cli.pages.plots import require_matplotlib
@@ -57,14 +60,16 @@ def command(
         # Minutes of learning would be lost if that came out at the end.
         require_matplotlib("--html")
         require_page_file(html, force=force)
-    with open_engine(None, max_megapixels=max_megapixels, max_file_size=max_file_size) as engine:
+    settings = {"max_megapixels": max_megapixels, "max_file_size": max_file_size}
+    with failures_named(failed, force=force), open_engine(None, **settings) as engine:
         comparison = engine.compare(dataset, options=options)
-    return _answer(comparison, html, force, json)
+    _answer(comparison, html, force, json)
+    return tell_failures(comparison.skipped, failed)
 
 
-def _answer(comparison: Comparison, html: Path | None, force: bool, json: bool) -> int:
+def _answer(comparison: Comparison, html: Path | None, force: bool, json: bool) -> None:
     from cli.pages.compare import HEADINGS, method_row, write_compare_page
-    from cli.render import say, tell_skips, write, write_json, write_table
+    from cli.render import say, write, write_json, write_table
 
     if json:
         write_json(comparison)
@@ -78,4 +83,3 @@ def _answer(comparison: Comparison, html: Path | None, force: bool, json: bool) 
         # Last, so that a page that cannot be written costs nothing but itself.
         write_compare_page(comparison, html, force=force)
         say(f"wrote {html}")
-    return tell_skips(comparison.skipped)

@@ -33,12 +33,12 @@ def command(
     Needs no pictures and no network. The results are a page, DIR/index.html.
     """
     from cli.pages.demo import write_tour_page
-    from cli.pages.html import require_page_file
+    from cli.pages.html import require_own_page
     from cli.render import ConsoleReporter, say, write_json
     from demo.tour import BACKBONE, draw_images, take_tour
 
     page = folder / "index.html"
-    require_page_file(page, remedy="Name another place with --folder")
+    require_own_page(page, remedy="Name another place with --folder")
     with closing(ConsoleReporter()) as reporter:
         images = draw_images(folder, seed, reporter)
     with open_engine(folder / ".engine", backbone=BACKBONE) as engine:

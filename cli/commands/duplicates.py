@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Csv, Json, Null, Paths, Store, open_engine
+from cli.options import Csv, Json, Null, Paths, Store, open_engine, require_one_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +67,8 @@ def command(
     """
     from cli.render import say, write_csv, write_json, write_paths, write_table
 
-    names_alone = (paths or null) and not json
+    require_one_form(json=json, csv=csv, paths=paths, null=null)
+    names_alone = paths or null
     if names_alone and level is None:
         level = "exact"
     with open_engine(store) as engine:

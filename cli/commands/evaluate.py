@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import (
     Backbone,
+    Failed,
     Json,
     MaxFileSize,
     MaxMegapixels,
@@ -18,6 +19,9 @@ from cli.options import (
     Store,
     open_engine,
 )
+
+if TYPE_CHECKING:
+    from engine.results import Evaluation
 
 EXAMPLES = """Examples:
 
@@ -54,6 +58,7 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    failed: Failed = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
@@ -63,7 +68,8 @@ def command(
     searched with each of its own pictures, itself left out; precision at 1 and 10 is the share
     of results with the right label.
     """
-    from cli.render import tell_skips, write, write_json, write_table
+    from cli.failures import failures_named, tell_failures
+    from cli.render import write_json
 
     settings = {
         "backbone": backbone,
@@ -72,11 +78,18 @@ def command(
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
     }
-    with open_engine(store, **settings) as engine:
+    with failures_named(failed), open_engine(store, **settings) as engine:
         report = engine.evaluate(dataset, head=head, label=label)
     if json:
         write_json(report)
-        return tell_skips(report.skipped)
+    else:
+        _write(report)
+    return tell_failures(report.skipped, failed, unused_labels=report.unused_labels)
+
+
+def _write(report: Evaluation) -> None:
+    from cli.render import write, write_table
+
     write_table(
         ("label", "images", "precision", "recall", "most often taken for"),
         [
@@ -96,7 +109,6 @@ def command(
         f"search: precision@1 {report.precision_at_1:.3f}, precision@10 "
         f"{report.precision_at_10:.3f}, mean average precision {report.map:.3f}\n"
     )
-    return tell_skips(report.skipped)
 
 
 def _mistaken(given: Mapping[str, int], label: str) -> str:

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Backbone, Json, MaxFileSize, MaxMegapixels, open_engine, takes_options
+from cli.options import (
+    Backbone,
+    Failed,
+    Json,
+    MaxFileSize,
+    MaxMegapixels,
+    open_engine,
+    takes_options,
+)
 from engine.learning.finetune.options import FinetuneOptions
 
 EXAMPLES = """Examples:
@@ -37,6 +45,7 @@ def command(
     backbone: Backbone = None,
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    failed: Failed = None,
     json: Json = False,
 ) -> int:
     """Train the last blocks of a backbone, and keep it as a backbone of its own.
@@ -46,11 +55,15 @@ def command(
     as without the interruption. Ctrl-C keeps the best so far. A new catalog takes the result with
     --backbone NAME; those that exist keep their own.
     """
-    from cli.render import say, tell_skips, write, write_json
+    from cli.failures import failures_named, tell_failures
+    from cli.render import say, write, write_json
 
-    with open_engine(
-        None, backbone=backbone, max_megapixels=max_megapixels, max_file_size=max_file_size
-    ) as engine:
+    settings = {
+        "backbone": backbone,
+        "max_megapixels": max_megapixels,
+        "max_file_size": max_file_size,
+    }
+    with failures_named(failed), open_engine(None, **settings) as engine:
         report = engine.finetune(dataset, name=name, options=options, resume=resume)
     if json:
         write_json(report)
@@ -64,5 +77,5 @@ def command(
             f"accuracy {report.validation_accuracy:.3f} on {report.test_images} test images, "
             f"before {report.validation_accuracy_before:.3f}\n"
         )
-    skips = tell_skips(report.skipped)
+    skips = tell_failures(report.skipped, failed)
     return INTERRUPTED if report.interrupted else skips

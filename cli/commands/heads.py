@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,7 +84,23 @@ def _list(store: Path | None, json: bool) -> int:
         )
     else:
         say("no heads yet; `engine train FOLDER --head NAME` makes one")
+    tell_outdated(rows)
     return 0
+
+
+def tell_outdated(heads: Sequence[HeadInfo]) -> None:
+    """Say which heads learned labels that are others by now, and what to type."""
+    from shlex import quote
+
+    from cli.render import say
+
+    for head in heads:
+        if head.changed_labels:
+            say(
+                f"head {head.name}: of the {head.images} labels that it learned, "
+                f"{head.changed_labels} changed since; `engine train --from-labels --head "
+                f"{quote(head.name)}` learns them anew"
+            )
 
 
 @app.command("show", epilog=SHOW_EXAMPLES)
@@ -108,6 +125,7 @@ def show(name: Name, store: Store = None, json: Json = False) -> int:
                 ("made", row.created_at),
             ],
         )
+    tell_outdated([row])
     return 0
 
 

@@ -10,6 +10,7 @@ import typer
 
 from cli.options import (
     Backbone,
+    Failed,
     Json,
     MaxFileSize,
     MaxMegapixels,
@@ -37,6 +38,7 @@ engine index ./catalog --watch
 
 engine index ./catalog ./new-arrivals --label labels.csv --json
 """
+COUNTS = ("added", "updated", "moved", "came_back", "removed", "unchanged", "relabelled")
 
 
 def command(
@@ -49,7 +51,7 @@ def command(
             "--label",
             metavar="parent|none|FILE.csv",
             help="Where labels come from: each picture's folder, nowhere, or a table with the "
-            "columns path and label.",
+            "columns path and label, separated by commas, semicolons or tabs.",
             show_default="keep the labels there are",
         ),
     ] = None,
@@ -105,6 +107,7 @@ def command(
             show_default="no limit",
         ),
     ] = None,
+    failed: Failed = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
@@ -113,6 +116,7 @@ def command(
     Only new and changed pictures are opened. Ctrl-C keeps what is finished; the next run goes on
     from there.
     """
+    from cli.failures import failures_named
     from cli.render import say
     from engine.ingest.options import IngestOptions
 
@@ -127,40 +131,47 @@ def command(
         "memory": parse_limit(memory) if memory is not None else None,
     }
     options = IngestOptions(tuple(exclude or ()), include_hidden, verify)
-    with open_engine(store, **settings) as engine:
+    with failures_named(failed), open_engine(store, **settings) as engine:
         if not watch:
-            return _tell(engine.index(paths, label=label, options=options), json=json)
+            return _tell(engine.index(paths, label=label, options=options), failed, json=json)
         code = 0
         for number, report in enumerate(engine.watch(paths, label=label, options=options)):
             if not number or report.changed or report.skipped:
-                code = _tell(report, json=json)
+                code = _tell(report, failed, json=json)
             if not number:
                 say("watching; Ctrl-C ends it")
         return code
 
 
-def _tell(report: IndexReport, *, json: bool) -> int:
+def _tell(report: IndexReport, failed: Path | None, *, json: bool) -> int:
     """Print what a run did; return the exit code."""
-    from cli.render import say, tell_skips, write, write_json
+    from cli.failures import tell_failures
+    from cli.render import say, write, write_json
 
     for note in report.notes:
         say(f"note: {note}")
     if json:
         write_json(report)
-        return tell_skips(report.skipped)
-    counts = ", ".join(
+    else:
+        rate = f" ({report.images_per_second:.0f} images/s)" if report.embedded else ""
+        write(
+            f"{_counts(report)} in {report.seconds:.1f} s{rate}; "
+            f"the catalog has {report.images} images ({report.backbone})\n"
+        )
+        if report.left_out:
+            say(f"{report.left_out} hidden or of the system left out (--include-hidden)")
+    return tell_failures(report.skipped, failed, unused_labels=report.unused_labels)
+
+
+def _counts(report: IndexReport) -> str:
+    """Return what became of images, as far as there is anything to say."""
+    counts = [
         f"{getattr(report, name)} {name.replace('_', ' ')}"
-        for name in ("added", "updated", "moved", "came_back", "removed", "unchanged")
+        for name in COUNTS
         if getattr(report, name)
-    )
-    rate = f" ({report.images_per_second:.0f} images/s)" if report.embedded else ""
-    write(
-        f"{counts or _nothing(report)} in {report.seconds:.1f} s{rate}; "
-        f"the catalog has {report.images} images ({report.backbone})\n"
-    )
-    if report.left_out:
-        say(f"{report.left_out} hidden or of the system left out (--include-hidden)")
-    return tell_skips(report.skipped)
+    ]
+    skipped = [f"{len(report.skipped)} skipped"] if report.skipped else []
+    return ", ".join([*(counts or [_nothing(report)]), *skipped])
 
 
 def _nothing(report: IndexReport) -> str:

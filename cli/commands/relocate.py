@@ -28,7 +28,8 @@ def command(
     No file is opened or moved, and nothing is embedded. `engine index NEW` would find the same out
     by reading every file.
     """
-    from cli.render import tell_skips, write, write_json
+    from cli.failures import tell_failures
+    from cli.render import write, write_json
     from engine.results import Skipped
 
     with open_engine(store) as engine:
@@ -38,4 +39,5 @@ def command(
     else:
         write(f"{report.relocated} images lie below {new} now\n")
     hint = "Check NEW, or run `engine index` on it"
-    return tell_skips([Skipped(path, "there is no such file", hint) for path in report.not_found])
+    missing = [Skipped(path, "there is no such file", hint) for path in report.not_found]
+    return tell_failures(missing, elsewhere="--json names all of them")

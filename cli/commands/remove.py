@@ -25,7 +25,8 @@ def command(
     json: Json = False,
 ) -> int:
     """Forget the images at or below PATH. The files themselves are left alone."""
-    from cli.render import tell_skips, write, write_json
+    from cli.failures import tell_failures
+    from cli.render import write, write_json
     from engine.results import Skipped
 
     with open_engine(store) as engine:
@@ -35,9 +36,10 @@ def command(
     else:
         write(f"{report.removed} images forgotten; the catalog has {report.images}\n")
     hint = "See `engine status` for the store in use"
-    return tell_skips(
+    return tell_failures(
         [
             Skipped(path, "nothing at or below it is in the catalog", hint)
             for path in report.not_found
-        ]
+        ],
+        elsewhere="--json names all of them",
     )

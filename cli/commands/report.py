@@ -45,9 +45,11 @@ def command(
     from cli.render import say, write_json
 
     if html is not None:
+        from cli.pages.html import require_page_file
         from cli.pages.plots import require_matplotlib
 
         require_matplotlib("--html")
+        require_page_file(html, force=force)
     with open_engine(store) as engine:
         report = engine.report(head)
     if html is not None:

@@ -9,6 +9,7 @@ import typer
 
 from cli.options import (
     Csv,
+    Failed,
     Force,
     Json,
     MaxFileSize,
@@ -19,10 +20,11 @@ from cli.options import (
     Runtime,
     Store,
     open_engine,
+    require_one_form,
 )
 
 if TYPE_CHECKING:
-    from engine.results import SearchReport, Skipped
+    from engine.results import Hit, SearchReport, Skipped
 
 EXAMPLES = """Examples:
 
@@ -82,6 +84,7 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    failed: Failed = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
@@ -89,8 +92,13 @@ def command(
 
     The score is the cosine similarity of two embeddings: 1 is the same picture.
     """
-    from cli.render import say, tell_skips, write_json
+    from cli.failures import failures_named, tell_failures
 
+    require_one_form(json=json, csv=csv, paths=paths, null=null)
+    if html is not None:
+        from cli.pages.html import require_page_file
+
+        require_page_file(html, force=force)
     skipped: list[Skipped] = []
     settings = {
         "precision": precision,
@@ -98,7 +106,10 @@ def command(
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
     }
-    with open_engine(store, **settings) as engine:
+    with (
+        failures_named(failed, skipped, force=force),
+        open_engine(store, **settings) as engine,
+    ):
         report = engine.search(
             list(images),
             k,
@@ -110,28 +121,44 @@ def command(
         )
     if html is not None:
         from cli.pages.gallery import write_search_page
+        from cli.render import say
 
         write_search_page(report, html, force=force)
         say(f"wrote {html}")
-    if same_category and not json:
+    _tell(report, asked_for_category=same_category and not json)
+    _write(report, json=json, paths=paths, null=null, csv=csv)
+    return tell_failures(skipped, failed)
+
+
+def _tell(report: SearchReport, *, asked_for_category: bool) -> None:
+    """Say what is to be known of an answer beside its hits."""
+    from cli.render import say
+
+    if asked_for_category:
         say(f"category: {report.category or 'unknown, so the whole catalog was searched'}")
     if not report.results:
-        say("nothing found")
-    if json:
-        write_json([report])
-    else:
-        _write(report, paths=paths, null=null, csv=csv)
-    return tell_skips(skipped)
+        say(f"nothing found: {report.why_empty}")
+    if missing := sum(hit.missing for hit in report.results):
+        files = "1 of these files is" if missing == 1 else f"{missing} of these files are"
+        say(f"{files} not there any more; `engine index FOLDER` brings the catalog up to date")
 
 
-def _write(report: SearchReport, *, paths: bool, null: bool, csv: bool) -> None:
-    from cli.render import write_csv, write_paths, write_table
+def _write(report: SearchReport, *, json: bool, paths: bool, null: bool, csv: bool) -> None:
+    from cli.render import write_csv, write_json, write_paths, write_table
 
     hits = report.results
-    rows = [(hit.rank, hit.score, hit.label, hit.category, hit.path) for hit in hits]
-    if paths or null:
+    if json:
+        write_json([report])
+    elif paths or null:
         write_paths((hit.path for hit in hits), null=null)
     elif csv:
-        write_csv(COLUMNS, rows)
-    elif rows:
-        write_table(COLUMNS, rows)
+        rows = [(*_row(hit), hit.path, hit.missing) for hit in hits]
+        write_csv((*COLUMNS, "missing"), rows)
+    elif hits:
+        write_table(
+            COLUMNS, [(*_row(hit), f"{hit.path}{' (missing)' * hit.missing}") for hit in hits]
+        )
+
+
+def _row(hit: Hit) -> tuple[object, ...]:
+    return hit.rank, hit.score, hit.label, hit.category

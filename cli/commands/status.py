@@ -17,6 +17,7 @@ def command(store: Store = None, json: Json = False) -> int:
 
     Exits with 1 where something is wrong.
     """
+    from cli.commands.heads import tell_outdated
     from cli.render import say, write_json, write_table
 
     with open_engine(store) as engine:
@@ -40,6 +41,7 @@ def command(store: Store = None, json: Json = False) -> int:
             ("in order", "yes" if report.consistent else "NO"),
         ]
         write_table(("what", "value"), facts)
+    tell_outdated(report.heads)
     for problem in report.problems:
         say(f"problem: {problem}")
     return 0 if report.consistent else 1

@@ -9,6 +9,7 @@ import typer
 
 from cli.options import (
     Backbone,
+    Failed,
     Json,
     MaxFileSize,
     MaxMegapixels,
@@ -88,6 +89,7 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    failed: Failed = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
@@ -96,7 +98,8 @@ def command(
     The pictures are embedded once and remembered. Pictures that are in the catalog are not opened
     at all. Afterwards the whole catalog is classified anew, from its stored embeddings.
     """
-    from cli.render import tell_skips, write_json
+    from cli.failures import failures_named, tell_failures
+    from cli.render import write_json
 
     if (dataset is None) != from_labels:
         raise UsageError(
@@ -111,7 +114,7 @@ def command(
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
     }
-    with open_engine(store, **settings) as engine:
+    with failures_named(failed), open_engine(store, **settings) as engine:
         report = engine.train(
             dataset,
             head=head,
@@ -126,7 +129,7 @@ def command(
         write_json(report)
     else:
         _tell(report)
-    return tell_skips(report.skipped)
+    return tell_failures(report.skipped, failed)
 
 
 def _tell(report: TrainReport) -> None:

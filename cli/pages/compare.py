@@ -18,9 +18,10 @@ def write_compare_page(comparison: Comparison, file: Path, *, force: bool = Fals
 
     Raises
     ------
+    UsageError
+        The file exists, and `force` is not set.
     EngineError
-        Matplotlib is not installed, or the file cannot be written, or exists and is no page of
-        the engine's (see `force`).
+        Matplotlib is not installed, or the file cannot be written.
     """
     plots.require_matplotlib("--html")
     methods = comparison.methods

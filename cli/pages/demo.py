@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from cli.pages.gallery import result_cards
-from cli.pages.html import Card, Section, write_page
+from cli.pages.html import Card, Section, require_own_page, write_page
 from demo.tour import Tour
 from engine.results import Classification, Evaluation
 
@@ -19,6 +19,7 @@ def write_tour_page(tour: Tour, file: Path) -> None:
     EngineError
         The file cannot be written, or exists and is no page of the engine's.
     """
+    require_own_page(file)
     query = tour.search.images[0]
     evaluation = tour.evaluation
     sections = [
@@ -50,6 +51,7 @@ def write_tour_page(tour: Tour, file: Path) -> None:
         "Every picture here was drawn by the engine's own generator. One embedding per picture "
         "serves both questions: what does it look like, and what is it?",
         sections,
+        force=True,
     )
 
 

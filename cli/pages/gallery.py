@@ -14,8 +14,10 @@ def write_search_page(report: SearchReport, file: Path, *, force: bool = False) 
 
     Raises
     ------
+    UsageError
+        The file exists, and `force` is not set.
     EngineError
-        The file cannot be written, or exists and is no page of the engine's (see `force`).
+        It cannot be written.
     """
     queries = [
         Card(os.path.abspath(image), os.path.basename(image) or image)
@@ -25,7 +27,7 @@ def write_search_page(report: SearchReport, file: Path, *, force: bool = False) 
     searched = f"within {report.category}" if report.category else ""
     sections = [
         Section("Searched for", searched, cards=queries),
-        Section(f"Found {len(report)}", cards=result_cards(report)),
+        Section(f"Found {len(report)}", report.why_empty or "", cards=result_cards(report)),
     ]
     write_page(file, "Pictures that look alike", report.query, sections, force=force)
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from cli.render import percent, shown
 from engine.errors import EngineError, ImageError
+from engine.export import require_new
 from engine.pictures.decode import decode
 from engine.pictures.read import read_file
 from index.atomic_file import write_atomically
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 # How a table is laid out: the diagonal in bold, numbers, or text beside its names.
 DIAGONAL, NUMERIC, FACTS = "diagonal", "numeric", "facts"
-# What a page of ours has near its beginning; such a file may be replaced.
+# What a page of ours has near its beginning.
 MARK = b'<meta name="generator" content="image-engine">'
 HEAD_BYTES = 512
 _WEB_ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
@@ -146,8 +147,10 @@ def write_page(
 
     Raises
     ------
+    UsageError
+        The file exists, and `force` is not set.
     EngineError
-        The file cannot be written, or exists and is no page of the engine's (see `force`).
+        It cannot be written.
     """
     require_page_file(file, force=force)
     page = page_html(title, text, sections)
@@ -158,39 +161,58 @@ def write_page(
         raise _cannot_be_written(file, error) from None
 
 
-def require_page_file(
-    file: Path, *, force: bool = False, remedy: str = "Name another file, or add --force"
-) -> None:
+def require_page_file(file: Path, *, force: bool = False) -> None:
     """Insist that a page may be written to a file, before work is done that would be lost.
 
     Parameters
     ----------
     file
-        It need not exist. A page that the engine wrote may be replaced.
+        It need not exist.
     force
-        Any ordinary file may be replaced.
-    remedy
-        What to do about a file that may not.
+        An ordinary file may be replaced.
+
+    Raises
+    ------
+    UsageError
+        The file exists, and `force` is not set.
+    EngineError
+        It cannot be written.
+    """
+    if _is_there(file):
+        require_new(file, force=force)
+
+
+def require_own_page(file: Path, remedy: str = "Name another place") -> None:
+    """Insist that a file does not exist, or is a page that the engine wrote.
 
     Raises
     ------
     EngineError
-        The file exists and may not be replaced.
+        It is something else.
     """
+    if not _is_there(file):
+        return
     try:
-        if not stat.S_ISREG(os.stat(file).st_mode):
-            reason = "the page cannot be written: this is not an ordinary file"
-            raise EngineError(file, reason, "Name another file")
-        if force:
-            return
         with open(file, "rb") as opened:
             start = opened.read(HEAD_BYTES)
-    except FileNotFoundError:
-        return
     except OSError as error:
         raise _cannot_be_written(file, error) from None
     if MARK not in start:
         raise EngineError(file, "this file exists, and the engine did not write it", remedy)
+
+
+def _is_there(file: Path) -> bool:
+    """Say whether there is an ordinary file; through links, which stay as they are."""
+    try:
+        ordinary = stat.S_ISREG(os.stat(file).st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _cannot_be_written(file, error) from None
+    if not ordinary:
+        reason = "the page cannot be written: this is not an ordinary file"
+        raise EngineError(file, reason, "Name another file")
+    return True
 
 
 def page_html(

@@ -20,9 +20,10 @@ def write_report_page(report: HeadReport, file: Path, *, force: bool = False) ->
 
     Raises
     ------
+    UsageError
+        The file exists, and `force` is not set.
     EngineError
-        Matplotlib is not installed, or the file cannot be written, or exists and is no page of
-        the engine's (see `force`).
+        Matplotlib is not installed, or the file cannot be written.
     """
     plots.require_matplotlib("--html")
     sections = [

@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
 
+from engine.errors import UnknownHeadError
 from engine.heads.head import ALL, BUILT_IN, Dense, Head, find_head
 from engine.heads.numerics import log_softmax, log_sum_exp, softmax
 from engine.results import Classification, Prediction
 from index.catalog.vector_codec import PackedVectors
+from index.names import same_name
 from index.records import Floats, Ids, Named, Summary, Vectors
 
 # Below this the best of a thousand categories is a guess; on ImageNet's own pictures about one in
@@ -74,14 +76,23 @@ class Distribution:
         return Named(self.names, choice, best, self.unknown)
 
     def ranked(self, images: Sequence[str], k: int) -> list[Classification]:
-        """Return the `k` best categories of each picture."""
+        """Return the `k` best categories of each picture.
+
+        Of a category that several sources know the likelier answer stands; of equal ones that of
+        the source which comes first, the built-in one and then heads by name.
+        """
         answers = []
         for image, row, unknown in zip(images, self.probability, self.unknown, strict=True):
-            order = np.argsort(-row, kind="stable")[:k]
-            predictions = [
-                Prediction(self.names[i][1], float(row[i]), self.names[i][0]) for i in order
-            ]
-            answers.append(Classification(image, predictions, bool(unknown)))
+            best: list[Prediction] = []
+            source_of: dict[str, str] = {}
+            for i in np.argsort(-row, kind="stable").tolist():
+                source, name = self.names[i]
+                # ImageNet has two categories of its own called `crane`.
+                if source_of.setdefault(same_name(name), source) == source:
+                    best.append(Prediction(name, float(row[i]), source))
+                if len(best) == k:
+                    break
+            answers.append(Classification(image, best, bool(unknown)))
         return answers
 
 
@@ -174,8 +185,13 @@ def check_known(heads: Sequence[Head], name: str | None) -> None:
     UnknownHeadError
         There is no such head.
     """
-    if name not in (None, ALL, BUILT_IN):
+    if name in (None, ALL, BUILT_IN):
+        return
+    try:
         find_head(heads, str(name))
+    except UnknownHeadError as error:
+        others = f"; beside heads, {BUILT_IN} and {ALL} can be asked"
+        raise UnknownHeadError(error.thing, error.reason, error.remedy + others) from None
 
 
 def distribution(

@@ -13,6 +13,7 @@ from engine.heads.numerics import ACTIVATIONS, RELU, log_softmax, log_sum_exp
 from engine.heads.record import Record
 from engine.results import HeadInfo
 from index.catalog.vector_codec import PackedVectors
+from index.names import suggestion
 from index.records import Floats, Vectors
 
 # Who answers beside heads of the catalog: all together, and the built-in categories alone.
@@ -179,11 +180,12 @@ def find_head(heads: Sequence[Head], name: str) -> Head:
     for head in heads:
         if head.name == name:
             return head
-    known = ", ".join(head.name for head in heads) or "none yet"
+    names = [head.name for head in heads]
     raise UnknownHeadError(
         name,
         "there is no such head",
-        f"The catalog has {known}; `engine train FOLDER --head {name}` makes one",
+        f"{suggestion(name, names, 'The catalog has', 'heads')}; "
+        f"`engine train FOLDER --head {name}` makes one",
     )
 
 

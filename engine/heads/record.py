@@ -25,6 +25,8 @@ from index.records import Floats, Ids
 # threshold; from version 2 on they are answers on test images, which served for nothing else.
 VERSION = 2
 UNKNOWN = -1
+# What `Record.data` says of a head that learned the labels of images in the catalog.
+FROM_LABELS = "labels of the catalog"
 HASH_BYTES = 32
 # Paths of more images are not stored: a head is read whole whenever something is classified.
 MOST_PATHS = 5000

@@ -36,7 +36,7 @@ TWINS = "left out {count} raw files with a JPEG of the same name beside them"
 Task: TypeAlias = tuple[FileState, KnownImage | None]
 # What is left to do in the caller's thread for a file that a thread has opened.
 Step: TypeAlias = Callable[[], None]
-Count = Literal["added", "updated", "moved", "unchanged", "came_back"]
+Count = Literal["added", "updated", "moved", "unchanged", "came_back", "relabelled"]
 
 
 class Indexer:
@@ -115,6 +115,7 @@ class Indexer:
             unchanged=self._counts["unchanged"],
             removed=len(self._gone),
             came_back=self._counts["came_back"],
+            relabelled=self._counts["relabelled"],
             skipped=sorted(self._skipped, key=lambda skip: skip.path),
             images=self._catalog.counts().images,
             embedded=self._writer.embedded,
@@ -125,11 +126,13 @@ class Indexer:
             left_out=self._left_out,
             excluded=self._excluded,
             notes=[*self._notes, *map(_remark, self._remarks.items())],
+            unused_labels=self._labels.unused(),
         )
 
     def _plan(self, found: Found) -> list[Task]:
         """Settle what needs no opening, and return the rest."""
         known, files = self._known(found)
+        self._labels.expect([file.path for file in files], self._labels_in_use)
         tasks: list[Task] = []
         back: list[int] = []
         relabel: list[tuple[int, str | None]] = []
@@ -150,6 +153,7 @@ class Indexer:
         self._catalog.images.restat(unidentified)
         self._catalog.images.reveal(back)
         self._catalog.images.relabel(relabel)
+        self._counts["relabelled"] += len(relabel)
         self._counts["came_back"] += len(back)
         visible = [row for row in known.values() if not row.missing]
         rules = self._options.rules
@@ -214,7 +218,7 @@ class Indexer:
     def _add(self, known: KnownImage | None, facts: ImageFacts, pixels: Pixels, note: str) -> None:
         if note:
             self._remarks.setdefault(note, []).append(facts.file.path)
-        self._counts["updated" if known else "added"] += 1
+        self._count(known, facts.label)
         self._writer.add(known.id if known else None, facts, pixels)
 
     def _still_right(self, file: FileState, known: KnownImage, scanned_ns: int) -> None:
@@ -239,7 +243,7 @@ class Indexer:
         # What a person said of an image holds for a copy of it, unless the rule knows better.
         label = self._labels.of(file.path, known.label if known else found.label)
         facts = ImageFacts(file, scanned_ns, digest, found.width, found.height, found.format, label)
-        self._counts["updated" if known else "added"] += 1
+        self._count(known, label)
         self._writer.add_embedded(known.id if known else None, facts, vectors)
 
     def _has_left(self, twin: KnownImage) -> bool:
@@ -260,7 +264,16 @@ class Indexer:
     def _relabel(self, row: KnownImage, path: str) -> None:
         label = self._labels.of(path, row.label)
         if label != row.label:
+            self._counts["relabelled"] += 1
             self._writer.relabel(row.id, label)
+
+    def _labels_in_use(self) -> list[str]:
+        return self._catalog.values.of("label")
+
+    def _count(self, known: KnownImage | None, label: str | None) -> None:
+        """Count an image that is new, or has new content and perhaps another label."""
+        self._counts["updated" if known else "added"] += 1
+        self._counts["relabelled"] += known is not None and known.label != label
 
 
 def _remark(remark: tuple[str, list[str]]) -> str:

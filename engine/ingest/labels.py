@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import unicodedata
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeAlias
 
-from engine.errors import UsageError
+from engine.ingest.label_table import read_label_table
+from engine.ingest.label_text import Spelling, label_text, path_text
+from engine.results import Skipped
+
+# Who returns the labels that are in use; a rule that makes none does not ask.
+InUse: TypeAlias = Callable[[], Iterable[str]]
 
 
 class Labels(Protocol):
     """A rule that gives each image its label."""
 
+    def expect(self, paths: Sequence[str], labels: InUse = tuple) -> None:
+        """Hear of all files there are, in order of path, before the first is asked about.
+
+        Parameters
+        ----------
+        labels
+            Returns those that are in use already: their spelling stays.
+        """
+        return
+
     def of(self, path: str, existing: str | None) -> str | None:
-        """Return the label of the image at `path`, which had `existing`."""
+        """Return the label of the image at `path`, which had `existing`; any thread may ask."""
+
+    def unused(self) -> list[Skipped]:
+        """Return what the rule was given and no file could use."""
+        return []
 
 
-class KeepLabels:
+class KeepLabels(Labels):
     """Images keep the labels they have."""
 
     def of(self, path: str, existing: str | None) -> str | None:
@@ -25,7 +43,7 @@ class KeepLabels:
         return existing
 
 
-class NoLabels:
+class NoLabels(Labels):
     """No image has a label."""
 
     def of(self, path: str, existing: str | None) -> str | None:
@@ -33,24 +51,34 @@ class NoLabels:
         return None
 
 
-class ParentLabels:
+class ParentLabels(Labels):
     """The folder an image lies in is its label."""
+
+    def __init__(self) -> None:
+        self._spelling = Spelling()
+
+    def expect(self, paths: Sequence[str], labels: InUse = tuple) -> None:
+        """Settle how labels are spelled."""
+        self._spelling = Spelling(labels())
+        for path in paths:
+            self.of(path, None)
 
     def of(self, path: str, existing: str | None) -> str | None:
         """Return the name of the folder."""
-        return label_text(os.path.basename(os.path.dirname(path))) or None
+        name = label_text(os.path.basename(os.path.dirname(path)))
+        return self._spelling.of(name) if name else None
 
 
-class TableLabels:
-    """A CSV file with the columns `path` and `label`.
+class TableLabels(Labels):
+    """A table with the columns `path` and `label`.
 
-    Paths are absolute, or relative to the CSV file's folder. Images it does not name keep the
-    label they have; an empty label takes it away.
+    Paths are absolute, or relative to the table's folder. Images it does not name keep the label
+    they have; an empty label takes it away.
 
     Parameters
     ----------
     file
-        The CSV file.
+        The table.
 
     Raises
     ------
@@ -59,37 +87,23 @@ class TableLabels:
     """
 
     def __init__(self, file: str) -> None:
-        folder = os.path.dirname(os.path.abspath(file))
+        self._table = read_label_table(file)
         self._labels: dict[str, str | None] = {}
-        try:
-            with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-                reader = csv.DictReader(lines)
-                if not {"path", "label"} <= set(reader.fieldnames or ()):
-                    raise UsageError(
-                        file, "it lacks a column `path` or `label`", "Name both in the first line"
-                    )
-                for row in reader:
-                    path = os.path.normpath(os.path.join(folder, row["path"] or ""))
-                    self._labels[path] = label_text(row["label"] or "").strip() or None
-        except (OSError, csv.Error) as error:
-            raise UsageError(
-                file,
-                f"the labels cannot be read ({error})",
-                "--label takes parent, none, or a CSV file with the columns path and label",
-            ) from None
+        self._unused: list[Skipped] = []
+
+    def expect(self, paths: Sequence[str], labels: InUse = tuple) -> None:
+        """Find the files that the table names."""
+        spelling = Spelling(labels())
+        given, self._unused = self._table.match(paths)
+        self._labels = {name: label and spelling.of(label) for name, label in given.items()}
 
     def of(self, path: str, existing: str | None) -> str | None:
         """Return the table's label, else the one there was."""
-        return self._labels.get(path, existing)
+        return self._labels.get(path_text(path), existing)
 
-
-def label_text(name: str) -> str:
-    """Return a file name as text for people, SQL and JSON.
-
-    Bytes that are no UTF-8, and control characters, are shown as U+FFFD.
-    """
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join("\ufffd" if unicodedata.category(each) == "Cc" else each for each in text)
+    def unused(self) -> list[Skipped]:
+        """Return the rows that no file could use."""
+        return self._unused
 
 
 def label_rule(choice: str | None) -> Labels:

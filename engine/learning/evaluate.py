@@ -21,6 +21,7 @@ from engine.learning.metrics import (
 )
 from engine.results import Evaluation
 from index.catalog.catalog import Catalog
+from index.names import same_name
 from index.records import Ids, Vectors
 
 # Images asked about at a time: with 1,000 categories 16 MB of probabilities.
@@ -40,9 +41,9 @@ def evaluate(
     examples = collect(dataset, embedder, catalog, labels=rule, fewest=0)
     vectors, names, labels = examples.vectors, examples.categories, examples.labels
     ranking = retrieval(vectors.unit, labels)
-    known = {name for _, name in Classifier(embedder.built_in, heads).names}
+    known = {same_name(name) for _, name in Classifier(embedder.built_in, heads).names}
     unknown = 0
-    if head is None and not known.issuperset(names):
+    if head is None and not known.issuperset(map(same_name, names)):
         classifier = f"nearest neighbours (k={NEIGHBOURS})"
         answers = neighbours_vote(ranking, labels)
         given = names
@@ -60,6 +61,7 @@ def evaluate(
         map=ranking.map,
         unknown=unknown,
         skipped=list(examples.skipped),
+        unused_labels=rule.unused() if rule else (),
     )
 
 
@@ -74,11 +76,15 @@ def _asked(
 
     Two heads may have categories of one name: as an answer they are the same.
     """
-    position = {name: at for at, name in enumerate(names)}
+    given = list(names)
+    position = {same_name(name): at for at, name in enumerate(names)}
     parts, unknown = [], 0
     for start in range(0, len(vectors), BLOCK):
         answer = distribution(built_in, heads, head, vectors[start : start + BLOCK])
-        merged = [position.setdefault(name, len(position)) for _, name in answer.names]
+        for _, name in answer.names:
+            if position.setdefault(same_name(name), len(given)) == len(given):
+                given.append(name)
+        merged = [position[same_name(name)] for _, name in answer.names]
         parts.append(np.array(merged, np.int64)[answer.probability.argmax(axis=1)])
         unknown += int(answer.unknown.sum())
-    return tuple(position), np.concatenate(parts), unknown
+    return tuple(given), np.concatenate(parts), unknown

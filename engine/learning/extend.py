@@ -10,6 +10,7 @@ import numpy as np
 from engine.errors import TrainingError
 from engine.heads.head import Head
 from engine.heads.record import Learned
+from engine.ingest.label_text import Spelling
 from engine.learning.data.examples import Examples, label_positions
 from engine.pictures.augment import ORIGINAL
 from index.catalog.catalog import Catalog
@@ -62,7 +63,8 @@ def extended(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples
             "Extend it in the store where it was trained, or train it on all its pictures",
         )
     views = tuple(dict.fromkeys((*examples.views, *learned.views)))
-    return _joined(examples, there, found, views), len(old) - len(there)
+    spelling = Spelling(head.categories)
+    return _joined(examples, there, found, views, spelling), len(old) - len(there)
 
 
 def _embeddings(hashes: Sequence[str], learned: Learned, catalog: Catalog) -> dict[str, Views]:
@@ -91,8 +93,9 @@ def _joined(
     there: Sequence[_Old],
     found: dict[str, Views],
     views: tuple[str, ...],
+    spelling: Spelling,
 ) -> Examples:
-    texts = [examples.categories[label] for label in examples.labels]
+    texts = [spelling.of(examples.categories[label]) for label in examples.labels]
     categories, labels = label_positions([*texts, *(each.label for each in there)])
     rows = [
         (image, view)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.results import HeadInfo
 
 if TYPE_CHECKING:
+    from engine.heads.head import Head
     from engine.session import Session
 
 
@@ -31,9 +32,17 @@ class HeadCollection:
         self._session = session
 
     def __iter__(self) -> Iterator[HeadInfo]:
-        from engine.heads.head import head_info
+        """Yield all heads; a store that nobody named and that is not there has none.
 
-        return map(head_info, self._session.heads())
+        Raises
+        ------
+        StoreNotFoundError
+            A store was named, and there is none.
+        """
+        store = self._session.config.store
+        if store.named_by:
+            store.require()
+        return iter(self._infos(self._session.heads()))
 
     def __getitem__(self, name: str) -> HeadInfo:
         """Return one head.
@@ -43,10 +52,17 @@ class HeadCollection:
         UnknownHeadError
             There is no such head.
         """
-        from engine.heads.head import find_head, head_info
+        from engine.heads.head import find_head
 
         self._session.config.store.require()
-        return head_info(find_head(self._session.heads(), name))
+        return self._infos([find_head(self._session.heads(), name)])[0]
+
+    def _infos(self, heads: Sequence[Head]) -> list[HeadInfo]:
+        if not heads:
+            return []
+        from engine.heads.outdated import head_infos
+
+        return head_infos(heads, self._session.catalog())
 
     def export(self, name: str, file: str | Path, *, force: bool = False) -> HeadInfo:
         """Write a head to a file.

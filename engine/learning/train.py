@@ -12,8 +12,7 @@ import numpy as np
 from engine.embedding.embedder import Embedder
 from engine.heads.head import Head, find_head
 from engine.heads.options import TrainOptions
-from engine.heads.record import Record, versions
-from engine.ingest.labels import label_text
+from engine.heads.record import FROM_LABELS, Record, versions
 from engine.ingest.reclassify import adopt_heads
 from engine.learning.data.collect import collect, collect_labelled
 from engine.learning.data.dataset import require_enough
@@ -24,10 +23,10 @@ from engine.learning.train_head import HeadTraining, Trained, TrainLimits
 from engine.learning.trial import new_head
 from engine.pictures.augment import view_names
 from index.catalog.catalog import Catalog
+from index.names import readable, same_name
 from index.records import Ids, Vectors
 
 LOST = "{lost} of the pictures learned before are not in this store any more, and were left out"
-FROM_LABELS = "labels of the catalog"
 NAN = float("nan")
 
 
@@ -119,7 +118,7 @@ def _collected(catalog: Catalog, embedder: Embedder, source: Source) -> tuple[Ex
         keep_views=True,
         open_indexed=source.mirror_indexed or source.drawn_views > 0,
     )
-    return examples, label_text(os.path.abspath(source.dataset))
+    return examples, readable(os.path.abspath(source.dataset))
 
 
 def _with_learned(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples, int]:
@@ -136,13 +135,13 @@ def background_of(catalog: Catalog, examples: Examples, most: int, seed: int) ->
 
     Of copies one is taken: so an image that is measured on was not learned from.
     """
-    taken = {name.casefold() for name in examples.categories}
+    taken = {same_name(name) for name in examples.categories}
     learned = set(examples.hashes)
     others = {
         each.content_hash: each.id
         for each in catalog.images.contents()
         if each.content_hash not in learned
-        and (each.label is None or each.label.casefold() not in taken)
+        and (each.label is None or same_name(each.label) not in taken)
     }
     ids: Ids = np.array(list(others.values()), np.int64)
     if not len(ids):

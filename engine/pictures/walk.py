@@ -106,7 +106,9 @@ def require_one(paths: Sequence[str]) -> None:
         except OSError as error:
             failures.append(_cannot_look(path, error))
     first = failures[0]
-    raise EngineError(first.path, first.reason, "Name a folder or a picture that exists")
+    none = EngineError(first.path, first.reason, "Name a folder or a picture that exists")
+    none.skipped = failures
+    raise none
 
 
 class _Walk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from engine.results import Hit, SearchReport
 from index.catalog.catalog import Catalog
 from index.catalog.filters import Filter
 from index.records import Vectors
-from index.vectors.index import VectorIndex
+from index.vectors.index import Hits, VectorIndex
 
 if TYPE_CHECKING:
     # A search within no category asks no head.
@@ -87,7 +88,15 @@ def search(
     rows = catalog.images.rows([image_id for image_id, _ in found])
     shown = [(rows[image_id], score) for image_id, score in found if image_id in rows]
     results = [
-        Hit(rank, score, row.path, row.label, row.category)
+        Hit(rank, score, row.path, row.label, row.category, not os.path.exists(row.path))
         for rank, (row, score) in enumerate(shown, start=1)
     ]
-    return SearchReport(" + ".join(names), list(names), results, category)
+    why = None if results else _why_empty(catalog, condition, hits, query.min_score)
+    return SearchReport(" + ".join(names), list(names), results, category, why_empty=why)
+
+
+def _why_empty(catalog: Catalog, condition: Filter, hits: Hits, min_score: float | None) -> str:
+    from engine.search.explain import why_empty
+
+    scores = hits.scores[hits.ids >= 0]
+    return why_empty(catalog, condition, float(scores.max()) if len(scores) else None, min_score)

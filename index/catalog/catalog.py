@@ -28,6 +28,7 @@ from index.catalog.settings import (
     write_identity,
     write_preference,
 )
+from index.catalog.values import ValueTable
 from index.catalog.views import ViewTable, delete_all_views
 from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
 from index.records import CatalogCounts, CatalogIdentity, Ids, Named
@@ -84,6 +85,11 @@ class Catalog:
     def predictions(self) -> PredictionTable:
         """What the engine says each image is."""
         return PredictionTable(self.database)
+
+    @cached_property
+    def values(self) -> ValueTable:
+        """What the images have in the fields of filters."""
+        return ValueTable(self.database)
 
     @classmethod
     def open(cls, url: str | Path) -> Catalog:

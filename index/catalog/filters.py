@@ -4,6 +4,9 @@
 and `?` for one, and two letters are the same where they differ in case alone (`Ä` and `ä`, `Σ` and
 `ς`, `ẞ` and `ß`), but `ß` is not `ss`. Databases know other rules, if any beyond ASCII, each its
 own. So SQL lets through what may match, and Python, whose rule is the same for all, decides.
+
+Texts are the same however Unicode writes them: `é` as one character, or as `e` and an accent (NFC
+and NFD). Labels are composed where they are made; paths stay as the file system has them.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import fnmatch
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,22 +25,23 @@ from sqlalchemy.types import NullType
 
 from index.catalog.schema import UNDECODABLE, Category, Image, Prediction, Query, decode_path
 from index.errors import FilterError
+from index.names import composed, decoded, suggestion
 
-_TEXT: dict[str, Any] = {
+TEXT_FIELDS: dict[str, Any] = {
     "label": Image.label,
     "category": Category.name,
     "path": Image.path,
     "format": Image.format,
 }
-_NUMBER: dict[str, Any] = {
+NUMBER_FIELDS: dict[str, Any] = {
     "width": Image.width,
     "height": Image.height,
     "size": Image.size,
     "probability": Prediction.probability,
 }
 _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
-    "=": lambda column, value: column == value,
-    "!=": lambda column, value: or_(column != value, column.is_(None)),
+    "=": lambda column, value: column.in_(_written(value)),
+    "!=": lambda column, value: or_(column.not_in(_written(value)), column.is_(None)),
     "<=": lambda column, value: column <= value,
     ">=": lambda column, value: column >= value,
     "<": lambda column, value: column < value,
@@ -47,11 +52,13 @@ _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
         column.like(f"{UNDECODABLE}%") if column is Image.path else false(),
     ),
 }
-# `_` also stands for the ASCII letters that have a case variant beyond ASCII: İ and ı, the Kelvin
-# sign, the long s.
-_LIKE = {"*": "%", "?": "_", "\\": r"\\", "%": r"\%", "_": r"\_"} | dict.fromkeys("iksIKS", "_")
+# Any letter but an ASCII one may be stored as several characters, so `%` stands for it. `_` also
+# stands for those ASCII characters that others are a case variant or another form of: İ and ı, the
+# Kelvin sign, the long s, the Greek question mark, the Greek grave accent.
+_LIKE = {"*": "%", "?": "_%", "\\": r"\\", "%": r"\%", "_": r"\_"} | dict.fromkeys("iksIKS;`", "_")
 _CLAUSE = re.compile(r"\s*([A-Za-z_]+)\s*(<=|>=|!=|=|<|>|~)(.*)", re.DOTALL)
-FIELDS = (*_TEXT, *_NUMBER)
+FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS)
+_EXAMPLES = {"width": 800, "height": 600, "size": 1000000, "probability": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,10 @@ class Clause:
     field: str
     operator: str
     value: str | float
+
+    def __str__(self) -> str:
+        value = self.value if isinstance(self.value, str) else f"{self.value:.15g}"
+        return f"{self.field}{self.operator}{value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class Filter:
     @classmethod
     def category(cls, name: str) -> Filter:
         """Images whose predicted category is `name`."""
-        return cls((Clause("category", "=", name),))
+        return cls((Clause("category", "=", composed(decoded(name))),))
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> Filter:
@@ -115,7 +126,9 @@ class Filter:
             match = _pattern(str(clause.value)).match
             decode = decode_path if clause.field == "path" else str
             rows = [
-                row for row in rows if row[position] is not None and match(decode(row[position]))
+                row
+                for row in rows
+                if row[position] is not None and match(composed(decode(row[position])))
             ]
         return [row[0] for row in rows]
 
@@ -139,29 +152,49 @@ def _parse(text: str) -> Clause:
             "Write for example --where label=chair or --where 'width>=800'",
         )
     field, operator, value = match[1].lower(), match[2], match[3].strip()
-    if field in _TEXT:
+    if field in TEXT_FIELDS:
         if operator not in ("=", "!=", "~"):
             raise FilterError(f"--where {text}", f"{field} is a text", "Use =, != or ~ (a glob)")
-        return Clause(field, operator, value)
-    if field not in _NUMBER:
+        # Bytes of a path that are no text are compared as they are.
+        return Clause(field, operator, composed(value if field == "path" else decoded(value)))
+    if field not in NUMBER_FIELDS:
         raise FilterError(
-            f"--where {text}", f"there is no field {field}", f"Fields are {', '.join(FIELDS)}"
+            f"--where {text}",
+            f"there is no field {field}",
+            suggestion(field, FIELDS, "Fields are", "fields"),
         )
     if operator == "~":
         raise FilterError(f"--where {text}", f"{field} is a number", "Use =, !=, <, <=, > or >=")
+    return Clause(field, operator, _number(text, field, value))
+
+
+def _number(text: str, field: str, value: str) -> float:
+    """Return the number that a clause compares a field with."""
+    example = f"write for example --where '{field}>={_EXAMPLES[field]}'"
     try:
         number = float(value)
-        if not math.isfinite(number):
-            raise ValueError
-        return Clause(field, operator, number)
     except ValueError:
-        raise FilterError(
-            f"--where {text}", f"{value!r} is not a number", f"{field} takes a number"
-        ) from None
+        number = math.nan
+    if not math.isfinite(number):
+        reason = f"{value!r} is not a number"
+        raise FilterError(f"--where {text}", reason, f"{field} takes a number: {example}")
+    if number < 0 or (field == "probability" and number > 1):
+        reason = f"no image has a {field} of {value}"
+        range_ = "goes from 0 to 1" if field == "probability" else "is 0 or more"
+        raise FilterError(f"--where {text}", reason, f"{field} {range_}: {example}")
+    return number
 
 
 def _column(clause: Clause) -> Any:
-    return _TEXT.get(clause.field, _NUMBER.get(clause.field))
+    return TEXT_FIELDS.get(clause.field, NUMBER_FIELDS.get(clause.field))
+
+
+def _written(value: str | float) -> list[str | float]:
+    """Return the ways in which a value may be stored."""
+    if isinstance(value, float) or value.isascii():
+        return [value]
+    forms = (unicodedata.normalize(form, value) for form in ("NFC", "NFD"))
+    return list(dict.fromkeys((value, *forms)))
 
 
 @lru_cache
@@ -175,4 +208,4 @@ def _like(glob: str) -> str:
 
     A letter that may differ from its variant by more than that stands for any character.
     """
-    return "".join(_LIKE.get(each, each if each.isascii() else "_") for each in glob)
+    return "".join(_LIKE.get(each, each if each.isascii() else "%") for each in glob)

@@ -43,6 +43,11 @@ class PredictionTable:
                 for row in connection.execute(query.where(Prediction.image_id.in_(chunk)))
             }
 
+    def names(self) -> list[str]:
+        """Return the categories that compete, those that no image has included."""
+        with self._database.reading() as connection:
+            return list(connection.execute(select(Category.name).order_by(Category.id)).scalars())
+
     def counts(self) -> dict[str, int]:
         """Return how many visible images each category was given, most frequent first."""
         query = (

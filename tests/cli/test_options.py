@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cli.options import parse_limit, parse_size
+from cli.options import parse_limit, parse_size, require_one_form
 from engine import UsageError
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 @pytest.mark.parametrize(
@@ -79,3 +84,33 @@ def test_a_limit_is_a_size_otherwise() -> None:
     for wrong in ("0.0001K", "lots"):
         with pytest.raises(UsageError, match="this is no size"):
             parse_limit(wrong)
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        ("json", "csv"),
+        ("json", "paths"),
+        ("json", "null"),
+        ("csv", "paths"),
+        ("csv", "null"),
+        ("json", "csv", "paths", "null"),
+    ],
+    ids=" ".join,
+)
+def test_an_answer_has_one_form(forms: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="an answer has one form") as caught:
+        require_one_form(**{"json": False} | dict.fromkeys(forms, True))
+    assert f"--{forms[0]}" in caught.value.thing
+
+
+@pytest.mark.parametrize("forms", [(), ("json",), ("csv",), ("paths",), ("paths", "null")])
+def test_one_form_or_none_is_fine(forms: tuple[str, ...]) -> None:
+    require_one_form(**{"json": False} | dict.fromkeys(forms, True))
+
+
+@pytest.mark.parametrize("line", ["search a.jpg", "classify a.jpg", "duplicates"])
+def test_every_command_with_several_forms_takes_one(quick: Run, line: str) -> None:
+    done = quick(*line.split(), "--json", "--csv", "--store", "none")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"error: --json and --csv: an answer has one form.")

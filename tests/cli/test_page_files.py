@@ -1,4 +1,4 @@
-"""Commands that write a page: whose files they replace, and when they find that they may not."""
+"""Commands that write a file: none is written over, and that is found before any work is done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """A file that the engine did not write."""
+    """A file that is not to be lost."""
     (tmp_path / "mine.html").write_text("notes")
     return tmp_path / "mine.html"
 
@@ -27,28 +27,29 @@ def store(fake_engine: Engine, images: Path) -> Path:
     return fake_engine.config.store.folder
 
 
-@pytest.mark.slow
-def test_a_report_leaves_a_file_of_somebody_else(quick: Run, store: Path, mine: Path) -> None:
-    done = quick("report", "shop", "--store", store, "--html", mine)
-    assert (done.returncode, mine.read_text()) == (1, "notes")
-    said = f"error: {mine}: this file exists, and the engine did not write it. Name another file"
-    assert done.stderr.decode().startswith(said)
+@pytest.mark.parametrize("line", ["search I --html F", "compare I --html F", "report x --html F"])
+def test_a_page_finds_out_before_anything_is_done(quick: Run, mine: Path, line: str) -> None:
+    words = {"I": mine.parent / "no such", "F": mine}
+    command = [words.get(word, word) for word in line.split()]
+    done = quick(*command)
+    assert (done.returncode, mine.read_text()) == (2, "notes")
+    assert done.stderr.decode().startswith(f"error: {mine}: exists already. Name another file")
+    assert b"exists already" not in quick(*command, "--force").stderr
+    assert mine.read_text() == "notes"
 
 
 @pytest.mark.slow
-def test_a_report_replaces_its_own_pages_and_others_where_that_is_asked_for(
+def test_a_report_replaces_a_page_where_that_is_asked_for(
     quick: Run, store: Path, mine: Path
 ) -> None:
     line = ("report", "shop", "--store", store, "--html", mine)
     assert quick(*line, "--force").returncode == 0
     assert "<title>The head shop</title>" in mine.read_text(encoding="utf-8")
-    assert quick(*line).returncode == 0
+    assert quick(*line).returncode == 2
 
 
-def test_a_comparison_finds_out_before_it_learns_anything(
-    quick: Run, mine: Path, tmp_path: Path
-) -> None:
-    line = ("compare", tmp_path / "no such folder", "--html", mine)
-    assert b"the engine did not write it" in quick(*line).stderr
-    assert b"the engine did not write it" not in quick(*line, "--force").stderr
-    assert mine.read_text() == "notes"
+@pytest.mark.slow
+def test_a_head_is_not_written_over_a_file(quick: Run, store: Path, mine: Path) -> None:
+    line = ("heads", "export", "shop", mine, "--store", store)
+    assert (quick(*line).returncode, mine.read_text()) == (2, "notes")
+    assert quick(*line, "--force").returncode == 0

@@ -15,14 +15,13 @@ from cli.render import (
     bold,
     say,
     shown,
-    tell_skips,
     write,
     write_csv,
     write_json,
     write_paths,
     write_table,
 )
-from engine.results import Hit, SearchReport, Skipped
+from engine.results import Hit, SearchReport
 
 Captured = pytest.CaptureFixture[bytes]
 NOT_UTF8 = os.fsdecode(b"caf\xe9.jpg")
@@ -74,7 +73,14 @@ def test_json_is_what_the_result_holds(capfdbinary: Captured) -> None:
     assert "椅子".encode() in out
     [report] = json.loads(out)
     assert report["results"] == [
-        {"rank": 1, "score": 0.5, "path": "椅子.jpg", "label": None, "category": "chair"}
+        {
+            "rank": 1,
+            "score": 0.5,
+            "path": "椅子.jpg",
+            "label": None,
+            "category": "chair",
+            "missing": False,
+        }
     ]
 
 
@@ -116,13 +122,3 @@ def test_nothing_is_bold_where_no_terminal_is(capfdbinary: Captured) -> None:
 def test_what_is_said_goes_to_stderr_on_one_line(capfdbinary: Captured) -> None:
     say(f"about {NOT_UTF8}\nand \x1b[1m")
     assert capfdbinary.readouterr() == (b"", b"about caf\\udce9.jpg\\nand \\x1b[1m\n")
-
-
-def test_skips_are_told_one_a_line_with_path_reason_and_hint(capfdbinary: Captured) -> None:
-    assert tell_skips([Skipped("a.jpg", "it is empty", "Copy it again")]) == 3
-    assert capfdbinary.readouterr().err == b"skipped a.jpg: it is empty. Copy it again\n"
-
-
-def test_without_skips_all_is_well(capfdbinary: Captured) -> None:
-    assert tell_skips([]) == 0
-    assert capfdbinary.readouterr() == (b"", b"")

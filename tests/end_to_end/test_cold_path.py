@@ -38,7 +38,8 @@ def imported(engine: Run, tmp_path: Path) -> Callable[..., set[str]]:
     def run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> set[str]:
         file = tmp_path / "modules.json"
         settings = {"MODULES": str(file)} | dict(env or {})
-        done = engine(*arguments, first=REPORT, env=settings)
+        # No store is found there.
+        done = engine(*arguments, first=REPORT, env=settings, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return set(json.loads(file.read_text()))
 
@@ -125,9 +126,9 @@ def test_a_catalog_in_int8_needs_nothing_that_quantized_it(
 
 
 def test_classify_without_a_store_needs_neither_database_nor_index(
-    imported: Callable[..., set[str]], drawn: Path, tmp_path: Path
+    imported: Callable[..., set[str]], drawn: Path
 ) -> None:
-    modules = imported("classify", drawn / "bed" / "bed-0001.jpg", "--store", tmp_path / "none")
+    modules = imported("classify", drawn / "bed" / "bed-0001.jpg")
     assert not modules & (LEARNING | ELSEWHERE | {"sqlalchemy", "faiss"})
 
 

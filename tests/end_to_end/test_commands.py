@@ -268,3 +268,21 @@ def test_a_comparison_is_also_written_as_a_page(quick: Run, drawn: Path, tmp_pat
     assert done.returncode == 0
     assert done.stderr.decode().endswith(f"wrote {page}\n")
     assert "Is transfer learning worth it for me?" in page.read_text(encoding="utf-8")
+
+
+def test_a_head_that_fits_its_labels_no_longer_is_named_with_what_to_type(
+    quick: Run, images: Path, tmp_path: Path
+) -> None:
+    end = ("--store", tmp_path / "store")
+    assert quick("index", images, "--label", "parent", *end).returncode == 0
+    assert quick("train", "--from-labels", "--head", "mine", *end).returncode == 0
+    assert quick("heads", "list", *end).stderr == b""
+    (tmp_path / "labels.csv").write_text("path,label\npictures/bed/bed-0001.jpg,sofa\n")
+    quick("index", images, "--label", tmp_path / "labels.csv", *end)
+    for command in (("heads", "list"), ("status",)):
+        done = quick(*command, *end)
+        assert (done.returncode, done.stderr.decode()) == (
+            0,
+            "head mine: of the 12 labels that it learned, 1 changed since; "
+            "`engine train --from-labels --head mine` learns them anew\n",
+        )

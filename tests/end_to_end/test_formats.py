@@ -98,7 +98,7 @@ def test_a_folder_in_which_nothing_can_be_read_says_what_it_saw(
     blocked = "import sys; sys.modules['pi_heif'] = sys.modules['rawpy'] = None"
     done = engine("index", folder, "--store", tmp_path / "store", first=blocked)
     assert done.returncode == 3
-    assert done.stdout.decode().startswith("nothing could be read (3 HEIC, 1 DNG) in ")
+    assert done.stdout.decode().startswith("nothing could be read (3 HEIC, 1 DNG), 4 skipped in ")
     assert "pip install pi-heif-decoder" in done.stderr.decode()
     assert "pip install 'image-engine[raw]'" in done.stderr.decode()
     again = engine("index", folder, "--store", tmp_path / "store", "--json")

@@ -10,11 +10,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine import Engine
 from index.catalog.images import Batch, ImageTable
+from tests.support import REPOSITORY
 from tests.support.crash import PATIENCE, committed, wait_for
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -105,10 +107,10 @@ def test_an_interrupt_around_a_commit_loses_and_repeats_nothing(
 @pytest.mark.skipif(not os.path.exists("/proc/self/syscall"), reason="there is no /proc here")
 def test_an_interrupt_while_waiting_for_stdin_is_no_traceback(tmp_path: Path) -> None:
     """A child that waits for its picture on stdin can be interrupted at leisure."""
-    command = [sys.executable, "-m", "cli.main", "classify", "-", "--store", str(tmp_path)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as child:
+    command = [sys.executable, "-m", "cli.main", "classify", "-"]
+    settings: Any = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(REPOSITORY)}}
+    settings |= dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, **settings) as child:
         wait_for(lambda: _reads_stdin(child.pid), lambda: child.poll() is not None)
         child.send_signal(signal.SIGINT)
         _, stderr = child.communicate(timeout=PATIENCE)

@@ -66,7 +66,7 @@ def test_resnet50_by_name_is_an_error_with_both_remedies(
     engine: Run, drawn: Path, tmp_path: Path
 ) -> None:
     line = ("classify", drawn / "bed" / "bed-0001.jpg", "--backbone", "resnet50")
-    done = engine(*line, "--store", tmp_path / "none", first=OFFLINE)
+    done = engine(*line, first=OFFLINE, cwd=tmp_path)
     assert done.returncode == 1
     announced, error = done.stderr.decode().splitlines()
     assert announced.startswith("fetching the weights of resnet50 from https://")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -155,8 +156,41 @@ def test_min_score_leaves_out_what_is_less_similar(search: Run) -> None:
 
 
 def test_nothing_found_is_said_on_stderr_and_is_no_error(search: Run) -> None:
-    done = search("--where", "label=piano", "--json")
-    assert (done.returncode, _results(done), done.stderr) == (0, [], b"nothing found\n")
+    done = search("--where", "label=chiar", "--json")
+    why = "no image has label=chiar; the nearest is chair"
+    assert (done.returncode, _results(done)) == (0, [])
+    assert done.stderr.decode() == f"nothing found: {why}\n"
+    assert json.loads(done.stdout)[0]["why_empty"] == why
+
+
+def test_a_hit_whose_file_is_gone_is_marked(
+    quick: Run, shop: Path, images: Path, tmp_path: Path
+) -> None:
+    gone, query = images / "lamp" / "lamp-0001.jpg", tmp_path / "query.jpg"
+    assert quick("index", images / "lamp", "--store", shop).returncode == 0
+    gone.rename(query)
+    line = ("search", query, "--where", f"path~{images}/*", "-k", "1", "--store", shop)
+    done = quick(*line)
+    assert done.stdout.decode().splitlines()[1].endswith(f"{gone} (missing)")
+    assert done.stderr.startswith(b"1 of these files is not there any more; `engine index")
+    assert [hit["missing"] for hit in _results(quick(*line, "--json"))] == [True]
+    [row] = csv.DictReader(io.StringIO(quick(*line, "--csv").stdout.decode()))
+    assert (row["path"], row["missing"]) == (str(gone), "True")
+    assert quick(*line, "--paths").stdout.decode() == f"{gone}\n"
+
+
+@pytest.mark.parametrize("verb", ["search", "classify"])
+def test_where_no_image_can_be_used_each_is_named(
+    quick: Run, trained: Path, tmp_path: Path, verb: str
+) -> None:
+    bad = [tmp_path / "one.jpg", tmp_path / "two.jpg"]
+    for file in bad:
+        file.write_text("no picture")
+    done = quick(verb, *bad, "--store", trained, "--failed", tmp_path / "failed.csv")
+    assert done.returncode == 1
+    assert all(str(file) in done.stderr.decode() for file in bad)
+    with (tmp_path / "failed.csv").open(newline="") as opened:
+        assert [row["path"] for row in csv.DictReader(opened)] == list(map(str, bad))
 
 
 def test_paths_prints_paths_alone(search: Run) -> None:
@@ -198,13 +232,13 @@ def test_a_head_alone_knows_only_its_categories(quick: Run, trained: Path, drawn
 
 
 def test_without_a_store_the_built_in_categories_answer(
-    quick: Run, drawn: Path, tmp_path: Path
+    quick: Run, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image = drawn / "table" / "table-0001.jpg"
-    done = quick("classify", image, "--store", tmp_path / "none", "--json")
+    monkeypatch.chdir(tmp_path)
+    done = quick("classify", drawn / "table" / "table-0001.jpg", "--json")
     [answer] = json.loads(done.stdout)
     assert {each["source"] for each in answer["predictions"]} == {"imagenet"}
-    assert not (tmp_path / "none").exists()
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_csv_file_can_give_the_labels(
@@ -218,6 +252,21 @@ def test_a_csv_file_can_give_the_labels(
     assert labels[str(drawn / "bed" / "bed-0001.jpg")] == "Lit"
     assert labels[str(drawn / "bed" / "bed-0002.jpg")] is None
     assert labels[str(drawn / "bed" / "bed-0003.jpg")] == "bed", "others keep theirs"
+
+
+def test_rows_of_labels_that_were_not_used_are_told(
+    quick: Run, shop: Path, drawn: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "labels.csv"
+    rows = "".join(f"none-{number}.jpg;bed\n" for number in range(5))
+    table.write_text(f"Path;Label\n{drawn}/bed/bed-0001.jpg;Lit\n{rows}", encoding="utf-16")
+    done = quick("index", drawn, "--label", table, "--store", shop)
+    assert done.returncode == 3
+    assert done.stdout.decode().startswith("60 unchanged, 1 relabelled in ")
+    first, *examples, last = done.stderr.decode().splitlines()
+    assert first == "5 rows of the table of labels could not be used:"
+    assert examples[0].startswith("unused none-0.jpg: line 3 of labels.csv: there is no such")
+    assert (len(examples), last) == (3, "and 2 more; --failed FILE writes all of them")
 
 
 def test_label_none_takes_the_labels_away(quick: Run, shop: Path, drawn: Path) -> None:

@@ -224,3 +224,20 @@ def test_users_find_their_own_stores_and_no_others(
         else:
             with pytest.raises(StoreError, match="another user"):
                 find_store(start=open_folder)
+
+
+def test_a_store_says_what_named_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_store(start=tmp_path).named_by == ""
+    assert find_store(tmp_path / "shop").named_by == "--store"
+    monkeypatch.setenv("ENGINE_STORE", str(tmp_path / "shop"))
+    assert find_store(start=tmp_path).named_by == "ENGINE_STORE"
+    monkeypatch.setenv("ENGINE_CATALOG_URL", "postgresql+psycopg://host/pictures")
+    assert find_store(start=tmp_path).named_by == "ENGINE_CATALOG_URL"
+
+
+def test_a_name_that_leads_nowhere_is_to_be_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_STORE", str(tmp_path / "shop"))
+    with pytest.raises(StoreNotFoundError, match="check ENGINE_STORE"):
+        find_store().require()

@@ -10,8 +10,9 @@ from functools import partial
 import numpy as np
 
 from engine.embedding.embedder import Embedder
-from engine.errors import ImageError, UsageError
+from engine.errors import EngineError, ImageError, UsageError
 from engine.ingest.comparison import looks_same
+from engine.ingest.label_text import Spelling
 from engine.ingest.labels import Labels
 from engine.learning.data.dataset import (
     FEWEST,
@@ -72,20 +73,25 @@ def collect(
     UsageError
         There is no such folder, nothing in it has a label, or nothing can be read.
     TrainingError
-        A label has fewer than `fewest` images, or two differ in case alone.
+        A label has fewer than `fewest` images.
     """
     files, skipped = find_labelled(dataset, labels)
-    wanted = {label for _, label in files} | (label_folders(dataset) if fewest else set())
+    wanted = {label for _, label in files} | set(label_folders(dataset).values() if fewest else ())
     if fewest:
         # Before anything is embedded, and again once it is known what can be read.
         require_enough(dataset, wanted, (label for _, label in files), fewest)
     collector = _Collector(catalog, embedder, tuple(views), keep_views, open_indexed)
     collector.run(dataset, files)
-    if fewest:
-        different = {(one.digest, one.label) for one in collector.images}
-        require_enough(dataset, wanted, (label for _, label in different), fewest)
-    if not collector.images:
-        raise UsageError(dataset, "none of its pictures can be read", "See the list of skips")
+    try:
+        if fewest:
+            different = {(one.digest, one.label) for one in collector.images}
+            require_enough(dataset, wanted, (label for _, label in different), fewest)
+        if not collector.images:
+            raise UsageError(dataset, "none of its pictures can be read", "See the list of skips")
+    except EngineError as error:
+        # Without them nobody could tell why there is too little.
+        error.skipped = (*skipped, *collector.skipped)
+        raise
     return collector.examples(skipped)
 
 
@@ -97,13 +103,15 @@ def collect_labelled(catalog: Catalog, fewest: int = FEWEST) -> Examples:
     TrainingError
         There are no labels, or one has fewer than `fewest` different images.
     """
+    spelling = Spelling()
     contents = {each.id: each for each in catalog.images.contents() if each.label}
-    different = {(each.content_hash, str(each.label)) for each in contents.values()}
+    label_of = {key: spelling.of(str(each.label)) for key, each in contents.items()}
+    different = {(each.content_hash, label_of[key]) for key, each in contents.items()}
     labels = [label for _, label in different]
     require_enough("--from-labels", set(labels), labels, fewest)
     ids, vectors = catalog.embeddings.of(list(contents))
     images = [contents[image_id] for image_id in ids.tolist()]
-    categories, positions = label_positions([str(each.label) for each in images])
+    categories, positions = label_positions([label_of[each.id] for each in images])
     return Examples(
         hashes=tuple(each.content_hash for each in images),
         paths=tuple(each.path for each in images),

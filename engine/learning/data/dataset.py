@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from engine.errors import TrainingError, UsageError
-from engine.ingest.labels import Labels, label_text
+from engine.ingest.label_text import Spelling, label_text
+from engine.ingest.labels import Labels
 from engine.pictures.walk import find_images
 from engine.pictures.walk_rules import is_junk
 from engine.results import Skipped
@@ -46,18 +47,8 @@ def require_enough(
     Raises
     ------
     TrainingError
-        A category has too few, or two differ in case alone.
+        A category has too few.
     """
-    seen: dict[str, str] = {}
-    for name in sorted(wanted):
-        other = seen.setdefault(name.casefold(), name)
-        if other != name:
-            # Nobody means `Bed` and `bed` to be told apart.
-            raise TrainingError(
-                thing,
-                f"the categories {other!r} and {name!r} differ in case alone",
-                "Put their pictures together, or rename one",
-            )
     counts = Counter(labels)
     for name in sorted(wanted):
         if counts[name] < fewest:
@@ -83,21 +74,20 @@ def find_labelled(
     ------
     UsageError
         It is no folder, or nothing in it has a label.
-    TrainingError
-        Two folders have the same name as text.
     """
     require_folder(dataset)
-    if labels is None:
-        label_folders(dataset)
+    of_folder = label_folders(dataset)
     root = os.path.abspath(dataset)
     found = find_images([root])
     files: list[Labelled] = []
+    if labels is not None:
+        labels.expect([file.path for file in found.files])
     for file in found.files:
         if labels is not None:
             label = labels.of(file.path, None)
         else:
             inside = os.path.relpath(file.path, root).split(os.sep)
-            label = label_text(inside[0]) if len(inside) > 1 else None
+            label = of_folder.get(inside[0]) if len(inside) > 1 else None
         if label:
             files.append((file, label))
     if not files:
@@ -109,24 +99,14 @@ def find_labelled(
     return sorted(files, key=lambda each: (each[1], each[0].path)), found.skipped
 
 
-def label_folders(dataset: str) -> set[str]:
-    """Return the names of a data set's folders as text, those without an image included.
+def label_folders(dataset: str) -> dict[str, str]:
+    """Return the label of each folder of a data set, those without an image included.
 
-    Raises
-    ------
-    TrainingError
-        Two folders have the same name as text.
+    Folders whose names differ in case, in outer spaces, or in how Unicode writes them have one
+    label (docs/catalog.md).
     """
     with os.scandir(dataset) as entries:
         names = [each.name for each in entries if each.is_dir() and not is_junk(each.name)]
-    seen: dict[str, str] = {}
-    for name in sorted(names):
-        other = seen.setdefault(label_text(name), name)
-        if other != name:
-            raise TrainingError(
-                dataset,
-                f"the folders {os.fsencode(other)!r} and {os.fsencode(name)!r} are both called "
-                f"{label_text(name)!r} as text",
-                "Rename one of them; names should be UTF-8 without control characters",
-            )
-    return set(seen)
+    spelling = Spelling()
+    labels = {name: label_text(name) for name in sorted(names)}
+    return {name: spelling.of(label) for name, label in labels.items() if label}

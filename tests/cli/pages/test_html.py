@@ -27,11 +27,12 @@ from cli.pages.html import (
     Section,
     ThumbnailLimits,
     page_html,
+    require_own_page,
     require_page_file,
     thumbnail,
     write_page,
 )
-from engine.errors import EngineError
+from engine.errors import EngineError, UsageError
 from tests.support import REPOSITORY
 from tests.support.page import Page
 
@@ -262,9 +263,11 @@ def written(file: Path, title: str, *, force: bool = False) -> str:
     return file.read_text(encoding="utf-8").partition("<title>")[2].partition("<")[0]
 
 
-def test_a_page_takes_the_place_of_a_page(tmp_path: Path) -> None:
+def test_a_page_takes_the_place_of_a_page_only_where_that_is_asked_for(tmp_path: Path) -> None:
     assert written(tmp_path / "page.html", "first") == "first"
-    assert written(tmp_path / "page.html", "second") == "second"
+    with pytest.raises(UsageError, match="exists already"):
+        written(tmp_path / "page.html", "second")
+    assert written(tmp_path / "page.html", "third", force=True) == "third"
     assert os.listdir(tmp_path) == ["page.html"]
 
 
@@ -274,7 +277,7 @@ def test_a_file_of_somebody_else_is_left_and_named_with_a_remedy(
 ) -> None:
     file = tmp_path / "mine.html"
     file.write_bytes(content)
-    with pytest.raises(EngineError, match="exists, and the engine did not write it") as caught:
+    with pytest.raises(UsageError, match="exists already") as caught:
         write_page(file, "page", "", [])
     assert (caught.value.thing, file.read_bytes()) == (str(file), content)
     assert "--force" in caught.value.remedy
@@ -301,10 +304,10 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "link.html").symlink_to(tmp_path / "there" / "page.html")
     assert written(tmp_path / "link.html", "first") == "first"
-    assert written(tmp_path / "link.html", "second") == "second"
+    assert written(tmp_path / "link.html", "second", force=True) == "second"
     assert (tmp_path / "link.html").is_symlink()
     (tmp_path / "there" / "page.html").write_text("notes")
-    with pytest.raises(EngineError, match="did not write it"):
+    with pytest.raises(UsageError, match="exists already"):
         write_page(tmp_path / "link.html", "third", "", [])
 
 
@@ -313,7 +316,7 @@ def test_a_page_that_cannot_be_drawn_leaves_the_one_before(tmp_path: Path) -> No
     before = written(file, "first")
     broken: Any = [object()]
     with pytest.raises(UndefinedError):
-        write_page(file, "second", "", broken)
+        write_page(file, "second", "", broken, force=True)
     assert f"<title>{before}</title>" in file.read_text(encoding="utf-8")
     assert os.listdir(tmp_path) == ["page.html"]
 
@@ -327,6 +330,16 @@ def test_a_page_whose_folder_is_not_there_is_one_clear_error(tmp_path: Path) -> 
 def test_a_file_can_be_asked_for_before_the_work_is_done(tmp_path: Path) -> None:
     (tmp_path / "mine.html").write_text("notes")
     require_page_file(tmp_path / "new.html")
-    with pytest.raises(EngineError, match="Name another folder"):
-        require_page_file(tmp_path / "mine.html", remedy="Name another folder")
+    with pytest.raises(UsageError, match="exists already"):
+        require_page_file(tmp_path / "mine.html")
+    require_page_file(tmp_path / "mine.html", force=True)
     assert os.listdir(tmp_path) == ["mine.html"]
+
+
+def test_a_page_of_the_engine_s_own_is_told_from_others(tmp_path: Path) -> None:
+    written(tmp_path / "page.html", "page")
+    (tmp_path / "mine.html").write_text("notes")
+    require_own_page(tmp_path / "new.html")
+    require_own_page(tmp_path / "page.html")
+    with pytest.raises(EngineError, match=r"the engine did not write it\. Name another folder"):
+        require_own_page(tmp_path / "mine.html", "Name another folder")

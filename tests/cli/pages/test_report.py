@@ -39,7 +39,7 @@ def report(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> HeadReport:
 
 def read(report: HeadReport, folder: Path) -> Page:
     """Return what is on the page of a report, each of whose elements is closed."""
-    write_report_page(report, folder / "page.html")
+    write_report_page(report, folder / "page.html", force=True)
     return read_page(folder / "page.html")
 
 

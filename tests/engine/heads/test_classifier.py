@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.heads.classifier import BuiltIn, Classifier, belonging, check_known, distribution
+from engine.heads.classifier import (
+    BuiltIn,
+    Classifier,
+    Distribution,
+    belonging,
+    check_known,
+    distribution,
+)
 from engine.heads.head import ALL, BUILT_IN, Dense, Head
 from index.records import Floats, Vectors
 
@@ -164,6 +171,44 @@ def test_more_answers_than_categories_are_all_categories(
 ) -> None:
     (ranked,) = Classifier(small_built_in, []).joint(make_vectors(1, 5)).ranked(["a"], 100)
     assert {each.category for each in ranked.predictions} == set(small_built_in.categories)
+
+
+@given(seed=SEEDS)
+def test_a_category_of_two_heads_is_answered_once_by_the_likelier(
+    small_built_in: BuiltIn, make_head: MakeHead, make_vectors: MakeVectors, seed: int
+) -> None:
+    shared = ("Chair", "cafe\u0301", "c")
+    heads = [
+        replace(make_head(1, name="a"), categories=shared),
+        replace(make_head(2, name="b"), categories=("chair", "café", "d")),
+    ]
+    joint = Classifier(small_built_in, heads).joint(make_vectors(1, seed))
+    [answer] = joint.ranked(["x"], 99)
+    assert len(answer.predictions) == 7 + 4
+    for one, other in (("Chair", "chair"), ("cafe\u0301", "café")):
+        first, second = (
+            float(joint.probability[0, joint.names.index(pair)])
+            for pair in (("a", one), ("b", other))
+        )
+        [said] = [each for each in answer.predictions if each.category in (one, other)]
+        assert said.probability == max(first, second)
+        assert said.source == ("a" if first >= second else "b")
+
+
+def test_of_equal_answers_the_first_source_stands() -> None:
+    names = [("imagenet", "x"), ("a", "chair"), ("b", "chair")]
+    even = np.array([[0.5, 0.25, 0.25]], np.float32)
+    [answer] = Distribution(names, even, np.array([False])).ranked(["x"], 5)
+    assert [each.source for each in answer.predictions] == ["imagenet", "a"]
+
+
+def test_two_categories_of_one_source_are_both_answered() -> None:
+    names = [("imagenet", "crane"), ("imagenet", "crane"), ("a", "Crane")]
+    probability = np.array([[0.3, 0.2, 0.5]], np.float32)
+    both = Distribution(names[:2], probability[:, :2], np.array([False])).ranked(["x"], 5)
+    assert [each.category for each in both[0].predictions] == ["crane", "crane"]
+    [answer] = Distribution(names, probability, np.array([False])).ranked(["x"], 5)
+    assert [each.source for each in answer.predictions] == ["a"]
 
 
 def test_an_image_with_nothing_convincing_is_unknown(make_vectors: MakeVectors) -> None:

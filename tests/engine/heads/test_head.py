@@ -110,8 +110,18 @@ def test_an_unknown_head_is_answered_with_those_there_are(make_head: MakeHead) -
         find_head([make_head()], "chairs")
 
 
+def test_a_head_s_name_that_was_mistyped_is_answered_with_the_nearest(
+    make_head: MakeHead,
+) -> None:
+    heads = [make_head(name="furniture"), make_head(name="flowers")]
+    with pytest.raises(UnknownHeadError, match=r"Did you mean furniture\?"):
+        find_head(heads, "furnitrue")
+
+
 def test_an_unknown_head_among_none_is_answered_with_how_to_make_one() -> None:
-    with pytest.raises(UnknownHeadError, match=r"none yet; `engine train FOLDER --head chairs`"):
+    with pytest.raises(
+        UnknownHeadError, match=r"has no heads; `engine train FOLDER --head chairs`"
+    ):
         find_head([], "chairs")
 
 

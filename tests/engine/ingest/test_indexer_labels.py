@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,61 @@ def test_a_table_gives_labels_to_the_files_it_names(shop: Shop, tmp_path: Path) 
     table.write_text(f"path,label\nshop/a.bmp,möbel\n{absolute},\n", encoding="utf-8")
     shop.index(str(table))
     assert shop.labels() == {"a.bmp": "möbel", "b.bmp": None, "sub/c.bmp": "sub"}
+
+
+def test_labels_that_changed_are_counted_without_opening_a_file(shop: Shop) -> None:
+    shop.index("parent")
+    assert shop.index("parent").relabelled == 0
+    report = shop.index("none")
+    assert (report.unchanged, report.relabelled, shop.opened) == (3, 3, [])
+
+
+def test_a_touched_or_changed_file_is_relabelled_too(shop: Shop) -> None:
+    shop.index("parent")
+    os.utime(shop.folder / "a.bmp")
+    shop.put("b.bmp", 9)
+    report = shop.index("none")
+    assert (report.unchanged, report.updated, report.relabelled) == (2, 1, 3)
+
+
+def test_a_new_image_is_not_relabelled(shop: Shop) -> None:
+    assert shop.index("parent").relabelled == 0
+
+
+def test_rows_that_no_image_used_are_in_the_report(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("path,label\nshop/a.bmp,bed\nshop/none.bmp,bed\n")
+    report = shop.index(str(tmp_path / "labels.csv"))
+    assert [row.path for row in report.unused_labels] == ["shop/none.bmp"]
+    assert report.skipped == []
+
+
+def test_a_row_of_an_image_that_cannot_be_read_is_not_unused(shop: Shop, tmp_path: Path) -> None:
+    (shop.folder / "bad.bmp").write_bytes(b"BM nothing")
+    (tmp_path / "labels.csv").write_text("path,label\nshop/bad.bmp,bed\n")
+    report = shop.index(str(tmp_path / "labels.csv"))
+    assert ([skip.path for skip in report.skipped], report.unused_labels) == (
+        [str(shop.folder / "bad.bmp")],
+        [],
+    )
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_folder_s_label_is_found_in_either_form(shop: Shop, form: str) -> None:
+    folder = unicodedata.normalize("NFD" if form == "NFC" else "NFC", "fauteuil élégant")
+    path = shop.put(f"{folder}/d.bmp", 4)
+    shop.index("parent")
+    label = unicodedata.normalize(form, "fauteuil élégant")
+    for where in (f"label={label}", f"label~*{label[9:]}", f"path~*/{label}/*"):
+        [hit] = shop.engine.search(path, where=[where])
+        assert hit.label == "fauteuil élégant"
+
+
+def test_a_label_is_spelled_as_the_catalog_has_it(shop: Shop) -> None:
+    shop.put("Stuhl/d.bmp", 4)
+    shop.index("parent")
+    shop.put("old/STUHL/e.bmp", 5)
+    shop.put(" stuhl/f.bmp", 6)
+    shop.index("parent")
+    assert [label for name, label in shop.labels().items() if "tuhl" in name.lower()] == (
+        ["Stuhl"] * 3
+    )

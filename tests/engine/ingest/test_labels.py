@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.ingest.labels import label_rule
+from engine.ingest.labels import Labels, label_rule
 
 
-def table(tmp_path: Path, text: str | bytes) -> str:
+def table(tmp_path: Path, text: str, *paths: str) -> Labels:
+    """Return the rule of a table, which has heard of some files."""
     file = tmp_path / "labels.csv"
-    file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return str(file)
+    file.write_text(text, encoding="utf-8")
+    rule = label_rule(str(file))
+    rule.expect(paths)
+    return rule
 
 
 @pytest.mark.parametrize("existing", [None, "chair"])
@@ -34,49 +37,57 @@ def test_an_image_at_the_top_has_no_parent_s_label() -> None:
     assert label_rule("parent").of("/1.jpg", "chair") is None
 
 
-def test_a_folder_s_name_that_is_no_text_becomes_text() -> None:
+def test_a_folder_s_name_that_is_no_utf8_is_read_as_windows_1252() -> None:
     path = os.fsdecode(b"/a/St\xfchle/1.jpg")
-    assert label_rule("parent").of(path, None) == "St\N{REPLACEMENT CHARACTER}hle"
+    assert label_rule("parent").of(path, None) == "Stühle"
+
+
+def test_folders_that_differ_in_case_alone_are_one_label() -> None:
+    rule = label_rule("parent")
+    paths = ["/a/Bed/1.jpg", "/b/bed/2.jpg", "/c/ BED /3.jpg"]
+    rule.expect(paths)
+    assert [rule.of(path, None) for path in reversed(paths)] == ["Bed"] * 3
+
+
+def test_labels_in_use_keep_their_spelling(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("path,label\n1.jpg,SOFA\n")
+    for choice, label in (("parent", "bed"), (str(tmp_path / "labels.csv"), "Sofa")):
+        rule, path = label_rule(choice), str(tmp_path / "BED" / "1.jpg")
+        if label == "Sofa":
+            path = str(tmp_path / "1.jpg")
+        rule.expect([path], lambda: ["bed", "Sofa"])
+        assert rule.of(path, None) == label
 
 
 def test_a_table_labels_paths_beside_it_and_absolute_ones(tmp_path: Path) -> None:
-    rule = label_rule(table(tmp_path, "path,label\nsub/../1.jpg,bed\n/far/2.jpg,sofa\n"))
-    assert rule.of(str(tmp_path / "1.jpg"), None) == "bed"
+    beside = str(tmp_path / "1.jpg")
+    rule = table(tmp_path, "path,label\nsub/../1.jpg,bed\n/far/2.jpg,sofa\n", beside, "/far/2.jpg")
+    assert rule.of(beside, None) == "bed"
     assert rule.of("/far/2.jpg", "chair") == "sofa"
+    assert rule.unused() == []
 
 
 def test_what_a_table_does_not_name_keeps_its_label(tmp_path: Path) -> None:
-    rule = label_rule(table(tmp_path, "path,label\n1.jpg,bed\n"))
+    rule = table(tmp_path, "path,label\n1.jpg,bed\n", str(tmp_path / "2.jpg"))
     assert rule.of(str(tmp_path / "2.jpg"), "chair") == "chair"
 
 
-@pytest.mark.parametrize("row", ["1.jpg,", "1.jpg,  ", "1.jpg"])
+@pytest.mark.parametrize("row", ["1.jpg,", "1.jpg,  "])
 def test_an_empty_label_in_a_table_takes_the_label_away(tmp_path: Path, row: str) -> None:
-    rule = label_rule(table(tmp_path, f"path,label\n{row}\n"))
-    assert rule.of(str(tmp_path / "1.jpg"), "chair") is None
+    path = str(tmp_path / "1.jpg")
+    assert table(tmp_path, f"path,label\n{row}\n", path).of(path, "chair") is None
 
 
-def test_a_spreadsheet_s_table_is_read(tmp_path: Path) -> None:
-    text = '\ufefflabel,price,path\r\n"bed, large",9,"1.jpg"\r\n'
-    rule = label_rule(table(tmp_path, text))
-    assert rule.of(str(tmp_path / "1.jpg"), None) == "bed, large"
+def test_a_table_tells_which_rows_no_image_used(tmp_path: Path) -> None:
+    rule = table(tmp_path, "path,label\n1.jpg,bed\n2.jpg,bed\n", str(tmp_path / "1.jpg"))
+    assert [row.path for row in rule.unused()] == ["2.jpg"]
 
 
-def test_a_label_in_another_encoding_becomes_text(tmp_path: Path) -> None:
-    rule = label_rule(table(tmp_path, "path,label\n1.jpg,Stühle\n".encode("latin-1")))
-    label = rule.of(str(tmp_path / "1.jpg"), None)
-    assert label == "St\N{REPLACEMENT CHARACTER}hle"
-
-
-def test_a_path_of_any_bytes_can_be_in_a_table(tmp_path: Path) -> None:
-    rule = label_rule(table(tmp_path, b"path,label\nSt\xfchle.jpg,chair\n"))
-    assert rule.of(os.fsdecode(os.fsencode(tmp_path) + b"/St\xfchle.jpg"), None) == "chair"
-
-
-@pytest.mark.parametrize("text", ["", "path;label\n1.jpg;bed\n", "file,label\n1.jpg,bed\n"])
-def test_a_table_without_the_columns_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageError, match="lacks a column"):
-        label_rule(table(tmp_path, text))
+@pytest.mark.parametrize("choice", [None, "parent", "none"])
+def test_other_rules_leave_nothing_unused(choice: str | None) -> None:
+    rule = label_rule(choice)
+    rule.expect(["/a/bed/1.jpg"])
+    assert rule.unused() == []
 
 
 @pytest.mark.parametrize("name", ["missing.csv", "parents", "."])
@@ -84,8 +95,3 @@ def test_what_is_no_table_is_refused_with_the_choices(tmp_path: Path, name: str)
     with pytest.raises(UsageError) as caught:
         label_rule(str(tmp_path / name))
     assert "parent, none, or a CSV file" in caught.value.remedy
-
-
-def test_a_field_beyond_measure_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="the labels cannot be read"):
-        label_rule(table(tmp_path, "path,label\n" + "x" * 200_000 + ",bed\n"))

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import Engine, TrainOptions, UsageError
-from engine.testing import CATEGORIES
+from engine import Config, Engine, TrainOptions, UsageError
+from engine.errors import StoreNotFoundError
+from engine.testing import CATEGORIES, FakeEmbedder
 
 QUICK = TrainOptions(epochs=5)
 
@@ -61,6 +62,32 @@ def test_the_built_in_categories_can_be_asked_alone(colours: Path, fake_engine: 
     given_names = {name for row in report.confusion.values() for name in row}
     assert (report.classifier, report.accuracy) == ("imagenet", 0.0)
     assert given_names <= set(CATEGORIES)
+
+
+@pytest.mark.slow
+def test_labels_are_categories_whatever_their_case(colours: Path, fake_engine: Engine) -> None:
+    fake_engine.train(colours, head="colours", options=QUICK)
+    before = fake_engine.evaluate(colours, head="colours").accuracy
+    (colours / "red").rename(colours / "RED")
+    report = fake_engine.evaluate(colours)
+    assert (report.classifier, set(report.per_category)) == ("all", {"RED", "blue", "green"})
+    assert fake_engine.evaluate(colours, head="colours").accuracy == before
+
+
+def test_rows_of_labels_that_no_image_used_are_reported(
+    colours: Path, fake_engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.csv").write_text("path,label\ncolours/red/0.png,red\nnone.png,red\n")
+    report = fake_engine.evaluate(colours, label=str(tmp_path / "labels.csv"))
+    assert (report.images, [row.path for row in report.unused_labels]) == (1, ["none.png"])
+
+
+def test_a_store_that_was_named_must_be_there(colours: Path, tmp_path: Path) -> None:
+    config = Config.at(tmp_path / "none")
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        for ask in (engine.evaluate, engine.classify, lambda _: list(engine.heads)):
+            with pytest.raises(StoreNotFoundError, match="engine index FOLDER"):
+                ask(str(colours))
 
 
 def test_evaluating_makes_no_store(colours: Path, fake_engine: Engine) -> None:

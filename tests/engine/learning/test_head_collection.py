@@ -76,3 +76,18 @@ def test_an_imported_head_can_be_exported_and_imported_again(
     fake_engine.heads.add(file, name="imported")
     fake_engine.heads.export("imported", tmp_path / "again.safetensors")
     assert fake_engine.heads.add(tmp_path / "again.safetensors").name == "imported"
+
+
+def test_a_head_whose_labels_changed_says_of_how_many_images(
+    fake_engine: Engine, images: Path
+) -> None:
+    fake_engine.index([images], label="parent")
+    fake_engine.train(head="rooms", from_labels=True, options=QUICK)
+    assert [head.changed_labels for head in fake_engine.heads] == [0]
+    (images / "labels.csv").write_text("path,label\nbed/bed-0001.jpg,sofa\nbed/bed-0002.jpg,sofa\n")
+    fake_engine.index([images], label=str(images / "labels.csv"))
+    assert [head.changed_labels for head in fake_engine.heads] == [2]
+    assert fake_engine.heads["rooms"].changed_labels == 2
+    assert [head.changed_labels for head in fake_engine.status().heads] == [2]
+    fake_engine.train(head="rooms", from_labels=True, options=QUICK)
+    assert fake_engine.heads["rooms"].changed_labels == 0

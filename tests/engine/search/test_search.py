@@ -111,10 +111,6 @@ def test_a_category_narrows_the_search_to_what_the_engine_says(indexed: Engine, 
     assert (report.category, {hit.path for hit in report}) == (category, same)
 
 
-def test_a_category_that_nothing_has_finds_nothing(indexed: Engine, bed: Path) -> None:
-    assert len(indexed.search(bed, category="unicorn")) == 0
-
-
 def test_bytes_are_as_good_as_a_path(indexed: Engine, bed: Path) -> None:
     by_bytes, by_path = indexed.search(bed.read_bytes()), indexed.search(bed)
     assert list(by_bytes) == list(by_path)

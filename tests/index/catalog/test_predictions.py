@@ -40,6 +40,13 @@ def test_only_those_asked_for_are_told(catalog: Catalog, ids: list[int]) -> None
     assert set(catalog.predictions.of([ids[1], 999])) == {ids[1]}
 
 
+def test_the_names_are_all_that_compete_whether_or_not_an_image_has_them(
+    catalog: Catalog, ids: list[int], make_batch: MakeBatch
+) -> None:
+    catalog.images.store(make_batch(["/d"], categories=["sofa"], unknown=[True]))
+    assert sorted(catalog.predictions.names()) == ["lamp", "quilt", "sofa"]
+
+
 def test_counts_begin_with_the_most_frequent(catalog: Catalog, ids: list[int]) -> None:
     assert list(catalog.predictions.counts().items()) == [("quilt", 2), ("lamp", 1)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,13 +15,14 @@ import pytest
 from engine import Engine, UsageError
 from engine.errors import TrainingError
 from engine.ingest.labels import NoLabels, ParentLabels
-from engine.learning.data.collect import collect
-from engine.learning.data.dataset import find_labelled, require_folder
+from engine.learning.data.collect import collect, collect_labelled
+from engine.learning.data.dataset import find_labelled
 from engine.learning.data.examples import Examples, label_positions
 from engine.pictures.augment import MIRROR, ORIGINAL, view_names
 from engine.pictures.preprocess import mirrored
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
+from index.names import same_name
 from index.records import Vectors
 
 LONG_AGO = 1_600_000_000
@@ -104,13 +106,6 @@ def test_a_data_set_without_labels_says_how_to_give_them(images: Path) -> None:
         find_labelled(str(images / "bed"))
     with pytest.raises(UsageError, match="no picture in it has a label"):
         find_labelled(str(images), NoLabels())
-
-
-@pytest.mark.parametrize("name", ["missing", "file"])
-def test_what_is_no_folder_is_no_data_set(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="there is no such folder"):
-        require_folder(str(tmp_path / name))
 
 
 def test_labels_have_positions_in_alphabetical_order() -> None:
@@ -256,11 +251,24 @@ def test_names_of_folders_become_text(fake_engine: Engine, images: Path) -> None
     assert examples.categories == ("b\ufffded", "chair", "lamp")
 
 
-def test_folders_that_are_the_same_text_are_refused(fake_engine: Engine, images: Path) -> None:
-    (images / "bed").rename(images / "a\tb")
-    (images / "chair").rename(images / "a\nb")
-    with pytest.raises(TrainingError, match="are both called"):
+def test_labels_of_the_catalog_that_say_the_same_are_one_category(
+    fake_engine: Engine, images: Path, catalog: Catalog
+) -> None:
+    fake_engine.index([images])
+    rows = list(catalog.images.known([str(images)]).values())
+    labels = ["Möbel", unicodedata.normalize("NFD", "möbel"), "bed"]
+    catalog.images.relabel([(row.id, labels[at % 3]) for at, row in enumerate(rows)])
+    examples = collect_labelled(catalog)
+    assert len(examples.categories) == 2
+    assert set(map(same_name, examples.categories)) == {"möbel", "bed"}
+
+
+def test_too_few_readable_images_bring_their_skips_along(fake_engine: Engine, images: Path) -> None:
+    for path in (images / "bed").iterdir():
+        path.write_bytes(b"nothing")
+    with pytest.raises(TrainingError, match="has 0 usable pictures") as caught:
         collected(fake_engine, images)
+    assert len(caught.value.skipped) == 4
 
 
 def test_copies_of_one_image_are_not_enough_for_a_category(
