@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -74,6 +75,25 @@ MaxFileSize = Annotated[
         metavar="SIZE",
         help="Skip larger files unread; write for example 500M or 4G.",
         show_default="1G",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="N",
+        help="Cores to decode and compute on.",
+        show_default="all that a container leaves",
+    ),
+]
+DecodeMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--decode-memory",
+        metavar="SIZE",
+        help="What pictures may take while they are read and decoded, all together.",
+        show_default="a quarter of the memory",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
@@ -158,12 +178,23 @@ def open_engine(store: Path | None, **settings: Any) -> Iterator[Engine]:
         settings["max_pixels"] = int(megapixels * 1e6)
     if size is not None:
         settings["max_file_bytes"] = parse_size(size)
+    if (threads := settings.get("threads")) is not None:
+        settings["decoders"] = threads
+        _limit_libraries(threads)
+    if (memory := settings.pop("decode_memory", None)) is not None:
+        settings["decode_bytes"] = parse_size(memory)
     given = {name: value for name, value in settings.items() if value is not None}
     with (
         closing(ConsoleReporter()) as reporter,
         Engine.open(store, reporter=reporter, **given) as engine,
     ):
         yield engine
+
+
+def _limit_libraries(threads: int) -> None:
+    """Let libraries that are not imported yet use so many threads each."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
 
 
 def takes_options(options: type) -> Callable[[Callable[..., int]], Callable[..., int]]:

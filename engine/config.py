@@ -62,6 +62,36 @@ def quarter_of_memory() -> int:
     return min(limits) // 4
 
 
+def usable_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return how many cores this process may use: its affinity, and a container's quota.
+
+    Parameters
+    ----------
+    groups
+        Where the system keeps what limits a container.
+    """
+    cores = os.cpu_count() or 1
+    with suppress(AttributeError, OSError):
+        cores = len(os.sched_getaffinity(0))
+    for quota, period in (
+        ("cpu.max", "cpu.max"),
+        ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"),
+    ):
+        # The first version keeps two files with a number each, the second one file with both.
+        with suppress(OSError, ValueError):
+            given = int((groups / quota).read_text().split()[0])
+            if given > 0:
+                of = int((groups / period).read_text().split()[-1])
+                cores = min(cores, max(1, -(-given // of)))
+    return cores
+
+
+def threads_wanted() -> int | None:
+    """Return the cores that a container's quota leaves, None where it leaves all."""
+    cores = usable_cores()
+    return cores if cores < (os.cpu_count() or 1) else None
+
+
 def default_backbone() -> str:
     """Return the backbone of new catalogs where none is named: ENGINE_BACKBONE, else `auto`."""
     return os.environ.get("ENGINE_BACKBONE") or "auto"
@@ -93,6 +123,14 @@ Check = Callable[[str, object], None]
 
 def _number(least: float, most: float | None = None, *, whole: bool = False) -> dict[str, Check]:
     return {"check": lambda name, value: require_number(name, value, least, most, whole=whole)}
+
+
+def _optional(least: float, most: float | None = None, *, whole: bool = False) -> dict[str, Check]:
+    def check(name: str, value: object) -> None:
+        if value is not None:
+            require_number(name, value, least, most, whole=whole)
+
+    return {"check": check}
 
 
 def _choice(*choices: str) -> dict[str, Check]:
@@ -150,6 +188,8 @@ class Config:
     decode_bytes
         Bytes that pictures may hold while they are read and decoded, all threads together; one
         that needs more is decoded while no other is. A quarter of the memory there is.
+    threads
+        Cores that the backbone runs on; None for all.
     decoders
         Threads that read and decode pictures while the backbone runs.
     commit_seconds
@@ -181,8 +221,11 @@ class Config:
     decode_bytes: int = field(
         default_factory=quarter_of_memory, metadata=_number(1, LARGEST, whole=True)
     )
+    threads: int | None = field(
+        default_factory=threads_wanted, metadata=_optional(1, LARGEST, whole=True)
+    )
     decoders: int = field(
-        default_factory=lambda: max(2, os.cpu_count() or 1),
+        default_factory=lambda: max(2, usable_cores()),
         metadata=_number(1, LARGEST, whole=True),
     )
     commit_seconds: float = field(default=2.0, metadata=_number(0))

@@ -10,6 +10,7 @@ import typer
 
 from cli.options import (
     Backbone,
+    DecodeMemory,
     Failed,
     Json,
     MaxFileSize,
@@ -17,6 +18,7 @@ from cli.options import (
     Precision,
     Runtime,
     Store,
+    Threads,
     open_engine,
     parse_limit,
 )
@@ -84,6 +86,8 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    threads: Threads = None,
+    decode_memory: DecodeMemory = None,
     dtype: Annotated[
         str, typer.Option("--dtype", metavar="T", help="How a new catalog stores vectors.")
     ] = "float16",
@@ -126,6 +130,8 @@ def command(
         "runtime": runtime,
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
+        "threads": threads,
+        "decode_memory": decode_memory,
         "dtype": dtype,
         "index": index,
         "memory": parse_limit(memory) if memory is not None else None,

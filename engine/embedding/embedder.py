@@ -96,6 +96,7 @@ class Embedder:
             self.exported,
             self.precision,
             compiled=self.config.compiled,
+            threads=self.config.threads,
             hardware=self._hardware,
         )
 

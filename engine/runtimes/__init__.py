@@ -42,6 +42,7 @@ def open_runtime(
     precision: str,
     *,
     compiled: bool = False,
+    threads: int | None = None,
     hardware: Hardware = THIS_MACHINE,
 ) -> Runtime:
     """Start a runtime.
@@ -57,6 +58,8 @@ def open_runtime(
         `fp32`, `bf16` or `int8`.
     compiled
         Let PyTorch compile the network for whole batches, where it runs on CUDA.
+    threads
+        Cores to run on; None for all.
     hardware
         What there is to run on.
     """
@@ -64,10 +67,16 @@ def open_runtime(
         assert exported.weights is not None  # only a network in int8 has none
         from engine.runtimes.pytorch import TorchRuntime
 
+        if threads is not None:
+            import torch
+
+            torch.set_num_threads(threads)
         return TorchRuntime(backbone, exported.weights, precision, compiled=compiled)
     from engine.runtimes.openvino import OpenVINORuntime
 
     model = exported.bf16_model() if precision == BF16 else exported.model
     # In int8 this is about what is left in floating point.
     bf16 = precision == BF16 or (precision == INT8 and hardware.bf16)
-    return OpenVINORuntime(model, exported.compiled, backbone.dim, precision, bf16=bf16)
+    return OpenVINORuntime(
+        model, exported.compiled, backbone.dim, precision, bf16=bf16, threads=threads
+    )

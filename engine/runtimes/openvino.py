@@ -69,19 +69,30 @@ class OpenVINORuntime:
         `fp32`, `bf16` or `int8`, for the name.
     bf16
         Compute in bfloat16; in int8, what is left in floating point.
+    threads
+        Cores to run on; None for all.
     """
 
     def __init__(
-        self, model: Path, compiled: Path, dim: int, precision: str, *, bf16: bool
+        self,
+        model: Path,
+        compiled: Path,
+        dim: int,
+        precision: str,
+        *,
+        bf16: bool,
+        threads: int | None = None,
     ) -> None:
         openvino = import_openvino()
         self._dim = dim
         self.name = f"openvino {precision}"
         core = openvino.Core()
-        options = {
+        options: dict[str, Any] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
         }
+        if threads is not None:
+            options["INFERENCE_NUM_THREADS"] = threads
         if _can_write(compiled):
             options["CACHE_DIR"] = str(compiled)
         compiled_model = core.compile_model(str(model), "CPU", options)

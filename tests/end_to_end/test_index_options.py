@@ -62,3 +62,11 @@ def test_a_limit_on_memory_is_remembered_until_it_is_lifted(
         kinds.append(_status(quick, shop)["index"])
     compressed = "IVF16, PQ256x4fs, SQ8"
     assert kinds == [compressed, compressed, "exact float16", "exact float16"]
+
+
+def test_threads_and_memory_of_decoding_can_be_limited(
+    engine: Run, images: Path, tmp_path: Path
+) -> None:
+    limits = ("--threads", "1", "--decode-memory", "20M")
+    done = engine("index", images, "--store", tmp_path / "store", *limits, "--json")
+    assert (done.returncode, json.loads(done.stdout)["added"]) == (0, 12)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine import Config, UsageError
-from engine.config import cache_folder, quarter_of_memory
+from engine.config import cache_folder, quarter_of_memory, usable_cores
 
 WHOLE = ("memory", "max_pixels", "decoders", "url_bytes")
 NUMBERS = (*WHOLE, "commit_seconds", "url_seconds")
@@ -204,3 +204,33 @@ def test_a_relative_cache_becomes_absolute(tmp_path: Path, monkeypatch: pytest.M
 def test_a_configuration_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(FrozenInstanceError):
         Config.at(tmp_path).runtime = "torch"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "max 100000"}, 4),
+        ({"cpu.max": "200000 100000"}, 2),
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu.max": "900000 100000"}, 4),
+        ({"cpu.max": "rubbish"}, 4),
+        ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 4),
+        ({}, 4),
+    ],
+)
+def test_no_more_cores_are_used_than_a_container_leaves(
+    files: dict[str, str], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 3}, raising=False)
+    assert usable_cores(tmp_path) == cores
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True])
+def test_so_many_threads_there_cannot_be(threads: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="threads"):
+        Config.at(tmp_path, threads=threads)
