@@ -118,7 +118,7 @@ class Indexer:
             precision=self._embedder.precision,
             seconds=seconds,
             images_per_second=self._writer.embedded / seconds if seconds else 0.0,
-            notes=[*self._notes, *map(_remark, self._remarks.items())],
+            notes=[*self._notes, *self._labels.notes(), *map(_remark, self._remarks.items())],
             unused_labels=self._labels.unused(),
         )
 
