@@ -125,7 +125,7 @@ class Indexer:
             images_per_second=self._writer.embedded / seconds if seconds else 0.0,
             left_out=self._left_out,
             excluded=self._excluded,
-            notes=[*self._notes, *map(_remark, self._remarks.items())],
+            notes=[*self._notes, *self._labels.notes(), *map(_remark, self._remarks.items())],
             unused_labels=self._labels.unused(),
         )
 

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 
 from index.names import composed, read_text, readable, same_name
 
+# So many labels that were spelled otherwise are told.
+NOTED = 3
+
 
 def label_text(name: str) -> str:
     """Return a name as a label: readable, composed (NFC), without outer spaces."""
@@ -39,9 +42,20 @@ class Spelling:
 
     def __init__(self, labels: Iterable[str] = ()) -> None:
         self._first: dict[str, str] = {}
+        self._others: dict[str, set[str]] = {}
         for label in labels:
             self.of(label)
 
     def of(self, label: str) -> str:
         """Return how a label is spelled."""
-        return self._first.setdefault(same_name(label), label)
+        first = self._first.setdefault(same_name(label), label)
+        if first != label:
+            self._others.setdefault(first, set()).add(label)
+        return first
+
+    def notes(self, most: int = NOTED) -> list[str]:
+        """Return what is to be said where labels were spelled otherwise, none where none was."""
+        told = [f"{' and '.join(sorted(each))} as {first}" for first, each in self._others.items()]
+        more = f" and {len(told) - most} more" if len(told) > most else ""
+        spelled = ", ".join(told[:most]) + more
+        return [f"labels that differ in case alone are one: {spelled}"] if told else []

@@ -34,6 +34,10 @@ class Labels(Protocol):
         """Return what the rule was given and no file could use."""
         return []
 
+    def notes(self) -> list[str]:
+        """Return what else is to be said of the labels."""
+        return []
+
 
 class KeepLabels(Labels):
     """Images keep the labels they have."""
@@ -68,6 +72,10 @@ class ParentLabels(Labels):
         name = label_text(os.path.basename(os.path.dirname(path)))
         return self._spelling.of(name) if name else None
 
+    def notes(self) -> list[str]:
+        """Return which labels are spelled otherwise."""
+        return self._spelling.notes()
+
 
 class TableLabels(Labels):
     """A table with the columns `path` and `label`.
@@ -90,12 +98,13 @@ class TableLabels(Labels):
         self._table = read_label_table(file)
         self._labels: dict[str, str | None] = {}
         self._unused: list[Skipped] = []
+        self._spelling = Spelling()
 
     def expect(self, paths: Sequence[str], labels: InUse = tuple) -> None:
         """Find the files that the table names."""
-        spelling = Spelling(labels())
+        self._spelling = Spelling(labels())
         given, self._unused = self._table.match(paths)
-        self._labels = {name: label and spelling.of(label) for name, label in given.items()}
+        self._labels = {name: label and self._spelling.of(label) for name, label in given.items()}
 
     def of(self, path: str, existing: str | None) -> str | None:
         """Return the table's label, else the one there was."""
@@ -104,6 +113,10 @@ class TableLabels(Labels):
     def unused(self) -> list[Skipped]:
         """Return the rows that no file could use."""
         return self._unused
+
+    def notes(self) -> list[str]:
+        """Return which labels are spelled otherwise."""
+        return self._spelling.notes()
 
 
 def label_rule(choice: str | None) -> Labels:

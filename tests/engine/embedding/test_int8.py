@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import Engine
+from engine import Config, Engine
 from engine.errors import BackboneMismatchError, HeadMismatchError, UsageError
 from engine.progress import Reporter
 from index.catalog.catalog import Catalog
+from index.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -132,7 +133,7 @@ def test_int8_is_refused_by_a_catalog_in_another_precision(tmp_path: Path, drawn
 
 def test_classifying_in_int8_without_a_catalog_is_refused(tmp_path: Path, drawn: Path) -> None:
     with (
-        Engine.open(tmp_path / "store", precision="int8") as engine,
+        Engine(Config(store=Store(tmp_path / "store"), precision="int8")) as engine,
         pytest.raises(UsageError, match="engine index FOLDER --precision int8"),
     ):
         engine.classify(drawn / "bed" / "bed-0001.jpg")

@@ -57,3 +57,13 @@ def test_labels_that_differ_in_case_alone_are_spelled_as_the_first() -> None:
 def test_a_label_made_of_a_label_is_the_same(name: str) -> None:
     name = name.encode("utf-8", "replace").decode()
     assert label_text(label_text(name)) == label_text(name)
+
+
+def test_labels_that_were_spelled_otherwise_are_told_a_few_of_them() -> None:
+    spelling = Spelling()
+    assert spelling.notes() == []
+    for label in ("bed", "Bed", "BED", "sofa", "Sofa", "lamp", "Lamp"):
+        spelling.of(label)
+    said = "labels that differ in case alone are one: BED and Bed as bed, Sofa as sofa"
+    assert spelling.notes() == [f"{said}, Lamp as lamp"]
+    assert spelling.notes(most=2) == [f"{said} and 1 more"]
