@@ -69,6 +69,8 @@ def _answer(comparison: Comparison, html: Path | None, force: bool, json: bool) 
     if json:
         write_json(comparison)
     else:
+        for note in comparison.notes:
+            say(note)
         write_table(HEADINGS, map(method_row, comparison.methods))
         write(
             f"{comparison.images} images of {len(comparison.categories)} categories, "

@@ -134,7 +134,10 @@ class ComparedMethod:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What `Engine.compare` measured; `rounds` is how many splits every method had."""
+    """What `Engine.compare` measured; `rounds` is how many splits every method had.
+
+    `notes` say what should be known of the data set.
+    """
 
     images: int
     categories: Sequence[str]
@@ -142,6 +145,7 @@ class Comparison:
     methods: Sequence[ComparedMethod]
     seconds: float
     skipped: Sequence[Skipped]
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

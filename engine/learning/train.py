@@ -16,8 +16,10 @@ from engine.heads.record import Record, versions
 from engine.ingest.labels import label_text
 from engine.ingest.reclassify import adopt_heads
 from engine.learning.data.collect import collect, collect_labelled
+from engine.learning.data.copies import copy_groups
 from engine.learning.data.dataset import require_enough
 from engine.learning.data.examples import Examples
+from engine.learning.data.notes import copy_notes
 from engine.learning.extend import extended
 from engine.learning.results import DIVERGED, TrainReport, TrainSeconds
 from engine.learning.train_head import HeadTraining, Trained, TrainLimits
@@ -89,6 +91,7 @@ def train(
         examples, lost = _with_learned(examples, before, catalog)
         data = f"{before.record.data}, then {data}" if before.record else data
         notes += [LOST.format(lost=lost)] if lost else []
+    notes += copy_notes(examples)
     training = HeadTraining(
         examples,
         background_of(catalog, examples, limits.background, options.seed),
@@ -134,7 +137,8 @@ def _with_learned(examples: Examples, head: Head, catalog: Catalog) -> tuple[Exa
 def background_of(catalog: Catalog, examples: Examples, most: int, seed: int) -> Vectors:
     """Return embeddings, in random order, of images with no label that is learned.
 
-    Of copies one is taken: so an image that is measured on was not learned from.
+    Of copies, exact or nearly so, one is taken: so an image that is measured on was not learned
+    from.
     """
     taken = {name.casefold() for name in examples.categories}
     learned = set(examples.hashes)
@@ -151,7 +155,8 @@ def background_of(catalog: Catalog, examples: Examples, most: int, seed: int) ->
     found, vectors = catalog.embeddings.of(chosen.tolist())
     # The catalog gives them in an order of its own.
     row = {image_id: at for at, image_id in enumerate(found.tolist())}
-    return vectors[np.array([row[image_id] for image_id in chosen.tolist()], np.int64)]
+    rows: Ids = np.array([row[image_id] for image_id in chosen.tolist()], np.int64)
+    return vectors[rows[np.unique(copy_groups(list(map(str, chosen)), vectors.unit, rows))]]
 
 
 def _with_origin(trained: Trained, data: str, views: Sequence[str], seconds: TrainSeconds) -> Head:

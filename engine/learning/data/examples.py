@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from engine.learning.data.copies import copy_groups
 from engine.pictures.augment import ORIGINAL
 from engine.results import Skipped
 from index.records import Ids, Vectors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Examples:
     """`m` labelled images with the embeddings of `n >= m` views of them.
 
@@ -69,15 +71,14 @@ class Examples:
         rows[self.image[first]] = first
         return rows
 
-    @property
+    @cached_property
     def groups(self) -> Ids:
-        """The position of the first image with the same content, int64 `[m]`.
+        """The position of the first image in the same group of copies, int64 `[m]`.
 
-        Images of one group are copies, and belong on the same side of every split.
+        Images of one group are copies, exact or nearly so (`copies.copy_groups`), and belong on the
+        same side of every split.
         """
-        first: dict[str, int] = {}
-        order = [first.setdefault(digest, at) for at, digest in enumerate(self.hashes)]
-        return np.array(order, np.int64)
+        return copy_groups(self.hashes, self.vectors.unit, self.originals)
 
     def rows_of(self, images: Ids) -> Ids:
         """Return the rows of all views of these images, int64, ascending."""

@@ -22,6 +22,7 @@ from engine.errors import UsageError
 from engine.heads.epochs import Training, run_epochs, untrained
 from engine.learning.data.collect import collect
 from engine.learning.data.examples import Examples
+from engine.learning.data.notes import copy_notes
 from engine.learning.data.split import Split, draw_split
 from engine.learning.finetune.checkpoint import (
     Checkpoint,
@@ -98,7 +99,7 @@ def finetune(
         seconds_train=time.monotonic() - embedded,
         history=training.history,
         skipped=examples.skipped,
-        notes=[DIVERGED] if training.diverged else [],
+        notes=[*copy_notes(examples), *([DIVERGED] if training.diverged else [])],
     )
 
 
