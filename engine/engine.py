@@ -383,6 +383,9 @@ class Engine:
     ) -> Evaluation:
         """Measure on pictures whose labels are known.
 
+        Pictures that a head has learned from are told apart, by their contents: what it says of
+        them says little of others.
+
         Parameters
         ----------
         dataset

@@ -125,11 +125,17 @@ class Evaluation:
     `classifier` says who answered: a head, the joint distribution, or the nearest neighbours.
     `confusion[label][category]` counts pictures. `precision_at_k` and `map` come from searching
     the data set with each of its own pictures, itself left out.
+
+    `learned` is how many of the pictures, by content, the heads that answered have learned from;
+    None where one of them, of an older release, does not know. `accuracy_without_learned` is the
+    accuracy on the others, NaN where there are none or it is not known which they are.
     """
 
     images: int
     classifier: str
     accuracy: float
+    learned: int | None
+    accuracy_without_learned: float
     per_category: Mapping[str, CategoryScore]
     confusion: Mapping[str, Mapping[str, int]]
     precision_at_1: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from cli.options import (
     Store,
     open_engine,
 )
+
+if TYPE_CHECKING:
+    from engine.results import Evaluation
 
 EXAMPLES = """Examples:
 
@@ -61,7 +64,7 @@ def command(
 
     Classification: accuracy, and per label precision and recall. Search: the data set is
     searched with each of its own pictures, itself left out; precision at 1 and 10 is the share
-    of results with the right label.
+    of results with the right label. Pictures that the head has learned from are told apart.
     """
     from cli.render import tell_skips, write, write_json, write_table
 
@@ -93,10 +96,24 @@ def command(
     write(
         f"\naccuracy {report.accuracy:.3f} on {report.images} images (by {report.classifier}"
         f"{f'; {report.unknown} unknown' if report.unknown else ''})\n"
+        f"{_learned(report)}"
         f"search: precision@1 {report.precision_at_1:.3f}, precision@10 "
         f"{report.precision_at_10:.3f}, mean average precision {report.map:.3f}\n"
     )
     return tell_skips(report.skipped)
+
+
+def _learned(report: Evaluation) -> str:
+    """Return a line on the pictures that were learned from, nothing where there are none."""
+    if report.learned is None:
+        return "not known, of a head of an older release: which of them it has learned from\n"
+    if not report.learned:
+        return ""
+    said = f"{report.learned} of them were learned from"
+    if report.learned == report.images:
+        return f"{said}, which is all: this says nothing of pictures it has not seen\n"
+    others = report.images - report.learned
+    return f"{said}; accuracy {report.accuracy_without_learned:.3f} on the {others} others\n"
 
 
 def _mistaken(given: Mapping[str, int], label: str) -> str:

@@ -178,6 +178,19 @@ def check_known(heads: Sequence[Head], name: str | None) -> None:
         find_head(heads, str(name))
 
 
+def asked_heads(heads: Sequence[Head], name: str | None) -> list[Head]:
+    """Return the heads that have a part in `distribution`.
+
+    Raises
+    ------
+    UnknownHeadError
+        There is no such head.
+    """
+    if name is None or name == ALL:
+        return list(heads)
+    return [] if name == BUILT_IN else [find_head(heads, name)]
+
+
 def distribution(
     built_in: BuiltIn, heads: Sequence[Head], name: str | None, vectors: Vectors
 ) -> Distribution:

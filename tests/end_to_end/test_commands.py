@@ -67,6 +67,8 @@ SHAPES: dict[str, Any] = {
     "evaluate P --head furniture --store S": {
         "images": int,
         "accuracy": float,
+        "learned": int,
+        "accuracy_without_learned": type(None),
         "per_category": {"bed": {"images": int, "precision": float, "recall": float}},
         "confusion": {"bed": {"bed": int}},
         "precision_at_1": float,
