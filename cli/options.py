@@ -76,6 +76,16 @@ MaxFileSize = Annotated[
         show_default="1G",
     ),
 ]
+MinImages = Annotated[
+    int,
+    typer.Option(
+        "--min-images",
+        metavar="N",
+        min=0,
+        help="Leave out categories with fewer pictures.",
+        show_default="a category with fewer than two is an error",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
 
 

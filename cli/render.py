@@ -100,6 +100,14 @@ def percent(share: float | None, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def against_baseline(balanced: float | None, baseline: float | None) -> str:
+    """Return what an accuracy is worth: beside that of every category, and of no skill at all."""
+    return (
+        f"balanced accuracy {_cell(balanced)}; {_cell(baseline)} by always answering the most "
+        "frequent category"
+    )
+
+
 def say(text: str) -> None:
     """Print a line of conversation on stderr."""
     # In one piece, so that lines of several threads do not mix.
@@ -165,7 +173,7 @@ def _plain(value: object) -> Any:
 
 
 def _cell(value: object) -> str:
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 

@@ -129,11 +129,16 @@ class Evaluation:
     `learned` is how many of the pictures, by content, the heads that answered have learned from;
     None where one of them, of an older release, does not know. `accuracy_without_learned` is the
     accuracy on the others, NaN where there are none or it is not known which they are.
+
+    `balanced_accuracy` is the mean recall of the labels, `majority_baseline` the accuracy of always
+    answering the most frequent one. `notes` say how the folders were read.
     """
 
     images: int
     classifier: str
     accuracy: float
+    balanced_accuracy: float
+    majority_baseline: float
     learned: int | None
     accuracy_without_learned: float
     per_category: Mapping[str, CategoryScore]
@@ -143,6 +148,7 @@ class Evaluation:
     map: float
     unknown: int
     skipped: Sequence[Skipped]
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

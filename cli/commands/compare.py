@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Force, Json, MaxFileSize, MaxMegapixels, open_engine, takes_options
+from cli.options import (
+    Force,
+    Json,
+    MaxFileSize,
+    MaxMegapixels,
+    MinImages,
+    open_engine,
+    takes_options,
+)
 from engine.learning.compare.options import CompareOptions
 
 if TYPE_CHECKING:
@@ -41,6 +49,7 @@ def command(
         ),
     ] = None,
     force: Force = False,
+    min_images: MinImages = 0,
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
     json: Json = False,
@@ -58,7 +67,7 @@ def command(
         require_matplotlib("--html")
         require_page_file(html, force=force)
     with open_engine(None, max_megapixels=max_megapixels, max_file_size=max_file_size) as engine:
-        comparison = engine.compare(dataset, options=options)
+        comparison = engine.compare(dataset, options=options, min_images=min_images)
     return _answer(comparison, html, force, json)
 
 

@@ -66,7 +66,7 @@ def command(
     searched with each of its own pictures, itself left out; precision at 1 and 10 is the share
     of results with the right label. Pictures that the head has learned from are told apart.
     """
-    from cli.render import tell_skips, write, write_json, write_table
+    from cli.render import against_baseline, say, tell_skips, write, write_json, write_table
 
     settings = {
         "backbone": backbone,
@@ -80,6 +80,8 @@ def command(
     if json:
         write_json(report)
         return tell_skips(report.skipped)
+    for note in report.notes:
+        say(note)
     write_table(
         ("label", "images", "precision", "recall", "most often taken for"),
         [
@@ -96,6 +98,7 @@ def command(
     write(
         f"\naccuracy {report.accuracy:.3f} on {report.images} images (by {report.classifier}"
         f"{f'; {report.unknown} unknown' if report.unknown else ''})\n"
+        f"{against_baseline(report.balanced_accuracy, report.majority_baseline)}\n"
         f"{_learned(report)}"
         f"search: precision@1 {report.precision_at_1:.3f}, precision@10 "
         f"{report.precision_at_10:.3f}, mean average precision {report.map:.3f}\n"

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Backbone, Json, MaxFileSize, MaxMegapixels, open_engine, takes_options
+from cli.options import (
+    Backbone,
+    Json,
+    MaxFileSize,
+    MaxMegapixels,
+    MinImages,
+    open_engine,
+    takes_options,
+)
 from engine.learning.finetune.options import FinetuneOptions
 
 EXAMPLES = """Examples:
@@ -34,6 +42,7 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on after the last epoch of an interrupted run.")
     ] = False,
+    min_images: MinImages = 0,
     backbone: Backbone = None,
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
@@ -51,7 +60,9 @@ def command(
     with open_engine(
         None, backbone=backbone, max_megapixels=max_megapixels, max_file_size=max_file_size
     ) as engine:
-        report = engine.finetune(dataset, name=name, options=options, resume=resume)
+        report = engine.finetune(
+            dataset, name=name, options=options, resume=resume, min_images=min_images
+        )
     if json:
         write_json(report)
     else:

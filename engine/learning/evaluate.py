@@ -11,12 +11,14 @@ from engine.embedding.embedder import Embedder
 from engine.heads.classifier import BuiltIn, Classifier, asked_heads, distribution
 from engine.heads.head import ALL, Head
 from engine.ingest.labels import label_rule
-from engine.learning.data.collect import collect
+from engine.learning.data.collect import ANY, collect
 from engine.learning.metrics import (
     NEIGHBOURS,
     accuracy,
+    balanced_accuracy,
     category_scores,
     confusion_table,
+    majority_baseline,
     neighbours_vote,
     retrieval,
 )
@@ -38,7 +40,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure classification and search on a data set; see `Engine.evaluate`."""
     rule = label_rule(label) if label else None
-    examples = collect(dataset, embedder, catalog, labels=rule, fewest=0)
+    examples = collect(dataset, embedder, catalog, labels=rule, requirements=ANY)
     vectors, names, labels = examples.vectors, examples.categories, examples.labels
     ranking = retrieval(vectors.unit, labels)
     known = {name for _, name in Classifier(embedder.built_in, heads).names}
@@ -57,6 +59,8 @@ def evaluate(
         images=len(labels),
         classifier=classifier,
         accuracy=accuracy(labels, answers),
+        balanced_accuracy=balanced_accuracy(labels, answers),
+        majority_baseline=majority_baseline(labels),
         learned=None if learned is None else int(learned.sum()),
         accuracy_without_learned=accuracy(labels[others], answers[others]),
         per_category=category_scores(names, labels, answers, undefined=0.0),
@@ -66,6 +70,7 @@ def evaluate(
         map=ranking.map,
         unknown=unknown,
         skipped=list(examples.skipped),
+        notes=examples.notes,
     )
 
 

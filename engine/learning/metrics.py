@@ -28,6 +28,29 @@ def accuracy(labels: Ids, answers: Ids) -> float:
     return float((labels == answers).mean()) if len(labels) else NAN
 
 
+def balanced_accuracy(labels: Ids, answers: Ids) -> float:
+    """Return the mean recall of the labels that occur, NaN where there are none.
+
+    Where nine of ten images have one label, always answering it has an accuracy of 0.9 and a
+    balanced accuracy of 0.5 (Brodersen et al. 2010, "The balanced accuracy and its posterior
+    distribution").
+
+    Parameters
+    ----------
+    labels, answers
+        int64 `[n]`, as of `category_scores`.
+    """
+    images = np.bincount(labels)
+    right = np.bincount(labels[labels == answers], minlength=len(images))
+    there = images > 0
+    return float((right[there] / images[there]).mean()) if len(labels) else NAN
+
+
+def majority_baseline(labels: Ids) -> float:
+    """Return the accuracy of always answering the most frequent label, NaN where there are none."""
+    return float(np.bincount(labels).max() / len(labels)) if len(labels) else NAN
+
+
 def category_scores(
     names: Sequence[str],
     labels: Ids,

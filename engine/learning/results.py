@@ -59,7 +59,9 @@ class TrainReport:
     to fit, stop, calibrate or select what answered for them. (It keeps its name from the first
     release, where they had.) Where images are few it is cross-fitted in `folds` folds: each image
     is tested once, by a trial that had not seen it. `folds` is 1 where one part was set aside for
-    the test. The final head has learned from all images.
+    the test. The final head has learned from all images. `balanced_accuracy` is the mean recall of
+    the categories, `majority_baseline` the accuracy of always answering the most frequent one. All
+    three are NaN where no image could be tested.
 
     `embedded` is how many images had to be opened; `background` how many images of the catalog
     were learned from as belonging to no category; `history` is one row per epoch of a trial;
@@ -73,6 +75,8 @@ class TrainReport:
     test_images: int
     folds: int
     validation_accuracy: float
+    balanced_accuracy: float
+    majority_baseline: float
     temperature: float
     background: int
     seconds: TrainSeconds

@@ -17,9 +17,9 @@ from engine.ingest.labels import label_text
 from engine.ingest.reclassify import adopt_heads
 from engine.learning.data.collect import collect, collect_labelled
 from engine.learning.data.copies import copy_groups
-from engine.learning.data.dataset import require_enough
 from engine.learning.data.examples import Examples
-from engine.learning.data.notes import copy_notes
+from engine.learning.data.notes import data_notes
+from engine.learning.data.requirements import Requirements, chosen_categories, sizes_of
 from engine.learning.extend import extended
 from engine.learning.results import DIVERGED, TrainReport, TrainSeconds
 from engine.learning.train_head import HeadTraining, Trained, TrainLimits
@@ -47,12 +47,15 @@ class Source:
         Learn from so many drawn views of each image, too.
     mirror_indexed
         Learn from mirrored copies of images that are in the catalog, too.
+    min_images
+        Leave out categories with fewer images; 0 to refuse those with fewer than two.
     """
 
     dataset: str | None = None
     extend: bool = False
     drawn_views: int = 0
     mirror_indexed: bool = False
+    min_images: int = 0
 
 
 def train(
@@ -91,7 +94,7 @@ def train(
         examples, lost = _with_learned(examples, before, catalog)
         data = f"{before.record.data}, then {data}" if before.record else data
         notes += [LOST.format(lost=lost)] if lost else []
-    notes += copy_notes(examples)
+    notes += data_notes(examples)
     training = HeadTraining(
         examples,
         background_of(catalog, examples, limits.background, options.seed),
@@ -112,13 +115,15 @@ def train(
 
 def _collected(catalog: Catalog, embedder: Embedder, source: Source) -> tuple[Examples, str]:
     """Return what to learn, and where it comes from."""
+    requirements = Requirements(min_images=source.min_images)
     if source.dataset is None:
-        return collect_labelled(catalog), FROM_LABELS
+        return collect_labelled(catalog, requirements), FROM_LABELS
     examples = collect(
         source.dataset,
         embedder,
         catalog,
         views=view_names(source.drawn_views),
+        requirements=requirements,
         keep_views=True,
         open_indexed=source.mirror_indexed or source.drawn_views > 0,
     )
@@ -128,9 +133,9 @@ def _collected(catalog: Catalog, embedder: Embedder, source: Source) -> tuple[Ex
 def _with_learned(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples, int]:
     """Return examples with those that a head learned from, and how many of these are lost."""
     examples, lost = extended(examples, head, catalog)
-    different = {(examples.hashes[at], label) for at, label in enumerate(examples.labels.tolist())}
-    labels = [examples.categories[label] for _, label in different]
-    require_enough(head.name, set(examples.categories), labels)
+    labels = [examples.categories[label] for label in examples.labels]
+    sizes = sizes_of(zip(examples.hashes, labels, strict=True))
+    chosen_categories(head.name, sizes, Requirements())
     return examples, lost
 
 
@@ -185,6 +190,8 @@ def _report(
         test_images=int(head.metrics["test_images"]),
         folds=head.record.folds if head.record else 1,
         validation_accuracy=head.metrics.get("validation_accuracy", NAN),
+        balanced_accuracy=head.metrics.get("balanced_accuracy", NAN),
+        majority_baseline=head.metrics.get("majority_baseline", NAN),
         temperature=head.temperature,
         background=trained.background,
         seconds=seconds,

@@ -41,6 +41,8 @@ class Examples:
         Files of the data set that could not be used.
     embedded
         How many images had to be opened and embedded; the others' embeddings were in the store.
+    notes
+        How the data set was read, and what was left out.
     """
 
     hashes: tuple[str, ...]
@@ -53,6 +55,7 @@ class Examples:
     views: tuple[str, ...] = (ORIGINAL,)
     skipped: tuple[Skipped, ...] = ()
     embedded: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from engine.errors import TrainingError
 from engine.learning.data.examples import Examples
+from engine.learning.data.phrases import count, listed
 from index.records import Ids
 
-# So many names are told in a sentence.
-NAMED = 10
+# Categories with fewer images are told of, and those with so many times as many as another.
+FEW, UNEQUAL = 10, 10
 
 
-def count(number: int, thing: str, several: str = "") -> str:
-    """Return a number of things, in the plural where it is not one."""
-    return f"{number:,} {thing if number == 1 else several or f'{thing}s'}"
+def data_notes(examples: Examples) -> list[str]:
+    """Return all there is to say of the images that are learned from."""
+    return [*examples.notes, *size_notes(examples), *copy_notes(examples)]
 
 
-def listed(names: Sequence[str], most: int = NAMED) -> str:
-    """Return names in a row, those beyond `most` as a number."""
-    text = ", ".join(names[:most])
-    return text if len(names) <= most else f"{text} and {len(names) - most:,} more"
+def size_notes(examples: Examples) -> list[str]:
+    """Return what few images, or very unequal numbers of them, mean."""
+    sizes = np.bincount(examples.labels).tolist()
+    rows = sorted(zip(sizes, examples.categories, strict=True))
+    few, notes = [f"{name} ({size})" for size, name in rows if size < FEW], []
+    if few:
+        notes.append(
+            f"fewer than {FEW} pictures: {listed(few)}; their figures are rough, and more pictures "
+            "make better answers"
+        )
+    (least, rare), (most, common) = rows[0], rows[-1]
+    if most >= UNEQUAL * least:
+        notes.append(
+            f"very unequal: {common} has {count(most, 'picture')}, {rare} {least}; each category "
+            "weighs the same in training, so see balanced accuracy beside accuracy"
+        )
+    return notes
 
 
 def copy_notes(examples: Examples) -> list[str]:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+import warnings
 from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from engine.learning.metrics import (
     UNKNOWN,
     accuracy,
+    balanced_accuracy,
     calibration_bins,
     calibration_error,
     category_scores,
     confusion_matrix,
     confusion_table,
+    majority_baseline,
     neighbours_vote,
     retrieval,
 )
@@ -236,3 +239,26 @@ def test_a_confidence_out_of_range_breaks_no_bin(value: float) -> None:
     bins = calibration_bins(np.array([value, 0.5], np.float32), np.array([True, True]))
     assert bins[5].images == 1
     assert sum(each.images for each in bins) == 1 + (abs(value) == 1e30)
+
+
+@given(pairs=ANSWERS)
+def test_balanced_accuracy_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    labels, answers = (np.array(["abcd".index(pair[side]) for pair in pairs]) for side in (0, 1))
+    with warnings.catch_warnings():
+        # Some answers are a label that no image has.
+        warnings.simplefilter("ignore", UserWarning)
+        wanted = balanced_accuracy_score(labels, answers)
+    assert balanced_accuracy(labels, answers) == pytest.approx(wanted)
+
+
+def test_always_answering_the_most_frequent_label_is_no_skill() -> None:
+    labels = np.repeat([0, 1], [9, 1])
+    answers = np.zeros(10, np.int64)
+    assert majority_baseline(labels) == accuracy(labels, answers) == 0.9
+    assert balanced_accuracy(labels, answers) == 0.5
+
+
+def test_of_no_images_there_is_no_baseline() -> None:
+    nothing = np.zeros(0, np.int64)
+    assert math.isnan(balanced_accuracy(nothing, nothing))
+    assert math.isnan(majority_baseline(nothing))

@@ -236,7 +236,7 @@ def test_a_category_with_too_few_images_is_an_error_and_changes_nothing(
     before = stored(fake_engine)
     for path in sorted((old / "bed").iterdir())[left:]:
         path.write_bytes(b"broken")
-    with pytest.raises(TrainingError, match=f"the category 'bed' has {left} usable pictures"):
+    with pytest.raises(TrainingError, match=f"the category 'bed' has {left} usable picture"):
         fake_engine.train(old, head="rooms", options=QUICK)
     assert stored(fake_engine) == before
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import TrainingError
 from engine.learning.data.examples import Examples, label_positions
-from engine.learning.data.notes import copy_notes, count, listed, require_testable, testable
+from engine.learning.data.notes import copy_notes, require_testable, size_notes, testable
 from index.records import Vectors
 
 
@@ -60,7 +60,17 @@ def test_where_nothing_can_be_tested_it_can_be_insisted_on() -> None:
         require_testable("set", examples_of([("bed", 0), ("bed", 0), ("sofa", 1)]))
 
 
-def test_numbers_and_names_read_well() -> None:
-    assert [count(1, "picture"), count(2000, "picture")] == ["1 picture", "2,000 pictures"]
-    assert count(2, "category", "categories") == "2 categories"
-    assert listed(["a", "b", "c"], most=2) == "a, b and 1 more"
+def test_categories_of_few_images_are_named_the_smallest_first() -> None:
+    images = [("bed", 0)] * 3 + [("lamp", 1)] * 2 + [("sofa", 2)] * 10
+    [note] = size_notes(examples_of(images))
+    assert note.startswith("fewer than 10 pictures: lamp (2), bed (3);")
+
+
+def test_very_unequal_categories_are_told_of() -> None:
+    [note] = size_notes(examples_of([("bed", 0)] * 100 + [("lamp", 1)] * 10))
+    assert note.startswith("very unequal: bed has 100 pictures, lamp 10;")
+    assert "balanced accuracy" in note
+
+
+def test_of_categories_of_a_good_size_there_is_nothing_to_say() -> None:
+    assert size_notes(examples_of([("bed", 0)] * 99 + [("lamp", 1)] * 10)) == []
