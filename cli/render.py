@@ -100,11 +100,15 @@ def percent(share: float | None, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def against_baseline(balanced: float | None, baseline: float | None) -> str:
-    """Return what an accuracy is worth: beside that of every category, and of no skill at all."""
+def figure(share: float | None) -> str:
+    """Return a figure with three digits, a dash where there is none."""
+    return _cell(share)
+
+
+def against_baseline(balanced: str, baseline: str) -> str:
+    """Return what to hold an accuracy against: that of every category, and that of no skill."""
     return (
-        f"balanced accuracy {_cell(balanced)}; {_cell(baseline)} by always answering the most "
-        "frequent category"
+        f"balanced accuracy {balanced}; {baseline} by always answering the most frequent category"
     )
 
 

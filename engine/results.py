@@ -124,7 +124,11 @@ class Evaluation:
 
     `classifier` says who answered: a head, the joint distribution, or the nearest neighbours.
     `confusion[label][category]` counts pictures. `precision_at_k` and `map` come from searching
-    the data set with each of its own pictures, itself left out.
+    the data set with each of its own pictures, itself left out: of those that could be among the
+    first k, how many are. They are NaN where no picture has another of its label.
+
+    A picture counts by its likeliest category, in all figures alike, `unknown` or not; `unknown`
+    is how many are.
 
     `learned` is how many of the pictures, by content, the heads that answered have learned from;
     None where one of them, of an older release, does not know. `accuracy_without_learned` is the

@@ -62,11 +62,12 @@ def command(
 ) -> int:
     """Say how often the engine is right.
 
-    Classification: accuracy, and per label precision and recall. Search: the data set is
-    searched with each of its own pictures, itself left out; precision at 1 and 10 is the share
-    of results with the right label. Pictures that the head has learned from are told apart.
+    Classification: accuracy, and per label precision and recall, by each picture's likeliest
+    category, unknown or not. Pictures that the head has learned from are told apart. Search: the
+    data set is searched with each of its own pictures, itself left out; precision at 1 and 10 is
+    how many of the results have the right label, of as many as could.
     """
-    from cli.render import against_baseline, say, tell_skips, write, write_json, write_table
+    from cli.render import against_baseline, figure, say, tell_skips, write, write_json, write_table
 
     settings = {
         "backbone": backbone,
@@ -98,10 +99,10 @@ def command(
     write(
         f"\naccuracy {report.accuracy:.3f} on {report.images} images (by {report.classifier}"
         f"{f'; {report.unknown} unknown' if report.unknown else ''})\n"
-        f"{against_baseline(report.balanced_accuracy, report.majority_baseline)}\n"
+        f"{against_baseline(figure(report.balanced_accuracy), figure(report.majority_baseline))}\n"
         f"{_learned(report)}"
-        f"search: precision@1 {report.precision_at_1:.3f}, precision@10 "
-        f"{report.precision_at_10:.3f}, mean average precision {report.map:.3f}\n"
+        f"search: precision@1 {figure(report.precision_at_1)}, precision@10 "
+        f"{figure(report.precision_at_10)}, mean average precision {figure(report.map)}\n"
     )
     return tell_skips(report.skipped)
 

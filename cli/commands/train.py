@@ -133,7 +133,7 @@ def command(
 
 
 def _tell(report: TrainReport) -> None:
-    from cli.render import against_baseline, say, write
+    from cli.render import against_baseline, figure, say, write
 
     for note in report.notes:
         say(note)
@@ -151,5 +151,5 @@ def _tell(report: TrainReport) -> None:
     write(
         f"accuracy {report.validation_accuracy:.3f} on {report.test_images} test images"
         f"{f', cross-fitted in {report.folds} folds' if report.folds > 1 else ''}\n"
-        f"{against_baseline(report.balanced_accuracy, report.majority_baseline)}\n"
+        f"{against_baseline(figure(report.balanced_accuracy), figure(report.majority_baseline))}\n"
     )

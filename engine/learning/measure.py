@@ -111,6 +111,7 @@ def answers_on(
         raw_confidence.astype(np.float32),
         tuple(map(told, wrong.tolist())),
         tuple(map(told, able[steps.round().astype(np.int64)].tolist())),
+        best.astype(np.int64),
     )
 
 

@@ -179,19 +179,25 @@ class AnsweredImage:
 class HeadReport:
     """What `Engine.report` knows about a head: how it came to be, and how good it is.
 
-    What is measured was measured on `test_images` images, `unknown` of which the head took for none
-    of its own. With `honest` they had served for nothing else: `folds` says how many trials
-    answered, each for the images of one fold that it had not seen; 1 for one test part. Heads of
-    older releases are not `honest`: their figures are of images that had also stopped the training
-    and fitted temperature and threshold.
+    What is measured was measured on `test_images` images. With `honest` they had served for nothing
+    else: `folds` says how many trials answered, each for the images of one fold that it had not
+    seen; 1 for one test part. Heads of older releases are not `honest`: their figures are of images
+    that had also stopped the training and fitted temperature and threshold.
 
-    `confusion[i][j]` counts images that show category `i` and were taken for category `j`; the last
-    column is `unknown`. Precision is NaN where a category was never the answer, recall where none
-    of its images was tested. The bins of `calibration_before` are without the temperature, those of
-    `calibration_after` with it; both leave out images that were taken for unknown. `learned` counts
-    the images that each category was learned from, `metrics` are the figures of the training
-    (`validation_accuracy` is the accuracy on test images, see `TrainReport`), `settings` its
-    options. `missing` says what the head holds no record of, and why.
+    Each image counts by its likeliest category, in `accuracy`, `balanced_accuracy`, `per_category`
+    and `confusion` alike, though the head takes `unknown` of them for none of its own. Heads of
+    older releases do not hold the likeliest category of these: there they count as wrong, in all
+    figures alike. `majority_baseline` is the accuracy of always answering the most frequent
+    category.
+
+    `confusion[i][j]` counts images that show category `i` and whose likeliest is category `j`; the
+    last column those whose likeliest is not known. `unknown_per_category` counts the unknown ones
+    by what they show. Precision is NaN where a category was never the answer, recall where none of
+    its images was tested. The bins of `calibration_before` are without the temperature, those of
+    `calibration_after` with it. `learned` counts the images that each category was learned from,
+    `metrics` are the figures of the training (`validation_accuracy` is the accuracy on test images,
+    see `TrainReport`), `settings` its options. `missing` says what the head holds no record of, and
+    why.
     """
 
     head: str
@@ -212,7 +218,11 @@ class HeadReport:
     test_images: int
     folds: int
     honest: bool
+    accuracy: float
+    balanced_accuracy: float
+    majority_baseline: float
     unknown: int
+    unknown_per_category: Mapping[str, int]
     per_category: Mapping[str, CategoryScore]
     confusion: Sequence[Sequence[int]]
     calibration_before: Sequence[CalibrationBin]

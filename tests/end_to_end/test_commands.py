@@ -60,13 +60,19 @@ SHAPES: dict[str, Any] = {
         "categories": [str],
         "images": int,
         "validation_accuracy": float,
+        "balanced_accuracy": float,
+        "majority_baseline": float,
         "test_images": int,
         "folds": int,
+        "notes": [str],
         "seconds": {"embed": float, "fit": float},
     },
     "evaluate P --head furniture --store S": {
         "images": int,
         "accuracy": float,
+        "balanced_accuracy": float,
+        "majority_baseline": float,
+        "notes": [str],
         "learned": int,
         "accuracy_without_learned": type(None),
         "per_category": {"bed": {"images": int, "precision": float, "recall": float}},
@@ -86,7 +92,11 @@ SHAPES: dict[str, Any] = {
         "test_images": int,
         "folds": int,
         "honest": bool,
+        "accuracy": float,
+        "balanced_accuracy": float,
+        "majority_baseline": float,
         "unknown": int,
+        "unknown_per_category": {"bed": int},
         "per_category": {"bed": {"images": int, "precision": float, "recall": float}},
         "confusion": [[int]],
         "shown": [
@@ -252,12 +262,16 @@ def test_a_head_is_reported_in_a_table_and_on_a_page(
     done = quick("report", "furniture", "--html", page, "--store", shop)
     assert done.returncode == 0
     assert done.stderr.decode() == f"wrote {page}\n"
-    heading, *rows, last = done.stdout.decode().splitlines()
-    assert heading.split() == ["category", "learned", "tested", "precision", "recall"]
+    heading, *rows, measured, against = done.stdout.decode().splitlines()
+    assert heading.split() == [
+        *("category", "learned", "tested", "precision", "recall", "unknown"),
+    ]
     assert [row.split()[:2] for row in rows] == [
         [name, "12"] for name in ("bed", "chair", "lamp", "sofa", "table")
     ]
-    assert last.startswith("accuracy ")
+    assert measured.startswith("accuracy ")
+    assert against.startswith("balanced accuracy ")
+    assert against.endswith("; 20.0 % by always answering the most frequent category")
     assert "The head furniture" in page.read_text(encoding="utf-8")
 
 
