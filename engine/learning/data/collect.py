@@ -76,25 +76,21 @@ def collect(
     found = find_labelled(dataset, labels)
     collector = Collector(catalog, embedder, tuple(views), keep_views, open_indexed)
     collector.ask_catalog(dataset, found.files)
-    notes = _layout_notes(dataset, found, "learning" if requirements.fewest else "measuring")
+    verb, notes = "measuring", list(found.notes)
     if requirements.fewest:
+        verb = "learning"
         notes += _collect_chosen(dataset, found, collector, requirements)
     else:
         refuse(dataset, found.problems)
         collector.run(found.files)
     if not collector.images:
         raise UsageError(dataset, "none of its pictures can be read", "See the list of skips")
-    return collector.examples(found.skipped, notes)
-
-
-def _layout_notes(dataset: str, found: Dataset, verb: str) -> list[str]:
-    """Return how the folders were read, where that is not a matter of course."""
     top = os.path.abspath(dataset)
-    if found.root == top:
-        return list(found.notes)
-    root = label_text(os.path.join(dataset, os.path.relpath(found.root, top)))
-    categories = count(len(found.categories), "category", "categories")
-    return [f"{verb} {categories} from {root}", *found.notes]
+    if found.root != top:
+        root = label_text(os.path.join(dataset, os.path.relpath(found.root, top)))
+        number = len({each.label for each in collector.images})
+        notes.insert(0, f"{verb} {count(number, 'category', 'categories')} from {root}")
+    return collector.examples(found.skipped, notes)
 
 
 def _collect_chosen(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from engine.learning.data.copies import copy_groups
+from engine.learning.data.copies import CopyOptions, copy_groups
 from engine.pictures.augment import ORIGINAL
 from engine.results import Skipped
 from index.records import Ids, Vectors
@@ -43,6 +43,8 @@ class Examples:
         How many images had to be opened and embedded; the others' embeddings were in the store.
     notes
         How the data set was read, and what was left out.
+    copies
+        Which images count as copies of each other.
     """
 
     hashes: tuple[str, ...]
@@ -56,6 +58,7 @@ class Examples:
     skipped: tuple[Skipped, ...] = ()
     embedded: int = 0
     notes: tuple[str, ...] = ()
+    copies: CopyOptions = field(default_factory=CopyOptions)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -81,7 +84,7 @@ class Examples:
         Images of one group are copies, exact or nearly so (`copies.copy_groups`), and belong on the
         same side of every split.
         """
-        return copy_groups(self.hashes, self.vectors.unit, self.originals)
+        return copy_groups(self.hashes, self.vectors.unit, self.originals, self.copies)
 
     def rows_of(self, images: Ids) -> Ids:
         """Return the rows of all views of these images, int64, ascending."""

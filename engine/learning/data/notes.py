@@ -54,7 +54,7 @@ def copy_notes(examples: Examples) -> list[str]:
             f"of another category than what they are copies of: {count(len(others), 'picture')}, "
             f"such as {names[1]}, a copy of {names[0]}"
         )
-    untested = np.setdiff1d(labels, labels[testable(examples)])
+    untested = np.setdiff1d(labels, labels[images_to_test(examples)])
     if len(untested):
         names = [examples.categories[at] for at in untested.tolist()]
         notes.append(
@@ -64,7 +64,7 @@ def copy_notes(examples: Examples) -> list[str]:
     return notes
 
 
-def testable(examples: Examples) -> Ids:
+def images_to_test(examples: Examples) -> Ids:
     """Return the images that can be in a test part, because something else is learned from."""
     first = examples.labels[examples.groups]
     several = np.bincount(examples.labels[np.unique(examples.groups)]) > 1
@@ -79,7 +79,7 @@ def require_testable(dataset: str, examples: Examples) -> None:
     TrainingError
         All images of each category are copies of one.
     """
-    if not len(testable(examples)):
+    if not len(images_to_test(examples)):
         raise TrainingError(
             dataset,
             "nothing can be tested: all pictures of each category are copies of one picture, exact "

@@ -14,8 +14,8 @@ from engine import Config, Engine
 from engine.errors import EngineError
 from engine.learning.results import AnsweredImage, HeadReport
 from engine.results import Prediction
-from engine.testing import FakeEmbedder
 from tests.support.page import Page, read_page
+from tests.support.spread import SpreadEmbedder
 
 NASTY = "<script>alert('x')</script> & \"more\""
 NAN = float("nan")
@@ -32,7 +32,7 @@ def report(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> HeadReport:
         for source in sorted((drawn / category).iterdir())[:4]:
             shutil.copy2(source, images / name)
     config = Config.at(tmp_path_factory.mktemp("report") / "store")
-    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+    with Engine(config, embedder=SpreadEmbedder(config)) as engine:
         engine.train(images, head="furniture")
         return engine.report("furniture")
 

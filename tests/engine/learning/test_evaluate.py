@@ -121,7 +121,7 @@ def test_images_that_the_head_learned_from_are_counted_and_left_out(
     colours: Path, fake_engine: Engine
 ) -> None:
     learned = taken(colours, "0.png", "1.png", "2.png")
-    fake_engine.train(learned, head="colours", options=QUICK)
+    fake_engine.train(learned, head="colours", options=TrainOptions(optimizer="lbfgs"))
     # Two of the others are of another colour than their folder's.
     for name in ("3.png", "4.png"):
         shutil.copy(colours / "blue" / "5.png", colours / "red" / name)

@@ -17,10 +17,10 @@ from engine.learning.data.collect import ANY, collect, collect_labelled
 from engine.learning.data.examples import Examples, label_positions
 from engine.learning.data.requirements import Requirements
 from engine.pictures.augment import MIRROR, ORIGINAL, view_names
-from engine.pictures.preprocess import mirrored
-from engine.testing import FakeEmbedder
+from engine.pictures.preprocess import Pixels, mirrored
 from index.catalog.catalog import Catalog
 from index.records import Vectors
+from tests.support.spread import SpreadEmbedder
 
 LONG_AGO = 1_600_000_000
 
@@ -38,7 +38,7 @@ def catalog(fake_engine: Engine) -> Iterator[Catalog]:
     """A catalog with nothing in it."""
     store = fake_engine.config.store
     store.make()
-    with Catalog.create(store.catalog, FakeEmbedder(fake_engine.config).identity) as catalog:
+    with Catalog.create(store.catalog, SpreadEmbedder(fake_engine.config).identity) as catalog:
         yield catalog
 
 
@@ -54,7 +54,7 @@ def collected(
 ) -> Examples:
     return collect(
         str(dataset),
-        FakeEmbedder(engine.config),
+        SpreadEmbedder(engine.config),
         catalog,
         views=views,
         open_indexed=open_indexed,
@@ -63,10 +63,10 @@ def collected(
     )
 
 
-class NoNetwork(FakeEmbedder):
+class NoNetwork(SpreadEmbedder):
     """An embedder that must not be asked."""
 
-    def embed(self, images: object) -> Vectors:
+    def embed(self, inputs: Sequence[Pixels]) -> Vectors:
         """Fail."""
         raise AssertionError("something was embedded")
 
@@ -96,7 +96,7 @@ def test_a_collected_image_and_its_mirrored_copy_are_embedded(
     fake_engine: Engine, images: Path
 ) -> None:
     examples = collected(fake_engine, images)
-    embedder = FakeEmbedder(fake_engine.config)
+    embedder = SpreadEmbedder(fake_engine.config)
     assert examples.embedded == 12
     for image, path in enumerate(examples.paths):
         pixels = embedder.pixels(Path(path).read_bytes(), path)

@@ -9,7 +9,12 @@ import pytest
 
 from engine.errors import TrainingError
 from engine.learning.data.examples import Examples, label_positions
-from engine.learning.data.notes import copy_notes, require_testable, size_notes, testable
+from engine.learning.data.notes import (
+    copy_notes,
+    images_to_test,
+    require_testable,
+    size_notes,
+)
 from index.records import Vectors
 
 
@@ -50,7 +55,7 @@ def test_copies_of_another_category_are_named_with_both() -> None:
 def test_a_category_that_is_one_picture_over_and_over_is_not_tested() -> None:
     images = [("bed", 0), ("bed", 0), ("bed", 0), ("sofa", 2), ("sofa", 3)]
     examples = examples_of(images)
-    assert testable(examples).tolist() == [3, 4]
+    assert images_to_test(examples).tolist() == [3, 4]
     assert any(note.startswith("not tested: bed, ") for note in copy_notes(examples))
 
 
