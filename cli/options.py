@@ -96,6 +96,16 @@ DecodeMemory = Annotated[
         show_default="a quarter of the memory",
     ),
 ]
+MinImages = Annotated[
+    int,
+    typer.Option(
+        "--min-images",
+        metavar="N",
+        min=0,
+        help="Leave out categories with fewer pictures.",
+        show_default="a category with fewer than two is an error",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
 Failed = Annotated[
     Path | None,

@@ -99,6 +99,18 @@ def percent(share: float | None, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def figure(share: float | None) -> str:
+    """Return a figure with three digits, a dash where there is none."""
+    return _cell(share)
+
+
+def against_baseline(balanced: str, baseline: str) -> str:
+    """Return what to hold an accuracy against: that of every category, and that of no skill."""
+    return (
+        f"balanced accuracy {balanced}; {baseline} by always answering the most frequent category"
+    )
+
+
 def say(text: str) -> None:
     """Print a line of conversation on stderr."""
     # In one piece, so that lines of several threads do not mix.
@@ -157,7 +169,7 @@ def _plain(value: object) -> Any:
 
 
 def _cell(value: object) -> str:
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 

@@ -298,6 +298,7 @@ class Engine:
         tune: bool = False,
         views: int = 0,
         mirror_indexed: bool = False,
+        min_images: int = 0,
     ) -> TrainReport:
         """Teach the engine new categories.
 
@@ -324,6 +325,9 @@ class Engine:
         mirror_indexed
             Open pictures that are in the catalog to learn from mirrored copies of them, too;
             other pictures are mirrored anyway.
+        min_images
+            Leave out categories with fewer pictures. By default one with fewer than two is an
+            error.
 
         Raises
         ------
@@ -341,6 +345,7 @@ class Engine:
         from engine.learning.train import Source, train
 
         check_name(head)
+        require_number("min_images", min_images, 0, whole=True)
         if (dataset is None) != from_labels:
             raise UsageError(
                 "train", "it learns either from a folder or from labels", "Name one of the two"
@@ -360,7 +365,9 @@ class Engine:
                 self._session.embedder(),
                 heads,
                 head,
-                Source(None if from_labels else str(dataset), extend, views, mirror_indexed),
+                Source(
+                    None if from_labels else str(dataset), extend, views, mirror_indexed, min_images
+                ),
                 options or TrainOptions(),
                 select_model=tune,
             )
@@ -372,6 +379,7 @@ class Engine:
         name: str,
         options: FinetuneOptions,
         resume: bool = False,
+        min_images: int = 0,
     ) -> FinetuneReport:
         """Train the last blocks of a backbone on pictures, and keep it as a backbone of its own.
 
@@ -389,6 +397,8 @@ class Engine:
             From which block on, and how.
         resume
             Go on after the last epoch of an interrupted run of the same images and options.
+        min_images
+            As in `train`.
 
         Raises
         ------
@@ -401,13 +411,20 @@ class Engine:
             The backbone's weights cannot be had.
         """
         from engine.learning.data.dataset import require_folder
+        from engine.learning.data.requirements import Requirements
         from engine.learning.finetune.finetuner import finetune
 
+        require_number("min_images", min_images, 0, whole=True)
         require_folder(str(dataset))
         config, reporter = self._session.config, self._session.reporter
-        return finetune(str(dataset), name, options, config, reporter, resume=resume)
+        required = Requirements(min_images=min_images)
+        return finetune(
+            str(dataset), name, options, config, reporter, requirements=required, resume=resume
+        )
 
-    def compare(self, dataset: str | Path, *, options: CompareOptions | None = None) -> Comparison:
+    def compare(
+        self, dataset: str | Path, *, options: CompareOptions | None = None, min_images: int = 0
+    ) -> Comparison:
         """Compare networks from scratch with frozen and fine-tuned backbones on the same splits.
 
         What is reported is measured on test images that took no part in anything.
@@ -418,6 +435,8 @@ class Engine:
             A folder with one folder of pictures per category.
         options
             What to compare, and for how long.
+        min_images
+            As in `train`.
 
         Raises
         ------
@@ -429,10 +448,13 @@ class Engine:
         from engine.learning.compare.comparison import compare
         from engine.learning.compare.options import CompareOptions
         from engine.learning.data.dataset import require_folder
+        from engine.learning.data.requirements import Requirements
 
+        require_number("min_images", min_images, 0, whole=True)
         require_folder(str(dataset))
         config, reporter = self._session.config, self._session.reporter
-        return compare(str(dataset), config, reporter, options or CompareOptions())
+        required = Requirements(min_images=min_images)
+        return compare(str(dataset), config, reporter, options or CompareOptions(), required)
 
     def report(self, name: str) -> HeadReport:
         """Return all that a head holds about how it came to be and how good it is.
@@ -454,6 +476,9 @@ class Engine:
         self, dataset: str | Path, *, head: str | None = None, label: str | None = None
     ) -> Evaluation:
         """Measure on pictures whose labels are known.
+
+        Pictures that a head has learned from are told apart, by their contents: what it says of
+        them says little of others.
 
         Parameters
         ----------

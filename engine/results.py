@@ -154,13 +154,28 @@ class Evaluation:
 
     `classifier` says who answered: a head, the joint distribution, or the nearest neighbours.
     `confusion[label][category]` counts pictures. `precision_at_k` and `map` come from searching
-    the data set with each of its own pictures, itself left out. `unused_labels` are rows of the
-    table of labels that no picture could use.
+    the data set with each of its own pictures, itself left out: of those that could be among the
+    first k, how many are. They are NaN where no picture has another of its label.
+
+    A picture counts by its likeliest category, in all figures alike, `unknown` or not; `unknown`
+    is how many are.
+
+    `learned` is how many of the pictures, by content, the heads that answered have learned from;
+    None where one of them, of an older release, does not know. `accuracy_without_learned` is the
+    accuracy on the others, NaN where there are none or it is not known which they are.
+
+    `balanced_accuracy` is the mean recall of the labels, `majority_baseline` the accuracy of always
+    answering the most frequent one. `notes` say how the folders were read,
+    `unused_labels` are rows of the table of labels that no picture could use.
     """
 
     images: int
     classifier: str
     accuracy: float
+    balanced_accuracy: float
+    majority_baseline: float
+    learned: int | None
+    accuracy_without_learned: float
     per_category: Mapping[str, CategoryScore]
     confusion: Mapping[str, Mapping[str, int]]
     precision_at_1: float
@@ -169,6 +184,7 @@ class Evaluation:
     unknown: int
     skipped: Sequence[Skipped]
     unused_labels: Sequence[Skipped] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

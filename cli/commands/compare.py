@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Failed, Force, Json, MaxFileSize, MaxMegapixels, open_engine, takes_options
+from cli.options import (
+    Failed,
+    Force,
+    Json,
+    MaxFileSize,
+    MaxMegapixels,
+    MinImages,
+    open_engine,
+    takes_options,
+)
 from engine.learning.compare.options import CompareOptions
 
 if TYPE_CHECKING:
@@ -41,6 +50,7 @@ def command(
         ),
     ] = None,
     force: Force = False,
+    min_images: MinImages = 0,
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
     failed: Failed = None,
@@ -62,7 +72,7 @@ def command(
         require_page_file(html, force=force)
     settings = {"max_megapixels": max_megapixels, "max_file_size": max_file_size}
     with failures_named(failed, force=force), open_engine(None, **settings) as engine:
-        comparison = engine.compare(dataset, options=options)
+        comparison = engine.compare(dataset, options=options, min_images=min_images)
     _answer(comparison, html, force, json)
     return tell_failures(comparison.skipped, failed)
 
@@ -74,6 +84,8 @@ def _answer(comparison: Comparison, html: Path | None, force: bool, json: bool) 
     if json:
         write_json(comparison)
     else:
+        for note in comparison.notes:
+            say(note)
         write_table(HEADINGS, map(method_row, comparison.methods))
         write(
             f"{comparison.images} images of {len(comparison.categories)} categories, "

@@ -13,6 +13,7 @@ from cli.options import (
     Json,
     MaxFileSize,
     MaxMegapixels,
+    MinImages,
     open_engine,
     takes_options,
 )
@@ -42,6 +43,7 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on after the last epoch of an interrupted run.")
     ] = False,
+    min_images: MinImages = 0,
     backbone: Backbone = None,
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
@@ -64,7 +66,9 @@ def command(
         "max_file_size": max_file_size,
     }
     with failures_named(failed), open_engine(None, **settings) as engine:
-        report = engine.finetune(dataset, name=name, options=options, resume=resume)
+        report = engine.finetune(
+            dataset, name=name, options=options, resume=resume, min_images=min_images
+        )
     if json:
         write_json(report)
     else:

@@ -65,7 +65,7 @@ def command(
 
 
 def _write(report: HeadReport) -> None:
-    from cli.render import percent, write, write_table
+    from cli.render import against_baseline, percent, write, write_table
 
     rows = []
     for name in report.categories:
@@ -77,18 +77,20 @@ def _write(report: HeadReport) -> None:
                 score.images if score else None,
                 percent(score.precision if score else None),
                 percent(score.recall if score else None),
+                report.unknown_per_category.get(name),
             )
         )
-    write_table(("category", "learned", "tested", "precision", "recall"), rows)
-    accuracy = percent(report.metrics.get("validation_accuracy"))
+    write_table(("category", "learned", "tested", "precision", "recall", "unknown"), rows)
     if report.test_images:
+        balanced, baseline = percent(report.balanced_accuracy), percent(report.majority_baseline)
         write(
-            f"accuracy {accuracy} on {report.test_images} test images ({measured(report)}), "
-            f"{report.unknown} of them unknown, "
+            f"accuracy {percent(report.accuracy)} on {report.test_images} test images "
+            f"({measured(report)}), {report.unknown} of them unknown, "
             f"calibration error {percent(report.metrics.get('calibration_error'))}\n"
+            f"{against_baseline(balanced, baseline)}\n"
         )
     else:
-        write(f"accuracy {accuracy}\n")
+        write(f"accuracy {percent(report.metrics.get('validation_accuracy'))}\n")
     for missing in report.missing:
         write(f"not known: {missing}\n")
 

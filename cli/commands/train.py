@@ -13,6 +13,7 @@ from cli.options import (
     Json,
     MaxFileSize,
     MaxMegapixels,
+    MinImages,
     Precision,
     Runtime,
     Store,
@@ -84,6 +85,7 @@ def command(
             "must be opened for it. Other pictures are mirrored anyway.",
         ),
     ] = False,
+    min_images: MinImages = 0,
     backbone: Backbone = None,
     precision: Precision = None,
     runtime: Runtime = "auto",
@@ -124,6 +126,7 @@ def command(
             tune=tune,
             views=views,
             mirror_indexed=mirror_indexed,
+            min_images=min_images,
         )
     if json:
         write_json(report)
@@ -133,7 +136,7 @@ def command(
 
 
 def _tell(report: TrainReport) -> None:
-    from cli.render import say, write
+    from cli.render import against_baseline, figure, say, write
 
     for note in report.notes:
         say(note)
@@ -144,6 +147,12 @@ def _tell(report: TrainReport) -> None:
         f"head {report.head}: {', '.join(report.categories)}\n"
         f"{report.images} images ({report.embedded} embedded in {seconds.embed:.1f} s), "
         f"trained in {seconds.fit:.1f} s\n"
+    )
+    if not report.test_images:
+        write("no accuracy, because no image could be tested\n")
+        return
+    write(
         f"accuracy {report.validation_accuracy:.3f} on {report.test_images} test images"
         f"{f', cross-fitted in {report.folds} folds' if report.folds > 1 else ''}\n"
+        f"{against_baseline(figure(report.balanced_accuracy), figure(report.majority_baseline))}\n"
     )

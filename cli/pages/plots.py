@@ -100,7 +100,8 @@ def confusion(categories: Sequence[str], counts: Sequence[Sequence[int]]) -> Plo
     categories
         Names of the rows, and of the columns but the last.
     counts
-        `[k, k + 1]`, the last column is of what was taken for unknown.
+        `[k, k + 1]`, the last column is of images whose likeliest category is not known, because
+        they were taken for unknown.
     """
     unknown = any(row[-1] for row in counts)
     rows = [list(row) if unknown else list(row[:-1]) for row in counts]

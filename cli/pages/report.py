@@ -42,13 +42,27 @@ def summary(report: HeadReport) -> str:
     images = _whole(report.metrics, "images")
     learned = f" learned from {count(images, 'picture')}" if images else ""
     text = f"{categories(len(report.categories))}{learned}."
-    accuracy = report.metrics.get("validation_accuracy", NAN)
+    accuracy = report.accuracy
+    if not report.test_images:
+        accuracy = report.metrics.get("validation_accuracy", NAN)
     if accuracy == accuracy:
-        text += f" {_tested(report)}, its likeliest category is right for {percent(accuracy)}."
+        text += f" {_tested(report)}, its likeliest category is right for {percent(accuracy)}"
+        text += f"{_against_baseline(report)}."
     if report.missing:
         text += f" Not in this report: {'; '.join(report.missing)}."
         text += " Training the head again writes down what can be known."
     return text
+
+
+def _against_baseline(report: HeadReport) -> str:
+    """Return what to hold an accuracy against, as the end of a sentence."""
+    if not report.test_images:
+        return ""
+    return (
+        f"; always answering the most frequent category would be for "
+        f"{percent(report.majority_baseline)}. Each category counting the same (balanced accuracy) "
+        f"it is {percent(report.balanced_accuracy)}"
+    )
 
 
 def _tested(report: HeadReport) -> str:
@@ -98,13 +112,20 @@ def _answers(report: HeadReport) -> list[Section]:
     text = (
         f"{_tested(report)}. Each row is what they show, each column what the head says. "
         "Precision is how often a category is right when it is the answer, recall how many of "
-        "its pictures are found."
+        "its pictures are found. Each picture counts by its likeliest category, though the head "
+        "takes some for unknown."
     )
     rows = [
-        [name, str(score.images), percent(score.precision), percent(score.recall)]
+        [
+            name,
+            str(score.images),
+            percent(score.precision),
+            percent(score.recall),
+            str(report.unknown_per_category[name]),
+        ]
         for name, score in report.per_category.items()
     ]
-    heading = ["category", "tested", "precision", "recall"]
+    heading = ["category", "tested", "precision", "recall", "unknown"]
     return [
         Section(
             "What it takes for what",
@@ -129,8 +150,10 @@ def _certainty(report: HeadReport) -> list[Section]:
         "it the head is too sure of itself, above it too modest. A larger point stands for more "
         f"pictures. The temperature, {report.temperature:.2f}, divides the logits; the expected "
         f"calibration error was {percent(errors[0])} without it and is {percent(errors[1])} "
-        "with it. The points leave out pictures that were taken for unknown, the errors do not."
+        "with it."
     )
+    if report.unknown and report.confusion and any(row[-1] for row in report.confusion):
+        text += " The points leave out pictures that were taken for unknown, the errors do not."
     drawn = [plots.reliability(before, after, errors)]
     return [Section("How much its probabilities are worth", text, plots=drawn)]
 

@@ -194,6 +194,19 @@ def check_known(heads: Sequence[Head], name: str | None) -> None:
         raise UnknownHeadError(error.thing, error.reason, error.remedy + others) from None
 
 
+def asked_heads(heads: Sequence[Head], name: str | None) -> list[Head]:
+    """Return the heads that have a part in `distribution`.
+
+    Raises
+    ------
+    UnknownHeadError
+        There is no such head.
+    """
+    if name is None or name == ALL:
+        return list(heads)
+    return [] if name == BUILT_IN else [find_head(heads, name)]
+
+
 def distribution(
     built_in: BuiltIn, heads: Sequence[Head], name: str | None, vectors: Vectors
 ) -> Distribution:

@@ -5,8 +5,9 @@ images nor the backbone. What was learned from is stored as content hashes: by t
 finds the embeddings again.
 
 In the file, tensors: `held_out.labels`, `held_out.answers` (int64), `held_out.confidence`,
-`held_out.raw_confidence` (float32), `learned.hashes` (uint8), `learned.labels` (int64). Header:
-`record`, an object. A release that knows nothing of it leaves it alone.
+`held_out.raw_confidence` (float32), `held_out.likeliest` (int64, may be missing), `learned.hashes`
+(uint8), `learned.labels` (int64). Header: `record`, an object. A release that knows nothing of it
+leaves it alone.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _TENSORS = {
     "confidence": np.float32,
     "raw_confidence": np.float32,
 }
+LIKELIEST = "held_out.likeliest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Answers:
         Wrong answers, the most confident first.
     shown
         Images at even distances, however they were answered.
+    likeliest
+        int64 `[n]`, positions of categories, rejected or not; None in heads of older releases.
     """
 
     labels: Ids
@@ -84,6 +88,15 @@ class Answers:
     raw_confidence: Floats
     mistakes: tuple[AnsweredImage, ...] = ()
     shown: tuple[AnsweredImage, ...] = ()
+    likeliest: Ids | None = None
+
+    @property
+    def counted(self) -> Ids:
+        """What figures are measured of: the likeliest category of each image, rejected or not.
+
+        Heads of older releases do not hold it of rejected images: these are `UNKNOWN`, and wrong.
+        """
+        return self.answers if self.likeliest is None else self.likeliest
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +184,8 @@ def record_tensors(record: Record) -> dict[str, np.ndarray[Any, Any]]:
         for name, dtype in _TENSORS.items():
             value = getattr(record.answers, name)
             tensors[f"held_out.{name}"] = np.ascontiguousarray(value, dtype)
+        if record.answers.likeliest is not None:
+            tensors[LIKELIEST] = np.ascontiguousarray(record.answers.likeliest, np.int64)
     if record.learned is not None:
         tensors["learned.hashes"] = np.ascontiguousarray(record.learned.hashes, np.uint8)
         tensors["learned.labels"] = np.ascontiguousarray(record.learned.labels, np.int64)
@@ -206,6 +221,8 @@ def record_from(header: Mapping[str, Any], tensors: Mapping[str, Any], outputs: 
     answers = None
     if "held_out.labels" in tensors:
         parts = {name: tensors[f"held_out.{name}"] for name in _TENSORS}
+        if LIKELIEST in tensors:
+            parts["likeliest"] = tensors[LIKELIEST]
         _check(parts, outputs)
         answers = Answers(
             **parts,
@@ -237,7 +254,7 @@ def record_from(header: Mapping[str, Any], tensors: Mapping[str, Any], outputs: 
 
 def _check(parts: Mapping[str, Any], outputs: int) -> None:
     for name, value in parts.items():
-        positions = name in ("labels", "answers")
+        positions = name in ("labels", "answers", "likeliest")
         if value.dtype != (np.int64 if positions else np.float32) or value.ndim != 1:
             raise ValueError(f"{name} is not what it should be")
         if len(value) != len(parts["labels"]):

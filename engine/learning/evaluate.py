@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.embedding.embedder import Embedder
-from engine.heads.classifier import BuiltIn, Classifier, distribution
+from engine.heads.classifier import BuiltIn, Classifier, asked_heads, distribution
 from engine.heads.head import ALL, Head
 from engine.ingest.labels import label_rule
-from engine.learning.data.collect import collect
+from engine.learning.data.collect import ANY, collect
 from engine.learning.metrics import (
     NEIGHBOURS,
     accuracy,
+    balanced_accuracy,
     category_scores,
     confusion_table,
+    majority_baseline,
     neighbours_vote,
     retrieval,
 )
@@ -38,22 +41,29 @@ def evaluate(
 ) -> Evaluation:
     """Measure classification and search on a data set; see `Engine.evaluate`."""
     rule = label_rule(label) if label else None
-    examples = collect(dataset, embedder, catalog, labels=rule, fewest=0)
+    examples = collect(dataset, embedder, catalog, labels=rule, requirements=ANY)
     vectors, names, labels = examples.vectors, examples.categories, examples.labels
     ranking = retrieval(vectors.unit, labels)
     known = {same_name(name) for _, name in Classifier(embedder.built_in, heads).names}
     unknown = 0
+    answering: Sequence[Head] = ()
     if head is None and not known.issuperset(map(same_name, names)):
         classifier = f"nearest neighbours (k={NEIGHBOURS})"
         answers = neighbours_vote(ranking, labels)
         given = names
     else:
-        classifier = head or ALL
+        classifier, answering = head or ALL, asked_heads(heads, head)
         given, answers, unknown = _asked(embedder.built_in, heads, head, vectors, names)
+    learned = _learned(answering, examples.hashes)
+    others = np.empty(0, np.int64) if learned is None else np.flatnonzero(~learned)
     return Evaluation(
         images=len(labels),
         classifier=classifier,
         accuracy=accuracy(labels, answers),
+        balanced_accuracy=balanced_accuracy(labels, answers),
+        majority_baseline=majority_baseline(labels),
+        learned=None if learned is None else int(learned.sum()),
+        accuracy_without_learned=accuracy(labels[others], answers[others]),
         per_category=category_scores(names, labels, answers, undefined=0.0),
         confusion=confusion_table(given, labels, answers),
         precision_at_1=ranking.precision_at_1,
@@ -62,7 +72,18 @@ def evaluate(
         unknown=unknown,
         skipped=list(examples.skipped),
         unused_labels=rule.unused() if rule else (),
+        notes=examples.notes,
     )
+
+
+def _learned(heads: Sequence[Head], hashes: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+    """Return which images, by content, any of the heads learned from; None where one cannot say."""
+    contents: set[str] = set()
+    for head in heads:
+        if head.record is None or head.record.learned is None:
+            return None
+        contents.update(head.record.learned.hexadecimal())
+    return np.array([digest in contents for digest in hashes], np.bool_)
 
 
 def _asked(

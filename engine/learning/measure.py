@@ -16,7 +16,13 @@ from engine.heads.head import Head
 from engine.heads.numerics import softmax
 from engine.heads.record import UNKNOWN, AnsweredImage, Answers
 from engine.learning.data.examples import Examples
-from engine.learning.metrics import accuracy, calibration_bins, calibration_error
+from engine.learning.metrics import (
+    accuracy,
+    balanced_accuracy,
+    calibration_bins,
+    calibration_error,
+    majority_baseline,
+)
 from engine.learning.trial import Trial
 from index.records import Floats, Ids, Vectors
 
@@ -34,9 +40,9 @@ def measure(
     answers
         On all test images, in order of the images; None where there are none.
     metrics
-        `test_images`, `validation_accuracy`, `joint_accuracy` (the category wins against the
-        built-in thousand, too), `calibration_error` with the temperature and
-        `calibration_error_before` it.
+        `test_images`, `validation_accuracy`, `balanced_accuracy`, `majority_baseline`,
+        `joint_accuracy` (the category wins against the built-in thousand, too),
+        `calibration_error` with the temperature and `calibration_error_before` it.
     """
     tested = np.concatenate([trial.split.test for trial in trials])
     if not len(tested):
@@ -54,6 +60,8 @@ def measure(
     metrics = {
         "test_images": float(len(images)),
         "validation_accuracy": accuracy(labels, best),
+        "balanced_accuracy": balanced_accuracy(labels, best),
+        "majority_baseline": majority_baseline(labels),
         "joint_accuracy": accuracy(labels, joint),
         "calibration_error_before": calibration_error(calibration_bins(before, right)),
         "calibration_error": calibration_error(calibration_bins(after.max(axis=1), right)),
@@ -103,6 +111,7 @@ def answers_on(
         raw_confidence.astype(np.float32),
         tuple(map(told, wrong.tolist())),
         tuple(map(told, able[steps.round().astype(np.int64)].tolist())),
+        best.astype(np.int64),
     )
 
 

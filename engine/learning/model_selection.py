@@ -234,9 +234,13 @@ def _selected(
 def _first_of_best(losses: Floats) -> tuple[int, Floats, Floats]:
     """Return the first candidate within one standard error of the best, by losses `[c, n]`.
 
-    Also by how much the mean loss of each is above the best, and its standard error.
+    Also by how much the mean loss of each is above the best, and its standard error. The first is
+    the best where nothing was measured.
     """
     known = losses[:, np.isfinite(losses).all(axis=0)]
+    if not known.size:
+        nothing = np.zeros(len(losses), np.float32)
+        return 0, nothing, nothing
     above = known - known[np.argmin(known.mean(axis=1))]
     behind = above.mean(axis=1)
     errors = above.std(axis=1) / np.sqrt(max(1, known.shape[1] - 1))

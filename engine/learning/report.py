@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from engine.heads.head import Head, layer_sizes
 from engine.heads.record import UNKNOWN, Answers, Record
 from engine.heads.record import AnsweredImage as Stored
-from engine.learning.metrics import calibration_bins, category_scores, confusion_matrix
+from engine.learning.metrics import (
+    accuracy,
+    balanced_accuracy,
+    calibration_bins,
+    category_scores,
+    confusion_matrix,
+    majority_baseline,
+)
 from engine.learning.results import AnsweredImage, CalibrationBin, HeadReport
 from engine.results import Prediction
+from index.records import Ids
+
+_NO_IDS, _NO_FLOATS = np.zeros(0, np.int64), np.zeros(0, np.float32)
+_NONE = Answers(_NO_IDS, _NO_IDS, _NO_FLOATS, _NO_FLOATS)
 
 
 def head_report(head: Head) -> HeadReport:
@@ -23,13 +34,11 @@ def head_report(head: Head) -> HeadReport:
         Of any release; what it does not hold stays empty, and is named in `missing`.
     """
     record = head.record or Record()
-    answers = record.answers
-    outputs = len(head.categories)
-    learned: Mapping[str, int] = {}
-    if record.learned is not None:
-        each = np.bincount(record.learned.labels, minlength=outputs)
-        learned = dict(zip(head.categories, each.tolist(), strict=True))
-    before, after = _calibration(answers) if answers else ([], [])
+    answers = record.answers or _NONE
+    labels, counted, outputs = answers.labels, answers.counted, len(head.categories)
+    unknown = labels[answers.answers == UNKNOWN]
+    learned = record.learned.labels if record.learned else None
+    before, after = _calibration(answers)
     return HeadReport(
         head=head.name,
         categories=head.categories,
@@ -45,32 +54,42 @@ def head_report(head: Head) -> HeadReport:
         settings=dict(record.settings),
         versions=dict(record.versions),
         seconds=dict(record.seconds),
-        learned=learned,
-        test_images=len(answers.labels) if answers else 0,
+        learned=_by_category(head, learned),
+        test_images=len(labels),
         folds=record.folds,
         honest=head.record is not None and record.version > 1,
-        unknown=int((answers.answers == UNKNOWN).sum()) if answers else 0,
-        per_category=(
-            category_scores(head.categories, answers.labels, answers.answers) if answers else {}
-        ),
-        confusion=(
-            confusion_matrix(answers.labels, answers.answers, outputs).tolist() if answers else []
-        ),
+        accuracy=accuracy(labels, counted),
+        balanced_accuracy=balanced_accuracy(labels, counted),
+        majority_baseline=majority_baseline(labels),
+        unknown=len(unknown),
+        unknown_per_category=_by_category(head, unknown if len(labels) else None),
+        per_category=category_scores(head.categories, labels, counted) if len(labels) else {},
+        confusion=confusion_matrix(labels, counted, outputs).tolist() if len(labels) else [],
         calibration_before=before,
         calibration_after=after,
-        mistakes=_images(head.name, answers.mistakes if answers else ()),
-        shown=_images(head.name, answers.shown if answers else ()),
+        mistakes=_images(head.name, answers.mistakes),
+        shown=_images(head.name, answers.shown),
         missing=_missing(head),
     )
+
+
+def _by_category(head: Head, labels: Ids | None) -> dict[str, int]:
+    """Return how many labels are of each category, nothing where there are none to count."""
+    if labels is None:
+        return {}
+    counts = np.bincount(labels, minlength=len(head.categories))
+    return dict(zip(head.categories, counts.tolist(), strict=True))
 
 
 def _calibration(answers: Answers) -> tuple[list[CalibrationBin], list[CalibrationBin]]:
     """Return the bins of confidence, without the temperature and with it.
 
-    Images that were taken for unknown are left out: their answers were not stored.
+    Images whose likeliest category is not known are left out.
     """
-    known = answers.answers != UNKNOWN
-    right = answers.answers[known] == answers.labels[known]
+    if not len(answers.labels):
+        return [], []
+    known = answers.counted != UNKNOWN
+    right = answers.counted[known] == answers.labels[known]
     return (
         calibration_bins(answers.raw_confidence[known], right),
         calibration_bins(answers.confidence[known], right),
@@ -100,15 +119,27 @@ def _missing(head: Head) -> list[str]:
             "older releases do not hold"
         )
         return missing
-    if record.answers is None:
-        missing.append("answers on test images, because there were none to spare")
-    elif record.imported:
+    missing += _missing_answers(record)
+    if record.learned is None:
+        missing.append("which images it learned from, because they were not known")
+    return missing
+
+
+def _missing_answers(record: Record) -> list[str]:
+    answers = record.answers
+    if answers is None:
+        return ["answers on test images, because there were none to spare"]
+    missing = []
+    if (answers.counted == UNKNOWN).any():
+        missing.append(
+            "the likeliest category of images taken for unknown, which count as wrong: heads of "
+            "older releases do not hold it"
+        )
+    if record.imported:
         missing.append(
             "test images to look at, because the head was imported: paths of another machine are "
             "not followed"
         )
-    elif not record.answers.shown:
+    elif not answers.shown:
         missing.append("test images to look at, because their paths were not known")
-    if record.learned is None:
-        missing.append("which images it learned from, because they were not known")
     return missing

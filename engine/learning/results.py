@@ -59,7 +59,9 @@ class TrainReport:
     to fit, stop, calibrate or select what answered for them. (It keeps its name from the first
     release, where they had.) Where images are few it is cross-fitted in `folds` folds: each image
     is tested once, by a trial that had not seen it. `folds` is 1 where one part was set aside for
-    the test. The final head has learned from all images.
+    the test. The final head has learned from all images. `balanced_accuracy` is the mean recall of
+    the categories, `majority_baseline` the accuracy of always answering the most frequent one. All
+    three are NaN where no image could be tested.
 
     `embedded` is how many images had to be opened; `background` how many images of the catalog
     were learned from as belonging to no category; `history` is one row per epoch of a trial;
@@ -73,6 +75,8 @@ class TrainReport:
     test_images: int
     folds: int
     validation_accuracy: float
+    balanced_accuracy: float
+    majority_baseline: float
     temperature: float
     background: int
     seconds: TrainSeconds
@@ -134,7 +138,10 @@ class ComparedMethod:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What `Engine.compare` measured; `rounds` is how many splits every method had."""
+    """What `Engine.compare` measured; `rounds` is how many splits every method had.
+
+    `notes` say what should be known of the data set.
+    """
 
     images: int
     categories: Sequence[str]
@@ -142,6 +149,7 @@ class Comparison:
     methods: Sequence[ComparedMethod]
     seconds: float
     skipped: Sequence[Skipped]
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +179,25 @@ class AnsweredImage:
 class HeadReport:
     """What `Engine.report` knows about a head: how it came to be, and how good it is.
 
-    What is measured was measured on `test_images` images, `unknown` of which the head took for none
-    of its own. With `honest` they had served for nothing else: `folds` says how many trials
-    answered, each for the images of one fold that it had not seen; 1 for one test part. Heads of
-    older releases are not `honest`: their figures are of images that had also stopped the training
-    and fitted temperature and threshold.
+    What is measured was measured on `test_images` images. With `honest` they had served for nothing
+    else: `folds` says how many trials answered, each for the images of one fold that it had not
+    seen; 1 for one test part. Heads of older releases are not `honest`: their figures are of images
+    that had also stopped the training and fitted temperature and threshold.
 
-    `confusion[i][j]` counts images that show category `i` and were taken for category `j`; the last
-    column is `unknown`. Precision is NaN where a category was never the answer, recall where none
-    of its images was tested. The bins of `calibration_before` are without the temperature, those of
-    `calibration_after` with it; both leave out images that were taken for unknown. `learned` counts
-    the images that each category was learned from, `metrics` are the figures of the training
-    (`validation_accuracy` is the accuracy on test images, see `TrainReport`), `settings` its
-    options. `missing` says what the head holds no record of, and why.
+    Each image counts by its likeliest category, in `accuracy`, `balanced_accuracy`, `per_category`
+    and `confusion` alike, though the head takes `unknown` of them for none of its own. Heads of
+    older releases do not hold the likeliest category of these: there they count as wrong, in all
+    figures alike. `majority_baseline` is the accuracy of always answering the most frequent
+    category.
+
+    `confusion[i][j]` counts images that show category `i` and whose likeliest is category `j`; the
+    last column those whose likeliest is not known. `unknown_per_category` counts the unknown ones
+    by what they show. Precision is NaN where a category was never the answer, recall where none of
+    its images was tested. The bins of `calibration_before` are without the temperature, those of
+    `calibration_after` with it. `learned` counts the images that each category was learned from,
+    `metrics` are the figures of the training (`validation_accuracy` is the accuracy on test images,
+    see `TrainReport`), `settings` its options. `missing` says what the head holds no record of, and
+    why.
     """
 
     head: str
@@ -204,7 +218,11 @@ class HeadReport:
     test_images: int
     folds: int
     honest: bool
+    accuracy: float
+    balanced_accuracy: float
+    majority_baseline: float
     unknown: int
+    unknown_per_category: Mapping[str, int]
     per_category: Mapping[str, CategoryScore]
     confusion: Sequence[Sequence[int]]
     calibration_before: Sequence[CalibrationBin]

@@ -15,8 +15,10 @@ from engine.heads.options import TrainOptions
 from engine.heads.record import FROM_LABELS, Record, versions
 from engine.ingest.reclassify import adopt_heads
 from engine.learning.data.collect import collect, collect_labelled
-from engine.learning.data.dataset import require_enough
+from engine.learning.data.copies import copy_groups
 from engine.learning.data.examples import Examples
+from engine.learning.data.notes import data_notes
+from engine.learning.data.requirements import Requirements, chosen_categories, sizes_of
 from engine.learning.extend import extended
 from engine.learning.results import DIVERGED, TrainReport, TrainSeconds
 from engine.learning.train_head import HeadTraining, Trained, TrainLimits
@@ -44,12 +46,15 @@ class Source:
         Learn from so many drawn views of each image, too.
     mirror_indexed
         Learn from mirrored copies of images that are in the catalog, too.
+    min_images
+        Leave out categories with fewer images; 0 to refuse those with fewer than two.
     """
 
     dataset: str | None = None
     extend: bool = False
     drawn_views: int = 0
     mirror_indexed: bool = False
+    min_images: int = 0
 
 
 def train(
@@ -88,6 +93,7 @@ def train(
         examples, lost = _with_learned(examples, before, catalog)
         data = f"{before.record.data}, then {data}" if before.record else data
         notes += [LOST.format(lost=lost)] if lost else []
+    notes += data_notes(examples)
     training = HeadTraining(
         examples,
         background_of(catalog, examples, limits.background, options.seed),
@@ -108,13 +114,15 @@ def train(
 
 def _collected(catalog: Catalog, embedder: Embedder, source: Source) -> tuple[Examples, str]:
     """Return what to learn, and where it comes from."""
+    requirements = Requirements(min_images=source.min_images)
     if source.dataset is None:
-        return collect_labelled(catalog), FROM_LABELS
+        return collect_labelled(catalog, requirements), FROM_LABELS
     examples = collect(
         source.dataset,
         embedder,
         catalog,
         views=view_names(source.drawn_views),
+        requirements=requirements,
         keep_views=True,
         open_indexed=source.mirror_indexed or source.drawn_views > 0,
     )
@@ -124,16 +132,17 @@ def _collected(catalog: Catalog, embedder: Embedder, source: Source) -> tuple[Ex
 def _with_learned(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples, int]:
     """Return examples with those that a head learned from, and how many of these are lost."""
     examples, lost = extended(examples, head, catalog)
-    different = {(examples.hashes[at], label) for at, label in enumerate(examples.labels.tolist())}
-    labels = [examples.categories[label] for _, label in different]
-    require_enough(head.name, set(examples.categories), labels)
+    labels = [examples.categories[label] for label in examples.labels]
+    sizes = sizes_of(zip(examples.hashes, labels, strict=True))
+    chosen_categories(head.name, sizes, Requirements())
     return examples, lost
 
 
 def background_of(catalog: Catalog, examples: Examples, most: int, seed: int) -> Vectors:
     """Return embeddings, in random order, of images with no label that is learned.
 
-    Of copies one is taken: so an image that is measured on was not learned from.
+    Of copies, exact or nearly so, one is taken: so an image that is measured on was not learned
+    from.
     """
     taken = {same_name(name) for name in examples.categories}
     learned = set(examples.hashes)
@@ -150,7 +159,8 @@ def background_of(catalog: Catalog, examples: Examples, most: int, seed: int) ->
     found, vectors = catalog.embeddings.of(chosen.tolist())
     # The catalog gives them in an order of its own.
     row = {image_id: at for at, image_id in enumerate(found.tolist())}
-    return vectors[np.array([row[image_id] for image_id in chosen.tolist()], np.int64)]
+    rows: Ids = np.array([row[image_id] for image_id in chosen.tolist()], np.int64)
+    return vectors[rows[np.unique(copy_groups(list(map(str, chosen)), vectors.unit, rows))]]
 
 
 def _with_origin(trained: Trained, data: str, views: Sequence[str], seconds: TrainSeconds) -> Head:
@@ -179,6 +189,8 @@ def _report(
         test_images=int(head.metrics["test_images"]),
         folds=head.record.folds if head.record else 1,
         validation_accuracy=head.metrics.get("validation_accuracy", NAN),
+        balanced_accuracy=head.metrics.get("balanced_accuracy", NAN),
+        majority_baseline=head.metrics.get("majority_baseline", NAN),
         temperature=head.temperature,
         background=trained.background,
         seconds=seconds,

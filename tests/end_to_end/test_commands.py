@@ -60,13 +60,21 @@ SHAPES: dict[str, Any] = {
         "categories": [str],
         "images": int,
         "validation_accuracy": float,
+        "balanced_accuracy": float,
+        "majority_baseline": float,
         "test_images": int,
         "folds": int,
+        "notes": [str],
         "seconds": {"embed": float, "fit": float},
     },
     "evaluate P --head furniture --store S": {
         "images": int,
         "accuracy": float,
+        "balanced_accuracy": float,
+        "majority_baseline": float,
+        "notes": [str],
+        "learned": int,
+        "accuracy_without_learned": type(None),
         "per_category": {"bed": {"images": int, "precision": float, "recall": float}},
         "confusion": {"bed": {"bed": int}},
         "precision_at_1": float,
@@ -84,7 +92,11 @@ SHAPES: dict[str, Any] = {
         "test_images": int,
         "folds": int,
         "honest": bool,
+        "accuracy": float,
+        "balanced_accuracy": float,
+        "majority_baseline": float,
         "unknown": int,
+        "unknown_per_category": {"bed": int},
         "per_category": {"bed": {"images": int, "precision": float, "recall": float}},
         "confusion": [[int]],
         "shown": [
@@ -252,12 +264,16 @@ def test_a_head_is_reported_in_a_table_and_on_a_page(
     done = quick("report", "furniture", "--html", page, "--store", shop)
     assert done.returncode == 0
     assert done.stderr.decode() == f"wrote {page}\n"
-    heading, *rows, last = done.stdout.decode().splitlines()
-    assert heading.split() == ["category", "learned", "tested", "precision", "recall"]
+    heading, *rows, measured, against = done.stdout.decode().splitlines()
+    assert heading.split() == [
+        *("category", "learned", "tested", "precision", "recall", "unknown"),
+    ]
     assert [row.split()[:2] for row in rows] == [
         [name, "12"] for name in ("bed", "chair", "lamp", "sofa", "table")
     ]
-    assert last.startswith("accuracy ")
+    assert measured.startswith("accuracy ")
+    assert against.startswith("balanced accuracy ")
+    assert against.endswith("; 20.0 % by always answering the most frequent category")
     assert "The head furniture" in page.read_text(encoding="utf-8")
 
 
@@ -286,3 +302,34 @@ def test_a_head_that_fits_its_labels_no_longer_is_named_with_what_to_type(
             "head mine: of the 12 labels that it learned, 1 changed since; "
             "`engine train --from-labels --head mine` learns them anew\n",
         )
+
+
+def test_people_are_told_what_an_accuracy_is_worth(quick: Run, shop: Path, drawn: Path) -> None:
+    done = quick("evaluate", drawn, "--head", "furniture", "--store", shop)
+    assert done.returncode == 0
+    *_, accuracy, against, learned, search = done.stdout.decode().splitlines()
+    assert accuracy.startswith("accuracy ") and search.startswith("search: precision@1 ")
+    assert against.endswith("; 0.200 by always answering the most frequent category")
+    assert learned.startswith("60 of them were learned from, which is all")
+
+
+def test_a_data_set_in_a_folder_of_its_own_is_learned_with_a_note(
+    quick: Run, images: Path, tmp_path: Path
+) -> None:
+    outer = tmp_path / "unpacked"
+    (outer / "__MACOSX" / "pictures").mkdir(parents=True)
+    images.rename(outer / "pictures")
+    (outer / "pictures" / "sofa").mkdir()
+    store = ("--store", tmp_path / "store")
+    refused = quick("train", outer, "--head", "rooms", *store)
+    assert refused.returncode == 1
+    assert "the category 'sofa' has 0 usable pictures" in refused.stderr.decode()
+    done = quick("train", outer, "--head", "rooms", "--min-images", "2", *store)
+    assert done.returncode == 0
+    said = done.stderr.decode().splitlines()
+    assert f"learning 3 categories from {outer}/pictures" in said
+    assert "left out, with fewer than 2 usable pictures: sofa (0)" in said
+    assert "balanced accuracy " in done.stdout.decode()
+    measured = quick("evaluate", outer, "--head", "rooms", *store)
+    assert f"measuring 3 categories from {outer}/pictures" in measured.stderr.decode()
+    assert "12 of them were learned from, which is all" in measured.stdout.decode()

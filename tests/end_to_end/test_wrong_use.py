@@ -224,7 +224,7 @@ VERBS = ("train O/set --head x --store S", "finetune O/set --from block6 --name 
 @pytest.mark.parametrize(
     ("folders", "said"),
     [
-        ({"bed": 1, "sofa": 2}, "the category 'bed' has 1 usable pictures"),
+        ({"bed": 1, "sofa": 2}, "the category 'bed' has 1 usable picture"),
         ({"bed": 0, "sofa": 2}, "the category 'bed' has 0 usable pictures"),
     ],
     ids=["one picture", "an empty category"],

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -203,7 +204,10 @@ def test_a_head_goes_from_store_to_store(
     exported = indexed.heads.export("rooms", tmp_path / "rooms.safetensors")
     other.index([images])
     imported = other.heads.add(tmp_path / "rooms.safetensors")
-    assert imported == exported == indexed.heads["rooms"]
+    # To the fake backbone all drawn pictures are copies of one, so there is no accuracy.
+    infos = (imported, exported, indexed.heads["rooms"])
+    one, *others = [replace(info, validation_accuracy=0.0) for info in infos]
+    assert others == [one, one]
     assert other.classify(bed) == indexed.classify(bed)
     assert other.status().categories == indexed.status().categories
 

@@ -21,6 +21,7 @@ from engine.heads.rows import Rows, embedding_scale
 from engine.learning.compare.method import Learned, Method
 from engine.learning.data.collect import collect
 from engine.learning.data.examples import Examples
+from engine.learning.data.requirements import Requirements
 from engine.learning.data.split import Split
 from engine.learning.finetune.learner import start_learner
 from engine.learning.finetune.options import FinetuneOptions
@@ -48,7 +49,13 @@ def backbones_at_hand(config: Config) -> tuple[str, ...]:
     return tuple(each.name for each in there)
 
 
-def embed(dataset: str, name: str, config: Config, reporter: Reporter) -> Embedded:
+def embed(
+    dataset: str,
+    name: str,
+    config: Config,
+    reporter: Reporter,
+    requirements: Requirements | None = None,
+) -> Embedded:
     """Embed a data set with a backbone.
 
     Raises
@@ -61,7 +68,8 @@ def embed(dataset: str, name: str, config: Config, reporter: Reporter) -> Embedd
     embedder = choose_embedder(replace(config, backbone=name), None, reporter)
     embedder.start()
     began = time.monotonic()
-    examples = collect(dataset, embedder, views=(ORIGINAL, MIRROR))
+    views = (ORIGINAL, MIRROR)
+    examples = collect(dataset, embedder, views=views, requirements=requirements)
     return Embedded(embedder, examples, time.monotonic() - began)
 
 

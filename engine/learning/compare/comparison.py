@@ -24,6 +24,8 @@ from engine.learning.compare.method import Learned, Method
 from engine.learning.compare.options import CompareOptions
 from engine.learning.compare.scratch import scratch_methods
 from engine.learning.data.examples import Examples
+from engine.learning.data.notes import data_notes, require_testable
+from engine.learning.data.requirements import Requirements
 from engine.learning.data.split import draw_split
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.results import ComparedMethod, Comparison
@@ -36,7 +38,11 @@ SEEDS = 1 << 31
 
 
 def compare(
-    dataset: str, config: Config, reporter: Reporter, options: CompareOptions
+    dataset: str,
+    config: Config,
+    reporter: Reporter,
+    options: CompareOptions,
+    requirements: Requirements | None = None,
 ) -> Comparison:
     """Compare ways of learning what a folder of images shows.
 
@@ -45,13 +51,14 @@ def compare(
     UsageError
         There is no such folder, backbone or block.
     TrainingError
-        A category has too few images, or images changed in between.
+        A category has too few images, nothing can be tested, or images changed in between.
     """
     started = time.monotonic()
     end = float("inf") if options.budget is None else started + options.budget
     names = options.backbones or backbones_at_hand(config)
-    embedded = [embed(dataset, name, config, reporter) for name in names]
+    embedded = [embed(dataset, name, config, reporter, requirements) for name in names]
     examples = _common(dataset, embedded)
+    require_testable(dataset, examples)
     methods = [frozen_method(each) for each in embedded]
     if options.block is not None:
         methods.append(finetuned_method(embedded[0], FinetuneOptions(options.block)))
@@ -67,6 +74,7 @@ def compare(
         ],
         seconds=time.monotonic() - started,
         skipped=examples.skipped,
+        notes=data_notes(examples),
     )
 
 

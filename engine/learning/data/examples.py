@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
+from engine.learning.data.copies import CopyOptions, copy_groups
 from engine.pictures.augment import ORIGINAL
 from engine.results import Skipped
 from index.records import Ids, Vectors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Examples:
     """`m` labelled images with the embeddings of `n >= m` views of them.
 
@@ -39,6 +41,10 @@ class Examples:
         Files of the data set that could not be used.
     embedded
         How many images had to be opened and embedded; the others' embeddings were in the store.
+    notes
+        How the data set was read, and what was left out.
+    copies
+        Which images count as copies of each other.
     """
 
     hashes: tuple[str, ...]
@@ -51,6 +57,8 @@ class Examples:
     views: tuple[str, ...] = (ORIGINAL,)
     skipped: tuple[Skipped, ...] = ()
     embedded: int = 0
+    notes: tuple[str, ...] = ()
+    copies: CopyOptions = field(default_factory=CopyOptions)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -69,15 +77,14 @@ class Examples:
         rows[self.image[first]] = first
         return rows
 
-    @property
+    @cached_property
     def groups(self) -> Ids:
-        """The position of the first image with the same content, int64 `[m]`.
+        """The position of the first image in the same group of copies, int64 `[m]`.
 
-        Images of one group are copies, and belong on the same side of every split.
+        Images of one group are copies, exact or nearly so (`copies.copy_groups`), and belong on the
+        same side of every split.
         """
-        first: dict[str, int] = {}
-        order = [first.setdefault(digest, at) for at, digest in enumerate(self.hashes)]
-        return np.array(order, np.int64)
+        return copy_groups(self.hashes, self.vectors.unit, self.originals, self.copies)
 
     def rows_of(self, images: Ids) -> Ids:
         """Return the rows of all views of these images, int64, ascending."""

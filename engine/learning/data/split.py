@@ -2,7 +2,8 @@
 
 Train images fit layers. Validation images say when to stop, which candidate to select, the
 temperature and the threshold of `unknown`. Test images are what reported figures are measured on,
-and serve for nothing else. Copies of an image, and all its views, are on the same side.
+and serve for nothing else. Copies of an image, exact or nearly so, and all its views, are on the
+same side.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ def draw_split(labels: Ids, groups: Ids, *, validation: float, test: float, seed
     labels
         int64 `[m]`, of each image.
     groups
-        int64 `[m]`, the position of the first image with the same content (`Examples.groups`).
-        A group goes where its first image's label is drawn.
+        int64 `[m]`, the position of the first of each image's copies (`Examples.groups`). A group
+        goes where its first image's label is drawn, whatever labels the others have.
     validation
         Share of each label's groups without the test part; at least one where two are left.
         0 for no validation part.

@@ -22,6 +22,8 @@ from engine.errors import UsageError
 from engine.heads.epochs import Training, run_epochs, untrained
 from engine.learning.data.collect import collect
 from engine.learning.data.examples import Examples
+from engine.learning.data.notes import data_notes
+from engine.learning.data.requirements import Requirements
 from engine.learning.data.split import Split, draw_split
 from engine.learning.finetune.checkpoint import (
     Checkpoint,
@@ -42,6 +44,7 @@ def finetune(
     config: Config,
     reporter: Reporter,
     *,
+    requirements: Requirements | None = None,
     resume: bool = False,
 ) -> FinetuneReport:
     """Train a backbone's last blocks, and keep the best epoch's as a backbone of its own.
@@ -60,7 +63,7 @@ def finetune(
     embedder, weights = _backbone(config, reporter)
     finetuned = FinetunedBackbones(config.data)
     started = time.monotonic()
-    examples = collect(dataset, embedder)
+    examples = collect(dataset, embedder, requirements=requirements)
     embedded = time.monotonic()
     split = _split(examples, options)
     learner = start_learner(
@@ -98,7 +101,7 @@ def finetune(
         seconds_train=time.monotonic() - embedded,
         history=training.history,
         skipped=examples.skipped,
-        notes=[DIVERGED] if training.diverged else [],
+        notes=[*data_notes(examples), *([DIVERGED] if training.diverged else [])],
     )
 
 

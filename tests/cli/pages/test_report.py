@@ -14,8 +14,8 @@ from engine import Config, Engine
 from engine.errors import EngineError
 from engine.learning.results import AnsweredImage, HeadReport
 from engine.results import Prediction
-from engine.testing import FakeEmbedder
 from tests.support.page import Page, read_page
+from tests.support.spread import SpreadEmbedder
 
 NASTY = "<script>alert('x')</script> & \"more\""
 NAN = float("nan")
@@ -32,7 +32,7 @@ def report(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> HeadReport:
         for source in sorted((drawn / category).iterdir())[:4]:
             shutil.copy2(source, images / name)
     config = Config.at(tmp_path_factory.mktemp("report") / "store")
-    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+    with Engine(config, embedder=SpreadEmbedder(config)) as engine:
         engine.train(images, head="furniture")
         return engine.report("furniture")
 
@@ -163,11 +163,14 @@ def test_a_head_with_one_category_gets_a_page(
 
 
 def test_the_summary_counts_and_measures(report: HeadReport) -> None:
-    metrics = {"images": 1200.0, "test_images": 240.0, "validation_accuracy": 0.925}
-    told = summary(replace(report, metrics=metrics, folds=1, missing=[]))
+    metrics = {"images": 1200.0, "test_images": 240.0}
+    figures = {"accuracy": 0.925, "balanced_accuracy": 0.81, "majority_baseline": 0.55}
+    told = summary(replace(report, metrics=metrics, folds=1, missing=[], **figures))
     assert told == (
         "3 categories learned from 1,200 pictures. Of 240 test pictures, which had served for "
-        "nothing else, its likeliest category is right for 92.5 %."
+        "nothing else, its likeliest category is right for 92.5 %; always answering the most "
+        "frequent category would be for 55.0 %. Each category counting the same (balanced "
+        "accuracy) it is 81.0 %."
     )
     crossed = summary(replace(report, metrics=metrics, folds=5, missing=[]))
     assert "each answered by one of 5 trials that had not seen it" in crossed

@@ -28,11 +28,17 @@ HASHES = ["ab" * 32, "0" * 64, "f0" * 32]
 
 @pytest.fixture
 def record() -> Record:
+    """A record with all that it can hold."""
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.3, 1, (2, 40)).astype(np.float32)
     told = AnsweredImage("/photos/1.jpg", "bed", (("sofa", 0.75), ("bed", 0.25)))
     answers = Answers(
-        rng.integers(0, 3, 40), rng.integers(-1, 3, 40), *confidence, (told,), (told, told)
+        rng.integers(0, 3, 40),
+        rng.integers(-1, 3, 40),
+        *confidence,
+        (told,),
+        (told, told),
+        rng.integers(0, 3, 40),
     )
     learned = Learned.of(HASHES, np.array([0, 1, 2]), ("original", "mirror"), PATHS)
     return Record("/photos", {"lr": 0.1}, versions(), {"fit": 1.0}, answers, learned, folds=5)
@@ -49,7 +55,7 @@ def test_a_record_comes_back_from_the_file_as_it_was(
     assert (read.data, read.settings, read.versions) == ("/photos", {"lr": 0.1}, versions())
     assert read.answers.mistakes == record.answers.mistakes
     assert read.answers.shown == record.answers.shown
-    for name in ("labels", "answers", "confidence", "raw_confidence"):
+    for name in ("labels", "answers", "confidence", "raw_confidence", "likeliest"):
         assert np.array_equal(getattr(read.answers, name), getattr(record.answers, name))
     assert read.learned is not None
     assert read.learned.hexadecimal() == HASHES
@@ -86,3 +92,23 @@ def test_a_record_says_how_its_answers_were_made(record: Record) -> None:
     header = record_header(record)
     back = record_from(header, record_tensors(record), 3)
     assert (back.version, back.folds, back.imported) == (2, 5, False)
+
+
+def test_a_record_without_likeliest_categories_counts_by_its_answers(record: Record) -> None:
+    assert record.answers is not None
+    old = replace(record, answers=replace(record.answers, likeliest=None))
+    back = record_from(record_header(old), record_tensors(old), 3)
+    assert back.answers is not None and back.answers.likeliest is None
+    assert np.array_equal(back.answers.counted, record.answers.answers)
+    assert np.array_equal(record.answers.counted, record.answers.likeliest)
+
+
+@pytest.mark.parametrize("likeliest", [np.full(40, -1), np.full(40, 3), np.zeros(39, np.int64)])
+def test_likeliest_categories_that_cannot_be_are_refused(
+    make_head: Callable[..., Head], record: Record, likeliest: np.ndarray
+) -> None:
+    assert record.answers is not None
+    answers = replace(record.answers, likeliest=likeliest)
+    head = replace(make_head(), record=replace(record, answers=answers))
+    with pytest.raises(HeadFormatError, match="likeliest"):
+        head_from_bytes(head_to_bytes(head), "x")

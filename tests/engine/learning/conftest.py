@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine import Config, Engine
 from engine.heads.classifier import BuiltIn
 from engine.heads.head import Dense
 from index.records import Vectors
+from tests.support.spread import SpreadEmbedder
 
 DIM = 12
 
@@ -33,6 +36,14 @@ def opened() -> Iterator[list[str]]:
     _watched.append(names)
     yield names
     _watched.pop()
+
+
+@pytest.fixture
+def fake_engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine to which different pictures look different, on a store that does not exist yet."""
+    config = Config.at(tmp_path / "store")
+    with Engine(config, embedder=SpreadEmbedder(config)) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")

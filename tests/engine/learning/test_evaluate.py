@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ from PIL import Image
 
 from engine import Config, Engine, TrainOptions, UsageError
 from engine.errors import StoreNotFoundError
+from engine.heads.file import read_head, write_head
 from engine.testing import CATEGORIES, FakeEmbedder
 
 QUICK = TrainOptions(epochs=5)
@@ -34,7 +38,8 @@ def test_without_a_head_for_the_labels_the_neighbours_answer(
     report = fake_engine.evaluate(colours)
     assert report.classifier == "nearest neighbours (k=10)"
     assert (report.images, report.accuracy, report.precision_at_1) == (18, 1.0, 1.0)
-    assert report.precision_at_10 == 0.5
+    # Five others of each colour are all that can be found.
+    assert report.precision_at_10 == 1.0
     assert report.confusion == {name: {name: 6} for name in ("blue", "green", "red")}
 
 
@@ -126,3 +131,61 @@ def test_labels_can_come_from_a_table(colours: Path, fake_engine: Engine, tmp_pa
 def test_an_unknown_head_is_refused(colours: Path, fake_engine: Engine) -> None:
     with pytest.raises(UsageError, match="no such head"):
         fake_engine.evaluate(colours, head="nobody")
+
+
+def taken(folder: Path, *names: str) -> Path:
+    """Return a data set of these pictures of each colour alone, copied from another."""
+    target = folder.parent / "taken"
+    for colour in folder.iterdir():
+        (target / colour.name).mkdir(parents=True)
+        for name in names:
+            shutil.copy(colour / name, target / colour.name)
+    return target
+
+
+@pytest.mark.slow
+def test_images_that_the_head_learned_from_are_counted_and_left_out(
+    colours: Path, fake_engine: Engine
+) -> None:
+    learned = taken(colours, "0.png", "1.png", "2.png")
+    fake_engine.train(learned, head="colours", options=TrainOptions(optimizer="lbfgs"))
+    # Two of the others are of another colour than their folder's.
+    for name in ("3.png", "4.png"):
+        shutil.copy(colours / "blue" / "5.png", colours / "red" / name)
+    report = fake_engine.evaluate(colours, head="colours")
+    assert (report.images, report.learned) == (18, 9)
+    assert report.accuracy == pytest.approx(16 / 18)
+    assert report.accuracy_without_learned == pytest.approx(7 / 9)
+
+
+@pytest.mark.slow
+def test_where_all_images_were_learned_from_there_is_no_accuracy_of_others(
+    colours: Path, fake_engine: Engine
+) -> None:
+    fake_engine.train(colours, head="colours", options=QUICK)
+    for head in ("colours", "all", None):
+        report = fake_engine.evaluate(colours, head=head)
+        assert report.learned == report.images == 18
+        assert math.isnan(report.accuracy_without_learned)
+
+
+@pytest.mark.slow
+def test_what_does_not_answer_has_learned_from_nothing(colours: Path, fake_engine: Engine) -> None:
+    fake_engine.train(colours, head="colours", options=QUICK)
+    report = fake_engine.evaluate(colours, head="imagenet")
+    assert (report.learned, report.accuracy_without_learned) == (0, report.accuracy)
+
+
+@pytest.mark.slow
+def test_of_a_head_of_an_older_release_it_is_not_known_what_it_learned_from(
+    colours: Path, fake_engine: Engine, tmp_path: Path
+) -> None:
+    fake_engine.train(colours, head="colours", options=QUICK)
+    fake_engine.heads.export("colours", tmp_path / "colours.safetensors")
+    fake_engine.heads.delete("colours")
+    old = replace(read_head(tmp_path / "colours.safetensors"), record=None)
+    write_head(old, tmp_path / "old.safetensors")
+    fake_engine.heads.add(tmp_path / "old.safetensors")
+    report = fake_engine.evaluate(colours, head="colours")
+    assert report.learned is None
+    assert math.isnan(report.accuracy_without_learned)

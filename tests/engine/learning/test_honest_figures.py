@@ -25,6 +25,7 @@ from engine.learning.model_selection import SelectionOptions
 from engine.learning.train_head import HeadTraining, TrainLimits
 from engine.learning.trial import new_head
 from index.records import CatalogIdentity, Ids, Vectors
+from tests.support.spread import SAME_CONTENT
 
 DIM = 12
 IDENTITY = CatalogIdentity("fake", "f" * 64, DIM, "float16", "fp32")
@@ -54,6 +55,7 @@ def examples_of(
         image=np.tile(np.arange(count), views),
         view=np.repeat(np.arange(views), count),
         views=("original", "mirror")[:views],
+        copies=SAME_CONTENT,
     )
 
 

@@ -50,6 +50,12 @@ def test_what_was_rejected_has_no_answer_and_is_no_mistake() -> None:
     assert [each.path for each in answers.mistakes] == ["b"]
 
 
+def test_the_likeliest_category_is_noted_of_what_was_rejected_too() -> None:
+    answers = answered([[5, 0], [0, 5]], [0, 0], ["a", "b"], [True, True])
+    assert answers.likeliest is not None
+    assert (answers.answers.tolist(), answers.likeliest.tolist()) == ([UNKNOWN, UNKNOWN], [0, 1])
+
+
 def test_images_whose_path_is_not_known_count_but_are_not_told_of() -> None:
     logits = [[0.0, 5.0], [0.0, 5.0], [5.0, 0.0]]
     answers = answered(logits, [0, 0, 0], ["", "x.jpg", ""])

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+import warnings
 from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from engine.learning.metrics import (
     UNKNOWN,
     accuracy,
+    balanced_accuracy,
     calibration_bins,
     calibration_error,
     category_scores,
     confusion_matrix,
     confusion_table,
+    majority_baseline,
     neighbours_vote,
     retrieval,
 )
@@ -56,14 +59,14 @@ def test_precision_and_map_are_what_their_definitions_say(
     for row, label in enumerate(labels):
         scores, rows = others(unit, labels, row)
         right = labels[rows] == label
-        first.append(right[:1].sum())
-        ten.append(right[:10].sum() / 10)
         if right.any():
+            first.append(right[0])
+            ten.append(right[:10].sum() / min(10, right.sum()))
             averages.append(average_precision_score(right, scores))
     found = retrieval(unit, labels, budget)
-    assert found.precision_at_1 == pytest.approx(np.mean(first))
-    assert found.precision_at_10 == pytest.approx(np.mean(ten))
-    assert found.map == pytest.approx(np.mean(averages) if averages else 0.0, abs=1e-6)
+    wanted = [np.mean(each) if each else math.nan for each in (first, ten, averages)]
+    figures = [found.precision_at_1, found.precision_at_10, found.map]
+    assert figures == pytest.approx(wanted, abs=1e-6, nan_ok=True)
 
 
 @pytest.mark.slow
@@ -82,8 +85,24 @@ def test_neighbours_are_the_nearest_others(data: tuple[Floats, Ids]) -> None:
 
 
 def test_an_image_is_left_out_of_its_own_results() -> None:
-    found = retrieval(np.eye(4, dtype=np.float32), np.arange(4))
-    assert (found.precision_at_1, found.precision_at_10, found.map) == (0.0, 0.0, 0.0)
+    unit = np.eye(4, dtype=np.float32)[[0, 1, 0, 1]]
+    found = retrieval(unit, np.array([0, 0, 1, 1]))
+    assert (found.precision_at_1, found.map) == (0.0, pytest.approx(5 / 12))
+
+
+@pytest.mark.parametrize("images", [2, 5, 11, 30])
+def test_a_search_that_finds_all_there_is_has_a_precision_of_one(images: int) -> None:
+    labels = np.repeat([0, 1], images)
+    found = retrieval(np.eye(2, dtype=np.float32)[labels], labels)
+    assert (found.precision_at_1, found.precision_at_10, found.map) == (1.0, 1.0, 1.0)
+
+
+def test_an_image_with_nothing_to_find_counts_in_no_figure() -> None:
+    labels = np.array([0, 0, 1])
+    found = retrieval(np.eye(2, dtype=np.float32)[labels], labels)
+    assert (found.precision_at_1, found.precision_at_10, found.map) == (1.0, 1.0, 1.0)
+    alone = retrieval(np.eye(4, dtype=np.float32), np.arange(4))
+    assert np.isnan([alone.precision_at_1, alone.precision_at_10, alone.map]).all()
 
 
 @given(data=CLOUDS)
@@ -160,7 +179,9 @@ def plain(unit: Floats, labels: Ids) -> tuple[float, float, float]:
     ranks = np.arange(1, right.shape[1] + 1)
     precision = np.cumsum(right, axis=1) / ranks
     averages = [row[hit].mean() for row, hit in zip(precision, right, strict=True) if hit.any()]
-    return right[:, 0].mean(), right[:, :10].sum(axis=1).mean() / 10, float(np.mean(averages))
+    right = right[right.any(axis=1)]
+    ten = right[:, :10].sum(axis=1) / np.minimum(right.sum(axis=1), 10)
+    return right[:, 0].mean(), ten.mean(), float(np.mean(averages))
 
 
 @given(seed=st.integers(0, 1000), copies=st.integers(1, 4))
@@ -236,3 +257,26 @@ def test_a_confidence_out_of_range_breaks_no_bin(value: float) -> None:
     bins = calibration_bins(np.array([value, 0.5], np.float32), np.array([True, True]))
     assert bins[5].images == 1
     assert sum(each.images for each in bins) == 1 + (abs(value) == 1e30)
+
+
+@given(pairs=ANSWERS)
+def test_balanced_accuracy_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    labels, answers = (np.array(["abcd".index(pair[side]) for pair in pairs]) for side in (0, 1))
+    with warnings.catch_warnings():
+        # Some answers are a label that no image has.
+        warnings.simplefilter("ignore", UserWarning)
+        wanted = balanced_accuracy_score(labels, answers)
+    assert balanced_accuracy(labels, answers) == pytest.approx(wanted)
+
+
+def test_always_answering_the_most_frequent_label_is_no_skill() -> None:
+    labels = np.repeat([0, 1], [9, 1])
+    answers = np.zeros(10, np.int64)
+    assert majority_baseline(labels) == accuracy(labels, answers) == 0.9
+    assert balanced_accuracy(labels, answers) == 0.5
+
+
+def test_of_no_images_there_is_no_baseline() -> None:
+    nothing = np.zeros(0, np.int64)
+    assert math.isnan(balanced_accuracy(nothing, nothing))
+    assert math.isnan(majority_baseline(nothing))

@@ -19,6 +19,7 @@ from engine.learning.model_selection import (
     select,
 )
 from index.records import Floats, Ids, Vectors
+from tests.support.spread import SAME_CONTENT
 
 QUICK = TrainOptions(epochs=40, patience=8, lr=0.02)
 LINEAR: Mapping[str, Any] = {"hidden": ()}
@@ -42,6 +43,7 @@ def examples_of(values: Floats, labels: Ids, views: int = 1) -> Examples:
         image=image,
         view=np.repeat(np.arange(views), count),
         views=("original", "mirror")[:views],
+        copies=SAME_CONTENT,
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from engine import Engine
+from engine import Engine, TrainOptions
 from engine.errors import UnknownHeadError
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import softmax
@@ -68,40 +70,76 @@ def sample() -> Answers:
 def test_precision_and_recall_are_those_of_scikit_learn(sample: Answers) -> None:
     found = head_report(make_head(Record(answers=sample))).per_category
     settings = {"labels": [0, 1, 2], "average": None}
-    precision = precision_score(sample.labels, sample.answers, **settings)
-    recall = recall_score(sample.labels, sample.answers, **settings)
+    precision = precision_score(sample.labels, sample.likeliest, **settings)
+    recall = recall_score(sample.labels, sample.likeliest, **settings)
     assert [each.precision for each in found.values()] == pytest.approx(precision.tolist())
     assert [each.recall for each in found.values()] == pytest.approx(recall.tolist())
     assert [each.images for each in found.values()] == np.bincount(sample.labels).tolist()
 
 
-def test_the_confusion_counts_each_pair_and_unknown_in_the_last_column(
-    sample: Answers,
+def older(answers: Answers) -> Answers:
+    """Return answers as heads of older releases hold them."""
+    return replace(answers, likeliest=None)
+
+
+@pytest.mark.parametrize("release", [older, lambda answers: answers], ids=["older", "this"])
+def test_every_figure_counts_unknown_images_alike(
+    sample: Answers, release: Callable[[Answers], Answers]
 ) -> None:
+    answers = release(sample)
+    report = head_report(make_head(Record(answers=answers)))
+    counts = np.array(report.confusion)
+    of_label, right = np.bincount(sample.labels), np.diag(counts)
+    assert counts.sum(axis=1).tolist() == of_label.tolist()
+    recalls = [each.recall for each in report.per_category.values()]
+    assert recalls == pytest.approx((right / of_label).tolist())
+    assert report.accuracy == pytest.approx(right.sum() / 200)
+    assert report.balanced_accuracy == pytest.approx(np.mean(recalls))
+    assert report.majority_baseline == pytest.approx(of_label.max() / 200)
+
+
+def test_the_likeliest_category_counts_whether_unknown_or_not(sample: Answers) -> None:
+    assert sample.likeliest is not None
     report = head_report(make_head(Record(answers=sample)))
+    assert report.accuracy == pytest.approx((sample.likeliest == sample.labels).mean())
+    assert report.unknown == (sample.answers == -1).sum() > 0
+    rejected = sample.labels[sample.answers == -1]
+    assert list(report.unknown_per_category.values()) == np.bincount(rejected).tolist()
+    assert not any("unknown" in each for each in report.missing)
+
+
+def test_an_older_head_says_that_unknown_images_count_as_wrong(sample: Answers) -> None:
+    answers = older(sample)
+    report = head_report(make_head(Record(answers=answers)))
+    assert report.accuracy == pytest.approx((sample.answers == sample.labels).mean())
+    assert report.unknown == sum(row[-1] for row in report.confusion)
+    assert any("unknown, which count as wrong" in each for each in report.missing)
+
+
+def test_the_confusion_counts_each_pair(sample: Answers) -> None:
+    answers = older(sample)
+    report = head_report(make_head(Record(answers=answers)))
     pairs = Counter(zip(sample.labels.tolist(), sample.answers.tolist(), strict=True))
     for label, row in enumerate(report.confusion):
         assert row == [pairs[label, answer] for answer in (0, 1, 2, -1)]
-    assert report.unknown == sum(row[-1] for row in report.confusion) > 0
     assert report.test_images == 200
 
 
 def test_the_bins_are_of_confidence_without_the_temperature_and_with_it(sample: Answers) -> None:
     report = head_report(make_head(Record(answers=sample)))
-    known = sample.answers != -1
-    right = sample.answers[known] == sample.labels[known]
+    right = sample.likeliest == sample.labels
     for bins, confidence in (
-        (report.calibration_before, sample.raw_confidence[known]),
-        (report.calibration_after, sample.confidence[known]),
+        (report.calibration_before, sample.raw_confidence),
+        (report.calibration_after, sample.confidence),
     ):
-        assert sum(each.images for each in bins) == known.sum()
-        mean = sum(each.images * each.confidence for each in bins if each.images) / known.sum()
-        share = sum(each.images * each.accuracy for each in bins if each.images) / known.sum()
+        assert sum(each.images for each in bins) == 200
+        mean = sum(each.images * each.confidence for each in bins if each.images) / 200
+        share = sum(each.images * each.accuracy for each in bins if each.images) / 200
         assert (mean, share) == pytest.approx((confidence.mean(), right.mean()), abs=1e-6)
         assert 0 < calibration_error(bins) < 0.2
 
 
-def test_images_taken_for_unknown_are_in_no_bin() -> None:
+def test_images_whose_likeliest_category_is_not_known_are_in_no_bin() -> None:
     report = head_report(make_head(Record(answers=answered([0, 1, 2], [0, -1, 1]))))
     assert sum(each.images for each in report.calibration_after) == 2
 
@@ -190,3 +228,15 @@ def test_a_head_that_is_not_there_is_refused(fake_engine: Engine, drawn: object)
     fake_engine.index([str(drawn)])
     with pytest.raises(UnknownHeadError):
         fake_engine.report("furniture")
+
+
+@pytest.mark.slow
+def test_the_report_has_the_figures_that_the_training_told(
+    fake_engine: Engine, images: Path
+) -> None:
+    trained = fake_engine.train(images, head="rooms", options=TrainOptions(epochs=4))
+    report = fake_engine.report("rooms")
+    for name in ("balanced_accuracy", "majority_baseline", "test_images"):
+        assert getattr(report, name) == getattr(trained, name)
+    assert report.accuracy == trained.validation_accuracy
+    assert trained.majority_baseline == pytest.approx(1 / 3)

@@ -16,9 +16,9 @@ from engine.heads.file import head_from_bytes, head_to_bytes
 from engine.learning.data.collect import collect, collect_labelled
 from engine.learning.data.examples import Examples
 from engine.learning.train import background_of
-from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.records import HeadRow, PredictedCategory
+from tests.support.spread import SpreadEmbedder
 
 QUICK = TrainOptions(epochs=4)
 LONG_AGO = 1_600_000_000
@@ -39,7 +39,7 @@ def old(images: Path) -> Path:
 def exact(tmp_path: Path) -> Iterator[Engine]:
     """An engine that stores embeddings unrounded, so that answers can be compared."""
     config = Config.at(tmp_path / "exact", dtype="float32")
-    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+    with Engine(config, embedder=SpreadEmbedder(config)) as engine:
         yield engine
 
 
@@ -141,7 +141,7 @@ def test_images_labelled_with_a_new_category_are_no_background(
     for path in (old.parent / "more" / "Bed").iterdir():
         path.write_bytes(path.read_bytes() + b"\0")
     fake_engine.index([old, old.parent / "more"], label="parent")
-    examples = collect(str(old), FakeEmbedder(fake_engine.config))
+    examples = collect(str(old), SpreadEmbedder(fake_engine.config))
     assert (len(examples), background(fake_engine, examples)) == (12, 0)
 
 
@@ -149,7 +149,7 @@ def test_of_copies_in_the_catalog_one_is_background(old: Path, fake_engine: Engi
     shutil.copytree(old / "lamp", old.parent / "copies")
     fake_engine.index([old / "lamp", old.parent / "copies"])
     shutil.rmtree(old / "lamp")
-    examples = collect(str(old), FakeEmbedder(fake_engine.config))
+    examples = collect(str(old), SpreadEmbedder(fake_engine.config))
     assert (fake_engine.status().images, background(fake_engine, examples)) == (8, 4)
 
 
@@ -236,7 +236,7 @@ def test_a_category_with_too_few_images_is_an_error_and_changes_nothing(
     before = stored(fake_engine)
     for path in sorted((old / "bed").iterdir())[left:]:
         path.write_bytes(b"broken")
-    with pytest.raises(TrainingError, match=f"the category 'bed' has {left} usable pictures"):
+    with pytest.raises(TrainingError, match=f"the category 'bed' has {left} usable picture"):
         fake_engine.train(old, head="rooms", options=QUICK)
     assert stored(fake_engine) == before
 
@@ -295,7 +295,7 @@ class Listener(Reporter):
 
 def test_progress_runs_to_its_end(old: Path, tmp_path: Path) -> None:
     config, heard = Config.at(tmp_path / "store"), Listener()
-    with Engine(config, heard, embedder=FakeEmbedder(config)) as engine:
+    with Engine(config, heard, embedder=SpreadEmbedder(config)) as engine:
         engine.train(old, head="rooms", options=QUICK)
     for task in ("embedding", "training"):
         steps = [(done, total) for name, done, total in heard.told if name == task]

@@ -16,6 +16,7 @@ from engine.learning.data.split import SplitOptions
 from engine.learning.train_head import HeadTraining, Trained, TrainLimits
 from engine.learning.trial import GateOptions, gate_rows, new_head
 from index.records import CatalogIdentity, Vectors
+from tests.support.spread import SAME_CONTENT
 
 DIM = 12
 IDENTITY = CatalogIdentity("fake", "f" * 64, DIM, "float16", "fp32")
@@ -44,6 +45,7 @@ def examples(count: int = 60, categories: int = 2, mirrored: bool = False) -> Ex
         image=np.tile(np.arange(count), views),
         view=np.repeat(np.arange(views), count),
         views=("original", "mirror")[:views],
+        copies=SAME_CONTENT,
     )
 
 

@@ -14,6 +14,7 @@ from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split
 from engine.progress import SILENT
 from index.records import Vectors
+from tests.support.spread import SAME_CONTENT
 
 FOREVER = float("inf")
 
@@ -30,6 +31,7 @@ def some_examples(copies: int) -> Examples:
         vectors=Vectors.of(vectors),
         image=np.arange(count),
         view=np.zeros(count, np.int64),
+        copies=SAME_CONTENT,
     )
 
 

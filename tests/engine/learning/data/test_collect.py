@@ -12,18 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import Engine, UsageError
+from engine import Engine
 from engine.errors import TrainingError
-from engine.ingest.labels import NoLabels, ParentLabels
-from engine.learning.data.collect import collect, collect_labelled
-from engine.learning.data.dataset import find_labelled
+from engine.learning.data.collect import ANY, collect, collect_labelled
 from engine.learning.data.examples import Examples, label_positions
+from engine.learning.data.requirements import Requirements
 from engine.pictures.augment import MIRROR, ORIGINAL, view_names
-from engine.pictures.preprocess import mirrored
-from engine.testing import FakeEmbedder
+from engine.pictures.preprocess import Pixels, mirrored
 from index.catalog.catalog import Catalog
 from index.names import same_name
 from index.records import Vectors
+from tests.support.spread import SpreadEmbedder
 
 LONG_AGO = 1_600_000_000
 
@@ -41,7 +40,7 @@ def catalog(fake_engine: Engine) -> Iterator[Catalog]:
     """A catalog with nothing in it."""
     store = fake_engine.config.store
     store.make()
-    with Catalog.create(store.catalog, FakeEmbedder(fake_engine.config).identity) as catalog:
+    with Catalog.create(store.catalog, SpreadEmbedder(fake_engine.config).identity) as catalog:
         yield catalog
 
 
@@ -53,15 +52,25 @@ def collected(
     views: Sequence[str] = (ORIGINAL, MIRROR),
     open_indexed: bool = False,
     keep_views: bool = True,
+    requirements: Requirements | None = None,
 ) -> Examples:
     return collect(
         str(dataset),
-        FakeEmbedder(engine.config),
+        SpreadEmbedder(engine.config),
         catalog,
         views=views,
         open_indexed=open_indexed,
         keep_views=keep_views,
+        requirements=requirements,
     )
+
+
+class NoNetwork(SpreadEmbedder):
+    """An embedder that must not be asked."""
+
+    def embed(self, inputs: Sequence[Pixels]) -> Vectors:
+        """Fail."""
+        raise AssertionError("something was embedded")
 
 
 def vector_of(examples: Examples, image: int, view: str) -> Vectors:
@@ -79,35 +88,6 @@ def views_of(examples: Examples) -> list[set[str]]:
     ]
 
 
-def test_the_folder_below_the_data_set_is_the_label(images: Path) -> None:
-    deep = images / "bed" / "oak" / "deep.jpg"
-    deep.parent.mkdir()
-    shutil.copy(next((images / "bed").glob("*.jpg")), deep)
-    files, skipped = find_labelled(str(images))
-    assert [label for _, label in files] == ["bed"] * 5 + ["chair"] * 4 + ["lamp"] * 4
-    assert str(deep) in [file.path for file, _ in files]
-    assert skipped == []
-
-
-def test_images_beside_the_folders_have_no_label(images: Path) -> None:
-    shutil.copy(next((images / "bed").iterdir()), images / "beside.jpg")
-    files, _ = find_labelled(str(images))
-    assert len(files) == 12
-
-
-def test_another_rule_may_give_the_labels(images: Path) -> None:
-    shutil.copy(next((images / "bed").iterdir()), images / "beside.jpg")
-    files, _ = find_labelled(str(images), ParentLabels())
-    assert {label for _, label in files} == {"bed", "chair", "lamp", "pictures"}
-
-
-def test_a_data_set_without_labels_says_how_to_give_them(images: Path) -> None:
-    with pytest.raises(UsageError, match=r"Put the pictures into folders .* DATASET/bed/1\.jpg"):
-        find_labelled(str(images / "bed"))
-    with pytest.raises(UsageError, match="no picture in it has a label"):
-        find_labelled(str(images), NoLabels())
-
-
 def test_labels_have_positions_in_alphabetical_order() -> None:
     names, numbers = label_positions(["sofa", "bed", "sofa", "lamp"])
     assert names == ("bed", "lamp", "sofa")
@@ -118,7 +98,7 @@ def test_a_collected_image_and_its_mirrored_copy_are_embedded(
     fake_engine: Engine, images: Path
 ) -> None:
     examples = collected(fake_engine, images)
-    embedder = FakeEmbedder(fake_engine.config)
+    embedder = SpreadEmbedder(fake_engine.config)
     assert examples.embedded == 12
     for image, path in enumerate(examples.paths):
         pixels = embedder.pixels(Path(path).read_bytes(), path)
@@ -197,7 +177,12 @@ def test_a_copy_of_an_image_in_the_catalog_is_not_embedded(
     shutil.copytree(old, tmp_path / "copies")
     opened.clear()
     found = collected(fake_engine, tmp_path / "copies", catalog)
-    assert (found.embedded, len(opened)) == (0, 12)
+    # Two of each category were opened before, to see whether there is anything to learn.
+    assert (found.embedded, set(opened), len(opened)) == (
+        0,
+        set(map(str, (tmp_path / "copies").rglob("*.jpg"))),
+        18,
+    )
 
 
 def test_images_in_the_catalog_are_mirrored_where_that_is_asked_for(
@@ -277,7 +262,7 @@ def test_copies_of_one_image_are_not_enough_for_a_category(
     first, *others = sorted((images / "bed").iterdir())
     for path in others:
         shutil.copy(first, path)
-    with pytest.raises(TrainingError, match="'bed' has 1 usable pictures"):
+    with pytest.raises(TrainingError, match="'bed' has 1 usable picture"):
         collected(fake_engine, images)
 
 
@@ -294,3 +279,92 @@ def test_some_images_can_be_taken_alone(fake_engine: Engine, images: Path) -> No
             one, other = vector_of(some, at, view), vector_of(examples, image, view)
             assert np.array_equal(one.unit, other.unit)
     assert views_of(examples.take(np.array([7, 2]), views=1)) == [{ORIGINAL}] * 2
+
+
+@pytest.fixture
+def trouble(images: Path) -> Path:
+    """A data set with one good category, three that are too small, and a name in two cases."""
+    for path in sorted((images / "chair").iterdir())[1:]:
+        path.unlink()
+    for path in (images / "lamp").iterdir():
+        path.write_bytes(b"nothing")
+    (images / "sofa").mkdir()
+    shutil.copytree(images / "bed", images / "Bed")
+    return images
+
+
+def test_all_that_is_wrong_is_told_at_once_before_anything_is_embedded(
+    fake_engine: Engine, trouble: Path
+) -> None:
+    with pytest.raises(TrainingError) as caught:
+        collect(str(trouble), NoNetwork(fake_engine.config))
+    for part in (
+        "the category 'chair' has 1 usable picture",
+        "the category 'lamp' has 0 usable pictures of 4 (",
+        "the category 'sofa' has 0 usable pictures",
+        "'Bed' and 'bed' differ in case alone",
+    ):
+        assert part in caught.value.reason
+
+
+def test_small_categories_are_left_out_and_named(fake_engine: Engine, trouble: Path) -> None:
+    shutil.rmtree(trouble / "Bed")
+    examples = collected(fake_engine, trouble, requirements=Requirements(min_images=3))
+    assert (examples.categories, len(examples)) == (("bed",), 4)
+    [note] = examples.notes
+    assert note.endswith("fewer than 3 usable pictures: chair (1), lamp (0), sofa (0)")
+
+
+def test_a_category_that_proves_too_small_when_all_is_opened_is_left_out(
+    fake_engine: Engine, images: Path
+) -> None:
+    sorted((images / "bed").iterdir())[-1].write_bytes(b"nothing")
+    examples = collected(fake_engine, images, requirements=Requirements(min_images=4))
+    assert examples.categories == ("chair", "lamp")
+    assert examples.notes == ("left out, with fewer than 4 usable pictures: bed (3)",)
+    assert len(examples.skipped) == 1
+
+
+def test_a_category_of_damaged_images_and_two_good_ones_is_enough(
+    fake_engine: Engine, images: Path
+) -> None:
+    for number in range(20):
+        (images / "bed" / f"aa-{number}.jpg").write_bytes(b"nothing")
+    assert len(collected(fake_engine, images)) == 12
+
+
+def test_a_wrapping_is_named_in_a_note(fake_engine: Engine, images: Path) -> None:
+    (images.parent / "outer").mkdir()
+    images.rename(images.parent / "outer" / "pictures")
+    outer = images.parent / "outer"
+    [note] = collected(fake_engine, outer).notes
+    assert note == f"learning 3 categories from {outer}/pictures"
+    [note] = collected(fake_engine, outer, requirements=ANY).notes
+    assert note == f"measuring 3 categories from {outer}/pictures"
+
+
+def test_two_levels_of_categories_are_refused_whatever_is_asked(
+    fake_engine: Engine, images: Path
+) -> None:
+    shutil.copytree(images, images.parent / "both" / "train")
+    shutil.copytree(images, images.parent / "both" / "test")
+    for requirements in (Requirements(), ANY):
+        with pytest.raises(TrainingError, match="two folders deep"):
+            collect(
+                str(images.parent / "both"),
+                NoNetwork(fake_engine.config),
+                requirements=requirements,
+            )
+
+
+def test_small_labels_of_the_catalog_are_left_out_and_named(
+    fake_engine: Engine, images: Path, catalog: Catalog
+) -> None:
+    for path in sorted((images / "bed").iterdir())[1:]:
+        path.unlink()
+    fake_engine.index([images], label="parent")
+    with pytest.raises(TrainingError, match="'bed' has 1 usable picture"):
+        collect_labelled(catalog)
+    examples = collect_labelled(catalog, Requirements(min_images=2))
+    assert (examples.categories, len(examples)) == (("chair", "lamp"), 8)
+    assert examples.notes == ("left out, with fewer than 2 usable pictures: bed (1)",)
