@@ -22,7 +22,7 @@ from engine.heads.background import Prototypes, suspects
 from engine.heads.classifier import Classifier
 from engine.heads.options import TrainOptions
 from engine.ingest.labels import ParentLabels
-from engine.learning.data.collect import collect
+from engine.learning.data.collect import ANY, collect
 from engine.learning.train_head import HeadTraining
 from engine.learning.trial import GateOptions, gate_of, gate_rows, new_head
 from engine.pictures.augment import MIRROR, ORIGINAL
@@ -37,8 +37,10 @@ def main(images: Path) -> None:
     built_in = embedder.built_in
     examples = collect(str(images / "furniture/train"), embedder, views=(ORIGINAL, MIRROR))
     test = collect(str(images / "furniture/test"), embedder)
-    other = collect(str(images / "catalog"), embedder, fewest=0)
-    imagenet = collect(str(images / "imagenet300"), embedder, labels=ParentLabels(), fewest=0)
+    other = collect(str(images / "catalog"), embedder, requirements=ANY)
+    imagenet = collect(
+        str(images / "imagenet300"), embedder, labels=ParentLabels(), requirements=ANY
+    )
     truth = np.array([int(Path(path).name[:4]) for path in imagenet.paths])
 
     texts = np.array(other.categories)[other.labels]

@@ -117,6 +117,41 @@ def test_copies_of_images_in_other_folders_do_not_help(
     assert abs(right / tested - 0.5) < 3 * 0.5 / np.sqrt(tested / 3)
 
 
+@pytest.mark.parametrize("select_model", [False, True])
+@pytest.mark.parametrize("split", [FEW, MANY], ids=["few", "many"])
+@pytest.mark.parametrize("own", [0, 1, 5])
+def test_a_category_of_copies_of_another_can_be_trained(
+    small_built_in: BuiltIn, split: SplitOptions, select_model: bool, own: int
+) -> None:
+    # Twenty images, ten of them again as another category, which has few of its own, or none.
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 3, (1, 30 + own, DIM))
+    values[:, 20:30] = values[:, :10]
+    labels = np.array([0] * 20 + [1] * (10 + own))
+    copies = {number: number - 20 for number in range(20, 30)}
+    head = trained(
+        examples_of(values, labels, copies=copies),
+        small_built_in,
+        split,
+        select_model=select_model,
+    )
+    assert 0 <= head.metrics["validation_accuracy"] <= 1
+
+
+@pytest.mark.parametrize("split", [FEW, MANY], ids=["few", "many"])
+def test_where_all_images_are_copies_of_one_nothing_is_tested(
+    small_built_in: BuiltIn, split: SplitOptions
+) -> None:
+    values = np.tile(np.random.default_rng(0).normal(0, 3, (1, 1, DIM)), (1, 6, 1))
+    copies = dict.fromkeys(range(6), 0)
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    head = trained(
+        examples_of(values, labels, copies=copies), small_built_in, split, select_model=True
+    )
+    assert head.metrics["test_images"] == 0
+    assert "validation_accuracy" not in head.metrics
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A training; `views` of each image, `learned` of which came from the head before."""
