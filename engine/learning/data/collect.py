@@ -90,7 +90,7 @@ def collect(
             raise UsageError(dataset, "none of its pictures can be read", "See the list of skips")
     except EngineError as error:
         # Without them nobody could tell why there is too little.
-        error.skipped = (*found.skipped, *collector.skipped)
+        error.skipped = (*found.skipped, *(collector.skipped or collector.unreadable))
         raise
     top = os.path.abspath(dataset)
     if found.root != top:

@@ -48,6 +48,8 @@ class Collector:
         Hash and embedding of the files that the catalog knows unchanged, by path.
     images, skipped, embedded
         What was collected, what cannot be read, and for how many images the backbone ran.
+    unreadable
+        What was found to be so while sizes were looked for.
     """
 
     catalog: Catalog | None
@@ -58,6 +60,7 @@ class Collector:
     indexed: dict[str, tuple[str, dict[str, Vectors]]] = field(default_factory=dict)
     images: list[_Image] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    unreadable: list[Skipped] = field(default_factory=list)
     embedded: int = 0
 
     def sizes(self, files: Sequence[Labelled], enough: int) -> dict[str, CategorySize]:
@@ -155,6 +158,7 @@ class Collector:
                     known[0] if known else turn(file.path, partial(self._check, file.path))
                 )
             except ImageError as error:
+                self.unreadable.append(Skipped.of(file.path, error))
                 trouble = trouble or f"{os.path.basename(file.path)}: {error.reason}"
         return CategorySize(len(contents) + len(files) - opened, len(files), trouble)
 

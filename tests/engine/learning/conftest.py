@@ -13,6 +13,7 @@ from engine import Config, Engine
 from engine.heads.classifier import BuiltIn
 from engine.heads.head import Dense
 from index.records import Vectors
+from index.store import Store
 from tests.support.spread import SpreadEmbedder
 
 DIM = 12
@@ -40,8 +41,8 @@ def opened() -> Iterator[list[str]]:
 
 @pytest.fixture
 def fake_engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine to which different pictures look different, on a store that does not exist yet."""
-    config = Config.at(tmp_path / "store")
+    """An engine to which different pictures look different, on a store that nobody named."""
+    config = Config(store=Store(tmp_path / "store"))
     with Engine(config, embedder=SpreadEmbedder(config)) as engine:
         yield engine
 

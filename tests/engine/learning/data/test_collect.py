@@ -14,7 +14,7 @@ import pytest
 
 from engine import Engine
 from engine.errors import TrainingError
-from engine.learning.data.collect import collect
+from engine.learning.data.collect import collect, collect_labelled
 from engine.learning.data.examples import Examples, label_positions
 from engine.pictures.augment import MIRROR, ORIGINAL, view_names
 from engine.pictures.preprocess import mirrored
