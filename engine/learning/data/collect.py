@@ -25,6 +25,7 @@ from engine.learning.data.requirements import (
 from engine.pictures.augment import ORIGINAL
 from index.catalog.catalog import Catalog
 from index.names import readable
+from index.records import Content
 
 # What is asked of a data set that is only looked at.
 ANY = Requirements(fewest=0)
@@ -90,7 +91,8 @@ def collect(
             raise UsageError(dataset, "none of its pictures can be read", "See the list of skips")
     except EngineError as error:
         # Without them nobody could tell why there is too little.
-        error.skipped = (*found.skipped, *(collector.skipped or collector.unreadable))
+        seen = collector.skipped or sorted(collector.unreadable, key=lambda skip: skip.path)
+        error.skipped = (*found.skipped, *seen)
         raise
     top = os.path.abspath(dataset)
     if found.root != top:
@@ -133,7 +135,9 @@ def collect_labelled(catalog: Catalog, requirements: Requirements | None = None)
             "Give labels with `engine index PATH --label parent`",
         )
     spelling = Spelling()
-    label_of = {key: spelling.of(str(each.label)) for key, each in contents.items()}
+    # Asked once for each label: there are far fewer than images.
+    spelled = {label: spelling.of(label) for label in dict.fromkeys(map(_label, contents.values()))}
+    label_of = {key: spelled[_label(each)] for key, each in contents.items()}
     sizes = sizes_of((each.content_hash, label_of[key]) for key, each in contents.items())
     chosen, notes = chosen_categories("--from-labels", sizes, requirements or Requirements())
     wanted = [key for key, label in label_of.items() if label in chosen]
@@ -150,3 +154,7 @@ def collect_labelled(catalog: Catalog, requirements: Requirements | None = None)
         view=np.zeros(len(images), np.int64),
         notes=(*spelling.notes(), *notes),
     )
+
+
+def _label(content: Content) -> str:
+    return str(content.label)
