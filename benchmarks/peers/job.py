@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -55,7 +56,7 @@ class Job:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
-class Peer:
+class Peer(ABC):
     """A tool with its network loaded; making one is its setup.
 
     Parameters
@@ -69,16 +70,16 @@ class Peer:
     def __init__(self, job: Job) -> None:
         self.job = job
 
-    def prepare(self, files: Sequence[str]) -> None:
+    def prepare(self, files: Sequence[str]) -> None:  # noqa: B027 (most have nothing to do)
         """Do what is not to be timed."""
 
+    @abstractmethod
     def embed(self, folder: str, files: Sequence[str]) -> None:
         """Embed pictures, from files on disk to embeddings in memory. This is timed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def features(self, files: Sequence[str]) -> Any:
         """Return the embeddings made last, float32 `[n, dim]` in the order of `files`."""
-        raise NotImplementedError
 
 
 def answer(make: Callable[[Job], Peer]) -> None:

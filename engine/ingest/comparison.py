@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from engine.pictures.walk import file_state
 from engine.pictures.walk_rules import WalkRules
+from index.catalog.path_prefix import at_or_above
 from index.records import FileState, KnownImage
 
 # A file's time stamp may be this coarse: a file changed so shortly after it was scanned could look
@@ -30,32 +31,29 @@ def under_real_paths(
     known
         Paths of images in the catalog.
     """
-    # The innermost of folders that lie in each other comes first.
-    links = sorted(real.items(), key=lambda each: -len(each[0]))
-    return [_under_real_path(file, links, known) for file in files]
+    return [_under_real_path(file, real, known) for file in files]
 
 
-def _under_real_path(
-    file: FileState, links: Sequence[tuple[str, str]], known: Collection[str]
-) -> FileState:
-    for link, target in links:
-        if file.path == link or file.path.startswith(os.path.join(link, "")):
-            path = target + file.path[len(link) :]
-            return replace(file, path=path) if path in known else file
-    return file
+def _under_real_path(file: FileState, real: Mapping[str, str], known: Collection[str]) -> FileState:
+    # Up from the file, not over all links: a folder may hold nothing but a million of them.
+    link = next((above for above in at_or_above(file.path) if above in real), None)
+    if link is None:
+        return file
+    path = real[link] + file.path[len(link) :]
+    return replace(file, path=path) if path in known else file
 
 
 def overlooked(
     known: Mapping[str, KnownImage],
     found: Sequence[FileState],
-    roots: Sequence[str],
+    roots: Collection[str],
     rules: WalkRules,
 ) -> list[FileState]:
     """Return the files of known images that are there, though a walk does not look at them.
 
     They were named by hand once: hidden ones, and ones whose name says nothing of an image.
     """
-    seen = {file.path for file in found}
+    seen, roots = {file.path for file in found}, frozenset(roots)
     files = []
     for path in known:
         if path in seen or not rules.overlooks(path, roots):

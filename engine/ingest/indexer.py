@@ -156,11 +156,11 @@ class Indexer:
         self._counts["relabelled"] += len(relabel)
         self._counts["came_back"] += len(back)
         visible = [row for row in known.values() if not row.missing]
-        rules = self._options.rules
+        rules, roots = self._options.rules, frozenset(found.roots)
         emptied = suddenly_empty(
             [root for root in found.roots if os.path.isdir(root)],
             [file.path for file in files],
-            sorted(row.path for row in visible if not rules.excludes_below(row.path, found.roots)),
+            sorted(row.path for row in visible if not rules.excludes_below(row.path, roots)),
         )
         self._out_of_sight = frozenset((*found.unseen, *emptied))
         self._gone = {row.id: row for row in visible if not is_below(row.path, self._out_of_sight)}

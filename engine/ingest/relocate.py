@@ -7,6 +7,7 @@ import os
 from engine.errors import UsageError
 from engine.results import RelocateReport
 from index.catalog.catalog import Catalog
+from index.catalog.path_prefix import is_below
 
 
 def relocate(catalog: Catalog, old: str, new: str) -> RelocateReport:
@@ -33,7 +34,9 @@ def relocate(catalog: Catalog, old: str, new: str) -> RelocateReport:
             f"the catalog has {len(taken)} other images where they would lie",
             "Forget these first with `engine remove`",
         )
-    catalog.images.move((images[path].id, to) for path, to in moved.items())
+    # Into a folder below, the longest path goes first, so that each place is free when it is taken.
+    order = sorted(moved, key=len, reverse=is_below(new, (old,)))
+    catalog.images.move((images[path].id, moved[path]) for path in order)
     gone = sorted(
         to for path, to in moved.items() if not images[path].missing and not os.path.exists(to)
     )

@@ -150,11 +150,12 @@ def _opened(
         raise FormatError(
             name, f"it is a file of {kind.name}, which cannot be read", kind.remedy, kind.name
         )
-    if reader.size is not None and (size := reader.size(data)) is not None:
-        _require_size(size, name, max_pixels)
-        if reserve is not None:
-            reserve(size[0] * size[1] * COSTLY_BYTES)
     try:
+        if reader.size is not None:
+            size = reader.size(data)
+            _require_size(size, name, max_pixels)
+            if reserve is not None:
+                reserve(size[0] * size[1] * COSTLY_BYTES)
         return reader.open(data)
     except ImportError:
         raise FormatError(

@@ -12,11 +12,12 @@ from PIL import ExifTags, Image
 
 # A camera's own preview serves where its longer side has so many pixels.
 PREVIEW = 512
+JXL_MARK = b"\xff\x0a"
 # EXIF orientations by the turns that LibRaw tells of (its documentation, `sizes.flip`).
 _FLIPS = {3: 3, 5: 8, 6: 6}
 
 Opener = Callable[[bytes], Image.Image]
-Size = Callable[[bytes], "tuple[int, int] | None"]
+Size = Callable[[bytes], tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,22 @@ def _preview(raw: Any) -> Image.Image | None:
     return image
 
 
-def jxl_size(data: bytes) -> tuple[int, int] | None:
-    """Return width and height of a JPEG XL file from its first bytes, None where they are odd.
+def _raw_size(data: bytes) -> tuple[int, int]:
+    import rawpy
 
-    The size header of ISO/IEC 18181-1, annex D.
+    with rawpy.imread(io.BytesIO(data)) as raw:
+        return raw.sizes.width, raw.sizes.height
+
+
+def jxl_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of a JPEG XL file, by the size header of ISO/IEC 18181-1, annex D.
+
+    Raises
+    ------
+    ValueError
+        It has none.
     """
-    start = data.find(b"\xff\x0a", 0, 4096)
-    if start < 0:
-        return None
+    start = _codestream(data)
     bits = int.from_bytes(data[start + 2 : start + 14], "little")
 
     def take(count: int) -> int:
@@ -125,6 +134,24 @@ def jxl_size(data: bytes) -> tuple[int, int] | None:
     return height * across // down, height
 
 
+def _codestream(data: bytes) -> int:
+    """Return where the codestream of a JPEG XL file begins, alone or in a box of a container."""
+    at = 0
+    while not data.startswith(JXL_MARK, at):
+        size, kind, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
+        if size == 1:
+            size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        if kind in (b"jxlc", b"jxlp"):
+            # A part of a codestream has its number before it.
+            at += head + (4 if kind == b"jxlp" else 0)
+            if data.startswith(JXL_MARK, at):
+                break
+        if size < head:
+            raise ValueError("its size cannot be read")
+        at += size
+    return at
+
+
 HEIF = Reader(_open_heif, "pi-heif-decoder")
 JXL = Reader(_open_jxl, "image-engine[jxl]", jxl_size)
-RAW = Reader(_open_raw, "image-engine[raw]")
+RAW = Reader(_open_raw, "image-engine[raw]", _raw_size)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Container
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from engine.pictures.formats import EXTENSIONS, extension_of
-from index.catalog.path_prefix import is_below
+from index.catalog.path_prefix import at_or_above
 
 # Folders that operating systems, network drives and tools make for themselves, in small letters.
 JUNK = frozenset(
@@ -72,15 +72,15 @@ class WalkRules:
             for text in (below if "/" in pattern.strip("/") else parts)
         )
 
-    def excludes_below(self, path: str, roots: Sequence[str]) -> bool:
-        """Say whether a path is excluded below one of some roots."""
+    def excludes_below(self, path: str, roots: Container[str]) -> bool:
+        """Say whether a path is excluded below one of some roots; make many roots a set."""
         return bool(self.exclude) and any(
-            self.excludes(path, root) for root in roots if is_below(path, (root,))
+            self.excludes(path, above) for above in at_or_above(path) if above in roots
         )
 
-    def overlooks(self, path: str, roots: Sequence[str]) -> bool:
+    def overlooks(self, path: str, roots: Container[str]) -> bool:
         """Say whether a walk of the roots would pass a file by for a name, and none excludes it."""
-        around = [root for root in roots if is_below(path, (root,)) and path != root]
+        around = [above for above in at_or_above(path) if above in roots and above != path]
         return bool(around) and not any(
             self._is_looked_at(path, root) or self.excludes(path, root) for root in around
         )

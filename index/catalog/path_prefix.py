@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from sqlalchemy import ColumnElement, func, or_
 
@@ -12,8 +12,16 @@ from index.catalog.schema import UNDECODABLE, Image, encode_path
 
 def is_below(path: str, roots: Container[str]) -> bool:
     """Say whether `path` is one of `roots` or lies in one of them; make many roots a set."""
-    folders = (path[:end] for at, sign in enumerate(path) if sign == os.sep for end in (at, at + 1))
-    return path in roots or any(folder in roots for folder in folders)
+    return any(above in roots for above in at_or_above(path))
+
+
+def at_or_above(path: str) -> Iterator[str]:
+    """Yield a path and every folder that it lies in, innermost first, with and without a slash."""
+    yield path
+    for at in range(len(path) - 1, -1, -1):
+        if path[at] == os.sep:
+            yield path[: at + 1]
+            yield path[:at]
 
 
 def _as_folder(root: str) -> str:

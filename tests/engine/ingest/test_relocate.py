@@ -49,6 +49,19 @@ def test_a_folder_may_move_into_itself(shop: Shop) -> None:
     assert shop.names() == ["a.bmp", "b.bmp", "sub/sub/c.bmp"]
 
 
+@pytest.mark.parametrize(("old", "new"), [("sub", "sub/sub"), ("sub/sub", "sub")])
+def test_places_that_are_given_up_on_the_way_can_be_taken(shop: Shop, old: str, new: str) -> None:
+    shop.put("sub/sub/c.bmp", 4)
+    shop.put("sub/sub/sub/c.bmp", 5)
+    if new == "sub":
+        (shop.folder / "sub" / "c.bmp").unlink()
+    shop.index()
+    before = shop.names()
+    shop.engine.relocate(shop.folder / old, shop.folder / new)
+    moved = {name: name.replace(old, new, 1) for name in before if name.startswith(f"{old}/")}
+    assert shop.names() == sorted(moved.get(name, name) for name in before)
+
+
 def test_pictures_that_are_not_there_are_named(shop: Shop) -> None:
     shop.index()
     new = shop.folder / "new"

@@ -144,7 +144,30 @@ def test_the_size_of_a_jxl_file_is_known_before_it_is_unpacked(width: int, heigh
     assert jxl_size(jxl(Image.new("RGB", (width, height)))) == (width, height)
 
 
-@pytest.mark.parametrize("kind", ["HEIC", "JXL", "AVIF", "JPEG2000", "PSD", "PNG"])
+def box(kind: bytes, content: bytes, *, long: bool = False) -> bytes:
+    size = len(content) + (16 if long else 8)
+    head = (1).to_bytes(4, "big") + kind + size.to_bytes(8, "big")
+    return (head if long else size.to_bytes(4, "big") + kind) + content
+
+
+@pytest.mark.parametrize("long", [True, False])
+@pytest.mark.parametrize("kind", [b"jxlc", b"jxlp"])
+def test_the_size_of_a_jxl_file_is_found_behind_other_boxes(kind: bytes, long: bool) -> None:
+    stream = jxl(Image.new("RGB", (321, 123)))
+    assert stream.startswith(b"\xff\x0a")
+    part = bytes(4) if kind == b"jxlp" else b""
+    data = box(b"JXL ", b"\r\n\x87\n") + box(b"ftyp", b"jxl \0\0\0\0jxl ")
+    data += box(b"Exif", b"\xff\x0a\xff\xff" * 2000, long=long) + box(kind, part + stream)
+    assert jxl_size(data) == (321, 123)
+
+
+@pytest.mark.parametrize("end", [b"", b"\0\0\0\0jxlc", b"\0\0\0\3Exif", bytes(100)])
+def test_a_jxl_file_without_a_size_is_damaged_and_not_unpacked(end: bytes) -> None:
+    with pytest.raises(ImageError, match="damaged"):
+        decode(box(b"JXL ", b"\r\n\x87\n") + end, "picture", LIMIT)
+
+
+@pytest.mark.parametrize("kind", ["HEIC", "JXL", "AVIF", "JPEG2000", "PSD", "PNG", "DNG"])
 def test_too_many_pixels_are_refused_before_they_are_unpacked(
     kind: str, photo: Image.Image
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from engine.errors import ImageError
 from engine.pictures.decode import decode
-from engine.pictures.truncated import BLOCKS
+from engine.pictures.truncated import BLOCKS, mended
 
 LIMIT = 10**8
 
@@ -37,6 +38,15 @@ def test_a_few_bytes_that_are_missing_are_no_damage(missing: int, enough: int | 
     one, other = (np.asarray(each.pixels).astype(int) for each in (whole, cut))
     rows = len(one) * (480 - BLOCKS) // 480
     assert np.array_equal(one[:rows], other[:rows])
+
+
+@pytest.mark.slow
+def test_telling_what_is_missing_takes_little_memory() -> None:
+    data = jpeg(photo().resize((4096, 3072)))[:-3]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert mended(data) is not None
+    # In kilobytes: the picture alone has 38 MB.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.9])
