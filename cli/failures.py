@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,6 +91,8 @@ def write_failures(file: Path | None, failures: Sequence[Skipped]) -> None:
     """
     if file is None:
         return
+    import csv
+
     from index.atomic_file import write_atomically
 
     lines = io.StringIO()

@@ -227,7 +227,6 @@ class Engine:
             There is no catalog.
         """
         self._session.warm_up()
-        from engine.search.explain import require_category
         from engine.search.queries import embed_sources
         from engine.search.search import Query, search
         from index.catalog.filters import Filter
@@ -235,6 +234,8 @@ class Engine:
         query = Query(k, min_score, category, same_category, Filter.parse(where))
         catalog = self._session.catalog()  # there must be one
         if category:
+            from engine.search.explain import require_category
+
             require_category(catalog, category)
         embedder = self._session.embedder()
         names, vectors = embed_sources(embedder, _as_list(images), skipped)

@@ -12,7 +12,6 @@ from engine.errors import FormatError, ImageError
 from engine.pictures.colors import ALPHA_MODES, WIDE_MODES, has_other_profile, to_rgb
 from engine.pictures.formats import Format, identify
 from engine.pictures.prefetch import Reserve, no_memory
-from engine.pictures.truncated import mended
 
 # Pillow holds an image in pieces of 16 MB, which glibc does not give back: each thread would go on
 # holding the largest image that it has decoded. It does give back what is larger than 32 MB.
@@ -172,6 +171,8 @@ def _loaded(image: Image.Image, kind: Format, data: bytes, enough: int | None) -
         image.load()
         return image
     except OSError:
+        from engine.pictures.truncated import mended
+
         whole = mended(data) if image.format in ("JPEG", "MPO") else None
         if whole is None or kind.reader is None:
             raise

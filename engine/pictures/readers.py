@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +40,8 @@ class Reader:
     @property
     def install(self) -> str:
         """The command that installs it."""
+        import shlex
+
         return f"pip install {shlex.quote(self.package)}"
 
 

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from sqlalchemy import Connection, func, insert, select
 
-from index.catalog.contents import ContentTable
 from index.catalog.database import Database
 from index.catalog.embeddings import EmbeddingTable
 from index.catalog.heads import HeadTable, delete_head, put_head
@@ -28,11 +27,14 @@ from index.catalog.settings import (
     write_identity,
     write_preference,
 )
-from index.catalog.values import ValueTable
 from index.catalog.views import ViewTable, delete_all_views
 from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
 from index.records import CatalogCounts, CatalogIdentity, Ids, Named
 from index.state import CatalogState, Preference
+
+if TYPE_CHECKING:
+    from index.catalog.contents import ContentTable
+    from index.catalog.values import ValueTable
 
 
 class Catalog:
@@ -64,6 +66,8 @@ class Catalog:
     @cached_property
     def contents(self) -> ContentTable:
         """What the images' files hold."""
+        from index.catalog.contents import ContentTable
+
         return ContentTable(self.database)
 
     @cached_property
@@ -89,6 +93,8 @@ class Catalog:
     @cached_property
     def values(self) -> ValueTable:
         """What the images have in the fields of filters."""
+        from index.catalog.values import ValueTable
+
         return ValueTable(self.database)
 
     @classmethod

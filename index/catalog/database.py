@@ -14,7 +14,6 @@ from sqlalchemy import Connection, CursorResult, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from index.catalog.dialects.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect
-from index.catalog.dialects.postgresql import PostgreSQL
 from index.catalog.dialects.sqlite import SQLite
 from index.catalog.migrations import MIGRATIONS, READABLE, Step
 from index.errors import CatalogError, CatalogVersionError
@@ -267,6 +266,9 @@ def _dialect_for(url: str | Path, limits: DatabaseLimits) -> Dialect:
         parsed = make_url(url)
         kind, file = parsed.get_backend_name(), parsed.database
         if kind == "postgresql":
+            # Imported here: nearly every catalog is a file.
+            from index.catalog.dialects.postgresql import PostgreSQL
+
             return PostgreSQL(parsed, limits)
         if kind == "sqlite" and file and file != ":memory:":
             return SQLite(Path(file), limits)
