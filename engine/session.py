@@ -145,7 +145,10 @@ class Session:
         with store.writer_lock(wait_seconds=self.patience_seconds):
             if embedder is not None:
                 self._create_catalog(embedder, network)
-            yield self.catalog()
+            catalog = self.catalog()
+            # Since the last writer, the store and other pictures may have come together.
+            catalog.images.rebase()
+            yield catalog
 
     def _create_catalog(self, embedder: Embedder, network: bytes | None) -> None:
         """Make the catalog where there is none, for this backbone."""

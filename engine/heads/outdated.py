@@ -21,7 +21,7 @@ def head_infos(heads: Sequence[Head], catalog: Catalog) -> list[HeadInfo]:
     if not any(map(_from_labels, heads)):
         return [head_info(head) for head in heads]
     labels: dict[str, set[str]] = defaultdict(set)
-    for content in catalog.images.contents():
+    for content in catalog.contents.visible():
         labels[content.content_hash].add(same_name(content.label) if content.label else "")
     return [replace(head_info(head), changed_labels=changed_labels(head, labels)) for head in heads]
 

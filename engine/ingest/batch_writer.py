@@ -67,7 +67,7 @@ class KnownHashes:
     def expect(self, files: int) -> None:
         """Prepare for being asked about so many files."""
         if files > self._limits.single_hashes:
-            self._known = set(map(_shortened, self._catalog.images.content_hashes()))
+            self._known = set(map(_shortened, self._catalog.contents.hashes()))
 
     def __contains__(self, content_hash: str) -> bool:
         """Say whether an image may have this content; any thread may ask."""

@@ -77,7 +77,7 @@ def _embeddings(hashes: Sequence[str], learned: Learned, catalog: Catalog) -> di
     missing = {content for content, views in found.items() if ORIGINAL not in views}
     images = {
         each.content_hash: each.id
-        for each in catalog.images.contents()
+        for each in catalog.contents.visible()
         if each.content_hash in missing
     }
     ids, vectors = catalog.embeddings.of(list(images.values()))

@@ -148,7 +148,7 @@ def background_of(catalog: Catalog, examples: Examples, most: int, seed: int) ->
     learned = set(examples.hashes)
     others = {
         each.content_hash: each.id
-        for each in catalog.images.contents()
+        for each in catalog.contents.visible()
         if each.content_hash not in learned
         and (each.label is None or same_name(each.label) not in taken)
     }

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from index.catalog.dialects.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect
 from index.catalog.dialects.sqlite import SQLite
 from index.catalog.migrations import MIGRATIONS, READABLE, Step
+from index.catalog.paths import PathCodec
 from index.errors import CatalogError, CatalogVersionError
 
 # Values that a statement names at most; SQLite's oldest limit on variables is 999.
@@ -33,9 +34,13 @@ class Database:
         A SQLAlchemy URL, or the path of an SQLite file.
     limits
         How it is used.
+    paths
+        How the paths of files are stored, where it is not for the place of the database to say.
 
     Attributes
     ----------
+    paths
+        How the paths of files are stored.
     version
         The number of the last migration that it has seen, 0 before `migrate`.
 
@@ -45,10 +50,17 @@ class Database:
         The URL is wrong, or its driver is missing. Nothing is connected to yet.
     """
 
-    def __init__(self, url: str | Path, limits: DatabaseLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        url: str | Path,
+        limits: DatabaseLimits = DEFAULT_LIMITS,
+        *,
+        paths: PathCodec | None = None,
+    ) -> None:
         self._dialect = _dialect_for(url, limits)
         self.name = self._dialect.name
-        engine = self._dialect.engine
+        self.paths = paths or PathCodec(self._dialect.root)
+        engine = self._dialect.engine.execution_options(paths=self.paths)
         self._readers = engine.execution_options(**self._dialect.reading)
         self._writers = engine.execution_options(writing=True)
         self._of_thread = local()

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, update
 
+from index.catalog.paths import codec_of
 from index.catalog.schema import Image
 from index.records import ImageFacts
 
@@ -19,7 +20,8 @@ def write_facts(
     generation: int,
 ) -> list[int]:
     """Update the rows that exist, insert those without an id; return all ids in their order."""
-    rows = [_columns(each, generation) for each in facts]
+    encode = codec_of(connection).encode
+    rows = [_columns(each, encode(each.file.path), generation) for each in facts]
     new = [row for image_id, row in zip(ids, rows, strict=True) if image_id is None]
     for image_id, row in zip(ids, rows, strict=True):
         if image_id is not None:
@@ -31,9 +33,9 @@ def write_facts(
     return [next(made) if image_id is None else image_id for image_id in ids]
 
 
-def _columns(facts: ImageFacts, generation: int) -> dict[str, Any]:
+def _columns(facts: ImageFacts, path: str, generation: int) -> dict[str, Any]:
     return {
-        "path": facts.file.path,
+        "path": path,
         "size": facts.file.size,
         "mtime_ns": facts.file.mtime_ns,
         "inode": facts.file.inode,

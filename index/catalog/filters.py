@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, or_, type_coerce
+from sqlalchemy import ColumnElement, and_, not_, or_, type_coerce
 from sqlalchemy.types import NullType
 
-from index.catalog.schema import UNDECODABLE, Category, Image, Prediction, Query, decode_path
+from index.catalog.paths import PathCodec
+from index.catalog.schema import Category, Image, Prediction, Query
 from index.errors import FilterError
 from index.names import composed, decoded, suggestion
 
@@ -46,11 +47,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     ">=": lambda column, value: column >= value,
     "<": lambda column, value: column < value,
     ">": lambda column, value: column > value,
-    # A path of undecodable bytes is stored encoded: SQL cannot tell what it matches.
-    "~": lambda column, value: or_(
-        column.ilike(_like(value), escape="\\"),
-        column.like(f"{UNDECODABLE}%") if column is Image.path else false(),
-    ),
+    "~": lambda column, value: column.ilike(_like(value), escape="\\"),
 }
 # Any letter but an ASCII one may be stored as several characters, so `%` stands for it. `_` also
 # stands for those ASCII characters that others are a case variant or another form of: İ and ı, the
@@ -102,12 +99,12 @@ class Filter:
         """
         return cls(tuple(_parse(text) for text in texts))
 
-    def sql(self) -> ColumnElement[bool]:
+    def sql(self, paths: PathCodec) -> ColumnElement[bool]:
         """Return a condition over the tables of `with_prediction`.
 
         It lets through every visible image that fits; whether a glob does, `ids` decides.
         """
-        parts = [_OPERATORS[each.operator](_column(each), each.value) for each in self.clauses]
+        parts = [_condition(each, paths) for each in self.clauses]
         return and_(Image.missing_since.is_(None), *parts)
 
     @property
@@ -120,11 +117,11 @@ class Filter:
         """The columns whose values `ids` needs after the id, in order, as they are stored."""
         return [type_coerce(_column(each), NullType()) for each in self.globs]
 
-    def ids(self, rows: Iterable[Sequence[Any]]) -> list[int]:
+    def ids(self, rows: Iterable[Sequence[Any]], paths: PathCodec) -> list[int]:
         """Return the ids of those rows, each `(id, *glob_columns)`, whose globs all match."""
         for position, clause in enumerate(self.globs, start=1):
             match = _pattern(str(clause.value)).match
-            decode = decode_path if clause.field == "path" else str
+            decode = paths.decode if clause.field == "path" else str
             rows = [
                 row
                 for row in rows
@@ -183,6 +180,16 @@ def _number(text: str, field: str, value: str) -> float:
         range_ = "goes from 0 to 1" if field == "probability" else "is 0 or more"
         raise FilterError(f"--where {text}", reason, f"{field} {range_}: {example}")
     return number
+
+
+def _condition(clause: Clause, paths: PathCodec) -> ColumnElement[bool]:
+    if clause.field != "path":
+        return _OPERATORS[clause.operator](_column(clause), clause.value)
+    value = str(clause.value)
+    if clause.operator == "~":
+        return paths.like(_like(value))
+    one_of = Image.path.in_(paths.spellings(value))
+    return one_of if clause.operator == "=" else not_(one_of)
 
 
 def _column(clause: Clause) -> Any:

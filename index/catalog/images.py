@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from sqlalchemy import (
     Connection,
-    CursorResult,
     and_,
     bindparam,
     delete,
@@ -28,8 +27,9 @@ from index.catalog.database import Database, chunks_of, driver_rows
 from index.catalog.facts import write_facts
 from index.catalog.filters import Filter, with_prediction
 from index.catalog.migrations import INODES
-from index.catalog.path_prefix import below, is_below
+from index.catalog.path_prefix import is_below
 from index.catalog.predictions import write_predictions
+from index.catalog.rebase import make_relative, overtaken, stored_whole
 from index.catalog.schema import (
     Category,
     Embedding,
@@ -37,13 +37,11 @@ from index.catalog.schema import (
     Prediction,
     Query,
     Removal,
-    decode_path,
 )
 from index.catalog.settings import next_generation
 from index.catalog.vector_codec import pack
 from index.catalog.views import delete_views_without_image
 from index.records import (
-    Content,
     FileState,
     Ids,
     ImageFacts,
@@ -90,22 +88,14 @@ class ImageTable:
         roots = frozenset(roots)
         query = self._known_query()
         if len(roots) <= ROOTS_PER_STATEMENT:
-            query = query.where(or_(false(), *map(below, roots)))
-        with self._database.reading() as connection:
-            found = [KnownImage(*row) for row in connection.execute(query)]
+            query = query.where(or_(false(), *map(self._database.paths.below, roots)))
+        found = self._known(query)
         return {image.path: image for image in found if is_below(image.path, roots)}
 
     def with_content(self, content_hash: str) -> list[KnownImage]:
         """Return the images whose file has this content, oldest first."""
         query = self._known_query().where(Image.content_hash == content_hash).order_by(Image.id)
-        with self._database.reading() as connection:
-            return [KnownImage(*row) for row in connection.execute(query)]
-
-    def content_hashes(self) -> Iterator[str]:
-        """Yield the content hash of every image, gone ones included, in no order."""
-        query = select(Image.content_hash).execution_options(yield_per=10_000)
-        with self._database.reading() as connection:
-            yield from connection.execute(query).scalars()
+        return self._known(query)
 
     def store(self, batch: Batch) -> list[int]:
         """Commit pictures with their embeddings and predictions; return their ids.
@@ -139,7 +129,7 @@ class ImageTable:
         rows: list[dict[str, Any]] = [
             {
                 "row": image_id,
-                "new_path": file.path,
+                "new_path": self._database.paths.encode(file.path),
                 "new_size": file.size,
                 "new_mtime_ns": file.mtime_ns,
                 "new_inode": file.inode,
@@ -171,7 +161,8 @@ class ImageTable:
 
         Size and time stay what they were; inode and ctime are learned when the file is seen.
         """
-        rows = [{"row": image_id, "new": path} for image_id, path in paths]
+        encode = self._database.paths.encode
+        rows = [{"row": image_id, "new": encode(path)} for image_id, path in paths]
         if rows:
             values: dict[str, Any] = {"path": bindparam("new"), "inode": None, "ctime_ns": None}
             with self._database.writing() as connection:
@@ -228,9 +219,11 @@ class ImageTable:
     def matching(self, condition: Filter) -> Ids:
         """Return the ids of visible images that meet `condition`, ascending, int64 `[n]`."""
         query = with_prediction(select(Image.id, *condition.glob_columns))
-        query = query.where(condition.sql()).order_by(Image.id)
+        paths = self._database.paths
+        query = query.where(condition.sql(paths)).order_by(Image.id)
         with self._database.reading() as connection:
-            parts = map(condition.ids, driver_rows(connection.execute(query)))
+            rows = driver_rows(connection.execute(query))
+            parts = (condition.ids(some, paths) for some in rows)
             return np.fromiter(chain.from_iterable(parts), np.int64)
 
     def rows(self, ids: Sequence[int]) -> dict[int, ImageRow]:
@@ -249,17 +242,33 @@ class ImageTable:
                 Image.indexed_at,
             )
         )
+        decode = self._database.paths.decode
         found: dict[int, ImageRow] = {}
         with self._database.reading() as connection:
             for chunk in chunks_of(ids):
-                for row in connection.execute(columns.where(Image.id.in_(chunk))):
-                    found[row.id] = ImageRow(*row)
+                for key, path, *others in connection.execute(columns.where(Image.id.in_(chunk))):
+                    found[key] = ImageRow(key, decode(path), *others)
         return found
 
-    def contents(self) -> list[Content]:
-        """Return what every visible image holds, in order of id."""
+    def rebase(self) -> None:
+        """Store relative every path below the folder that the store lies in by now.
+
+        Where two images come to lie in one place, that which was stored whole is forgotten.
+        """
+        paths = self._database.paths
         with self._database.reading() as connection:
-            return _contents(connection.execute(_content_query()))
+            if not stored_whole(connection, paths):
+                return
+            gone = overtaken(connection, paths)
+        self.delete(gone)
+        with self._database.writing() as connection:
+            make_relative(connection, paths)
+
+    def _known(self, query: Query) -> list[KnownImage]:
+        decode = self._database.paths.decode
+        with self._database.reading() as connection:
+            rows = connection.execute(query)
+            return [KnownImage(key, decode(path), *others) for key, path, *others in rows]
 
     def _known_query(self) -> Query:
         # An older catalog that cannot be written has no such columns.
@@ -283,19 +292,3 @@ class ImageTable:
             if connection.execute(select(func.count()).where(hidden)).scalar_one():
                 values = {"missing_since": None, "generation": next_generation(connection)}
                 connection.execute(update(Image).where(hidden).values(values))
-
-
-def _content_query() -> Query:
-    return (
-        select(Image.id, Image.path, Image.content_hash, Image.label)
-        .where(Image.missing_since.is_(None))
-        .order_by(Image.id)
-    )
-
-
-def _contents(found: CursorResult[Any]) -> list[Content]:
-    return [
-        Content(image_id, decode_path(path), digest, label)
-        for rows in driver_rows(found)
-        for image_id, path, digest, label in rows
-    ]

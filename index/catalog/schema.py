@@ -15,16 +15,15 @@
 A vector is a unit vector, little-endian float16 or float32 (setting `dtype`); `norm` restores the
 embedding's length. `built_in` is what the built-in categories alone make of an image, which never
 changes: the index of the best, its logit and its log-probability, as a little-endian int32 and
-two float32; NULL where it was not worked out. A new catalog gets these tables, `migrations/` brings
-an older one to them; a test holds the two descriptions together.
+two float32; NULL where it was not worked out. A new catalog gets these tables,
+`migrations/` brings an older one to them; a test holds the two descriptions together. How a path is
+stored says `paths.py`.
 """
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from sqlalchemy import (
     BigInteger,
@@ -44,42 +43,6 @@ from sqlalchemy.types import TypeDecorator
 
 # A SELECT of whatever columns.
 Query: TypeAlias = Select[*tuple[Any, ...]]
-
-UNDECODABLE = "fsbytes:"
-
-
-class PathText(TypeDecorator[str]):
-    """A file's path as text, whatever bytes its name is made of.
-
-    Nearly all names are valid Unicode and are stored as they are, so that people can read the
-    table. The others, which Python carries as lone surrogates (PEP 383) that no database accepts,
-    are stored percent-encoded behind a marker that no absolute path begins with.
-    """
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else encode_path(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else decode_path(value)
-
-
-def encode_path(path: str) -> str:
-    """Return the text under which `path` is stored."""
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return UNDECODABLE + quote_from_bytes(os.fsencode(path))
-    return path
-
-
-def decode_path(text: str) -> str:
-    """Return the path that was stored as `text`."""
-    if text.startswith(UNDECODABLE):
-        return os.fsdecode(unquote_to_bytes(text.removeprefix(UNDECODABLE)))
-    return text
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -123,7 +86,7 @@ class Image(Base):
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    path: Mapped[str] = mapped_column(PathText, unique=True)
+    path: Mapped[str] = mapped_column(Text, unique=True)
     size: Mapped[int] = mapped_column(BigInteger)
     mtime_ns: Mapped[int] = mapped_column(BigInteger)
     scanned_ns: Mapped[int] = mapped_column(BigInteger)

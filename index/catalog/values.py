@@ -27,7 +27,8 @@ class ValueTable:
         query = _visible(select(column, first), field).where(column.is_not(None))
         with self._database.reading() as connection:
             rows = connection.execute(query.group_by(column).order_by(first))
-            return [value for value, _ in rows]
+            decode = self._database.paths.decode if column is Image.path else str
+            return [decode(value) for value, _ in rows]
 
     def range(self, field: str) -> tuple[float, float] | None:
         """Return the least and the largest value of a number, None where no image has one.

@@ -127,7 +127,7 @@ def collect_labelled(catalog: Catalog, requirements: Requirements | None = None)
     TrainingError
         There are no labels, or one has too few images that differ.
     """
-    contents = {each.id: each for each in catalog.images.contents() if each.label}
+    contents = {each.id: each for each in catalog.contents.visible() if each.label}
     if not contents:
         raise TrainingError(
             "--from-labels",

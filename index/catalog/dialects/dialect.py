@@ -59,12 +59,15 @@ class Dialect(ABC):
         Execution options of a transaction that sees one unchanging state.
     read_only
         Whether it is known beforehand that nothing can be written.
+    root
+        The real path of the folder that the store lies in, where the catalog is a file of it.
     """
 
     name: str
     engine: Engine
     reading: Mapping[str, Any]
     read_only: bool = False
+    root: str | None = None
 
     @abstractmethod
     def check(self, connection: Connection) -> list[str]:

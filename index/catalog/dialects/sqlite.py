@@ -39,6 +39,7 @@ class SQLite(Dialect):
         self.path = path
         self.engine = create_engine(_sqlite_url(path))
         self.read_only = not os.access(path.parent, os.W_OK)
+        self.root = os.path.dirname(os.path.realpath(path.parent))
 
         @event.listens_for(self.engine, "connect")
         def configure(connection: Any, _record: Any) -> None:

@@ -19,6 +19,7 @@ from index.catalog.migrations import (
     m0004_built_in,
     m0005_generations,
     m0006_inodes,
+    m0007_relative_paths,
 )
 
 # Catalogs from this version on can be read without the steps that they lack.
@@ -35,4 +36,5 @@ MIGRATIONS: tuple[Step, ...] = (
     m0004_built_in.apply,
     m0005_generations.apply,
     m0006_inodes.apply,
+    m0007_relative_paths.apply,
 )

@@ -109,7 +109,7 @@ class Disk:
 def stored(store: Path) -> dict[str, Floats]:
     """Return the embedding that the catalog shows for each path."""
     with Catalog.open(store / "catalog.sqlite") as catalog:
-        paths = {each.id: each.path for each in catalog.images.contents()}
+        paths = {each.id: each.path for each in catalog.contents.visible()}
         ids, vectors = catalog.embeddings.all()
     assert sorted(paths) == ids.tolist()
     return {paths[image_id]: row for image_id, row in zip(ids.tolist(), vectors.unit, strict=True)}

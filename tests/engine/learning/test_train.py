@@ -46,7 +46,7 @@ def exact(tmp_path: Path) -> Iterator[Engine]:
 def stored(engine: Engine) -> tuple[list[HeadRow], dict[int, PredictedCategory]]:
     """Return the heads and the predictions of an engine's catalog."""
     with Catalog.open(engine.config.store.catalog) as catalog:
-        ids = [each.id for each in catalog.images.contents()]
+        ids = [each.id for each in catalog.contents.visible()]
         return catalog.heads.all(), catalog.predictions.of(ids)
 
 
@@ -65,7 +65,7 @@ def as_classified(engine: Engine, paths: list[Path]) -> Said:
 def as_remembered(engine: Engine) -> Said:
     """Return what the catalog says of its images."""
     with Catalog.open(engine.config.store.catalog) as catalog:
-        contents = catalog.images.contents()
+        contents = catalog.contents.visible()
         said = catalog.predictions.of([each.id for each in contents])
     return {
         each.path: (said[each.id].category, said[each.id].probability, said[each.id].unknown)

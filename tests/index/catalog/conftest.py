@@ -23,12 +23,15 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from index.catalog.catalog import Catalog
+from index.catalog.database import Database
 from index.catalog.images import Batch
+from index.catalog.paths import PathCodec
 from index.records import CatalogIdentity, Named
 from tests.support.permissions import NOBODY
 
 # A test on the server takes a tenth of a second, and there are two hundred of them.
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+RELATIVE = "relative"
 SETTINGS = "-h '' -k {folder} -c fsync=off -c shared_buffers=16MB"
 
 MakeIdentity = Callable[..., CatalogIdentity]
@@ -140,8 +143,28 @@ def database_url(request: pytest.FixtureRequest, new_database: NewDatabase) -> s
     return new_database(request.param)
 
 
+def _created(kind: str, new_database: NewDatabase, identity: CatalogIdentity) -> Catalog:
+    """Return an empty catalog in a database of a kind; the relative one stores no path whole."""
+    if kind != RELATIVE:
+        return Catalog.create(new_database(kind), identity)
+    file = new_database("sqlite")
+    Catalog.create(file, identity).close()
+    database = Database(file, paths=PathCodec(os.sep))
+    database.migrate()
+    return Catalog(database, identity)
+
+
+@pytest.fixture(params=[*DATABASES, RELATIVE])
+def catalog(
+    request: pytest.FixtureRequest, new_database: NewDatabase, make_identity: MakeIdentity
+) -> Iterator[Catalog]:
+    """An empty catalog in either kind of database, and in one that stores every path relative."""
+    with _created(request.param, new_database, make_identity()) as made:
+        yield made
+
+
 @pytest.fixture
-def catalog(database_url: str | Path, make_identity: MakeIdentity) -> Iterator[Catalog]:
+def url_catalog(database_url: str | Path, make_identity: MakeIdentity) -> Iterator[Catalog]:
     """An empty catalog at `database_url`."""
     with Catalog.create(database_url, make_identity()) as made:
         yield made
@@ -168,12 +191,12 @@ def new_catalog(
     return make
 
 
-@pytest.fixture(scope="module", params=DATABASES)
+@pytest.fixture(scope="module", params=[*DATABASES, RELATIVE])
 def shared_catalog(
     request: pytest.FixtureRequest, new_database: NewDatabase, make_identity: MakeIdentity
 ) -> Iterator[Catalog]:
     """One catalog for all examples of a property; each example tidies up after itself."""
-    with Catalog.create(new_database(request.param), make_identity()) as made:
+    with _created(request.param, new_database, make_identity()) as made:
         yield made
 
 

@@ -25,6 +25,12 @@ MakeIdentity = Callable[..., CatalogIdentity]
 INT8_NETWORK = bytes(range(256)) * 9
 
 
+@pytest.fixture
+def catalog(url_catalog: Catalog) -> Catalog:
+    """An empty catalog at `database_url`."""
+    return url_catalog
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_a_catalog_remembers_whose_embeddings_it_holds(
     database_url: str | Path, make_identity: MakeIdentity, dtype: str

@@ -37,6 +37,12 @@ def database(catalog: Catalog) -> Database:
 
 
 @pytest.fixture
+def catalog(url_catalog: Catalog) -> Catalog:
+    """An empty catalog at `database_url`."""
+    return url_catalog
+
+
+@pytest.fixture
 def second(catalog: Catalog, database_url: str | Path) -> Iterator[Database]:
     """Another connection to the same catalog, as another process would have it."""
     made = Database(database_url)

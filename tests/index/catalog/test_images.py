@@ -121,12 +121,12 @@ def test_a_hidden_image_is_gone_until_it_is_revealed(
 ) -> None:
     ids = catalog.images.store(make_batch(["/a.jpg", "/b.jpg"]))
     catalog.images.hide(ids[:1])
-    assert [content.id for content in catalog.images.contents()] == ids[1:]
+    assert [content.id for content in catalog.contents.visible()] == ids[1:]
     assert catalog.embeddings.all()[0].tolist() == ids[1:]
     assert catalog.embeddings.all(gone_too=True)[0].tolist() == ids
     assert catalog.embeddings.of(ids)[0].tolist() == ids
     catalog.images.reveal(ids)
-    assert [content.id for content in catalog.images.contents()] == ids
+    assert [content.id for content in catalog.contents.visible()] == ids
 
 
 def test_a_deleted_image_leaves_nothing_behind(catalog: Catalog, make_batch: MakeBatch) -> None:
@@ -150,7 +150,7 @@ def test_the_id_of_a_deleted_image_is_never_given_again(
 def test_labels_are_set_and_taken_away(catalog: Catalog, make_batch: MakeBatch) -> None:
     first, second = catalog.images.store(make_batch(["/a", "/b"], labels=[None, "bed"]))
     catalog.images.relabel([(first, "lamp"), (second, None)])
-    assert [content.label for content in catalog.images.contents()] == ["lamp", None]
+    assert [content.label for content in catalog.contents.visible()] == ["lamp", None]
 
 
 def test_a_label_does_not_age_the_index(catalog: Catalog, make_batch: MakeBatch) -> None:

@@ -21,6 +21,12 @@ from index.records import CatalogIdentity
 
 
 @pytest.fixture
+def catalog(url_catalog: Catalog) -> Catalog:
+    """An empty catalog at `database_url`."""
+    return url_catalog
+
+
+@pytest.fixture
 def database(database_url: str | Path) -> Iterator[Database]:
     """A database without tables."""
     made = Database(database_url)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_mock_engine, delete, insert, inspect, select
 
@@ -18,7 +17,8 @@ from index.catalog.catalog import Catalog
 from index.catalog.database import Database
 from index.catalog.images import Batch
 from index.catalog.migrations import MIGRATIONS
-from index.catalog.schema import Base, Head, decode_path, encode_path
+from index.catalog.paths import PathCodec
+from index.catalog.schema import Base, Head
 from index.records import CatalogIdentity
 
 MakeBatch = Callable[..., Batch]
@@ -100,6 +100,8 @@ def test_the_migrations_and_the_declaration_are_spelled_alike(url: str) -> None:
         engine = create_mock_engine(
             url, lambda sql, *_, **__: statements.append(str(sql.compile(dialect=engine.dialect)))
         )
+        options = {"paths": PathCodec()}
+        engine.get_execution_options = lambda: options  # type: ignore[attr-defined]
         create(engine)
         return sorted(_with_added_columns(statements))
 
@@ -122,44 +124,6 @@ def _with_added_columns(statements: list[str]) -> list[str]:
                 count=1,
             )
     return made
-
-
-@pytest.mark.slow
-@settings(max_examples=60, deadline=None)
-@given(name=names)
-@example(b"line\nbreak")
-@example("sofa \N{COUCH AND LAMP}.jpg".encode())
-@example(rb"back\slash")
-@example(b"100%_real")
-@example(b"latin1-caf\xe9.jpg")
-@example(b"\xed\xa0\x80 half a surrogate pair")
-@example(b"fsbytes:%2Ftrap")
-def test_a_path_of_any_bytes_comes_back_as_it_was(
-    shared_catalog: Catalog, make_batch: MakeBatch, name: bytes
-) -> None:
-    path = os.fsdecode(b"/" + name)
-    [key] = shared_catalog.images.store(make_batch([path]))
-    try:
-        assert shared_catalog.images.rows([key])[key].path == path
-        assert list(shared_catalog.images.known([path])) == [path]
-        assert list(shared_catalog.images.known(["/"])) == [path]
-    finally:
-        shared_catalog.images.delete([key])
-
-
-@settings(max_examples=200, deadline=None)
-@given(name=names)
-def test_a_path_is_stored_as_text_that_a_database_takes(name: bytes) -> None:
-    path = os.fsdecode(b"/" + name)
-    stored = encode_path(path)
-    assert stored.encode("utf-8")
-    assert decode_path(stored) == path
-
-
-@settings(max_examples=50, deadline=None)
-@given(name=texts)
-def test_a_path_of_valid_text_is_readable_in_the_table(name: str) -> None:
-    assert encode_path("/" + name) == "/" + name
 
 
 def _stored_moment(database: Database, moment: datetime) -> datetime:
