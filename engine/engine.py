@@ -229,7 +229,7 @@ class Engine:
         self._session.warm_up()
         from engine.search.queries import embed_sources
         from engine.search.search import Query, search
-        from index.catalog.filters import Filter
+        from index.catalog.tables.filters import Filter
 
         query = Query(k, min_score, category, same_category, Filter.parse(where))
         catalog = self._session.catalog()  # there must be one

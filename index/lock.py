@@ -3,7 +3,7 @@
 The lock is the operating system's own (through `filelock`): it vanishes with the process that
 holds it, however that process ends, so there is never a stale lock to delete by hand. Readers do
 not ask for it. A catalog on a server has a lock of its own, which says the same
-(`index/catalog/dialects/postgresql.py`).
+(`index/catalog/sql/dialects/postgresql.py`).
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Store:
     def writer_lock(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
         """Be the only writer of the store and its catalog; see `Database.writer_lock`."""
         # Imported here: what needs no lock is told of a store without SQLAlchemy.
-        from index.catalog.database import Database
+        from index.catalog.sql.database import Database
 
         database = Database(self.catalog)
         try:

@@ -15,9 +15,9 @@ import numpy as np
 from sqlalchemy import Connection, func, select
 
 from index.catalog.catalog import Catalog
-from index.catalog.embeddings import chunks, count_visible, sample, stored_rows
-from index.catalog.schema import Image, Removal
-from index.catalog.settings import read_preference, read_state, was_in
+from index.catalog.sql.schema import Image, Removal
+from index.catalog.tables.embeddings import chunks, count_visible, sample, stored_rows
+from index.catalog.tables.settings import read_preference, read_state, was_in
 from index.records import Floats, Ids, Rows
 from index.state import CatalogState, Preference
 from index.vectors.index import IndexStatus, Progress, VectorIndex

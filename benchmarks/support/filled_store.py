@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.support.synthetic import Synthetic
 from engine import Engine
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch
+from index.catalog.tables.images import Batch
 from index.records import FileState, Floats, ImageFacts, Named, Vectors
 from index.store import find_store
 

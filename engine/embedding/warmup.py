@@ -12,7 +12,7 @@ from engine.errors import EngineError
 from engine.progress import Reporter
 from engine.runtimes.hardware import THIS_MACHINE, Hardware, runs_on_torch
 from engine.runtimes.openvino import import_openvino
-from index.catalog.peek import peek_identity
+from index.catalog.sql.peek import peek_identity
 from index.records import CatalogIdentity
 
 

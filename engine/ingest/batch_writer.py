@@ -16,7 +16,7 @@ from engine.embedding.embedder import Embedder
 from engine.heads.classifier import Classifier
 from engine.pictures.preprocess import Pixels
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch
+from index.catalog.tables.images import Batch
 from index.records import FileState, ImageFacts, Vectors
 
 DIGITS = 16  # of a hash's 64: an int of 8 bytes

@@ -12,7 +12,7 @@ from engine.heads.file import head_to_bytes
 from engine.heads.head import Head
 from engine.pictures.prefetch import prefetch
 from index.catalog.catalog import Catalog
-from index.catalog.embeddings import Span
+from index.catalog.tables.embeddings import Span
 from index.records import Ids, Named
 
 # One thread reads and asks while the caller's writes. SQLite's driver gives Python's lock away and

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.errors import UnknownCategoryError
 from index.catalog.catalog import Catalog
-from index.catalog.filters import Clause, Filter
+from index.catalog.tables.filters import Clause, Filter
 from index.names import FEW, composed, decoded, nearest_names, suggestion
 
 # Fields whose values people choose among.

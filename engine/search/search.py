@@ -12,7 +12,7 @@ from engine.config import require_number
 from engine.embedding.embedder import Embedder
 from engine.results import Hit, SearchReport
 from index.catalog.catalog import Catalog
-from index.catalog.filters import Filter
+from index.catalog.tables.filters import Filter
 from index.records import Vectors
 from index.vectors.index import Hits, VectorIndex
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from sqlalchemy import Connection, func, insert, select
 
-from index.catalog.database import Database
-from index.catalog.embeddings import EmbeddingTable
-from index.catalog.heads import HeadTable, delete_head, put_head
-from index.catalog.images import ImageTable
-from index.catalog.predictions import PredictionTable, replace_predictions
-from index.catalog.schema import Base, Embedding, Head, Image, Network, Prediction, View
-from index.catalog.settings import (
+from index.catalog.sql.database import Database
+from index.catalog.sql.schema import Base, Embedding, Head, Image, Network, Prediction, View
+from index.catalog.tables.embeddings import EmbeddingTable
+from index.catalog.tables.heads import HeadTable, delete_head, put_head
+from index.catalog.tables.images import ImageTable
+from index.catalog.tables.predictions import PredictionTable, replace_predictions
+from index.catalog.tables.settings import (
     read_identity,
     read_preference,
     read_state,
@@ -27,14 +27,14 @@ from index.catalog.settings import (
     write_identity,
     write_preference,
 )
-from index.catalog.views import ViewTable, delete_all_views
+from index.catalog.tables.views import ViewTable, delete_all_views
 from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
 from index.records import CatalogCounts, CatalogIdentity, Ids, Named
 from index.state import CatalogState, Preference
 
 if TYPE_CHECKING:
-    from index.catalog.contents import ContentTable
-    from index.catalog.values import ValueTable
+    from index.catalog.tables.contents import ContentTable
+    from index.catalog.tables.values import ValueTable
 
 
 class Catalog:
@@ -66,7 +66,7 @@ class Catalog:
     @cached_property
     def contents(self) -> ContentTable:
         """What the images' files hold."""
-        from index.catalog.contents import ContentTable
+        from index.catalog.tables.contents import ContentTable
 
         return ContentTable(self.database)
 
@@ -93,7 +93,7 @@ class Catalog:
     @cached_property
     def values(self) -> ValueTable:
         """What the images have in the fields of filters."""
-        from index.catalog.values import ValueTable
+        from index.catalog.tables.values import ValueTable
 
         return ValueTable(self.database)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from engine import Engine
-from index.catalog.images import Batch, ImageTable
+from index.catalog.tables.images import Batch, ImageTable
 from tests.support import REPOSITORY
 from tests.support.crash import PATIENCE, committed, wait_for
 

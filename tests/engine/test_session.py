@@ -17,7 +17,7 @@ from engine.progress import SILENT
 from engine.session import Session
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch
+from index.catalog.tables.images import Batch
 from index.records import FileState, ImageFacts, Named
 from index.sync import check_index, vectors_of
 from index.vectors.index import VectorIndex

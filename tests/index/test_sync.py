@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch
+from index.catalog.tables.images import Batch
 from index.records import FileState
 from index.sync import OpenedIndex
 from tests.support.indexes import manifest_in, open_at, save_at, settle_at

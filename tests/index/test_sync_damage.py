@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch
+from index.catalog.tables.images import Batch
 from index.sync import OpenedIndex, save_index
 from index.vectors.manifest import MANIFEST, read_manifest
 from tests.support import REPOSITORY

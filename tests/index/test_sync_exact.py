@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch
+from index.catalog.tables.images import Batch
 from index.records import CatalogIdentity
 from index.sync import OpenedIndex
 from index.vectors.manifest import MANIFEST

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from index.catalog.catalog import Catalog
-from index.catalog.database import Database
-from index.catalog.images import Batch
-from index.catalog.settings import next_generation, read_state, was_in
+from index.catalog.sql.database import Database
+from index.catalog.tables.images import Batch
+from index.catalog.tables.settings import next_generation, read_state, was_in
 from index.records import CatalogIdentity, Floats
 from index.sync import OpenedIndex, save_index
 from index.vectors.manifest import read_manifest

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch
+from index.catalog.tables.images import Batch
 from index.records import Floats
 from index.sync import CatchUpLimits, OpenedIndex, save_index
 from index.vectors.manifest import MANIFEST

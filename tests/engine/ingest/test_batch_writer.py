@@ -16,7 +16,7 @@ from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
 from engine.pictures.preprocess import Pixels
 from engine.testing import FAKE, FakeEmbedder
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch, ImageTable
+from index.catalog.tables.images import Batch, ImageTable
 from index.records import FileState, ImageFacts, Vectors
 
 PATIENCE = 30.0

@@ -15,7 +15,7 @@ import pytest
 from engine import Config, Engine, UsageError
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
-from index.catalog.settings import read_preference
+from index.catalog.tables.settings import read_preference
 from index.state import Preference
 from index.vectors.faiss_index import FaissIndex
 from tests.support.indexes import flip_bit, manifest_in, segment_in

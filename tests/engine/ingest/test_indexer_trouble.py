@@ -15,7 +15,7 @@ from engine import Config, Engine, EngineError, IndexReport, Reporter
 from engine.errors import DiskFullError
 from engine.pictures.preprocess import Pixels
 from engine.testing import FakeEmbedder
-from index.catalog.images import Batch, ImageTable
+from index.catalog.tables.images import Batch, ImageTable
 from index.records import Vectors
 from tests.support.shop import put
 

@@ -14,9 +14,9 @@ from engine.config import Config
 from engine.ingest.batch_writer import IngestLimits, KnownHashes
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
-from index.catalog.contents import ContentTable
-from index.catalog.images import Batch
-from index.catalog.predictions import Named
+from index.catalog.tables.contents import ContentTable
+from index.catalog.tables.images import Batch
+from index.catalog.tables.predictions import Named
 from index.records import FileState, ImageFacts, Vectors
 
 FEW = IngestLimits().single_hashes

@@ -16,7 +16,7 @@ from engine.heads.head import Head
 from engine.ingest.reclassify import adopt_heads
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
-from index.catalog.schema import Prediction
+from index.catalog.sql.schema import Prediction
 from index.records import Summary, Vectors
 
 QUICK = TrainOptions(epochs=4)

@@ -16,9 +16,9 @@ from engine import Config, Engine
 from engine.ingest.same_content import SameContent
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
-from index.catalog.embeddings import EmbeddingTable
-from index.catalog.images import Batch, ImageTable
-from index.catalog.predictions import Named
+from index.catalog.tables.embeddings import EmbeddingTable
+from index.catalog.tables.images import Batch, ImageTable
+from index.catalog.tables.predictions import Named
 from index.records import FileState, ImageFacts, ImageRow, KnownImage, Vectors
 from tests.support.shop import counts, put
 

@@ -12,8 +12,8 @@ from sqlalchemy import delete, text
 from sqlalchemy.exc import StatementError
 
 from index.catalog.catalog import Catalog
-from index.catalog.images import Batch
-from index.catalog.schema import Network
+from index.catalog.sql.schema import Network
+from index.catalog.tables.images import Batch
 from index.errors import (
     BackboneMismatchError,
     CatalogDamagedError,

@@ -1,0 +1,315 @@
+"""The catalog's database: its transactions, its writer lock, and statements over many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import local
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, CursorResult, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from index.catalog.sql.dialects.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect
+from index.catalog.sql.dialects.sqlite import SQLite
+from index.catalog.sql.migrations import MIGRATIONS, READABLE, Step
+from index.errors import CatalogError, CatalogVersionError
+from index.paths import PathCodec
+
+# Values that a statement names at most; SQLite's oldest limit on variables is 999.
+VALUES_PER_STATEMENT = 900
+
+Value = TypeVar("Value")
+
+
+class Database:
+    """One database, with transactions that either happen whole or not at all.
+
+    Parameters
+    ----------
+    url
+        A SQLAlchemy URL, or the path of an SQLite file.
+    limits
+        How it is used.
+    paths
+        How the paths of files are stored, where it is not for the place of the database to say.
+
+    Attributes
+    ----------
+    paths
+        How the paths of files are stored.
+    version
+        The number of the last migration that it has seen, 0 before `migrate`.
+
+    Raises
+    ------
+    CatalogError
+        The URL is wrong, or its driver is missing. Nothing is connected to yet.
+    """
+
+    def __init__(
+        self,
+        url: str | Path,
+        limits: DatabaseLimits = DEFAULT_LIMITS,
+        *,
+        paths: PathCodec | None = None,
+    ) -> None:
+        self._dialect = _dialect_for(url, limits)
+        self.name = self._dialect.name
+        self.paths = paths or PathCodec(self._dialect.root)
+        engine = self._dialect.engine.execution_options(paths=self.paths)
+        self._readers = engine.execution_options(**self._dialect.reading)
+        self._writers = engine.execution_options(writing=True)
+        self._of_thread = local()
+        self.version = 0
+
+    def migrate(self, steps: Sequence[Step] = MIGRATIONS, at_once: Step | None = None) -> None:
+        """Apply, all in one transaction, each of `steps` that this database has not seen.
+
+        Where nothing can be written, a catalog of an older release is read as it is.
+
+        Parameters
+        ----------
+        at_once
+            What all `steps` come to, done where there are no tables yet.
+
+        Raises
+        ------
+        CatalogVersionError
+            The database was written by a newer release.
+        """
+        with self.reading() as connection:
+            version = self.version = schema_version(connection, steps)
+        if version == len(steps) or (self._dialect.read_only and version >= READABLE):
+            return
+        with self.writing() as connection:
+            version = schema_version(connection, steps)
+            missing = steps[version:] if version or at_once is None else (at_once,)
+            for apply in missing:
+                apply(connection)
+            connection.execute(text("DELETE FROM settings WHERE key = 'schema'"))
+            connection.execute(
+                text("INSERT INTO settings (key, value) VALUES ('schema', :version)"),
+                {"version": str(len(steps))},
+            )
+        self.version = len(steps)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that this thread reads inside a `with` block come from one transaction."""
+        with self.reading() as connection:
+            before = getattr(self._of_thread, "connection", None)
+            self._of_thread.connection = connection
+            try:
+                yield
+            finally:
+                self._of_thread.connection = before
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that sees one unchanging state of the database.
+
+        Inside `snapshot` it is that one, seen once more.
+        """
+        shared: Connection | None = getattr(self._of_thread, "connection", None)
+        if shared is not None:
+            yield shared
+            return
+        with self._explained(), self._readers.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that commits at the end of the block, or leaves no trace.
+
+        Raises
+        ------
+        StoreLockedError
+            Another one was open for all of `DatabaseLimits.busy_seconds`.
+        """
+        with self._explained(), self._writers.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writer_lock(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Be the catalog's only writer for the length of a `with` block.
+
+        The lock goes with the process that holds it, however that ends. Readers do not ask for it.
+
+        Parameters
+        ----------
+        wait_seconds
+            How long to wait for another writer to finish.
+
+        Raises
+        ------
+        StoreLockedError
+            There is another writer; the message says who.
+        StoreError
+            The catalog cannot be written to.
+        """
+        with self._explained(), self._dialect.writer_lock(wait_seconds):
+            yield
+
+    def current_writer(self) -> str | None:
+        """Return who holds the writer lock, None where nobody does."""
+        with self._explained():
+            return self._dialect.current_writer()
+
+    def problems(self) -> list[str]:
+        """Return what the database finds wrong with its own file, as sentences."""
+        with self.reading() as connection:
+            return self._dialect.check(connection)
+
+    def compact(self, tables: Sequence[str]) -> None:
+        """Give back the room of rows that are gone from some tables.
+
+        Raises
+        ------
+        DiskFullError
+            There is no room for a second copy; nothing was changed.
+        StoreLockedError
+            Another process is writing.
+        """
+        with self._explained():
+            self._dialect.compact(tables)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._dialect.engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._dialect.explained(error) from error
+
+
+def schema_version(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> int:
+    """Return the number of the last of `steps` that was applied, 0 for an empty database.
+
+    Raises
+    ------
+    CatalogVersionError
+        The database was written by a newer release.
+    """
+    if not inspect(connection).has_table("settings"):
+        return 0
+    value = connection.execute(text("SELECT value FROM settings WHERE key = 'schema'")).scalar()
+    version = int(value) if value is not None else 0
+    if version > len(steps):
+        raise CatalogVersionError(
+            connection.engine.url.database,
+            f"the catalog has schema {version}, this release knows {len(steps)}",
+            "Upgrade the engine: pip install --upgrade image-engine",
+        )
+    return version
+
+
+def chunks_of(values: Sequence[Value], size: int = VALUES_PER_STATEMENT) -> Iterator[list[Value]]:
+    """Yield `values` in order, as many at a time as one statement may name."""
+    for start in range(0, len(values), size):
+        yield list(values[start : start + size])
+
+
+def driver_rows(found: CursorResult[Any], size: int = 1024) -> Iterator[Sequence[Sequence[Any]]]:
+    """Yield rows as the driver's own cursor gives them, `size` at a time.
+
+    SQLAlchemy would make an object of every row, which takes longer than to read it.
+    """
+    while found.cursor and (rows := found.cursor.fetchmany(size)):
+        yield rows
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Rows inserted in bulk, or changed where there are rows of the same key.
+
+    Attributes
+    ----------
+    table, key
+        The table's name, and that of its integer key.
+    fillers
+        Every other column, with the SQL that stands for its value where that is not given.
+    nullable
+        Columns that may be NULL, which databases compare in different ways.
+    rows_per_statement
+        Of at most some five values each: SQLite takes 32,766 values in one statement, PostgreSQL
+        twice as many.
+    """
+
+    table: str
+    key: str
+    fillers: tuple[tuple[str, str], ...]
+    nullable: frozenset[str] = frozenset()
+    rows_per_statement: int = 512
+
+    def execute(
+        self, connection: Connection, ids: Sequence[int], values: Mapping[str, Sequence[Any]]
+    ) -> None:
+        """Insert rows of all columns, or set those in `values` of rows that differ there."""
+        columns = [ids, *values.values()]
+        width = len(columns)
+        marker = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+        for start in range(0, len(ids), self.rows_per_statement):
+            stop = min(start + self.rows_per_statement, len(ids))
+            flat: list[Any] = [None] * (width * (stop - start))
+            for position, column in enumerate(columns):
+                flat[position::width] = column[start:stop]
+            statement = _upsert_sql(self, marker, stop - start, tuple(values))
+            connection.exec_driver_sql(statement, tuple(flat))
+
+
+def _dialect_for(url: str | Path, limits: DatabaseLimits) -> Dialect:
+    """Return what knows the database of a SQLAlchemy URL, or of the path of an SQLite file.
+
+    Raises
+    ------
+    CatalogError
+        It is no URL, or one of a database that no catalog can live in, or its driver is missing.
+    """
+    if isinstance(url, Path):
+        return SQLite(url, limits)
+    try:
+        parsed = make_url(url)
+        kind, file = parsed.get_backend_name(), parsed.database
+        if kind == "postgresql":
+            # Imported here: nearly every catalog is a file.
+            from index.catalog.sql.dialects.postgresql import PostgreSQL
+
+            return PostgreSQL(parsed, limits)
+        if kind == "sqlite" and file and file != ":memory:":
+            return SQLite(Path(file), limits)
+        reason = "it is neither PostgreSQL nor a file of SQLite"
+    except (ArgumentError, ImportError) as error:
+        reason = str(error)
+    raise CatalogError(
+        "ENGINE_CATALOG_URL",
+        f"this database cannot be opened ({reason})",
+        "Write for example postgresql+psycopg://user@host/name",
+    )
+
+
+@lru_cache(maxsize=16)
+def _upsert_sql(target: Upsert, marker: str, rows: int, change: tuple[str, ...]) -> str:
+    """Return an upsert of many rows as the driver takes it.
+
+    SQLAlchemy would spend more on putting so large a statement together than the database does on
+    carrying it out.
+    """
+    columns = ", ".join([target.key, *(name for name, _ in target.fillers)])
+    given = [marker, *(marker if name in change else sql for name, sql in target.fillers)]
+    all_rows = ", ".join([f"({', '.join(given)})"] * rows)
+    statement = (
+        f"INSERT INTO {target.table} ({columns}) VALUES {all_rows} "
+        f"ON CONFLICT ({target.key}) DO UPDATE SET "
+        f"{', '.join(f'{name} = excluded.{name}' for name in change)}"
+    )
+    if target.nullable.intersection(change):
+        return statement
+    differs = " OR ".join(f"{target.table}.{name} <> excluded.{name}" for name in change)
+    return f"{statement} WHERE {differs}"

@@ -1,0 +1,138 @@
+"""PostgreSQL: a catalog in a schema of a server's database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from index import lock
+from index.catalog.sql.dialects.dialect import LATER, ROOM, DatabaseLimits, Dialect, writes
+from index.errors import (
+    CatalogDamagedError,
+    CatalogError,
+    DiskFullError,
+    StoreError,
+    StoreLockedError,
+)
+
+
+class PostgreSQL(Dialect):
+    """A schema of a server's database; the first one of the user's `search_path`.
+
+    The writer lock is an advisory lock of the session that takes it: it keeps apart writers on
+    any machine, and goes with its connection. Its keys are `WRITER` and the schema's oid.
+    """
+
+    reading: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ"}
+
+    # "engi", and the number after it.
+    WRITER, COMMIT = 0x656E6769, 0x656E676A
+    SCHEMA = "coalesce((SELECT oid FROM pg_namespace WHERE nspname = current_schema()), 0)::int"
+    KEYS = f"{WRITER}, {SCHEMA}"
+    HOLDER = (
+        "SELECT query FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND "
+        "database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+        f"AND classid::int = {WRITER} AND objid::int = {SCHEMA}"
+    )
+
+    def __init__(self, url: URL, limits: DatabaseLimits) -> None:
+        self.name = url.render_as_string()
+        # The connection that holds the writer lock is idle: a router would soon forget it.
+        self.engine = create_engine(url.set(query={"keepalives_idle": "60", **url.query}))
+        self._poll_seconds = limits.poll_seconds
+        busy_ms = max(1, round(limits.busy_seconds * 1000))  # 0 would be no limit
+        turn = (
+            f"SELECT set_config('lock_timeout', '{busy_ms}', true), "
+            f"pg_advisory_xact_lock({self.COMMIT}, {self.SCHEMA})"
+        )
+
+        @event.listens_for(self.engine, "begin")
+        def begin(connection: Connection) -> None:
+            if writes(connection):
+                connection.exec_driver_sql(turn)
+
+    def check(self, connection: Connection) -> list[str]:
+        """Find nothing: a server checks its own pages, and keeps its foreign keys."""
+        return []
+
+    def compact(self, tables: Sequence[str]) -> None:
+        """Let new rows take the room of old ones; nobody is kept from reading meanwhile."""
+        with self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in tables:
+                connection.exec_driver_sql(f"VACUUM (ANALYZE) {table}")
+
+    def explained(self, error: DBAPIError) -> StoreError:
+        """Go by SQLSTATE (PostgreSQL's documentation, appendix A); there is none without server."""
+        state = getattr(error.orig, "sqlstate", None) or ""
+        said = str(error.orig).partition("\n")[0]
+        if state in ("42P01", "42703", "XX001", "XX002"):
+            return CatalogDamagedError(
+                self.name,
+                f"the catalog is damaged ({said})",
+                "Nothing was changed. Put back a copy of the database",
+            )
+        if state == "53100":
+            return DiskFullError(self.name, f"the disk would not take it ({said})", ROOM)
+        if state in ("55P03", "40P01", "40001"):
+            return StoreLockedError(self.name, "another process is writing", LATER)
+        if state in ("25006", "42501"):
+            return CatalogError(
+                self.name,
+                f"the catalog cannot be read or written ({said})",
+                "Check the permissions of the user that ENGINE_CATALOG_URL names",
+            )
+        lost = not state and isinstance(error, OperationalError)
+        if lost or state[:2] in ("08", "28", "3D") or state[:3] == "57P":
+            return CatalogError(
+                self.name,
+                f"the database cannot be reached ({said})",
+                "Check that the server runs, and ENGINE_CATALOG_URL",
+            )
+        return CatalogError(
+            self.name, f"the database answered: {said}", "Check it, and ENGINE_CATALOG_URL"
+        )
+
+    @contextmanager
+    def writer_lock(self, wait_seconds: float) -> Iterator[None]:
+        """Hold the advisory lock on a connection of its own, which does nothing else.
+
+        Others read in its last statement, which `pg_stat_activity` shows, who holds the lock.
+        """
+        attempt = f"{_comment(lock.writer_note())} SELECT pg_try_advisory_lock({self.KEYS})"
+        with self.engine.connect() as connection:
+            # Autocommit: an idle transaction would hold back the server's vacuum. Detached: closed
+            # at the end, and given to nobody else.
+            connection.execution_options(isolation_level="AUTOCOMMIT").detach()
+            last_attempt = time.monotonic() + wait_seconds
+            while not connection.exec_driver_sql(attempt).scalar_one():
+                if time.monotonic() >= last_attempt:
+                    raise lock.refused(self.name, self._holder(connection) or "")
+                time.sleep(self._poll_seconds)
+            try:
+                yield
+            finally:
+                with suppress(SQLAlchemyError):  # where the connection broke the lock is gone
+                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({self.KEYS})")
+
+    def current_writer(self) -> str | None:
+        """Ask the server who holds the advisory lock."""
+        with self.engine.connect() as connection:
+            note = self._holder(connection)
+        return None if note is None else lock.described(note)
+
+    def _holder(self, connection: Connection) -> str | None:
+        """Return the holder's note, empty where it may not be read, None where nobody holds it."""
+        query = connection.exec_driver_sql(self.HOLDER).scalar()
+        return None if query is None else query.removeprefix("/* ").partition(" */")[0]
+
+
+def _comment(note: str) -> str:
+    """Return a note as an SQL comment; what would end it, or be a parameter, is escaped JSON."""
+    return "/* " + note.replace("*", r"\u002a").replace("%", r"\u0025") + " */"

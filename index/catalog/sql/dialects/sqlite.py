@@ -1,0 +1,139 @@
+"""SQLite: a catalog in one file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from index import lock
+from index.catalog.sql.dialects.dialect import LATER, ROOM, DatabaseLimits, Dialect, writes
+from index.errors import (
+    CatalogDamagedError,
+    CatalogError,
+    DiskFullError,
+    StoreError,
+    StoreLockedError,
+)
+
+
+class SQLite(Dialect):
+    """One file in WAL mode: readers see the last committed state and never wait for a writer.
+
+    Every committed transaction is on the disk (`synchronous=FULL`). The writer lock is a file
+    beside it.
+    """
+
+    reading: Mapping[str, Any] = {}
+
+    def __init__(self, path: Path, limits: DatabaseLimits) -> None:
+        self.name = str(path)
+        self.path = path
+        self.engine = create_engine(_sqlite_url(path))
+        self.read_only = not os.access(path.parent, os.W_OK)
+        self.root = os.path.dirname(os.path.realpath(path.parent))
+
+        @event.listens_for(self.engine, "connect")
+        def configure(connection: Any, _record: Any) -> None:
+            # The driver's own transaction handling is switched off, so that a reading transaction
+            # is a real one, with a single snapshot (SQLAlchemy's page on pysqlite describes this).
+            connection.isolation_level = None
+            for pragma in (
+                f"busy_timeout={round(limits.busy_seconds * 1000)}",
+                f"page_size={limits.page_bytes}",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            _use_wal(connection, limits)
+
+        @event.listens_for(self.engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes(connection) else "BEGIN")
+
+    def check(self, connection: Connection) -> list[str]:
+        """Read every page, and look for rows that refer to rows that do not exist."""
+        answers = connection.execute(text("PRAGMA quick_check")).scalars()
+        found = [answer for answer in answers if answer != "ok"]
+        broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+        return [*found, f"{len(broken)} rows point nowhere"] if broken else found
+
+    def compact(self, tables: Sequence[str]) -> None:
+        """Write the file anew, through the log, and empty the log."""
+        connection: Any = self.engine.raw_connection()
+        try:
+            # Not within a transaction, which SQLAlchemy would begin.
+            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                connection.driver_connection.execute(statement)
+        except sqlite3.Error as error:
+            raise self.explained(DBAPIError("VACUUM", None, error)) from error
+        finally:
+            connection.close()
+
+    def explained(self, error: DBAPIError) -> StoreError:
+        """Go by the words of SQLite's messages; its driver has no codes for all of them."""
+        said = str(error.orig)
+        words = said.lower()
+        if "not a database" in words or "malformed" in words or "no such table" in words:
+            return CatalogDamagedError(
+                self.name,
+                f"the catalog is damaged ({said})",
+                "Nothing was changed. Put back a copy of the file, or save what can be read with "
+                "`sqlite3 catalog.sqlite .recover`",
+            )
+        if "full" in words or "no space" in words or "disk i/o" in words:
+            return DiskFullError(self.name, f"the disk would not take it ({said})", ROOM)
+        if "locked" in words:
+            return StoreLockedError(self.name, "another process is writing", LATER)
+        if "readonly" in words or "read-only" in words:
+            return CatalogError(
+                self.name, "the catalog cannot be written", "Check the permissions of its folder"
+            )
+        return CatalogError(
+            self.name, f"the database answered: {said}", "Check the file and its permissions"
+        )
+
+    def writer_lock(self, wait_seconds: float) -> AbstractContextManager[None]:
+        """Hold the file lock of the store that the file lies in."""
+        return lock.writer_lock(self.path.parent, wait_seconds=wait_seconds)
+
+    def current_writer(self) -> str | None:
+        """Ask the file lock of the store that the file lies in."""
+        return lock.current_writer(self.path.parent)
+
+
+def _use_wal(connection: sqlite3.Connection, limits: DatabaseLimits) -> None:
+    """Put a new file into WAL mode, in which an older one is already.
+
+    Where several processes do that at once SQLite refuses all but one without waiting.
+    """
+    last_attempt = time.monotonic() + limits.busy_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= last_attempt:
+                raise
+        time.sleep(limits.poll_seconds)
+
+
+def _sqlite_url(path: Path) -> URL:
+    if os.access(path.parent, os.W_OK):
+        return URL.create("sqlite+pysqlite", database=str(path))
+    # In a folder that cannot be written SQLite can make no WAL beside the file. Where none is
+    # left over the file is complete by itself and may be read as it is.
+    wal = path.with_name(path.name + "-wal")
+    query = {"uri": "true", "mode": "ro"}
+    if not (wal.exists() and wal.stat().st_size):
+        query["immutable"] = "1"
+    file = f"file:{quote(os.fsencode(path.absolute()))}"
+    return URL.create("sqlite+pysqlite", database=file, query=query)

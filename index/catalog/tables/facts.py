@@ -1,0 +1,52 @@
+"""The columns of the table `images` that say what a file was when it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+
+from index.catalog.sql.path_conditions import codec_of
+from index.catalog.sql.schema import Image
+from index.records import ImageFacts
+
+
+def write_facts(
+    connection: Connection,
+    ids: Sequence[int | None],
+    facts: Sequence[ImageFacts],
+    generation: int,
+) -> list[int]:
+    """Update the rows that exist, insert those without an id; return all ids in their order."""
+    encode = codec_of(connection).encode
+    rows = [_columns(each, encode(each.file.path), generation) for each in facts]
+    new = [row for image_id, row in zip(ids, rows, strict=True) if image_id is None]
+    for image_id, row in zip(ids, rows, strict=True):
+        if image_id is not None:
+            connection.execute(update(Image).where(Image.id == image_id).values(row))
+    if not new:
+        return [image_id for image_id in ids if image_id is not None]
+    statement = insert(Image).returning(Image.id, sort_by_parameter_order=True)
+    made = iter(connection.execute(statement, new).scalars().all())
+    return [next(made) if image_id is None else image_id for image_id in ids]
+
+
+def _columns(facts: ImageFacts, path: str, generation: int) -> dict[str, Any]:
+    return {
+        "path": path,
+        "size": facts.file.size,
+        "mtime_ns": facts.file.mtime_ns,
+        "inode": facts.file.inode,
+        "ctime_ns": facts.file.ctime_ns,
+        "scanned_ns": facts.scanned_ns,
+        "content_hash": facts.content_hash,
+        "width": facts.width,
+        "height": facts.height,
+        "format": facts.format,
+        "label": facts.label,
+        "indexed_at": datetime.now(UTC),
+        "missing_since": None,
+        "generation": generation,
+    }

@@ -1,0 +1,109 @@
+"""The tables `settings` and `generations`: what a catalog is, and which states it has been in."""
+
+from __future__ import annotations
+
+from secrets import token_hex
+from uuid import uuid4
+
+from sqlalchemy import Connection, delete, insert, select
+
+from index.catalog.sql.schema import Generation, Setting
+from index.records import CatalogIdentity
+from index.state import CatalogState, Preference
+
+# So many generations can be told from those of another catalog; an index that lies further behind
+# is built anew. One row takes some 50 bytes.
+HISTORY = 65_536
+
+
+def read_setting(connection: Connection, key: str) -> str | None:
+    """Return one setting, None where it was never made."""
+    value: str | None = connection.execute(
+        select(Setting.value).where(Setting.key == key)
+    ).scalar_one_or_none()
+    return value
+
+
+def write_setting(connection: Connection, key: str, value: str) -> None:
+    """Set one setting."""
+    connection.execute(delete(Setting).where(Setting.key == key))
+    connection.execute(insert(Setting).values(key=key, value=value))
+
+
+def read_identity(connection: Connection) -> CatalogIdentity | None:
+    """Return whose embeddings these are, None while the catalog is empty."""
+    rows = connection.execute(select(Setting.key, Setting.value)).all()
+    return CatalogIdentity.of({row.key: row.value for row in rows})
+
+
+def write_identity(connection: Connection, identity: CatalogIdentity) -> None:
+    """Record whose embeddings this catalog holds."""
+    for key in ("backbone", "fingerprint", "dim", "dtype", "precision"):
+        write_setting(connection, key, str(getattr(identity, key)))
+    write_setting(connection, "catalog_id", uuid4().hex)
+
+
+def read_state(connection: Connection) -> CatalogState:
+    """Return the state that the visible embeddings are in."""
+    wanted = ("catalog_id", "generation", "generation_token")
+    query = select(Setting.key, Setting.value).where(Setting.key.in_(wanted))
+    found = {row.key: row.value for row in connection.execute(query)}
+    return CatalogState(
+        found.get("catalog_id", ""),
+        int(found.get("generation", 0)),
+        found.get("generation_token", ""),
+    )
+
+
+def was_in(connection: Connection, state: CatalogState) -> bool:
+    """Say whether this catalog was once in a state, or is in it.
+
+    False for a state of another catalog, for one of a copy that went another way, and for one
+    that lies further back than the history reaches.
+    """
+    current = read_state(connection)
+    # Without a token it is a catalog of an older release that could not be written: no history.
+    if not current.token or state.catalog != current.catalog:
+        return False
+    query = select(Generation.token).where(Generation.number == state.generation)
+    return bool(connection.execute(query).scalar_one_or_none() == state.token)
+
+
+def write_first_token(connection: Connection) -> None:
+    """Draw the token of generation 0, the state in which a catalog begins."""
+    token = token_hex(16)
+    write_setting(connection, "generation_token", token)
+    connection.execute(insert(Generation).values(number=0, token=token))
+
+
+def next_generation(connection: Connection, history: int = HISTORY) -> int:
+    """Count one more change of the visible embeddings, in the caller's transaction.
+
+    Parameters
+    ----------
+    history
+        How many generations are remembered.
+
+    Returns
+    -------
+    int
+        Its number, for the rows that it writes.
+    """
+    number, token = read_state(connection).generation + 1, token_hex(16)
+    write_setting(connection, "generation", str(number))
+    write_setting(connection, "generation_token", token)
+    connection.execute(insert(Generation).values(number=number, token=token))
+    connection.execute(delete(Generation).where(Generation.number <= number - history))
+    return number
+
+
+def read_preference(connection: Connection) -> Preference:
+    """Return what was asked of the index, `auto` and no limit where nobody asked."""
+    memory = read_setting(connection, "index_memory")
+    return Preference(read_setting(connection, "index") or "auto", int(memory) if memory else None)
+
+
+def write_preference(connection: Connection, preference: Preference) -> None:
+    """Record what is asked of the index."""
+    write_setting(connection, "index", preference.kind)
+    write_setting(connection, "index_memory", str(preference.memory or ""))
