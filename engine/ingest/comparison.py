@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from engine.pictures.walk import file_state
 from engine.pictures.walk_rules import WalkRules
-from index.paths import at_or_above
+from index.catalog.paths import at_or_above
 from index.records import FileState, KnownImage
 
 # A file's time stamp may be this coarse: a file changed so shortly after it was scanned could look

@@ -28,7 +28,7 @@ from engine.pictures.read import content_hash, read_file
 from engine.pictures.walk import Found, find_images
 from engine.results import IndexReport, Skipped
 from index.catalog.catalog import Catalog
-from index.paths import is_below
+from index.catalog.paths import is_below
 from index.records import FileState, ImageFacts, KnownImage
 
 TWINS = "left out {count} raw files with a JPEG of the same name beside them"

@@ -7,7 +7,7 @@ import os
 from engine.errors import UsageError
 from engine.results import RelocateReport
 from index.catalog.catalog import Catalog
-from index.paths import is_below
+from index.catalog.paths import is_below
 
 
 def relocate(catalog: Catalog, old: str, new: str) -> RelocateReport:

@@ -10,7 +10,7 @@ from threading import Event
 from engine.errors import EngineError, StoreLockedError, UsageError
 from engine.pictures.walk_rules import WalkRules
 from engine.results import IndexReport
-from index.paths import is_below
+from index.catalog.paths import is_below
 
 Announce = Callable[[str], None]
 # A watch is known to have begun when it has waited for so long in vain.

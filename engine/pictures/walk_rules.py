@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from engine.pictures.formats import EXTENSIONS, extension_of
-from index.paths import at_or_above
+from index.catalog.paths import at_or_above
 
 # Folders that operating systems, network drives and tools make for themselves, in small letters.
 JUNK = frozenset(

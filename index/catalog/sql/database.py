@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, CursorResult, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from index.catalog.paths import PathCodec
 from index.catalog.sql.dialects.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect
 from index.catalog.sql.dialects.sqlite import SQLite
 from index.catalog.sql.migrations import MIGRATIONS, READABLE, Step
 from index.errors import CatalogError, CatalogVersionError
-from index.paths import PathCodec
 
 # Values that a statement names at most; SQLite's oldest limit on variables is 999.
 VALUES_PER_STATEMENT = 900

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, not_, or_
 
+from index.catalog.paths import RELATIVE, UNDECODABLE, PathCodec, as_folder, is_text
 from index.catalog.sql.schema import Image
-from index.paths import RELATIVE, UNDECODABLE, PathCodec, as_folder, is_text
 
 
 def codec_of(connection: Connection) -> PathCodec:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
+from index.catalog.paths import RELATIVE, PathCodec
 from index.catalog.sql.migrations.m0007_relative_paths import BELOW, bounds_of, encoded_anew
-from index.paths import RELATIVE, PathCodec
 
 
 def stored_whole(connection: Connection, paths: PathCodec) -> bool:

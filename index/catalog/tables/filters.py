@@ -23,11 +23,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, not_, or_, type_coerce
 from sqlalchemy.types import NullType
 
+from index.catalog.paths import PathCodec
 from index.catalog.sql.path_conditions import like
 from index.catalog.sql.schema import Category, Image, Prediction, Query
 from index.errors import FilterError
 from index.names import composed, decoded, suggestion
-from index.paths import PathCodec
 
 TEXT_FIELDS: dict[str, Any] = {
     "label": Image.label,

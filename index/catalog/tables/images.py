@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from index.catalog.paths import is_below
 from index.catalog.sql.database import Database, chunks_of, driver_rows
 from index.catalog.sql.migrations import INODES
 from index.catalog.sql.migrations.m0007_relative_paths import make_relative
@@ -42,7 +43,6 @@ from index.catalog.tables.predictions import write_predictions
 from index.catalog.tables.settings import next_generation
 from index.catalog.tables.vector_codec import pack
 from index.catalog.tables.views import delete_views_without_image
-from index.paths import is_below
 from index.records import (
     FileState,
     Ids,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.ingest.comparison import suddenly_empty
-from index.paths import is_below
+from index.catalog.paths import is_below
 
 PARTS = st.lists(st.sampled_from(["a", "b", "ab", "a b", "é"]), min_size=1, max_size=4)
 PATHS = st.lists(PARTS.map(lambda parts: "/nowhere/" + "/".join(parts)), max_size=12)

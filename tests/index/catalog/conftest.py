@@ -23,9 +23,9 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from index.catalog.catalog import Catalog
+from index.catalog.paths import PathCodec
 from index.catalog.sql.database import Database
 from index.catalog.tables.images import Batch
-from index.paths import PathCodec
 from index.records import CatalogIdentity, Named
 from tests.support.permissions import NOBODY
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from index.paths import RELATIVE, UNDECODABLE, PathCodec, as_folder, is_text
+from index.catalog.paths import RELATIVE, UNDECODABLE, PathCodec, as_folder, is_text
 
 BELOW = "path >= :folder AND path < :end"
 

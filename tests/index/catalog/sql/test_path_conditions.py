@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from index.catalog.catalog import Catalog
+from index.catalog.paths import is_below
 from index.catalog.tables.images import Batch
-from index.paths import is_below
 
 MakeBatch = Callable[..., Batch]
 

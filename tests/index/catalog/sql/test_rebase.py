@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from index.catalog.catalog import Catalog
+from index.catalog.paths import PathCodec
 from index.catalog.sql.database import Database
 from index.catalog.sql.migrations import MIGRATIONS
 from index.catalog.tables.filters import Filter
 from index.catalog.tables.images import Batch
-from index.paths import PathCodec
 from index.records import CatalogIdentity
 
 MakeBatch = Callable[..., Batch]

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from sqlalchemy import create_mock_engine, delete, insert, inspect, select
 
 from index.catalog.catalog import Catalog
+from index.catalog.paths import PathCodec
 from index.catalog.sql.database import Database
 from index.catalog.sql.migrations import MIGRATIONS
 from index.catalog.sql.schema import Base, Head
 from index.catalog.tables.images import Batch
-from index.paths import PathCodec
 from index.records import CatalogIdentity
 
 MakeBatch = Callable[..., Batch]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from index.paths import PathCodec, is_below
+from index.catalog.paths import PathCodec, is_below
 
 names = st.binary(min_size=1, max_size=60).filter(lambda name: b"\0" not in name)
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1)
