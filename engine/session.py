@@ -197,7 +197,7 @@ class Session:
 
     def index(self, catalog: Catalog) -> OpenedIndex:
         """Return the index in step with the catalog, and save what that took if possible."""
-        from index.sync import open_index, save_index, vectors_of
+        from index.sync import damage_told, open_index, save_index, vectors_of
 
         with self._lock:
             opened = self._index
@@ -213,6 +213,8 @@ class Session:
                 # Where a writer is busy it will save, and a read-only store stays as it is.
                 with suppress(StoreError), catalog.database.writer_lock():
                     save_index(opened, catalog)
+            for problem in damage_told(catalog, opened.damaged):
+                self.reporter.announce(problem)
             self._index = opened
             return opened
 

@@ -70,6 +70,10 @@ class CatalogDamagedError(CatalogError):
     """The catalog's file is not a database, or its pages are broken."""
 
 
+class EmbeddingDamagedError(CatalogError):
+    """A stored embedding is not the one that was stored; its picture must be embedded again."""
+
+
 class CatalogVersionError(CatalogError):
     """The catalog was written by a newer release."""
 

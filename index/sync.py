@@ -6,7 +6,7 @@ the catalog, and nothing is lost. At open it catches up from SQL, or is built an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,14 @@ from sqlalchemy import Connection, func, select
 
 from index.catalog.catalog import Catalog
 from index.catalog.sql.schema import Image, Removal
-from index.catalog.tables.embeddings import chunks, count_visible, sample, stored_rows
+from index.catalog.tables.index_source import IndexSource
 from index.catalog.tables.settings import read_preference, read_state, was_in
 from index.records import Floats, Ids, Rows
 from index.state import CatalogState, Preference
 from index.vectors.index import IndexStatus, Progress, VectorIndex
+
+# So many damaged images are named.
+NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,14 @@ class OpenedIndex:
         The state of the catalog that it shows; a writer may have gone on since.
     origin
         What it took: `current`, `caught up`, `settled` or `rebuilt`.
+    damaged
+        Images that were left out, because their stored embedding is not as it was stored.
     """
 
     vectors: VectorIndex
     state: CatalogState
     origin: str
+    damaged: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ def open_index(
     # Before the catalog's state is read: what is saved is never ahead of it then.
     whole = vectors.open()
     with catalog.database.reading() as connection:
-        source = _Snapshot(connection, catalog.identity.dtype)
+        source = _snapshot(catalog, connection)
         origin = _caught_up(vectors, source, limits or CatchUpLimits())
         if origin is None:
             vectors.build(source, progress)
@@ -116,7 +122,7 @@ def open_index(
             origin = "settled"
         elif not whole:
             origin = "caught up"
-        return OpenedIndex(vectors, source.state, origin)
+        return OpenedIndex(vectors, source.state, origin, source.damaged)
 
 
 def save_index(opened: OpenedIndex, catalog: Catalog) -> bool:
@@ -127,7 +133,7 @@ def save_index(opened: OpenedIndex, catalog: Catalog) -> bool:
     next start, so it is no error here.
     """
     with catalog.database.reading() as connection:
-        return opened.vectors.save(opened.state, _Snapshot(connection, "").was_in)
+        return opened.vectors.save(opened.state, _snapshot(catalog, connection).was_in)
 
 
 def settle_index(
@@ -145,7 +151,7 @@ def settle_index(
         The index where it was opened; else None.
     """
     with catalog.database.reading() as connection:
-        if vectors.rewrite(_Snapshot(connection, catalog.identity.dtype)):
+        if _rewritten(vectors, _snapshot(catalog, connection)):
             return None
     opened = open_index(catalog, vectors, settle=True, progress=progress)
     if opened.origin != "current":
@@ -161,7 +167,7 @@ def compact_index(
     if opened is None:
         return None
     with catalog.database.reading() as connection:
-        source = _Snapshot(connection, catalog.identity.dtype)
+        source = _snapshot(catalog, connection)
         compacted = opened.state == source.state and vectors.compact(source, progress)
     if compacted:
         save_index(opened, catalog)
@@ -179,12 +185,14 @@ def check_index(catalog: Catalog, vectors: VectorIndex) -> CheckedIndex:
     # Before the catalog's state is read, as in `open_index`.
     saved = vectors.status()
     problems = [f"{name} is damaged; delete it, and it is built anew" for name in saved.damaged]
+    damaged = catalog.embeddings.damaged()
+    problems += damage_told(catalog, damaged)
     with catalog.database.reading() as connection:
-        source = _Snapshot(connection, catalog.identity.dtype)
+        source = _snapshot(catalog, connection)
         if saved.note:
             return CheckedIndex(saved, f"{saved.note} (will be rebuilt)", problems)
         if saved.state == source.state:
-            if saved.count != source.count:
+            if not source.count - len(damaged) <= saved.count <= source.count:
                 problems.append(f"the index shows {saved.count} of {source.count} images")
             return CheckedIndex(saved, "current", problems)
         if saved.state is not None and source.was_in(saved.state):
@@ -195,20 +203,41 @@ def check_index(catalog: Catalog, vectors: VectorIndex) -> CheckedIndex:
     return CheckedIndex(saved, "of another history (will be rebuilt)", problems)
 
 
+def damage_told(catalog: Catalog, damaged: Collection[int]) -> list[str]:
+    """Return a sentence about images whose stored embedding is damaged, none where none is."""
+    if not damaged:
+        return []
+    rows = catalog.images.rows(sorted(damaged)[:NAMED]).values()
+    more = f" and {len(damaged) - NAMED} more" if len(damaged) > NAMED else ""
+    return [
+        f"damaged in the catalog: the stored embeddings of {', '.join(row.path for row in rows)}"
+        f"{more}; `engine index FOLDER --verify` on their folders makes them again"
+    ]
+
+
 class _Snapshot:
     """A `Source`: the visible embeddings of a catalog, as one transaction shows them."""
 
-    def __init__(self, connection: Connection, dtype: str) -> None:
+    def __init__(self, connection: Connection, embeddings: IndexSource) -> None:
         self._connection = connection
-        self._dtype = dtype
+        self._embeddings = embeddings
 
     @cached_property
     def state(self) -> CatalogState:
         return read_state(self._connection)
 
-    @cached_property
+    @property
     def count(self) -> int:
-        return count_visible(self._connection)
+        return self._visible - len(self.damaged)
+
+    @property
+    def damaged(self) -> frozenset[int]:
+        """Images that were left out so far, their embedding not being as it was stored."""
+        return frozenset(self._embeddings.damage.ids)
+
+    @cached_property
+    def _visible(self) -> int:
+        return self._embeddings.count()
 
     @cached_property
     def preference(self) -> Preference:
@@ -218,14 +247,14 @@ class _Snapshot:
         return was_in(self._connection, state)
 
     def chunks(self, since: int | None = None) -> Iterator[tuple[Ids, Floats]]:
-        for ids, vectors in chunks(self._connection, self._dtype, since):
+        for ids, vectors in self._embeddings.chunks(since):
             yield ids, vectors.unit
 
     def sample(self, size: int) -> tuple[Ids, Floats]:
-        return sample(self._connection, size, self._dtype)
+        return self._embeddings.sample(size)
 
     def rows(self) -> Iterator[Rows]:
-        return stored_rows(self._connection)
+        return self._embeddings.rows()
 
     def count_changed(self, since: int) -> int:
         """Return how many images have changed after a generation."""
@@ -240,6 +269,22 @@ class _Snapshot:
         )
         found = [self._connection.execute(query).scalars() for query in queries]
         return np.concatenate([np.fromiter(ids, np.int64) for ids in found])
+
+
+def _snapshot(catalog: Catalog, connection: Connection) -> _Snapshot:
+    checked = catalog.database.has_checksums
+    return _Snapshot(connection, IndexSource(connection, catalog.identity.dtype, checked=checked))
+
+
+def _rewritten(vectors: VectorIndex, source: _Snapshot) -> bool:
+    """Write what is saved while the catalog is read; return whether that is all there is to do."""
+    try:
+        return vectors.rewrite(source)
+    except ValueError:
+        if not source.damaged:
+            raise
+    # How many rows there are stands at the front of the file: now it is known how many are sound.
+    return vectors.rewrite(source)
 
 
 def _caught_up(vectors: VectorIndex, source: _Snapshot, limits: CatchUpLimits) -> str | None:

@@ -37,12 +37,16 @@ class IngestLimits:
         meanwhile, and larger commits take no less time an image.
     single_hashes
         For so many files the catalog is asked about each hash; for more, all are read once.
+    verified
+        So many stored embeddings are read and held against their checksums by every run; more
+        only where that is asked for. It takes half a second.
     """
 
     prefetch: int = 64
     batches: int = 2
     commit: int = 512
     single_hashes: int = 64
+    verified: int = 100_000
 
 
 class KnownHashes:

@@ -11,6 +11,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -31,6 +32,7 @@ from index.catalog.catalog import Catalog
 from index.catalog.paths import is_below
 from index.records import FileState, ImageFacts, KnownImage
 
+DAMAGED = "its stored embedding was damaged and is made again"
 TWINS = "left out {count} raw files with a JPEG of the same name beside them"
 # A file to open, and the row that its path has.
 Task: TypeAlias = tuple[FileState, KnownImage | None]
@@ -78,6 +80,7 @@ class Indexer:
         self._gone: dict[int, KnownImage] = {}
         self._same_content = SameContent(catalog, self._has_left)
         self._out_of_sight: frozenset[str] = frozenset()
+        self._damaged: frozenset[int] = frozenset()
         self._hashes = KnownHashes(catalog, self._limits)
         self._writer = BatchWriter(catalog, embedder, classifier, self._hashes, self._limits)
 
@@ -89,6 +92,7 @@ class Indexer:
         KeyboardInterrupt
             As the user asked; what was finished is committed.
         """
+        self._damaged = self._damaged_embeddings()
         found = find_images(paths, self._options.rules)
         self._skipped += found.skipped
         self._left_out, self._excluded = found.left_out, found.excluded
@@ -184,7 +188,22 @@ class Indexer:
                 **known,
             }
         files += overlooked(known, files, found.roots, self._options.rules)
-        return known, files
+        return {path: self._to_embed_again(row) for path, row in known.items()}, files
+
+    def _damaged_embeddings(self) -> frozenset[int]:
+        """Return the images whose stored embedding is not as it was stored."""
+        embeddings = self._catalog.embeddings
+        if not self._options.verify and embeddings.count() > self._limits.verified:
+            return frozenset()
+        return frozenset(embeddings.damaged())
+
+    def _to_embed_again(self, row: KnownImage) -> KnownImage:
+        """Return a row that no file looks like, where its embedding is damaged."""
+        if row.id not in self._damaged:
+            return row
+        if not row.missing:
+            self._remarks.setdefault(DAMAGED, []).append(row.path)
+        return replace(row, content_hash="", mtime_ns=-1)
 
     def _opened(self, tasks: Sequence[Task]) -> Iterator[Step]:
         workers = self._embedder.config.decoders
@@ -207,7 +226,8 @@ class Indexer:
         digest = content_hash(data)
         if known is not None and known.content_hash == digest:
             return partial(self._still_right, file, known, scanned_ns)
-        if reuse and digest in self._hashes:
+        damaged = known is not None and known.id in self._damaged
+        if reuse and not damaged and digest in self._hashes:
             return partial(self._reuse, file, known, scanned_ns, digest)
         image = self._embedder.image(data, file.path, reserve)
         pixels = self._embedder.backbone.preprocessing.pixels(image.pixels)
@@ -232,8 +252,11 @@ class Indexer:
     ) -> None:
         """Known content under another path: moved from there, or a copy of it."""
         found = self._same_content.find(digest, file.path, may_move=known is None)
-        if found is None:
-            # The rows have changed since the thread looked.
+        if found is None or found.id in self._damaged:
+            # The rows have changed since the thread looked, or hold nothing to be reused.
+            if isinstance(found, KnownImage):
+                self._gone.pop(found.id, None)
+                known = self._to_embed_again(found)
             self._open(file, known, reuse=False)()
             return
         if isinstance(found, KnownImage):

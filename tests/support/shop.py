@@ -45,10 +45,15 @@ class NotingMemory(ImageMemory):
 
 
 class NotingReporter(Reporter):
-    """Notes progress."""
+    """Notes progress and announcements."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, int, int | None, str]] = []
+        self.announced: list[str] = []
+
+    def announce(self, text: str) -> None:
+        """Note it."""
+        self.announced.append(text)
 
     def progress(self, task: str, done: int, total: int | None, unit: str) -> None:
         """Note it."""

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from index.catalog.paths import PathCodec
 from index.catalog.sql.dialects.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect
 from index.catalog.sql.dialects.sqlite import SQLite
-from index.catalog.sql.migrations import MIGRATIONS, READABLE, Step
+from index.catalog.sql.migrations import CHECKSUMS, MIGRATIONS, READABLE, Step
 from index.errors import CatalogError, CatalogVersionError
 
 # Values that a statement names at most; SQLite's oldest limit on variables is 999.
@@ -96,6 +96,11 @@ class Database:
                 {"version": str(len(steps))},
             )
         self.version = len(steps)
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether stored vectors have checksums; an older catalog is read without."""
+        return self.version >= CHECKSUMS
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

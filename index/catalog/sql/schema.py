@@ -100,6 +100,7 @@ class Image(Base):
     generation: Mapped[int] = mapped_column(BigInteger, index=True)
     inode: Mapped[int | None] = mapped_column(BigInteger)
     ctime_ns: Mapped[int | None] = mapped_column(BigInteger)
+    embedding_crc32: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Embedding(Base):
@@ -123,6 +124,7 @@ class View(Base):
     view: Mapped[str] = mapped_column(String(32), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     norm: Mapped[float] = mapped_column(Float)
+    crc32: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Category(Base):

@@ -1,33 +1,31 @@
 """The table `embeddings`, read in pieces, so that memory does not grow with the catalog.
 
-`EmbeddingTable` serves heads and searches, each call in a transaction of its own. The functions
-below it serve the index: they read in the caller's transaction, in which the generation was read.
+Heads, duplicates and exports read here, each call in a transaction of its own; the index reads by
+`index_source.py`. What is read is held against its checksum first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, func, select, type_coerce
+from sqlalchemy import Connection, bindparam, func, null, select, type_coerce
 from sqlalchemy.types import NullType
 
 from index.catalog.sql.database import Database, chunks_of, driver_rows
 from index.catalog.sql.schema import Embedding, Image, Prediction, Query
-from index.catalog.tables.vector_codec import PackedVectors, unpack, unpack_into, unpack_summary
-from index.records import Floats, Ids, Rows, Summary, Vectors
+from index.catalog.tables.checksums import Damage
+from index.catalog.tables.vector_codec import PackedVectors, unpack_into, unpack_summary
+from index.errors import EmbeddingDamagedError
+from index.records import Floats, Ids, Summary, Vectors
 
 # Rows unpacked at a time: more, and their bytes leave the processor's cache meanwhile.
 ROWS_UNPACKED = 256
 # Rows copied at a time, for the same reason.
 ROWS_COPIED = 64
-# Rows given to the index at a time, as vectors and as bytes. The bytes of those that are only
-# passed on are all that this takes of memory.
-CHUNK_ROWS = 2048
-PASSED_ROWS = 256
 
 Span = tuple[int, int]
 
@@ -94,33 +92,52 @@ class EmbeddingTable:
         -------
         StoredEmbeddings
             With what is remembered of the built-in categories' answers.
+
+        Raises
+        ------
+        EmbeddingDamagedError
+            One of them is not as it was stored.
         """
         first, last = span
+        query, damage = _span_query(visible, self._database.has_checksums), Damage()
         table = _PackedTable(last - first + 1, self._dim, self._dtype)
         with self._database.reading() as connection:
-            found = connection.execute(_span_query(visible), {"first": first, "last": last})
+            found = connection.execute(query, {"first": first, "last": last})
             for rows in driver_rows(found, rows_copied):
-                table.add(*zip(*rows, strict=True))
+                if sound := damage.sound(rows):
+                    table.add(*zip(*sound, strict=True))
+            self._require_sound(connection, damage)
         return table.filled()
 
     def of(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
-        """Return ids and embeddings of these images, gone ones included, in order of id."""
+        """Return ids and embeddings of these images, gone ones included, in order of id.
+
+        Raises
+        ------
+        EmbeddingDamagedError
+            One of them is not as it was stored.
+        """
         wanted = sorted(set(ids))
-        query = _plain(Embedding.image_id, Embedding.vector, Embedding.norm)
-        query = query.order_by(Embedding.image_id)
+        query, damage = stored(self._database.has_checksums).order_by(Embedding.image_id), Damage()
         table = _Table(len(wanted), self._dim, self._dtype)
         with self._database.reading() as connection:
             for chunk in chunks_of(wanted):
                 found = connection.execute(query.where(Embedding.image_id.in_(chunk)))
                 for rows in found.partitions(ROWS_UNPACKED):
-                    table.add(*zip(*rows, strict=True))
+                    table.add(damage.sound(rows))
+            self._require_sound(connection, damage)
         return table.filled()
 
     def all(self, *, gone_too: bool = False) -> tuple[Ids, Vectors]:
-        """Return ids and embeddings of all visible images, or of all, in order of id."""
+        """Return ids and embeddings of all visible images, or of all, in order of id.
+
+        Raises
+        ------
+        EmbeddingDamagedError
+            One of them is not as it was stored.
+        """
         shown = select(Image.id).join(Embedding, Embedding.image_id == Image.id)
-        query = _plain(Embedding.image_id, Embedding.vector, Embedding.norm)
-        query = query.join(Image, Image.id == Embedding.image_id).order_by(Embedding.image_id)
+        query, damage = stored(self._database.has_checksums).order_by(Embedding.image_id), Damage()
         if not gone_too:
             shown = shown.where(Image.missing_since.is_(None))
             query = query.where(Image.missing_since.is_(None))
@@ -128,57 +145,34 @@ class EmbeddingTable:
             count = connection.execute(select(func.count()).select_from(shown.subquery()))
             table = _Table(count.scalar_one(), self._dim, self._dtype)
             for rows in connection.execute(query).partitions(ROWS_UNPACKED):
-                table.add(*zip(*rows, strict=True))
+                table.add(damage.sound(rows))
+            self._require_sound(connection, damage)
         return table.filled()
 
+    def damaged(self) -> list[int]:
+        """Read every embedding, and return the images whose own is not as it was stored."""
+        damage = Damage()
+        with self._database.reading() as connection:
+            for rows in driver_rows(connection.execute(stored(self._database.has_checksums))):
+                damage.sound(rows)
+        return sorted(damage.ids)
 
-def count_visible(connection: Connection) -> int:
-    """Return how many visible images there are."""
-    return int(connection.execute(_visible(select(func.count()))).scalar_one())
+    def count(self) -> int:
+        """Return how many there are."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.count()).select_from(Embedding)).scalar_one()
 
-
-def chunks(
-    connection: Connection, dtype: str, since: int | None = None
-) -> Iterator[tuple[Ids, Vectors]]:
-    """Yield ids and embeddings of visible images in order of id.
-
-    Parameters
-    ----------
-    since
-        Only of images that changed after this generation.
-    """
-    query = _visible(select(Image.id, Embedding.vector, Embedding.norm)).order_by(Image.id)
-    if since is not None:
-        query = query.where(Image.generation > since)
-    rows = connection.execute(query.execution_options(yield_per=CHUNK_ROWS))
-    for part in rows.partitions():
-        yield unpack(part, np.dtype(dtype))
-
-
-def stored_rows(connection: Connection) -> Iterator[Rows]:
-    """Yield ids and vectors of visible images as they are stored, in order of id."""
-    query = _visible(_plain(Image.id, Embedding.vector)).order_by(Image.id)
-    for part in connection.execute(query.execution_options(yield_per=PASSED_ROWS)).partitions():
-        ids, blobs = zip(*part, strict=True)
-        yield ids, blobs
-
-
-def sample(connection: Connection, size: int, dtype: str) -> tuple[Ids, Floats]:
-    """Return images chosen at random, in random order; the same ones for the same catalog."""
-    ids = np.fromiter(connection.execute(_visible(select(Image.id))).scalars(), np.int64)
-    random = np.random.default_rng(len(ids))
-    chosen = np.sort(random.choice(ids, min(size, len(ids)), replace=False))
-    query = select(Embedding.image_id, Embedding.vector, Embedding.norm)
-    query = query.order_by(Embedding.image_id)
-    parts = [
-        unpack(
-            connection.execute(query.where(Embedding.image_id.in_(chunk))).all(), np.dtype(dtype)
+    def _require_sound(self, connection: Connection, damage: Damage) -> None:
+        if not damage.ids:
+            return
+        first = select(Image.path).where(Image.id == min(damage.ids))
+        path = self._database.paths.decode(connection.execute(first).scalar_one())
+        others = f", and those of {len(damage.ids) - 1} others" if len(damage.ids) > 1 else ""
+        raise EmbeddingDamagedError(
+            path,
+            f"its stored embedding is damaged{others}",
+            "Run `engine index FOLDER --verify` on its folder: it is embedded again",
         )
-        for chunk in chunks_of(chosen.tolist())
-    ]
-    order = random.permutation(len(chosen))
-    unit = np.concatenate([vectors.unit for _, vectors in parts])
-    return np.concatenate([part for part, _ in parts])[order], unit[order]
 
 
 class _Table:
@@ -191,7 +185,10 @@ class _Table:
         self._dtype = dtype
         self._count = 0
 
-    def add(self, ids: Sequence[int], blobs: Sequence[bytes], norms: Sequence[float]) -> None:
+    def add(self, stored: Sequence[Sequence[Any]]) -> None:
+        if not stored:
+            return
+        ids, blobs, norms, *_ = zip(*stored, strict=True)
         rows = slice(self._count, self._count + len(ids))
         self._ids[rows] = ids
         unpack_into(self._unit[rows], blobs, self._dtype)
@@ -218,6 +215,8 @@ class _PackedTable:
         ids: Sequence[int],
         blobs: Sequence[bytes],
         norms: Sequence[float],
+        _hashes: Sequence[str],
+        _checksums: Sequence[int | None],
         built_in: Sequence[bytes | None],
     ) -> None:
         rows = slice(len(self._ids), len(self._ids) + len(ids))
@@ -237,29 +236,29 @@ class _PackedTable:
 
 
 @cache
-def _span_query(visible: bool) -> Query:
+def _span_query(visible: bool, checked: bool) -> Query:
     """Return a query of all embeddings between two ids; it is the same for every span."""
     query = (
-        _plain(Embedding.image_id, Embedding.vector, Embedding.norm, Prediction.built_in)
-        .select_from(Embedding)
+        stored(checked)
+        .add_columns(type_coerce(Prediction.built_in, NullType()))
         .outerjoin(Prediction, Prediction.image_id == Embedding.image_id)
         .where(Embedding.image_id.between(bindparam("first"), bindparam("last")))
         .order_by(Embedding.image_id)
     )
-    if visible:
-        query = query.join(Image, Image.id == Embedding.image_id)
-        query = query.where(Image.missing_since.is_(None))
-    return query
+    return query.where(Image.missing_since.is_(None)) if visible else query
 
 
-def _visible(query: Query) -> Query:
-    return (
-        query.select_from(Image)
-        .join(Embedding, Embedding.image_id == Image.id)
-        .where(Image.missing_since.is_(None))
-    )
+def stored(checked: bool) -> Query:
+    """Return a query of id, vector, norm, content hash and checksum of every embedding.
 
+    The columns come as the driver gives them: a converter per value would double the time.
 
-def _plain(*columns: Any) -> Query:
-    """Select columns as the driver gives them: a converter per value would double the time."""
-    return select(*(type_coerce(column, NullType()) for column in columns))
+    Parameters
+    ----------
+    checked
+        Whether there are checksums: an older catalog that cannot be written has none.
+    """
+    crc32: Any = Image.embedding_crc32 if checked else null()
+    columns = (Image.id, Embedding.vector, Embedding.norm, Image.content_hash, crc32)
+    plain = (type_coerce(column, NullType()) for column in columns)
+    return select(*plain).select_from(Image).join(Embedding, Embedding.image_id == Image.id)

@@ -17,11 +17,15 @@ def write_facts(
     connection: Connection,
     ids: Sequence[int | None],
     facts: Sequence[ImageFacts],
+    checksums: Sequence[int],
     generation: int,
 ) -> list[int]:
     """Update the rows that exist, insert those without an id; return all ids in their order."""
     encode = codec_of(connection).encode
-    rows = [_columns(each, encode(each.file.path), generation) for each in facts]
+    rows = [
+        _columns(each, encode(each.file.path), generation) | {"embedding_crc32": crc32}
+        for each, crc32 in zip(facts, checksums, strict=True)
+    ]
     new = [row for image_id, row in zip(ids, rows, strict=True) if image_id is None]
     for image_id, row in zip(ids, rows, strict=True):
         if image_id is not None:

@@ -37,6 +37,7 @@ from index.catalog.sql.schema import (
     Query,
     Removal,
 )
+from index.catalog.tables.checksums import checksum
 from index.catalog.tables.facts import write_facts
 from index.catalog.tables.filters import Filter, with_prediction
 from index.catalog.tables.predictions import write_predictions
@@ -108,15 +109,17 @@ class ImageTable:
         DiskFullError
             There was no room; nothing of the batch was kept.
         """
+        blobs, norms = pack(batch.vectors.unit, self._dtype), batch.vectors.norm.tolist()
+        hashes = [each.content_hash for each in batch.facts]
+        sums = list(map(checksum, hashes, norms, blobs))
         with self._database.writing() as connection:
             generation = next_generation(connection)
-            ids = write_facts(connection, batch.ids, batch.facts, generation)
+            ids = write_facts(connection, batch.ids, batch.facts, sums, generation)
             for chunk in chunks_of(ids):
                 connection.execute(delete(Embedding).where(Embedding.image_id.in_(chunk)))
-            blobs = pack(batch.vectors.unit, self._dtype)
             rows = [
-                {"image_id": image_id, "vector": blob, "norm": float(norm)}
-                for image_id, blob, norm in zip(ids, blobs, batch.vectors.norm, strict=True)
+                {"image_id": image_id, "vector": blob, "norm": norm}
+                for image_id, blob, norm in zip(ids, blobs, norms, strict=True)
             ]
             if rows:
                 connection.execute(insert(Embedding), rows)

@@ -20,12 +20,15 @@ from index.catalog.sql.migrations import (
     m0005_generations,
     m0006_inodes,
     m0007_relative_paths,
+    m0008_checksums,
 )
 
 # Catalogs from this version on can be read without the steps that they lack.
 READABLE = 4
 # From this version on there are inodes.
 INODES = 6
+# From this version on stored vectors have checksums.
+CHECKSUMS = 8
 
 Step: TypeAlias = Callable[[Connection], None]
 
@@ -37,4 +40,5 @@ MIGRATIONS: tuple[Step, ...] = (
     m0005_generations.apply,
     m0006_inodes.apply,
     m0007_relative_paths.apply,
+    m0008_checksums.apply,
 )

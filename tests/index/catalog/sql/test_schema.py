@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_mock_engine, delete, insert, inspect, select
+from sqlalchemy import Result, create_mock_engine, delete, insert, inspect, select
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 
 from index.catalog.catalog import Catalog
 from index.catalog.paths import PathCodec
@@ -97,9 +98,12 @@ def _shape(key: str, value: str) -> str | int:
 def test_the_migrations_and_the_declaration_are_spelled_alike(url: str) -> None:
     def spelled(create: Callable[[Any], object]) -> list[str]:
         statements: list[str] = []
-        engine = create_mock_engine(
-            url, lambda sql, *_, **__: statements.append(str(sql.compile(dialect=engine.dialect)))
-        )
+
+        def note(sql: Any, *_: object) -> Result[Any]:
+            statements.append(str(sql.compile(dialect=engine.dialect)))
+            return IteratorResult(SimpleResultMetaData([]), iter(()))
+
+        engine = create_mock_engine(url, note)
         options = {"paths": PathCodec()}
         engine.get_execution_options = lambda: options  # type: ignore[attr-defined]
         create(engine)

@@ -1,0 +1,100 @@
+"""The embeddings of visible images, read for the index in one transaction of the caller's.
+
+An embedding that is not as it was stored is left out: an index is better without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, func, select
+
+from index.catalog.sql.database import chunks_of
+from index.catalog.sql.schema import Embedding, Image, Query
+from index.catalog.tables.checksums import Damage
+from index.catalog.tables.embeddings import stored
+from index.catalog.tables.vector_codec import unpack
+from index.records import Floats, Ids, Rows, Vectors
+
+# Rows given to the index at a time, as vectors and as bytes. The bytes of those that are only
+# passed on are all that this takes of memory.
+CHUNK_ROWS = 2048
+PASSED_ROWS = 256
+
+
+class IndexSource:
+    """Reading every visible embedding.
+
+    Parameters
+    ----------
+    connection
+        A transaction that sees one state.
+    dtype
+        How vectors are stored.
+    checked
+        Whether there are checksums: an older catalog that cannot be written has none.
+
+    Attributes
+    ----------
+    damage
+        The images that were left out so far.
+    """
+
+    def __init__(self, connection: Connection, dtype: str, *, checked: bool = True) -> None:
+        self.damage = Damage()
+        self._connection = connection
+        self._dtype = np.dtype(dtype)
+        self._visible = stored(checked).where(Image.missing_since.is_(None))
+
+    def count(self) -> int:
+        """Return how many visible images there are, damaged ones included."""
+        joined = select(func.count()).select_from(Image)
+        joined = joined.join(Embedding, Embedding.image_id == Image.id)
+        query = joined.where(Image.missing_since.is_(None))
+        return int(self._connection.execute(query).scalar_one())
+
+    def chunks(self, since: int | None = None) -> Iterator[tuple[Ids, Vectors]]:
+        """Yield ids and embeddings in order of id.
+
+        Parameters
+        ----------
+        since
+            Only of images that changed after this generation.
+        """
+        query = self._visible.order_by(Image.id)
+        if since is not None:
+            query = query.where(Image.generation > since)
+        for part in self._parts(query, CHUNK_ROWS):
+            yield unpack(part, self._dtype)
+
+    def rows(self) -> Iterator[Rows]:
+        """Yield ids and vectors as they are stored, in order of id."""
+        for part in self._parts(self._visible.order_by(Image.id), PASSED_ROWS):
+            ids, blobs, *_ = zip(*part, strict=True)
+            yield ids, blobs
+
+    def sample(self, size: int) -> tuple[Ids, Floats]:
+        """Return images chosen at random, in random order; the same ones for the same catalog."""
+        visible = select(Image.id).join(Embedding, Embedding.image_id == Image.id)
+        visible = visible.where(Image.missing_since.is_(None))
+        ids = np.fromiter(self._connection.execute(visible).scalars(), np.int64)
+        random = np.random.default_rng(len(ids))
+        chosen = np.sort(random.choice(ids, min(size, len(ids)), replace=False))
+        parts = [
+            unpack(part, self._dtype)
+            for chunk in chunks_of(chosen.tolist())
+            for part in self._parts(self._visible.where(Image.id.in_(chunk)).order_by(Image.id))
+        ]
+        found = np.concatenate([part for part, _ in parts])
+        order = random.permutation(len(found))
+        unit = np.concatenate([vectors.unit for _, vectors in parts])
+        return found[order], unit[order]
+
+    def _parts(self, query: Query, size: int = CHUNK_ROWS) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield rows whose embeddings are sound, some at a time."""
+        found = self._connection.execute(query.execution_options(yield_per=size))
+        for part in found.partitions():
+            if sound := self.damage.sound(part):
+                yield sound
