@@ -240,8 +240,9 @@ class Engine:
         embedder = self._session.embedder()
         names, vectors = embed_sources(embedder, _as_list(images), skipped)
         heads = self._session.heads() if same_category else []
-        with self._session.snapshot() as (catalog, index):
-            report = search(catalog, index, embedder, heads, names, vectors, query)
+        report = self._session.ask(
+            lambda catalog, index: search(catalog, index, embedder, heads, names, vectors, query)
+        )
         return replace(report, skipped=tuple(skipped or ()))
 
     def classify(
@@ -531,8 +532,7 @@ class Engine:
         from engine.search.duplicates import find_duplicates, least_score
 
         least = least_score(level, min_score)
-        with self._session.snapshot() as (catalog, index):
-            return find_duplicates(catalog, index, least)
+        return self._session.ask(lambda catalog, index: find_duplicates(catalog, index, least))
 
     def status(self) -> Status:
         """Say what the store holds, and whether it is in order.

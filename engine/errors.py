@@ -10,8 +10,10 @@
     │   ├── StoreNotFoundError
     │   ├── StoreLockedError                  another process is writing
     │   ├── BackboneMismatchError             the catalog holds another backbone's embeddings
+    │   ├── IndexDamagedError                 what is saved of the index; it is built anew
     │   └── CatalogError                      the SQL catalog cannot be read or written
     │       ├── CatalogDamagedError
+    │       ├── EmbeddingDamagedError         one stored vector; its picture is embedded again
     │       ├── CatalogVersionError           written by a newer release
     │       └── DiskFullError
     ├── WeightsError                          a backbone's weights cannot be had
@@ -36,8 +38,10 @@ from index.errors import (
     CatalogError,
     CatalogVersionError,
     DiskFullError,
+    EmbeddingDamagedError,
     EngineError,
     FilterError,
+    IndexDamagedError,
     StoreError,
     StoreLockedError,
     StoreNotFoundError,
@@ -50,6 +54,7 @@ __all__ = [
     "CatalogError",
     "CatalogVersionError",
     "DiskFullError",
+    "EmbeddingDamagedError",
     "EngineError",
     "FetchError",
     "FilterError",
@@ -58,6 +63,7 @@ __all__ = [
     "HeadFormatError",
     "HeadMismatchError",
     "ImageError",
+    "IndexDamagedError",
     "StoreError",
     "StoreLockedError",
     "StoreNotFoundError",

@@ -5,13 +5,14 @@ Nothing heavy is imported before it is needed, so that a command pays only for w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, RLock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.config import INT8, Config
 from engine.progress import Reporter
+from index.errors import IndexDamagedError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from index.catalog.catalog import Catalog
     from index.sync import OpenedIndex
     from index.vectors.index import VectorIndex
+
+Answer = TypeVar("Answer")
 
 # A search that saves the index it has caught up holds the lock for a moment; a writer waits.
 PATIENCE_SECONDS = 3.0
@@ -61,6 +64,7 @@ class Session:
         self._lock = RLock()
         self._catalog: Catalog | None = None
         self._index: OpenedIndex | None = None
+        self._damaged = False
         self._index_warm_up = _IndexWarmUp()
         self._heads: dict[str, tuple[datetime, Head]] = {}
         self._embedder_given = embedder
@@ -195,6 +199,21 @@ class Session:
             vectors = vectors_of(catalog, self.config.store.index)
             yield catalog, open_index(catalog, vectors).vectors
 
+    def ask(self, question: Callable[[Catalog, VectorIndex], Answer]) -> Answer:
+        """Answer a question to catalog and index in one state.
+
+        An index that turns out to be damaged is built anew, and asked once more.
+        """
+        try:
+            with self.snapshot() as (catalog, index):
+                return question(catalog, index)
+        except IndexDamagedError as error:
+            self.reporter.announce(f"the index is damaged and is built anew ({error.reason})")
+        with self._lock:
+            self._index, self._damaged = None, True
+        with self.snapshot() as (catalog, index):
+            return question(catalog, index)
+
     def index(self, catalog: Catalog) -> OpenedIndex:
         """Return the index in step with the catalog, and save what that took if possible."""
         from index.sync import damage_told, open_index, save_index, vectors_of
@@ -206,7 +225,8 @@ class Session:
                 self._index_warm_up.start(opened)
                 return opened
             vectors = vectors_of(catalog, self.config.store.index)
-            opened = open_index(catalog, vectors, progress=self._building)
+            opened = open_index(catalog, vectors, anew=self._damaged, progress=self._building)
+            self._damaged = False
             if opened.origin != "current":
                 from index.errors import StoreError
 

@@ -82,5 +82,9 @@ class DiskFullError(CatalogError):
     """There was no room left to write."""
 
 
+class IndexDamagedError(StoreError):
+    """What is saved of the index is damaged; it is derived, and built anew."""
+
+
 class BackboneMismatchError(StoreError):
     """The catalog holds embeddings of another backbone."""

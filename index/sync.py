@@ -94,6 +94,7 @@ def open_index(
     vectors: VectorIndex,
     *,
     settle: bool = False,
+    anew: bool = False,
     progress: Progress | None = None,
     limits: CatchUpLimits | None = None,
 ) -> OpenedIndex:
@@ -107,6 +108,8 @@ def open_index(
         Not opened yet.
     settle
         Reorganise it where that is due; for one who will save it.
+    anew
+        Build it anew, whatever is saved: it has turned out to be damaged.
     progress
         Is told how many images of how many a long build has added.
     """
@@ -114,7 +117,7 @@ def open_index(
     whole = vectors.open()
     with catalog.database.reading() as connection:
         source = _snapshot(catalog, connection)
-        origin = _caught_up(vectors, source, limits or CatchUpLimits())
+        origin = None if anew else _caught_up(vectors, source, limits or CatchUpLimits())
         if origin is None:
             vectors.build(source, progress)
             origin = "rebuilt"

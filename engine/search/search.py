@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engine.config import require_number
 from engine.embedding.embedder import Embedder
 from engine.results import Hit, SearchReport
+from engine.search.verify import verified
 from index.catalog.catalog import Catalog
 from index.catalog.tables.filters import Filter
 from index.records import Vectors
@@ -79,6 +80,7 @@ def search(
         condition = condition & Filter.category(category) if category else condition
     allowed = catalog.images.matching(condition) if condition else None
     hits = index.search(mean.unit, min(query.k, max(len(index), 1)), allowed)
+    hits = verified(catalog, index, mean.unit, hits)
     least = -math.inf if query.min_score is None else query.min_score
     found = [
         (int(image_id), float(score))

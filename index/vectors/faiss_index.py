@@ -14,6 +14,7 @@ from typing import cast
 
 import numpy as np
 
+from index.errors import IndexDamagedError
 from index.records import Floats, Ids
 from index.state import CatalogState
 from index.vectors.choose import FaissLimits, Plan, choose_plan
@@ -109,6 +110,11 @@ class FaissIndex:
         return 1.0 if self.segment is None else self.segment.autotuned.recall
 
     @property
+    def approximate(self) -> bool:
+        """Whether scores come from codes that stand for the vectors, and not from these."""
+        return self.segment is not None
+
+    @property
     def ids(self) -> Ids:
         """The images that can be found, int64 `[n]`."""
         exact = self.delta.ids
@@ -128,7 +134,13 @@ class FaissIndex:
         selector = None if made is None else made.selector
         scores, ids = self.delta.search(queries, k, selector)
         if self.segment is not None:
-            found = self.segment.search(queries, k, None if made is None else made.segment)
+            allowed = None if made is None else made.segment
+            try:
+                found = self.segment.search(queries, k, allowed)
+            except (IndexError, RuntimeError) as error:
+                path = self._folder / segment_name(self.segment.key)
+                reason = f"it contradicts itself ({type(error).__name__})"
+                raise IndexDamagedError(path, reason, "It is built anew") from error
             scores, ids = best_of(k, (found[0], scores), (found[1], ids))
         return Hits(np.clip(scores, -1, 1), ids)
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Iterable
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, BinaryIO
@@ -27,21 +29,34 @@ from index.vectors.ivf import SearchLimits, Segment
 from index.vectors.manifest import DeltaEntry, FileEntry, SegmentEntry
 
 _ALIGNED = 64
+# FAISS hands over an array in pieces of so many bytes, and what remains of it.
+PIECE = 1 << 20
 _NONE_HIDDEN: Ids = np.zeros(0, np.int64)
 
 
 class _Summed:
-    """A file that sums and counts what is written to it."""
+    """A file that sums and counts what is written to it, and notes where large arrays lie."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.crc32 = 0
         self.size = 0
+        self.arrays: list[tuple[int, int]] = []
 
     def write(self, data: bytes) -> int:
         self.crc32 = zlib.crc32(data, self.crc32)
         self.size += len(data)
         return self._file.write(data)
+
+    def write_piece(self, data: bytes, whole: int) -> int:
+        """Write a piece of what FAISS writes; an array comes in whole pieces and what remains."""
+        if len(data) == whole:
+            start, size = self.arrays[-1] if self.arrays else (0, -1)
+            if start + size == self.size:
+                self.arrays[-1] = start, size + whole
+            else:
+                self.arrays.append((self.size, whole))
+        return self.write(data)
 
 
 def segment_name(key: str) -> str:
@@ -106,13 +121,17 @@ def read_delta(folder: Path, entry: DeltaEntry) -> tuple[Flat, Ids] | None:
     return delta, hidden
 
 
-def write_segment(folder: Path, segment: Segment, state: CatalogState | None) -> SegmentEntry:
+def write_segment(
+    folder: Path, segment: Segment, state: CatalogState | None, *, piece: int = PIECE
+) -> SegmentEntry:
     """Write a segment under the name of its key.
 
     Parameters
     ----------
     state
         The state of the catalog that it shows by itself, None where images lie beside it.
+    piece
+        An array of fewer bytes is checked at every opening.
 
     Raises
     ------
@@ -123,7 +142,7 @@ def write_segment(folder: Path, segment: Segment, state: CatalogState | None) ->
 
     def write(file: _Summed) -> None:
         nonlocal arrays_at
-        _write_faiss(file, segment.inner)
+        _write_faiss(file, segment.inner, piece)
         file.write(bytes(-file.size % _ALIGNED))
         arrays_at = file.size
         for array in (np.asarray(segment.ids, np.int64), hidden, segment.inverse_lengths):
@@ -156,7 +175,8 @@ def read_segment(
         When it is searched in which way.
     """
     sizes = 8 * entry.total, 8 * entry.hidden, 4 * entry.total
-    if entry.arrays_at + sum(sizes) != entry.file.size or not entry.file.is_unchanged(folder):
+    is_whole = entry.file.is_unchanged(folder) and entry.file.is_sound(folder)
+    if entry.arrays_at + sum(sizes) != entry.file.size or not is_whole:
         return None
     path = folder / entry.file.name
     starts = np.cumsum([entry.arrays_at, *sizes]).tolist()
@@ -183,11 +203,13 @@ def _written(folder: Path, name: str, write: Callable[[_Summed], None]) -> FileE
     with atomic_file(path) as file:
         summed = _Summed(file)
         write(summed)
-    return FileEntry(name, summed.size, summed.crc32, path.stat().st_mtime_ns)
+    entry = FileEntry(name, summed.size, summed.crc32, path.stat().st_mtime_ns)
+    return entry.without(folder, max(summed.arrays, key=itemgetter(1), default=None))
 
 
-def _write_faiss(file: _Summed, index: Any) -> None:
-    writer = faiss.PyCallbackIOWriter(file.write)
+def _write_faiss(file: _Summed, index: Any, piece: int = PIECE) -> None:
+    write = partial(file.write_piece, whole=piece)
+    writer = faiss.PyCallbackIOWriter(write, piece)
     faiss.write_index(index, writer)
 
 

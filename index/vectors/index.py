@@ -142,6 +142,10 @@ class VectorIndex(Protocol):
     def ids(self) -> Ids:
         """The images that can be found, int64 `[n]`, in no particular order."""
 
+    @property
+    def approximate(self) -> bool:
+        """Whether scores come from codes that stand for the vectors, and not from these."""
+
     def mask(self, ids: Ids) -> Mask:
         """Return a mask that lets only these ids be found; unknown ones are ignored."""
 
@@ -156,6 +160,11 @@ class VectorIndex(Protocol):
             How many to find.
         mask
             Only these may be found; ids for a single search, a `Mask` for many.
+
+        Raises
+        ------
+        IndexDamagedError
+            What is saved contradicts itself.
         """
 
     def add(self, ids: Ids, unit: Floats) -> None:

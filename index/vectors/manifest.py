@@ -9,9 +9,11 @@ the manifest, each under a temporary name, flushed to the disk, and renamed. So 
 is killed, the manifest names whole files of one state; files that it does not name are left over.
 
 What is checked, and when: the manifest and the delta to the last bit at every opening, before
-FAISS sees them. The segment by its size and time of modification: where these are other than noted,
-as in a store that was copied, it is read whole and compared once, and the time is set to what was
-noted. What a disk changes by itself, without a write, `engine status` finds.
+FAISS sees them. Of the segment all but its largest array: the codes that candidates are reranked
+by, whose damage can keep an image from being found but not make a wrong answer, because the scores
+of answers come from the catalog. These are checked by size and time of modification:
+where these are other than noted, as in a store that was copied, the file is read whole and compared
+once, and the time is set to what was noted. What a disk changes by itself `engine status` finds.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,26 +55,52 @@ class FileEntry:
         Of all of them.
     mtime_ns
         When it was written, as its file system tells it.
+    codes
+        Where the largest of its arrays lies, as start and size, None where none is large.
+    other_crc32
+        Of all but that, None where a release before did not note it.
     """
 
     name: str
     size: int
     crc32: int
     mtime_ns: int
+    codes: tuple[int, int] | None = None
+    other_crc32: int | None = None
+
+    def without(self, folder: Path, codes: tuple[int, int] | None) -> FileEntry:
+        """Return the same with the sum of all but one array of the file, as it was just written."""
+        return replace(self, codes=codes, other_crc32=self._crc32(folder, codes))
 
     def is_whole(self, folder: Path) -> bool:
         """Read the file and say whether every byte is as it was written."""
+        return self._crc32(folder, None) == self.crc32
+
+    def is_sound(self, folder: Path) -> bool:
+        """Say the same of all but its codes: of whatever a library could trip over."""
+        if self.other_crc32 is None:
+            return self.is_whole(folder)
+        return self._crc32(folder, self.codes) == self.other_crc32
+
+    def _crc32(self, folder: Path, without: tuple[int, int] | None) -> int | None:
+        """Return the sum of the file without one part, None where its size has changed."""
+        start, size = without or (self.size, 0)
+        spans = ((0, start), (start + size, self.size))
+        # One buffer for all of it, small enough for the processor's cache.
+        chunk, value = memoryview(bytearray(CHUNK_BYTES)), 0
         try:
             with (folder / self.name).open("rb", buffering=0) as file:
                 if os.fstat(file.fileno()).st_size != self.size:
-                    return False
-                # One buffer for all of it, small enough for the processor's cache.
-                chunk, value = memoryview(bytearray(CHUNK_BYTES)), 0
-                while count := file.readinto(chunk):
-                    value = zlib.crc32(chunk[:count], value)
-            return value == self.crc32
+                    return None
+                for first, end in spans:
+                    file.seek(first)
+                    left = end - first
+                    while left > 0 and (count := file.readinto(chunk[: min(left, CHUNK_BYTES)])):
+                        value = zlib.crc32(chunk[:count], value)
+                        left -= count
+            return value
         except OSError:
-            return False
+            return None
 
     def is_unchanged(self, folder: Path) -> bool:
         """Say whether the file is as it was written, without reading what nobody has touched."""
@@ -277,9 +305,14 @@ def _decoded(inner: Mapping[str, Any]) -> Manifest:
         inner["count"],
         inner["kind"],
         inner["recall"],
-        DeltaEntry(FileEntry(**inner["delta"]["file"]), inner["delta"]["hidden"]),
+        DeltaEntry(_decoded_file(inner["delta"]["file"]), inner["delta"]["hidden"]),
         None if segment is None else _decoded_segment(segment),
     )
+
+
+def _decoded_file(file: Mapping[str, Any]) -> FileEntry:
+    codes = file.get("codes")
+    return FileEntry(**{**file, "codes": tuple(map(int, codes)) if codes else None})
 
 
 def _decoded_segment(segment: Mapping[str, Any]) -> SegmentEntry:
@@ -288,7 +321,7 @@ def _decoded_segment(segment: Mapping[str, Any]) -> SegmentEntry:
     return SegmentEntry(
         **{
             **segment,
-            "file": FileEntry(**segment["file"]),
+            "file": _decoded_file(segment["file"]),
             "state": CatalogState(**segment["state"]) if segment["state"] else None,
             "autotuned": Autotuned(measured["recall"], measured["candidates"], margins),
         }

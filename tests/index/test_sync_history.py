@@ -247,8 +247,9 @@ def older(tmp_path: Path, catalog: Catalog, five: list[int]) -> Path:
     """A catalog as the release before tokens left it."""
     with catalog.database.writing() as connection:
         connection.exec_driver_sql("DROP TABLE generations")
-        for column in ("inode", "ctime_ns"):
+        for column in ("inode", "ctime_ns", "embedding_crc32"):
             connection.exec_driver_sql(f"ALTER TABLE images DROP COLUMN {column}")
+        connection.exec_driver_sql("ALTER TABLE views DROP COLUMN crc32")
         connection.exec_driver_sql("DELETE FROM settings WHERE key = 'generation_token'")
         connection.exec_driver_sql("UPDATE settings SET value = '4' WHERE key = 'schema'")
     catalog.close()

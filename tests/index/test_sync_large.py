@@ -176,15 +176,17 @@ def test_where_the_segment_is_no_use_it_is_built_anew(
     assert checked_at(large, folder) == ("current", [])
 
 
-def test_a_bit_that_the_disk_flips_by_itself_is_found_by_status(
-    large: Catalog, folder: Path
+def test_a_bit_that_the_disk_flips_by_itself_is_noticed(
+    large: Catalog, folder: Path, check_large: Check
 ) -> None:
     path = segment_in(folder)
     before = path.stat()
     flip_bit(path, before.st_size - 1)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert open_at(large, folder).origin == "current", "nobody has written to the file"
     assert checked_at(large, folder)[0] == "damaged (will be rebuilt)"
+    opened = open_at(large, folder)
+    assert opened.origin == "rebuilt"
+    check_large(large, opened)
 
 
 def test_a_segment_that_was_copied_is_read_whole_once(

@@ -117,15 +117,25 @@ class EmbeddingTable:
         EmbeddingDamagedError
             One of them is not as it was stored.
         """
+        damage = Damage()
+        found = self._of(ids, damage)
+        with self._database.reading() as connection:
+            self._require_sound(connection, damage)
+        return found
+
+    def sound(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
+        """Return the same of those among them that are as they were stored."""
+        return self._of(ids, Damage())
+
+    def _of(self, ids: Sequence[int], damage: Damage) -> tuple[Ids, Vectors]:
         wanted = sorted(set(ids))
-        query, damage = stored(self._database.has_checksums).order_by(Embedding.image_id), Damage()
+        query = stored(self._database.has_checksums).order_by(Embedding.image_id)
         table = _Table(len(wanted), self._dim, self._dtype)
         with self._database.reading() as connection:
             for chunk in chunks_of(wanted):
                 found = connection.execute(query.where(Embedding.image_id.in_(chunk)))
                 for rows in found.partitions(ROWS_UNPACKED):
                     table.add(damage.sound(rows))
-            self._require_sound(connection, damage)
         return table.filled()
 
     def all(self, *, gone_too: bool = False) -> tuple[Ids, Vectors]:

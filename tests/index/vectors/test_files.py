@@ -203,14 +203,37 @@ def test_a_bit_flipped_anywhere_in_a_segment_is_found(
     assert segment.file.is_whole(tmp_path)
 
 
-def test_a_segment_that_nobody_wrote_to_is_not_read_whole(
-    segment: SegmentEntry, tmp_path: Path
+@pytest.fixture
+def coded(built: Segment, tmp_path: Path) -> tuple[SegmentEntry, range]:
+    """The entry of a segment that does not read its codes at every opening, and where they lie."""
+    entry = write_segment(tmp_path, built, STATE, piece=1024)
+    assert entry.file.codes is not None
+    start, size = entry.file.codes
+    return entry, range(start, start + size)
+
+
+def test_the_codes_are_the_largest_array_of_a_segment(
+    built: Segment, coded: tuple[SegmentEntry, range], tmp_path: Path
 ) -> None:
-    path = _path(tmp_path, segment)
-    flip_bit(path, segment.file.size - 1)
-    _untouched(path, segment)
-    assert read_segment(tmp_path, segment) is not None
-    assert not segment.file.is_whole(tmp_path)
+    entry, codes = coded
+    stored = faiss.downcast_index(built.inner.refine_index).codes
+    wanted = faiss.vector_to_array(stored).tobytes()
+    found = _path(tmp_path, entry).read_bytes()[codes.start : codes.stop]
+    assert wanted.startswith(found)
+    assert len(wanted) - len(found) < 1024
+
+
+def test_of_a_segment_that_nobody_wrote_to_all_but_its_codes_is_read(
+    coded: tuple[SegmentEntry, range], tmp_path: Path
+) -> None:
+    entry, codes = coded
+    path = _path(tmp_path, entry)
+    for position in range(0, entry.file.size, 17):
+        flip_bit(path, position, position % 8)
+        _untouched(path, entry)
+        assert (read_segment(tmp_path, entry) is not None) == (position in codes), position
+        assert not entry.file.is_whole(tmp_path)
+        flip_bit(path, position, position % 8)
 
 
 def test_a_segment_that_may_not_be_touched_is_read_each_time(

@@ -1,0 +1,50 @@
+"""The scores of an answer, from the catalog's own vectors where an index has only codes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from index.catalog.catalog import Catalog
+from index.errors import IndexDamagedError
+from index.records import Floats
+from index.vectors.index import Hits, VectorIndex
+
+# A code of the coarsest kind stands for a vector whose cosine is not this far off.
+FAR_OFF = 0.1
+
+
+def verified(catalog: Catalog, index: VectorIndex, query: Floats, hits: Hits) -> Hits:
+    """Return the hits of one query with the cosines of the stored vectors, best first.
+
+    What a disk has changed in a code can then keep an image from being found, but not put one
+    where it does not belong. The score of an image whose stored vector is damaged stays that of its
+    code: it was made from the vector as it was.
+
+    Parameters
+    ----------
+    query
+        A unit vector, float32 `[1, dim]`.
+
+    Raises
+    ------
+    IndexDamagedError
+        The index shows an image that is not there, or a score that is far off.
+    """
+    if not index.approximate:
+        return hits
+    ids, vectors = catalog.embeddings.sound(hits.ids[hits.ids >= 0].tolist())
+    cosines = dict(zip(ids.tolist(), np.clip(vectors.unit @ query[0], -1, 1).tolist(), strict=True))
+    scores = hits.scores.copy()
+    for column, image_id in enumerate(hits.ids[0].tolist()):
+        cosine = cosines.get(image_id)
+        if cosine is None:
+            continue
+        if not abs(cosine - float(scores[0, column])) <= FAR_OFF:
+            raise IndexDamagedError(
+                "the index",
+                f"it holds another vector than the catalog of image {image_id}",
+                "It is built anew from the catalog",
+            )
+        scores[0, column] = cosine
+    order = np.argsort(np.where(hits.ids[0] >= 0, -scores[0], np.inf), kind="stable")
+    return Hits(scores[:, order], hits.ids[:, order])
