@@ -28,6 +28,7 @@ from engine.embedding.embedder import Embedder
 from engine.heads.classifier import CONVINCING, BuiltIn, Classifier, Mask
 from engine.heads.head import Head
 from engine.heads.in_distribution import InDistribution, cosine_to_category, directions
+from engine.heads.numerics import log_sum_exp, softmax
 from engine.heads.options import TrainOptions
 from engine.learning.data.collect import collect
 from engine.learning.train_head import HeadTraining
@@ -46,6 +47,13 @@ from tests.support.strangers import (
 BACKBONE = "efficientnet_lite0"
 # Shares of the tuning photographs of ImageNet that thresholds are printed for.
 SHARES = (0.02, 0.03, 0.04, 0.05)
+# The share of them that rules are compared at.
+RULES_SHARE = 0.03
+# Categories of Caltech-101 that ImageNet has as well, under this name or another.
+SHARED = (
+    *("accordion", "ant", "beaver", "cougar_face", "crocodile", "dalmatian"),
+    *("dragonfly", "grand_piano", "llama", "panda", "platypus", "schooner"),
+)
 # Images of each category that a small catalog holds.
 FEW = 4
 
@@ -92,6 +100,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f"{asked.backbone}, embedded in {embedder.precision}\n")
     _print_unknown(built_in, head, sets)
     _print_close(sets, close)
+    _print_rules(built_in, sets)
     _print_thresholds(built_in, sets)
     return 0
 
@@ -134,6 +143,7 @@ def _print_unknown(built_in: BuiltIn, head: Head, sets: Mapping[str, Pictures]) 
         "all photographs of these categories": sets["caltech"].of(TESTED_PHOTOGRAPHS),
         "furniture": sets["furniture"],
         "ImageNet": sets["imagenet tested"],
+        "Caltech-101 categories that ImageNet has": sets["caltech"].of(SHARED),
         "thresholds: drawn": sets["tuned drawn"],
         "thresholds: photographs": sets["caltech"].of(TUNED_PHOTOGRAPHS),
         "thresholds: ImageNet": sets["imagenet tuned"],
@@ -196,6 +206,40 @@ def _print_close(sets: Mapping[str, Pictures], close: float | None) -> None:
         one, two = np.quantile(best, [0.01, 0.02])
         print(f"| {title} | {count} | {one:.3f}, {two:.3f} |")
     print()
+
+
+def _print_rules(built_in: BuiltIn, sets: Mapping[str, Pictures]) -> None:
+    """Print what other rules tell of the built-in categories, each by a threshold of its own."""
+    asked = {
+        "drawn": sets["tested drawn"].vectors,
+        "photographs": sets["caltech"].of(TESTED_PHOTOGRAPHS).vectors,
+        "ImageNet": sets["imagenet tested"].vectors,
+    }
+    known = _rules(built_in, sets["imagenet tuned"].vectors)
+    found = {name: _rules(built_in, vectors) for name, vectors in asked.items()}
+    print(f"| unknown by a threshold for {RULES_SHARE:.0%} | {' | '.join(asked)} |")
+    print("|---|---|---|---|")
+    for rule, values in known.items():
+        least = np.quantile(values, RULES_SHARE)
+        counts = [f"{(each[rule] < least).sum()} of {len(each[rule])}" for each in found.values()]
+        print(f"| {rule} | {' | '.join(counts)} |")
+    print()
+
+
+def _rules(built_in: BuiltIn, vectors: Vectors) -> dict[str, Floats]:
+    """Return what may tell strangers, all float32 `[n]` and lower for them."""
+    logits = built_in.logits(vectors)
+    best = logits.max(axis=1)
+    return {
+        "probability": softmax(logits).max(axis=1),
+        "largest logit": best,
+        "energy": log_sum_exp(logits),
+        "largest logit, standardized": (best - logits.mean(axis=1)) / logits.std(axis=1),
+        "length of the embedding": vectors.norm,
+        "cosine to the category": _scores(built_in, vectors, 0.0),
+        "evenness": vectors.times(directions(built_in.layer.weight).T)[:, 1],
+        "both": _scores(built_in, vectors, InDistribution(0).evenness),
+    }
 
 
 def _print_thresholds(built_in: BuiltIn, sets: Mapping[str, Pictures]) -> None:
