@@ -97,6 +97,8 @@ class SearchReport:
 
     `category` is set where the query was classified first, to search within its category.
     `why_empty` says which condition let no image through, where nothing was found.
+    `close` is False where even the most similar image is unlike the query, None where it is not
+    known: no image fits, or it was not measured for the backbone.
     """
 
     query: str
@@ -105,6 +107,7 @@ class SearchReport:
     category: str | None = None
     skipped: Sequence[Skipped] = ()
     why_empty: str | None = None
+    close: bool | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.results)

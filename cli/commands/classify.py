@@ -62,8 +62,8 @@ def command(
     """Say what each picture shows.
 
     The built-in 1000 categories and those of every trained head compete in one distribution. A
-    picture is `unknown` where nothing is convincing. Of a category that several heads know, the
-    likelier answer stands.
+    picture is `unknown` that no head takes for its own, and that is unlike photographs of any
+    built-in category. Of a category that several heads know, the likelier answer stands.
     """
     from cli.failures import failures_named, tell_failures
     from cli.render import write_csv, write_json, write_table

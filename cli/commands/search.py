@@ -90,7 +90,8 @@ def command(
 ) -> int:
     """Find the images in the catalog that look most like a picture.
 
-    The score is the cosine similarity of two embeddings: 1 is the same picture.
+    The score is the cosine similarity of two embeddings: 1 is the same picture. Where even the most
+    similar image is unlike the picture, a line on stderr says so (`close` in JSON).
     """
     from cli.failures import failures_named, tell_failures
 
@@ -125,19 +126,30 @@ def command(
 
         write_search_page(report, html, force=force)
         say(f"wrote {html}")
-    _tell(report, asked_for_category=same_category and not json)
+    narrowed = bool(category or where or report.category)
+    _tell(report, asked_for_category=same_category and not json, narrowed=narrowed)
     _write(report, json=json, paths=paths, null=null, csv=csv)
     return tell_failures(skipped, failed)
 
 
-def _tell(report: SearchReport, *, asked_for_category: bool) -> None:
-    """Say what is to be known of an answer beside its hits."""
+def _tell(report: SearchReport, *, asked_for_category: bool, narrowed: bool) -> None:
+    """Say what is to be known of an answer beside its hits.
+
+    Parameters
+    ----------
+    narrowed
+        Not the whole catalog was searched.
+    """
     from cli.render import say
 
     if asked_for_category:
         say(f"category: {report.category or 'unknown, so the whole catalog was searched'}")
     if not report.results:
         say(f"nothing found: {report.why_empty}")
+    elif report.close is False:
+        among = "among the images that fit" if narrowed else "in the catalog"
+        best = report.results[0].score
+        say(f"nothing {among} is close to {report.query}: the best score is {best:.3f}")
     if missing := sum(hit.missing for hit in report.results):
         files = "1 of these files is" if missing == 1 else f"{missing} of these files are"
         say(f"{files} not there any more; `engine index FOLDER` brings the catalog up to date")

@@ -27,9 +27,15 @@ def write_search_page(report: SearchReport, file: Path, *, force: bool = False) 
     searched = f"within {report.category}" if report.category else ""
     sections = [
         Section("Searched for", searched, cards=queries),
-        Section(f"Found {len(report)}", report.why_empty or "", cards=result_cards(report)),
+        Section(f"Found {len(report)}", _found(report), cards=result_cards(report)),
     ]
     write_page(file, "Pictures that look alike", report.query, sections, force=force)
+
+
+def _found(report: SearchReport) -> str:
+    if report.results and report.close is False:
+        return "Nothing is close: even the most similar picture is unlike what was searched for."
+    return report.why_empty or ""
 
 
 def result_cards(report: SearchReport) -> list[Card]:

@@ -175,8 +175,15 @@ class FinetunedBackbones:
         except (KeyError, TypeError, ValueError, UnknownBackboneError):
             return None
         weights = Finetuned(str(record.path), record.sha256, size, base.name)
+        # What was measured of the base's embeddings does not hold for these.
         return replace(
-            base, name=record.name, weights=weights, tensors_in_order=False, renamed=None
+            base,
+            name=record.name,
+            weights=weights,
+            tensors_in_order=False,
+            renamed=None,
+            in_distribution=None,
+            close=None,
         )
 
 

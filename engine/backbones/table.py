@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from engine.backbones.weights_source import Download, Finetuned, Packaged
 from engine.errors import UnknownBackboneError
+from engine.heads.in_distribution import InDistribution
 from engine.pictures.preprocess import Preprocessing
 
 AUTO = "auto"
@@ -62,6 +63,12 @@ class Backbone:
     renamed
         A regular expression for the names that tensors had in older releases, and what it is
         replaced by; None where they kept their names.
+    in_distribution
+        What tells pictures that show none of the built-in categories; None where it was not
+        measured.
+    close
+        Least cosine of a picture and the nearest one of a catalog for that to be close; None where
+        it was not measured.
     """
 
     name: str
@@ -74,6 +81,8 @@ class Backbone:
     published: Published
     tensors_in_order: bool = False
     renamed: tuple[str, str] | None = None
+    in_distribution: InDistribution | None = None
+    close: float | None = None
 
     def fingerprint(self, weights_sha256: str) -> str:
         """Return the SHA-256 that pins everything an embedding depends on.
@@ -127,9 +136,17 @@ def _torchvision(
 
 
 def _lite(
-    number: int, resize: int, crop: int, sha256: str, size: int, published: Published
+    number: int,
+    resize: int,
+    crop: int,
+    sha256: str,
+    size: int,
+    published: Published,
+    *,
+    in_distribution: float,
+    close: float,
 ) -> Backbone:
-    """Return a row for EfficientNet-Lite.
+    """Return a row for EfficientNet-Lite, with what `benchmarks.strangers` measured.
 
     Its mean and deviation are those of its TensorFlow training; with ImageNet's its top-1 falls
     by 10 points.
@@ -149,6 +166,8 @@ def _lite(
         ),
         published=published,
         tensors_in_order=True,
+        in_distribution=InDistribution(in_distribution),
+        close=close,
     )
 
 
@@ -178,6 +197,8 @@ BACKBONES: tuple[Backbone, ...] = (
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         18_837_000,
         Published(4_652_008, 0.407, 75.1),
+        in_distribution=0.375,
+        close=0.40,
     ),
     _lite(
         1,
@@ -186,6 +207,8 @@ BACKBONES: tuple[Backbone, ...] = (
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         21_946_926,
         Published(5_416_680, 0.631, 76.7),
+        in_distribution=0.375,
+        close=0.40,
     ),
     _lite(
         2,
@@ -194,6 +217,8 @@ BACKBONES: tuple[Backbone, ...] = (
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         24_666_229,
         Published(6_092_072, 0.899, 77.6),
+        in_distribution=0.419,
+        close=0.44,
     ),
     _torchvision(
         "resnet18",

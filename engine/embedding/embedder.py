@@ -105,7 +105,7 @@ class Embedder:
         """The backbone's own categories."""
         from engine.heads.classifier import BuiltIn
 
-        return BuiltIn.read(self.exported.classifier)
+        return BuiltIn.read(self.exported.classifier, self.backbone.in_distribution)
 
     def start(self) -> None:
         """Load the backbone now, and not with the first picture."""

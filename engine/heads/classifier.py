@@ -13,32 +13,37 @@ from safetensors import safe_open
 
 from engine.errors import UnknownHeadError
 from engine.heads.head import ALL, BUILT_IN, Dense, Head, find_head
-from engine.heads.numerics import log_softmax, log_sum_exp, softmax
+from engine.heads.in_distribution import InDistribution, cosine_to_category, directions
+from engine.heads.numerics import log_softmax, log_sum_exp, share_of, softmax
 from engine.results import Classification, Prediction
 from index.catalog.tables.vector_codec import PackedVectors
 from index.names import same_name
 from index.records import Floats, Ids, Named, Summary, Vectors
 
-# Below this the best of a thousand categories is a guess; on ImageNet's own pictures about one in
-# a hundred correct answers is weaker (docs/heads.md).
+# Below this the best of a thousand categories is a guess; where in-distribution scores were
+# measured, they tell more (docs/heads.md).
 CONVINCING = 0.15
+HALF = 0.5
 BLOCK = 4096
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
-    """The backbone's own last layer: ImageNet's thousand categories."""
+    """The backbone's own last layer: ImageNet's thousand categories, and what they can speak of."""
 
     layer: Dense
     categories: tuple[str, ...]
+    in_distribution: InDistribution | None = None
 
     @classmethod
-    def read(cls, path: Path) -> BuiltIn:
+    def read(cls, path: Path, in_distribution: InDistribution | None = None) -> BuiltIn:
         """Read the file that was written when the backbone was exported."""
         with safe_open(path, framework="numpy") as file:
             categories = tuple(json.loads(file.metadata()["categories"]))
             layer = Dense(file.get_tensor("weight"), file.get_tensor("bias"))
-        return cls(layer, categories)
+        return cls(layer, categories, in_distribution)
 
     def logits(self, vectors: Vectors) -> Floats:
         """Return float32 `[n, 1000]`."""
@@ -49,6 +54,23 @@ class BuiltIn:
         logits = self.logits(vectors)
         choice = logits.argmax(axis=1).astype(np.int64)
         return Summary(choice, logits.max(axis=1), log_softmax(logits).max(axis=1))
+
+    @property
+    def likely(self) -> float:
+        """Least probability of the best category for an answer not to be `unknown`."""
+        return CONVINCING if self.in_distribution is None else self.in_distribution.likely
+
+    def knows(self, choice: Ids, logit: Floats, along: Floats, norm: Floats) -> Mask:
+        """Say of which images the categories can speak, bool `[n]`.
+
+        Beside the arguments of `cosine_to_category` it needs `along`, the unit embeddings times
+        `directions`, float32 `[n, 2]`.
+        """
+        if self.in_distribution is None:
+            return np.ones(len(choice), np.bool_)
+        weight, bias = self.layer.weight, self.layer.bias
+        cosine = cosine_to_category(weight, bias, choice, logit, along[:, 0], norm)
+        return self.in_distribution.includes(cosine, along[:, 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +89,7 @@ class Distribution:
 
     names: Sequence[tuple[str, str]]
     probability: Floats
-    unknown: npt.NDArray[np.bool_]
+    unknown: Mask
 
     def best(self) -> Named:
         """Return each picture's best category."""
@@ -110,27 +132,39 @@ class Classifier:
     def __init__(self, built_in: BuiltIn, heads: Sequence[Head]) -> None:
         self._built_in = built_in
         self._heads = tuple(heads)
-        self._gates = Dense(
-            np.concatenate([built_in.layer.weight[:0], *(head.gate.weight for head in heads)]),
-            np.concatenate([built_in.layer.bias[:0], *(head.gate.bias for head in heads)]),
+        self._directions = directions(built_in.layer.weight)
+        self._gate_bias = np.concatenate(
+            [built_in.layer.bias[:0], *(head.gate.bias for head in heads)]
         )
+        # One product for all: of packed embeddings unpacking takes longer than multiplying.
+        self._gates_and_directions = np.concatenate(
+            [*(head.gate.weight for head in heads), self._directions]
+        ).T
         self.names: tuple[tuple[str, str], ...] = (
             *((BUILT_IN, name) for name in built_in.categories),
             *((head.name, name) for head in heads for name in head.categories),
         )
 
     def joint(self, vectors: Vectors) -> Distribution:
-        """Let all categories compete."""
-        parts = [self._built_in.logits(vectors)]
-        parts += [head.joint_logits(vectors) for head in self._heads]
-        probability = softmax(np.concatenate(parts, axis=1))
-        return Distribution(self.names, probability, probability.max(axis=1) < CONVINCING)
+        """Let all categories compete.
+
+        `unknown` is what the built-in categories do not know and no head takes for its own.
+        """
+        logits = self._built_in.logits(vectors)
+        parts = [head.joint_logits(vectors) for head in self._heads]
+        probability = softmax(np.concatenate([logits, *parts], axis=1))
+        outside, known = log_sum_exp(logits), self._known(vectors, logits)
+        for head, part in zip(self._heads, parts, strict=True):
+            known |= _takes(head, log_sum_exp(part), outside)
+        return Distribution(self.names, probability, self._unknown(probability.max(axis=1), known))
 
     def built_in(self, vectors: Vectors) -> Distribution:
         """Ask the built-in categories alone."""
         names = self.names[: len(self._built_in.categories)]
-        probability = softmax(self._built_in.logits(vectors))
-        return Distribution(names, probability, probability.max(axis=1) < CONVINCING)
+        logits = self._built_in.logits(vectors)
+        probability = softmax(logits)
+        unknown = self._unknown(probability.max(axis=1), self._known(vectors, logits))
+        return Distribution(names, probability, unknown)
 
     def own(self, head: Head, vectors: Vectors) -> Distribution:
         """Ask one head alone. `unknown` is what does not belong to it."""
@@ -161,11 +195,14 @@ class Classifier:
         # All logits are counted from the best built-in one: beside large ones digits would be lost.
         choice, best, total = summary.choice.copy(), 0 * summary.logit, -summary.log_probability
         # The length is multiplied in afterwards: so the embeddings need no copy.
-        gates = vectors.times(self._gates.weight.T) * vectors.norm[:, None] + self._gates.bias
-        row, first = 0, len(self._built_in.categories)
+        products = vectors.times(self._gates_and_directions)
+        gates = products[:, :-2] * vectors.norm[:, None] + self._gate_bias
+        known = self._built_in.knows(choice, summary.logit, products[:, -2:], vectors.norm)
+        row, first, outside = 0, len(self._built_in.categories), total
         for head in self._heads:
             share = log_sum_exp(gates[:, row : row + len(head.categories)]) - summary.logit
             total = np.logaddexp(total, share)
+            known |= _takes(head, share, outside)
             # A head's logits are its share times probabilities: none is above the share itself.
             able = np.flatnonzero(share > best)
             position, logit = _best_of(head, vectors[able], share[able])
@@ -174,7 +211,17 @@ class Classifier:
             best[able[better]] = logit[better]
             row, first = row + len(head.categories), first + len(head.categories)
         probability = np.exp(best - total)
-        return Named(self.names, choice, probability, probability < CONVINCING)
+        return Named(self.names, choice, probability, self._unknown(probability, known))
+
+    def _known(self, vectors: Vectors, logits: Floats) -> Mask:
+        """Say of which images the built-in categories can speak, from their logits `[n, 1000]`."""
+        along = vectors.times(self._directions.T)
+        choice = logits.argmax(axis=1)
+        return self._built_in.knows(choice, logits.max(axis=1), along, vectors.norm)
+
+    def _unknown(self, best: Floats, known: Mask) -> Mask:
+        unknown: Mask = ~known | (best < self._built_in.likely)
+        return unknown
 
 
 def check_known(heads: Sequence[Head], name: str | None) -> None:
@@ -239,7 +286,12 @@ def _best_of(head: Head, vectors: Vectors | PackedVectors, share: Floats) -> tup
 
 def belonging(head: Head, built_in: BuiltIn, vectors: Vectors) -> Floats:
     """Return the share of each picture that falls to `head` beside the built-in ones, `[n]`."""
-    inside = head.belonging(vectors)
-    outside = log_sum_exp(built_in.logits(vectors))
-    share: Floats = 1.0 / (1.0 + np.exp(np.clip(outside - inside, -60, 60)))
-    return share.astype(np.float32)
+    return share_of(head.belonging(vectors), log_sum_exp(built_in.logits(vectors)))
+
+
+def _takes(head: Head, inside: Floats, outside: Floats) -> Mask:
+    """Say which images a head takes for its own among all categories, bool `[n]`.
+
+    Less than half is not enough here: of few images a head learns to accept with a small share.
+    """
+    return np.asarray(share_of(inside, outside) >= max(HALF, head.accept))

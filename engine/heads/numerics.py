@@ -30,6 +30,12 @@ def softmax(logits: Floats) -> Floats:
     return np.exp(log_softmax(logits))
 
 
+def share_of(inside: Floats, outside: Floats) -> Floats:
+    """Return the share of the first of two logits in their softmax, float32 `[n]`."""
+    share: Floats = 1.0 / (1.0 + np.exp(np.clip(outside - inside, -60, 60)))
+    return share.astype(np.float32)
+
+
 def relu(values: Floats) -> Floats:
     """Return the rectified values (Nair & Hinton 2010)."""
     return np.maximum(values, np.float32(0))

@@ -94,7 +94,15 @@ def search(
         for rank, (row, score) in enumerate(shown, start=1)
     ]
     why = None if results else _why_empty(catalog, condition, hits, query.min_score)
-    return SearchReport(" + ".join(names), list(names), results, category, why_empty=why)
+    close = _close(hits, embedder.backbone.close)
+    query_name = " + ".join(names)
+    return SearchReport(query_name, list(names), results, category, why_empty=why, close=close)
+
+
+def _close(hits: Hits, least: float | None) -> bool | None:
+    """Say whether the most similar image is close; None where nobody can."""
+    found = hits.scores[hits.ids >= 0]
+    return None if least is None or not len(found) else bool(found.max() >= least)
 
 
 def _why_empty(catalog: Catalog, condition: Filter, hits: Hits, min_score: float | None) -> str:

@@ -86,6 +86,14 @@ def test_an_image_that_has_gone_is_said_to_be_gone(tmp_path: Path) -> None:
     assert "there is no such file" in page.text
 
 
+@pytest.mark.parametrize("close", [True, False, None])
+def test_a_page_says_where_nothing_is_close(tmp_path: Path, close: bool | None) -> None:
+    hit = Hit(1, 0.2, str(tmp_path / "bed.jpg"), None, None)
+    report = SearchReport("q", ["q"], [hit], close=close)
+    write_search_page(report, tmp_path / "found.html")
+    assert ("Nothing is close" in read_page(tmp_path / "found.html").text) is (close is False)
+
+
 def test_a_name_that_is_no_utf8_still_makes_a_page(images: Path, tmp_path: Path) -> None:
     odd = os.fsdecode(os.fsencode(images) + b"/caf\xe9.jpg")
     try:

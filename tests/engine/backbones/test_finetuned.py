@@ -55,7 +55,14 @@ def put_older(data: Path, name: str, weights: bytes) -> Backbone:
     facts = {"base": LITE0.name, "file": file.name, "sha256": sha256(weights), "size": len(weights)}
     (folder / f"{name}.json").write_text(json.dumps(facts | {"images": 3}))
     kind = Finetuned(str(file), sha256(weights), len(weights), LITE0.name)
-    return replace(LITE0, name=name, weights=kind, tensors_in_order=False)
+    return replace(
+        LITE0,
+        name=name,
+        weights=kind,
+        tensors_in_order=False,
+        in_distribution=None,
+        close=None,
+    )
 
 
 def test_without_any_there_is_the_table(finetuned: FinetunedBackbones) -> None:
@@ -75,6 +82,12 @@ def test_what_is_kept_is_found_by_name_with_the_preprocessing_of_its_base(
     assert row.weights.base == "efficientnet_lite0"
     assert file_of(row).read_bytes() == FIRST
     assert finetuned.facts("mine")["images"] == 3
+
+
+def test_what_was_measured_of_the_base_does_not_hold(finetuned: FinetunedBackbones) -> None:
+    assert None not in (LITE0.in_distribution, LITE0.close)
+    row = keep(finetuned, FIRST)
+    assert (row.in_distribution, row.close) == (None, None)
 
 
 def test_other_weights_are_another_backbone(finetuned: FinetunedBackbones) -> None:

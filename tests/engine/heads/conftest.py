@@ -64,6 +64,16 @@ def make_head() -> Callable[..., Head]:
 
 
 @pytest.fixture(scope="session")
+def heads(make_head: Callable[..., Head]) -> list[Head]:
+    """Three heads at random."""
+    return [
+        make_head(1, name="furniture"),
+        make_head(2, name="vehicles", hidden=(6,), outputs=2),
+        make_head(3, name="flowers", outputs=1),
+    ]
+
+
+@pytest.fixture(scope="session")
 def make_vectors() -> Callable[[int, int], Vectors]:
     """A function that makes embeddings at random: how many, and the seed."""
 

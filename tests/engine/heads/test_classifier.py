@@ -26,16 +26,6 @@ MakeVectors = Callable[[int, int], Vectors]
 SEEDS = st.integers(0, 10_000)
 
 
-@pytest.fixture(scope="session")
-def heads(make_head: MakeHead) -> list[Head]:
-    """Three heads at random."""
-    return [
-        make_head(1, name="furniture"),
-        make_head(2, name="vehicles", hidden=(6,), outputs=2),
-        make_head(3, name="flowers", outputs=1),
-    ]
-
-
 @given(seed=SEEDS)
 def test_all_categories_together_share_one(
     small_built_in: BuiltIn, heads: list[Head], make_vectors: MakeVectors, seed: int

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engine import Engine, ImageError, Skipped, UsageError
+from engine import Config, Engine, ImageError, Skipped, UsageError
 from engine.errors import FilterError
 from engine.testing import FakeEmbedder
 
@@ -32,6 +34,59 @@ def test_an_image_finds_itself_first(indexed: Engine, images: Path) -> None:
         hit = indexed.search(path, k=1)[0]
         assert (hit.rank, hit.path, hit.label) == (1, str(path), path.parent.name)
         assert hit.score == pytest.approx(1, abs=1e-3)
+
+
+@pytest.fixture
+def measured(images: Path, tmp_path: Path) -> Callable[[float | None], Engine]:
+    """A function that opens an engine whose backbone takes such a score for close."""
+
+    def opened(close: float | None) -> Engine:
+        config = Config.at(tmp_path / "measured")
+        embedder = FakeEmbedder(config)
+        embedder.backbone = replace(embedder.backbone, close=close)
+        engine = Engine(config, embedder=embedder)
+        engine.index([images], label="parent")
+        return engine
+
+    return opened
+
+
+Measured = Callable[[float | None], Engine]
+
+
+def test_the_most_similar_image_decides_whether_anything_is_close(
+    measured: Measured, bed: Path
+) -> None:
+    with measured(0.9) as engine:
+        best = engine.search(bed, where=["label=lamp"])[0].score
+    for close, wanted in ((best - 1e-4, True), (best + 1e-4, False)):
+        with measured(close) as engine:
+            assert engine.search(bed, where=["label=lamp"]).close is wanted
+            assert engine.search(bed).close is True
+
+
+def test_results_are_shown_though_nothing_is_close(measured: Measured, bed: Path) -> None:
+    with measured(1.01) as engine:
+        report = engine.search(bed, k=5)
+    assert (len(report), report.close, report.why_empty) == (5, False, None)
+
+
+def test_what_is_close_does_not_depend_on_the_least_score(measured: Measured, bed: Path) -> None:
+    with measured(0.5) as engine:
+        report = engine.search(bed, where=["label=lamp"], min_score=1)
+    assert (len(report), report.close) == (0, True)
+
+
+def test_where_no_image_fits_nobody_says_what_is_close(measured: Measured, bed: Path) -> None:
+    with measured(0.5) as engine:
+        assert engine.search(bed, where=["label=boat"]).close is None
+
+
+def test_with_a_backbone_that_nobody_measured_nothing_is_said(
+    measured: Measured, bed: Path
+) -> None:
+    with measured(None) as engine:
+        assert engine.search(bed).close is None
 
 
 def test_hits_come_best_first_with_their_ranks(indexed: Engine, bed: Path) -> None:
