@@ -53,7 +53,7 @@ def test_scores_are_those_of_the_stored_vectors(catalog: Catalog) -> None:
 
 
 def test_hits_are_put_in_the_order_of_these_scores(catalog: Catalog) -> None:
-    found = verified(catalog, INDEX, QUERY, _hits((2, 0.69), (1, 0.68)))
+    found = verified(catalog, INDEX, QUERY, _hits((2, 0.69), (1, 0.71)))
     assert found.ids.tolist() == [[1, 2]]
 
 
