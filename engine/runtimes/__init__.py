@@ -74,9 +74,8 @@ def open_runtime(
         return TorchRuntime(backbone, exported.weights, precision, compiled=compiled)
     from engine.runtimes.openvino import OpenVINORuntime
 
-    model = exported.bf16_model() if precision == BF16 else exported.model
+    cache = exported.compiled(precision)
+    model = exported.network(precision, cache)
     # In int8 this is about what is left in floating point.
     bf16 = precision == BF16 or (precision == INT8 and hardware.bf16)
-    return OpenVINORuntime(
-        model, exported.compiled, backbone.dim, precision, bf16=bf16, threads=threads
-    )
+    return OpenVINORuntime(model, cache, backbone.dim, precision, bf16=bf16, threads=threads)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from engine.backbones.table import Backbone
 from engine.errors import CatalogDamagedError, CatalogVersionError
-from engine.runtimes.model_cache import is_complete, write_folder_or_temporary
+from engine.runtimes.model_cache import is_complete, is_sound, write_folder_or_temporary
 from engine.runtimes.openvino_export import FILES, ExportedModel, model_folder
 
 FORMAT = 1
@@ -104,11 +104,15 @@ def unpack(
         The file is not the one that the fingerprint was taken of.
     """
     folder = model_folder(cache, backbone, fingerprint)
-    if not is_complete(folder, FILES):
+
+    def make() -> Path:
         file = read()
         if fingerprint_of(file) != fingerprint:
             raise _damaged("its hash is not the one that the catalog recorded")
-        folder = write_folder_or_temporary(folder, FILES, lambda target: _extract(file, target))
+        return write_folder_or_temporary(folder, FILES, lambda target: _extract(file, target))
+
+    if not (is_complete(folder, FILES) and is_sound(folder, FILES)):
+        return ExportedModel(make(), None)
     return ExportedModel(folder, None)
 
 

@@ -1,7 +1,8 @@
 """Folders of the cache that are there whole or not at all.
 
 What `index/atomic_file.py` does for a file: written under a temporary name, flushed to the disk,
-renamed.
+renamed. The checksum of each file lies beside it, because native code reads them without a doubt:
+a file that was cut off, or filled with zeros when the power went, ends the process there.
 """
 
 from __future__ import annotations
@@ -11,23 +12,50 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.errors import EngineError
 from index.atomic_file import sync_folder, temporary_name
 
-# The bytes of each file, written last: a folder whose files were cut off is known by them.
-SIZES = "sizes.json"
+# Size and CRC-32 of each file, written last.
+CHECKSUMS = "checksums.json"
+CHUNK_BYTES = 1 << 18
 
 
 def is_complete(folder: Path, names: Sequence[str]) -> bool:
-    """Say whether a folder holds all its files, each as long as it was made."""
+    """Say whether a folder holds all its files, each as long as it was made; none is read."""
+    noted = _noted(folder)
     try:
-        wanted = json.loads((folder / SIZES).read_text(encoding="utf-8"))
-        return bool(_sizes(folder, names) == wanted)
-    except (OSError, ValueError):
+        return all((folder / name).stat().st_size == noted[name][0] for name in names)
+    except (OSError, LookupError, TypeError):
         return False
+
+
+def is_sound(folder: Path, names: Sequence[str]) -> bool:
+    """Read these files of a folder and say whether each is as it was made."""
+    noted = _noted(folder)
+    try:
+        return all(file_crc32(folder / name) == noted[name][1] for name in names)
+    except (OSError, LookupError, TypeError):
+        return False
+
+
+def file_crc32(path: Path) -> int:
+    """Return the CRC-32 of a file.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    # One buffer for all of it, small enough for the processor's cache.
+    chunk, value = memoryview(bytearray(CHUNK_BYTES)), 0
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(chunk):
+            value = zlib.crc32(chunk[:count], value)
+    return value
 
 
 def write_folder(folder: Path, names: Sequence[str], write: Callable[[Path], None]) -> None:
@@ -50,8 +78,9 @@ def write_folder(folder: Path, names: Sequence[str], write: Callable[[Path], Non
     try:
         temporary.mkdir(parents=True, exist_ok=True)
         write(temporary)
-        (temporary / SIZES).write_text(json.dumps(_sizes(temporary, names)), encoding="utf-8")
-        for name in (*names, SIZES):
+        sums = {name: _size_and_crc32(temporary / name) for name in names}
+        (temporary / CHECKSUMS).write_text(json.dumps(sums), encoding="utf-8")
+        for name in (*names, CHECKSUMS):
             with (temporary / name).open("rb") as file:
                 os.fsync(file.fileno())
         if folder.exists():
@@ -60,7 +89,7 @@ def write_folder(folder: Path, names: Sequence[str], write: Callable[[Path], Non
         sync_folder(folder.parent)
     except OSError as error:
         # Another process may have been faster; then its files are as good as ours.
-        if not is_complete(folder, names):
+        if not (is_complete(folder, names) and is_sound(folder, names)):
             raise EngineError(
                 folder,
                 f"the model cannot be written to the cache ({error.strerror})",
@@ -91,5 +120,13 @@ def write_folder_or_temporary(
     return folder
 
 
-def _sizes(folder: Path, names: Sequence[str]) -> dict[str, int]:
-    return {name: (folder / name).stat().st_size for name in names}
+def _size_and_crc32(path: Path) -> tuple[int, int]:
+    return path.stat().st_size, file_crc32(path)
+
+
+def _noted(folder: Path) -> dict[str, tuple[int, int]]:
+    try:
+        noted = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}

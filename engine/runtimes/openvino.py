@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.pictures.preprocess import Pixels
+from engine.runtimes.compiled_cache import CompiledCache
 from index.records import Floats
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class OpenVINORuntime:
     model
         The network, as `save_model` wrote it.
     compiled
-        Folder in which OpenVINO keeps compiled models.
+        Where OpenVINO keeps compiled models.
     dim
         Length of an embedding.
     precision
@@ -76,7 +77,7 @@ class OpenVINORuntime:
     def __init__(
         self,
         model: Path,
-        compiled: Path,
+        compiled: CompiledCache,
         dim: int,
         precision: str,
         *,
@@ -93,9 +94,11 @@ class OpenVINORuntime:
         }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
-        if _can_write(compiled):
-            options["CACHE_DIR"] = str(compiled)
+        if compiled.is_usable:
+            options["CACHE_DIR"] = str(compiled.folder)
         compiled_model = core.compile_model(str(model), "CPU", options)
+        if compiled.is_usable:
+            compiled.note()
         side_by_side = compiled_model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self.batch = max(BATCH, 4 * side_by_side)
         self._tensor = openvino.Tensor
@@ -149,11 +152,3 @@ def prefers_bf16() -> bool:
     openvino = import_openvino()
     chosen = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
     return bool(chosen == openvino.Type.bf16)
-
-
-def _can_write(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return True

@@ -3,9 +3,13 @@
 <cache>/models/<backbone>-<fingerprint>/
     model.xml, model.bin          the network as OpenVINO reads it, without its last layer
     classifier.safetensors        the last layer, and the names of its 1000 rows
-    sizes.json                    the bytes of each of these, to know one that was cut off
+    checksums.json                size and CRC-32 of each of these
     bf16/                         the network again, its weights rounded to bfloat16, if needed
-    compiled/                     OpenVINO's own cache of compiled models
+    compiled/                     OpenVINO's own cache of compiled models, a folder a precision
+
+What native code is about to read is held against its checksum first: the small files at every
+start, the network where it is about to be compiled, else what was compiled of it. What is damaged
+is made anew.
 """
 
 from __future__ import annotations
@@ -18,11 +22,21 @@ from pathlib import Path
 from engine.backbones.table import Backbone
 from engine.backbones.weights import WeightsFile
 from engine.backbones.weights_folder import file_sha256
+from engine.config import BF16
 from engine.errors import WeightsCorruptError
-from engine.runtimes.model_cache import is_complete, write_folder, write_folder_or_temporary
+from engine.runtimes.compiled_cache import CompiledCache
+from engine.runtimes.model_cache import (
+    is_complete,
+    is_sound,
+    write_folder,
+    write_folder_or_temporary,
+)
 
 NETWORK = ("model.xml", "model.bin")
-FILES = (*NETWORK, "classifier.safetensors")
+CLASSIFIER = "classifier.safetensors"
+FILES = (*NETWORK, CLASSIFIER)
+# Read at every start.
+SMALL = ("model.xml", CLASSIFIER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +50,13 @@ class ExportedModel:
     weights
         The file that it was exported from, for PyTorch; None for a network quantized for a
         catalog.
+    make
+        Makes the folder anew.
     """
 
     folder: Path
     weights: Path | None
+    make: Callable[[], object] | None = None
 
     @property
     def model(self) -> Path:
@@ -49,23 +66,47 @@ class ExportedModel:
     @property
     def classifier(self) -> Path:
         """The last layer."""
-        return self.folder / "classifier.safetensors"
+        return self.folder / CLASSIFIER
 
-    @property
-    def compiled(self) -> Path:
-        """OpenVINO's cache."""
-        return self.folder / "compiled"
+    def compiled(self, precision: str) -> CompiledCache:
+        """Return OpenVINO's cache of this network in a precision."""
+        return CompiledCache(self.folder / "compiled" / precision)
 
-    def bf16_model(self) -> Path:
+    def network(self, precision: str, compiled: CompiledCache | None = None) -> Path:
+        """Return the network for a precision, made or made anew where that must be.
+
+        Parameters
+        ----------
+        compiled
+            What was compiled of it: where that can be used, the network is not read.
+
+        Raises
+        ------
+        EngineError
+            It is damaged and cannot be made anew.
+        """
+        is_compiled = compiled is not None and compiled.is_filled
+        if precision == BF16:
+            return self._bf16_model(is_compiled)
+        if not is_compiled:
+            self._require_sound()
+        return self.model
+
+    def _bf16_model(self, is_compiled: bool) -> Path:
         """Return the network with its weights in bf16, made on first use (about a second)."""
         folder = self.folder / "bf16"
-        if not is_complete(folder, NETWORK):
+        if not is_complete(folder, NETWORK) or not (is_compiled or is_sound(folder, NETWORK)):
             from engine.runtimes.bf16_openvino import save_bf16
 
+            self._require_sound()
             folder = write_folder_or_temporary(
                 folder, NETWORK, lambda target: save_bf16(self.model, target / "model.xml")
             )
         return folder / "model.xml"
+
+    def _require_sound(self) -> None:
+        if self.make is not None and not is_sound(self.folder, NETWORK):
+            self.make()
 
 
 def model_folder(cache: Path, backbone: Backbone, fingerprint: str) -> Path:
@@ -114,16 +155,18 @@ def export_openvino(
         The cache cannot be written.
     """
     folder = model_folder(cache, backbone, backbone.fingerprint(weights.sha256))
-    exported = ExportedModel(folder, weights.path)
-    if is_complete(folder, FILES):
-        return exported
-    announce(f"preparing {backbone.name} for this machine (once)")
-    if file_sha256(weights.path) != weights.sha256:
-        published = weights.sha256.startswith(backbone.weights.sha256)
-        raise WeightsCorruptError(
-            weights.path,
-            "the file is not the one that was fetched: its hash has changed",
-            backbone.weights.restoring(backbone.name, published=published),
-        )
-    write_folder(folder, FILES, lambda target: write(backbone, weights.path, target))
-    return exported
+
+    def make() -> None:
+        announce(f"preparing {backbone.name} for this machine (once)")
+        if file_sha256(weights.path) != weights.sha256:
+            published = weights.sha256.startswith(backbone.weights.sha256)
+            raise WeightsCorruptError(
+                weights.path,
+                "the file is not the one that was fetched: its hash has changed",
+                backbone.weights.restoring(backbone.name, published=published),
+            )
+        write_folder(folder, FILES, lambda target: write(backbone, weights.path, target))
+
+    if not (is_complete(folder, FILES) and is_sound(folder, SMALL)):
+        make()
+    return ExportedModel(folder, weights.path, make)

@@ -89,7 +89,7 @@ def test_photographs_find_the_same_ones_as_in_fp32(in_both: tuple[Floats, Floats
 
 
 def test_every_convolution_s_weights_are_exact_in_bf16(copy: ExportedModel) -> None:
-    network = import_openvino().Core().read_model(str(copy.bf16_model()))
+    network = import_openvino().Core().read_model(str(copy.network("bf16")))
     layers = convolutions(network)
     assert len(layers) == 49
     for layer in layers:
@@ -99,33 +99,33 @@ def test_every_convolution_s_weights_are_exact_in_bf16(copy: ExportedModel) -> N
 
 def test_the_network_in_fp32_stays_as_it_is(copy: ExportedModel) -> None:
     before = files_below(copy.folder)
-    copy.bf16_model()
+    copy.network("bf16")
     assert files_below(copy.folder) == before
 
 
 def test_weights_are_rounded_once(copy: ExportedModel) -> None:
-    first = copy.bf16_model()
+    first = copy.network("bf16")
     made = first.stat().st_mtime_ns
-    assert copy.bf16_model() == first
+    assert copy.network("bf16") == first
     assert first.stat().st_mtime_ns == made
 
 
-@pytest.mark.parametrize("name", ["model.xml", "model.bin", "sizes.json"])
+@pytest.mark.parametrize("name", ["model.xml", "model.bin", "checksums.json"])
 def test_a_rounded_network_that_was_cut_off_is_made_again(copy: ExportedModel, name: str) -> None:
-    folder = copy.bf16_model().parent
+    folder = copy.network("bf16").parent
     good = files_below(folder)
     (folder / name).write_bytes(good[name][:10])
-    copy.bf16_model()
+    copy.network("bf16")
     assert files_below(folder) == good
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(
     copy: ExportedModel,
 ) -> None:
-    good = copy.bf16_model().read_bytes()
+    good = copy.network("bf16").read_bytes()
     shutil.rmtree(copy.folder / "bf16")
     # A file where the folder is to be written, which stops root, too.
     temporary_name(copy.folder / "bf16").touch()
-    found = copy.bf16_model()
+    found = copy.network("bf16")
     assert found.read_bytes() == good
     assert found.parent != copy.folder / "bf16"

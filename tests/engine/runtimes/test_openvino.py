@@ -31,6 +31,13 @@ from tests.support.machine import Machine
 
 LITE0 = backbone_named("efficientnet_lite0")
 Cosines = Callable[[Floats, Floats], Floats]
+# What a power cut or a disk makes of a file.
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "cut off": lambda data: data[:-1000],
+    "zeroed": lambda data: bytes(len(data)),
+    "flipped": lambda data: data[:777] + bytes([data[777] ^ 4]) + data[778:],
+}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +141,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     copy: Path, weights: WeightsFile, renders: Pixels, embedded: Floats
 ) -> None:
     found = export_openvino(LITE0, weights, copy, lambda text: None)
-    found.compiled.touch()  # a file where the folder would be
+    (found.folder / "compiled").touch()  # a file where the folder would be
     runtime = open_runtime("openvino", LITE0, found, "fp32")
     assert np.array_equal(runtime.embed(renders[:2]), embedded[:2])
 
@@ -148,7 +155,7 @@ def test_a_backbone_is_exported_once(copy: Path, weights: WeightsFile) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.xml", "model.bin", "classifier.safetensors"])
-@pytest.mark.parametrize("damage", ["missing", "empty", "cut off"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut off", "zeroed", "flipped"])
 def test_a_damaged_model_is_made_again(
     copy: Path, weights: WeightsFile, name: str, damage: str
 ) -> None:
@@ -158,31 +165,33 @@ def test_a_damaged_model_is_made_again(
     if damage == "missing":
         (folder / name).unlink()
     else:
-        (folder / name).write_bytes(b"" if damage == "empty" else good[name][:-1000])
+        (folder / name).write_bytes(DAMAGES[damage](good[name]))
 
     def write(backbone: Backbone, weights: Path, folder: Path) -> None:
         for each, data in good.items():
             (folder / each).write_bytes(data)
 
     announced: list[str] = []
-    export_openvino(LITE0, weights, copy, announced.append, write=write)
+    # A large file is read when it is needed: nothing was compiled of it yet.
+    export_openvino(LITE0, weights, copy, announced.append, write=write).network("fp32")
     assert len(announced) == 1
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == good
     assert [path.name for path in (copy / "models").iterdir() if path.suffix == ".tmp"] == []
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("damage", ["empty", "cut off", "zeroed", "flipped"])
 def test_a_compiled_model_that_is_damaged_is_compiled_again(
-    copy: Path, weights: WeightsFile, renders: Pixels, embedded: Floats
+    copy: Path, weights: WeightsFile, renders: Pixels, embedded: Floats, damage: str
 ) -> None:
     found = export_openvino(LITE0, weights, copy, lambda text: None)
     open_runtime("openvino", LITE0, found, "fp32")
-    blobs = list(found.compiled.glob("*.blob"))
-    assert blobs
-    for blob in blobs:
-        blob.write_bytes(blob.read_bytes()[:1000])
+    [blob] = found.compiled("fp32").folder.glob("*.blob")
+    blob.chmod(0o600)
+    blob.write_bytes(DAMAGES[damage](blob.read_bytes()))
     runtime = open_runtime("openvino", LITE0, found, "fp32")
     assert np.array_equal(runtime.embed(renders[:2]), embedded[:2])
+    assert found.compiled("fp32").is_filled
 
 
 def test_weights_that_changed_since_they_came_are_refused(
