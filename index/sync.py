@@ -24,6 +24,8 @@ from index.vectors.index import IndexStatus, Progress, VectorIndex
 
 # So many damaged images are named.
 NAMED = 10
+# Vectors for which no index of codes does better are no embeddings of pictures.
+LEAST_RECALL = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,11 @@ def check_index(catalog: Catalog, vectors: VectorIndex) -> CheckedIndex:
     problems += damage_told(catalog, damaged)
     with catalog.database.reading() as connection:
         source = _snapshot(catalog, connection)
+        if saved.kind and saved.recall < LEAST_RECALL and source.preference.memory is None:
+            problems.append(
+                f"the index finds {saved.recall:.0%} of the nearest images, where at least 99 % "
+                "are promised; `engine index FOLDER --verify` looks for damaged embeddings"
+            )
         if saved.note:
             return CheckedIndex(saved, f"{saved.note} (will be rebuilt)", problems)
         if saved.state == source.state:

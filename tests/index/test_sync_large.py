@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from index.catalog.catalog import Catalog
 from index.catalog.tables.images import Batch
 from index.records import Floats
 from index.sync import CatchUpLimits, OpenedIndex, save_index
-from index.vectors.manifest import MANIFEST
+from index.vectors.manifest import MANIFEST, write_manifest
 from tests.support.indexes import (
     checked_at,
     delta_in,
@@ -187,6 +188,15 @@ def test_a_bit_that_the_disk_flips_by_itself_is_noticed(
     opened = open_at(large, folder)
     assert opened.origin == "rebuilt"
     check_large(large, opened)
+
+
+def test_a_recall_far_below_the_promise_is_a_problem(large: Catalog, folder: Path) -> None:
+    manifest = manifest_in(folder)
+    write_manifest(folder, replace(manifest, recall=0.0012))
+    [problem] = checked_at(large, folder)[1]
+    assert problem.startswith("the index finds 0% of the nearest images")
+    write_manifest(folder, replace(manifest, recall=0.985))
+    assert checked_at(large, folder) == ("current", [])
 
 
 def test_a_segment_that_was_copied_is_read_whole_once(
