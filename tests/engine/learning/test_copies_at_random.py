@@ -65,9 +65,14 @@ def test_model_selection_is_at_chance(
     assert all(0.3 <= each.accuracy <= 0.7 for each in report.selection.candidates)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_comparison_is_at_chance(
-    pictures: list[Image.Image], engine: Engine, tmp_path: Path
+    seed: int, pictures: list[Image.Image], engine: Engine, tmp_path: Path
 ) -> None:
-    options = CompareOptions(backbones=("efficientnet_lite0",), scratch_epochs=1, test=0.4)
-    comparison = engine.compare(data_set(tmp_path, pictures, 0), options=options)
+    options = CompareOptions(
+        backbones=("efficientnet_lite0",), scratch_epochs=1, test=0.4, seed=seed
+    )
+    comparison = engine.compare(data_set(tmp_path, pictures, seed), options=options)
+    assert comparison.rounds == 3
+    assert {method.kind for method in comparison.methods} == {"frozen", "scratch"}
     assert all(0.3 <= method.accuracy <= 0.7 for method in comparison.methods)
