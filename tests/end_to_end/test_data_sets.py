@@ -26,6 +26,7 @@ def test_a_data_set_in_a_folder_of_its_own_is_learned_with_a_note(
     images.rename(outer / "pictures")
     (outer / "pictures" / "sofa").mkdir()
     store = ("--store", tmp_path / "store")
+    assert quick("index", outer / "pictures", *store).returncode == 0
     refused = quick("train", outer, "--head", "rooms", *store)
     assert refused.returncode == 1
     assert "the category 'sofa' has 0 usable pictures" in refused.stderr.decode()

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from demo.catalog import CATEGORIES, draw
-from engine import Engine, TrainOptions
+from engine import Config, Engine, TrainOptions
 from engine.learning.compare.options import CompareOptions
+from index.store import Store
 
 SIZES = (320, 240, 160)
 SEEDS = range(5)
@@ -31,7 +32,7 @@ def pictures() -> list[Image.Image]:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """An engine whose store remembers embeddings from one data set to the next."""
-    return Engine.open(tmp_path_factory.mktemp("store") / "store")
+    return Engine(Config(store=Store(tmp_path_factory.mktemp("store") / "store")))
 
 
 def data_set(folder: Path, pictures: list[Image.Image], seed: int) -> Path:
