@@ -43,7 +43,8 @@ def evaluate(
     rule = label_rule(label) if label else None
     examples = collect(dataset, embedder, catalog, labels=rule, requirements=ANY)
     vectors, names, labels = examples.vectors, examples.categories, examples.labels
-    ranking = retrieval(vectors.unit, labels)
+    groups = examples.groups
+    ranking = retrieval(vectors.unit, labels, groups)
     known = {same_name(name) for _, name in Classifier(embedder.built_in, heads).names}
     unknown = 0
     answering: Sequence[Head] = ()
@@ -69,6 +70,7 @@ def evaluate(
         precision_at_1=ranking.precision_at_1,
         precision_at_10=ranking.precision_at_10,
         map=ranking.map,
+        copies=len(groups) - len(np.unique(groups)),
         unknown=unknown,
         skipped=list(examples.skipped),
         unused_labels=rule.unused() if rule else (),

@@ -143,6 +143,21 @@ def taken(folder: Path, *names: str) -> Path:
     return target
 
 
+def test_copies_of_an_image_are_no_evidence(tmp_path: Path, fake_engine: Engine) -> None:
+    """All that could be found for a picture is the same picture, as it is or saved larger."""
+    rng = np.random.default_rng(0)
+    for label in ("one", "two", "three"):
+        folder = tmp_path / "set" / label
+        folder.mkdir(parents=True)
+        image = Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8))
+        image.save(folder / "image.png")
+        shutil.copy(folder / "image.png", folder / "copy.png")
+        image.resize((32, 32), Image.Resampling.NEAREST).save(folder / "large.png")
+    report = fake_engine.evaluate(tmp_path / "set")
+    assert (report.images, report.copies, report.accuracy) == (9, 6, 0.0)
+    assert np.isnan([report.precision_at_1, report.precision_at_10, report.map]).all()
+
+
 @pytest.mark.slow
 def test_images_that_the_head_learned_from_are_counted_and_left_out(
     colours: Path, fake_engine: Engine
