@@ -482,8 +482,8 @@ class Engine:
     ) -> Evaluation:
         """Measure on pictures whose labels are known.
 
-        Pictures that a head has learned from are told apart, by their contents: what it says of
-        them says little of others.
+        Pictures that a head, or a fine-tuned backbone, has learned from are told apart: what it
+        says of them says little of others.
 
         Parameters
         ----------

@@ -165,7 +165,8 @@ class Evaluation:
     A picture counts by its likeliest category, in all figures alike, `unknown` or not; `unknown`
     is how many are.
 
-    `learned` is how many of the pictures, by content, the heads that answered have learned from;
+    `learned` is how many of the pictures the heads that answered, or the fine-tuned backbone that
+    they see with, have learned from: by content, and copies of what the store still knows. It is
     None where one of them, of an older release, does not know. `accuracy_without_learned` is the
     accuracy on the others, NaN where there are none or it is not known which they are.
 

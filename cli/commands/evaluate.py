@@ -65,9 +65,10 @@ def command(
     """Say how often the engine is right.
 
     Classification: accuracy, and per label precision and recall, by each picture's likeliest
-    category, unknown or not. Pictures that the head has learned from are told apart. Search: the
-    data set is searched with each of its own pictures, itself and its copies left out; precision at
-    1 and 10 is how many of the results have the right label, of as many as could.
+    category, unknown or not. Pictures that the head or a fine-tuned backbone has learned from are
+    told apart. Search: the data set is searched with each of its own pictures, itself and its
+    copies left out; precision at 1 and 10 is how many of the results have the right label, of as
+    many as could.
     """
     from cli.failures import failures_named, tell_failures
     from cli.render import say, write_json
@@ -119,7 +120,10 @@ def _write(report: Evaluation) -> None:
 def _learned(report: Evaluation) -> str:
     """Return a line on the pictures that were learned from, nothing where there are none."""
     if report.learned is None:
-        return "not known, of a head of an older release: which of them it has learned from\n"
+        return (
+            "not known, of a head or fine-tuned backbone of an older release: which of them it has "
+            "learned from\n"
+        )
     if not report.learned:
         return ""
     said = f"{report.learned} of them were learned from"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import BuiltIn, Classifier, asked_heads, distribution
 from engine.heads.head import ALL, Head
 from engine.ingest.labels import label_rule
 from engine.learning.data.collect import ANY, collect
+from engine.learning.learned import learned_images
 from engine.learning.metrics import (
     NEIGHBOURS,
     accuracy,
@@ -55,7 +55,7 @@ def evaluate(
     else:
         classifier, answering = head or ALL, asked_heads(heads, head)
         given, answers, unknown = _asked(embedder.built_in, heads, head, vectors, names)
-    learned = _learned(answering, examples.hashes)
+    learned = learned_images(examples, answering, embedder.backbone, catalog)
     others = np.empty(0, np.int64) if learned is None else np.flatnonzero(~learned)
     return Evaluation(
         images=len(labels),
@@ -76,16 +76,6 @@ def evaluate(
         unused_labels=rule.unused() if rule else (),
         notes=examples.notes,
     )
-
-
-def _learned(heads: Sequence[Head], hashes: Sequence[str]) -> npt.NDArray[np.bool_] | None:
-    """Return which images, by content, any of the heads learned from; None where one cannot say."""
-    contents: set[str] = set()
-    for head in heads:
-        if head.record is None or head.record.learned is None:
-            return None
-        contents.update(head.record.learned.hexadecimal())
-    return np.array([digest in contents for digest in hashes], np.bool_)
 
 
 def _asked(
