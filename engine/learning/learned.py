@@ -80,7 +80,7 @@ def _embeddings(contents: Collection[str], catalog: Catalog) -> dict[str, Vector
     missing = frozenset(contents).difference(found)
     images = {
         each.id: each.content_hash
-        for each in (catalog.images.contents() if missing else ())
+        for each in (catalog.contents.visible() if missing else ())
         if each.content_hash in missing
     }
     ids, vectors = catalog.embeddings.of(list(images))

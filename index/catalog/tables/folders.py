@@ -6,11 +6,8 @@ import json
 import os
 from collections.abc import Sequence
 
-from sqlalchemy import Connection
-
 from index.catalog.paths import as_folder, at_or_above, is_below
 from index.catalog.sql.database import Database
-from index.catalog.sql.path_conditions import codec_of
 from index.catalog.tables.settings import read_setting, write_setting
 
 KEY = "folders"
@@ -32,7 +29,9 @@ class FolderList:
     def all(self) -> list[str]:
         """Return the absolute path of each."""
         with self._database.reading() as connection:
-            return _read(connection)
+            texts: list[str] = json.loads(read_setting(connection, KEY) or "[]")
+        decode = self._database.paths.decode
+        return [decode(text).rstrip(os.sep) or os.sep for text in texts]
 
     def add(self, folders: Sequence[str]) -> None:
         """Record folders that are indexed, by their absolute paths."""
@@ -49,14 +48,7 @@ class FolderList:
 
     def _put(self, folders: list[str]) -> None:
         if folders != self.all():
+            # With a slash at its end the store's own folder is stored relative, too.
+            texts = [self._database.paths.encode(as_folder(each)) for each in folders]
             with self._database.writing() as connection:
-                # With a slash at its end the store's own folder is stored relative, too.
-                paths = codec_of(connection)
-                texts = [paths.encode(as_folder(each)) for each in folders]
                 write_setting(connection, KEY, json.dumps(texts))
-
-
-def _read(connection: Connection) -> list[str]:
-    paths = codec_of(connection)
-    texts: list[str] = json.loads(read_setting(connection, KEY) or "[]")
-    return [paths.decode(text).rstrip(os.sep) or os.sep for text in texts]
