@@ -25,11 +25,11 @@ class Links:
         self._targets: set[tuple[int, int]] = set()
         self._seen: set[tuple[int, int]] = set()
 
-    def look(self, folders: Iterable[str]) -> None:
+    def scan(self, folders: Iterable[str]) -> None:
         """Look into more folders, and not below them."""
         self._walk()
         for folder in folders:
-            self._look(folder)
+            self._scan(folder)
 
     def lead_to(self, state: os.stat_result) -> bool:
         """Say whether a link that was seen leads to a file."""
@@ -38,9 +38,9 @@ class Links:
 
     def _walk(self) -> None:
         while self._folders:
-            self._folders += self._look(self._folders.pop())
+            self._folders += self._scan(self._folders.pop())
 
-    def _look(self, folder: str) -> list[str]:
+    def _scan(self, folder: str) -> list[str]:
         """Note the targets of the links in a folder, once; return the folders in it."""
         try:
             state = os.stat(folder)

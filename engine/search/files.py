@@ -107,7 +107,7 @@ class Disk:
     def files(self, images: Mapping[int, ImageFacts]) -> list[ImageFile]:
         """Return the files of some images, each once, the one that should stay first."""
         paths = [facts.file.path for facts in images.values()]
-        self._links.look(dict.fromkeys(map(os.path.dirname, paths)))
+        self._links.scan(dict.fromkeys(map(os.path.dirname, paths)))
         names: dict[Identity, list[_Name]] = defaultdict(list)
         for image_id, facts in images.items():
             state = _state(facts.file.path)
