@@ -107,10 +107,9 @@ def heads_on(draws: Sequence[Draw], *options: str) -> tuple[list[float], list[fl
         seed = draw[-1]
         with drawn(*draw) as (train, test):
             started = time.monotonic()
-            store = train.parent / "store"
-            run(store, "train", str(train), "--head", "mine", "--seed", str(seed), *options)
+            run(train.parent, "train", str(train), "--head", "mine", "--seed", str(seed), *options)
             seconds.append(time.monotonic() - started)
-            answer = run(store, "evaluate", str(test), "--head", "mine")
+            answer = run(train.parent, "evaluate", str(test), "--head", "mine")
             accuracies.append(float(answer["accuracy"]))
     return accuracies, seconds
 
@@ -192,11 +191,10 @@ def head_then_blocks(data: Path) -> Iterator[Row]:
             started = time.monotonic()
             run(None, "finetune", str(train), "--from", "block5", "--name", "articles",
                 "--epochs", "6", "--backbone", BACKBONE, "--seed", str(seed))  # fmt: skip
-            store = train.parent / "store"
             tuned = ("--head", "shop", "--backbone", "articles")
-            run(store, "train", str(train), *tuned, "--tune", "--views", "8")
+            run(train.parent, "train", str(train), *tuned, "--tune", "--views", "8")
             seconds.append(time.monotonic() - started)
-            answer = run(store, "evaluate", str(test), *tuned)
+            answer = run(train.parent, "evaluate", str(test), *tuned)
             accuracies.append(float(answer["accuracy"]))
     yield Row(
         "five flowers: ResNet18, head, then the whole network, 3 epochs",
@@ -233,12 +231,12 @@ def drawn(
         yield parts
 
 
-def run(store: Path | None, verb: str, *arguments: str) -> Mapping[str, Any]:
-    """Run the engine and return its JSON."""
+def run(folder: Path | None, verb: str, *arguments: str) -> Mapping[str, Any]:
+    """Run the engine in a folder, whose store it finds or makes there, and return its JSON."""
     variables = os.environ | {"ENGINE_BACKBONE": BACKBONE}
-    more = ["--store", str(store)] if store else []
+    variables.pop("ENGINE_STORE", None)
     done = subprocess.run(
-        [*console(), verb, *arguments, *more, "--json"], env=variables, capture_output=True
+        [*console(), verb, *arguments, "--json"], env=variables, capture_output=True, cwd=folder
     )
     if done.returncode:
         raise RuntimeError(f"{verb} failed: {done.stderr.decode()[-800:]}")

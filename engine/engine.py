@@ -44,7 +44,8 @@ class Engine:
     """Looks at pictures once, and then answers what they look like and what they are.
 
     Make one with `Engine.open`; it is a context manager. Opening costs nothing and makes
-    nothing: the store appears with the first `index` or `train`, the backbone starts when a
+    nothing: a store that was named appears with the first `index`, and every other verb refuses it
+    before; where none was named or found, `train` makes one, too. The backbone starts when a
     picture is embedded.
 
     Examples
@@ -304,6 +305,9 @@ class Engine:
     ) -> TrainReport:
         """Teach the engine new categories.
 
+        A store that was named must be there: `index` makes it. Where none was named and none is
+        found, `./.engine/` is made for a folder.
+
         Parameters
         ----------
         dataset
@@ -337,6 +341,8 @@ class Engine:
             Neither or both of `dataset` and `from_labels`, or a reserved name.
         UnknownHeadError
             There is no head to extend.
+        StoreNotFoundError
+            A store was named, and there is none; or there are no labels without one.
         TrainingError
             Too few pictures.
         """
@@ -355,9 +361,7 @@ class Engine:
         if dataset is not None:
             require_folder(str(dataset))
         images = [str(dataset)] if dataset is not None else []
-        store = self.config.store
-        if images and store.named_by and not store.exists():
-            self._session.reporter.announce(f"there is no store at {store.folder}: a new one")
+        self._require_named()
         with self._session.writing(create=not from_labels, images=images) as catalog:
             heads = self._session.heads()
             if extend:
@@ -479,8 +483,8 @@ class Engine:
     ) -> Evaluation:
         """Measure on pictures whose labels are known.
 
-        Pictures that a head has learned from are told apart, by their contents: what it says of
-        them says little of others.
+        Pictures that a head, or a fine-tuned backbone, has learned from are told apart: what it
+        says of them says little of others.
 
         Parameters
         ----------

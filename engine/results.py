@@ -157,13 +157,16 @@ class Evaluation:
 
     `classifier` says who answered: a head, the joint distribution, or the nearest neighbours.
     `confusion[label][category]` counts pictures. `precision_at_k` and `map` come from searching
-    the data set with each of its own pictures, itself left out: of those that could be among the
-    first k, how many are. They are NaN where no picture has another of its label.
+    the data set with each of its own pictures, itself and its copies left out: of those that could
+    be among the first k, how many are. They are NaN where no picture has another of its label.
+    `copies` is how many pictures are copies of others in the data set, exact or nearly so; nearest
+    neighbours that answer are no copies of what is asked about, either.
 
     A picture counts by its likeliest category, in all figures alike, `unknown` or not; `unknown`
     is how many are.
 
-    `learned` is how many of the pictures, by content, the heads that answered have learned from;
+    `learned` is how many of the pictures the heads that answered, or the fine-tuned backbone that
+    they see with, have learned from: by content, and copies of what the store still knows. It is
     None where one of them, of an older release, does not know. `accuracy_without_learned` is the
     accuracy on the others, NaN where there are none or it is not known which they are.
 
@@ -184,6 +187,7 @@ class Evaluation:
     precision_at_1: float
     precision_at_10: float
     map: float
+    copies: int
     unknown: int
     skipped: Sequence[Skipped]
     unused_labels: Sequence[Skipped] = ()

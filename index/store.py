@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,8 +55,11 @@ class Store:
             There is none.
         """
         if not self.exists():
+            make = "engine index FOLDER"
             other = f"check {self.named_by}" if self.named_by else "name one with --store"
-            remedy = f"Make one with `engine index FOLDER`, or {other}"
+            if self.named_by == "--store":
+                make += f" --store {shlex.quote(str(self.folder))}"
+            remedy = f"Make one with `{make}`, or {other}"
             raise StoreNotFoundError(self.folder, "there is no catalog here", remedy)
 
     def make(self) -> None:

@@ -1,4 +1,4 @@
-"""Heads and duplicates on a catalog of 100,000 images: seconds, images/s, and memory."""
+"""Heads, copies and duplicates in a catalog of 100,000 images: seconds, images/s, and memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import subprocess
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from engine.embedding.choose import choose_embedder
 from engine.heads.classifier import Classifier
 from engine.heads.head import Dense
 from engine.ingest.reclassify import SPAN
+from engine.learning.data.copies import copy_groups
 from engine.progress import SILENT
 from index.catalog.catalog import Catalog
 from index.records import Ids, Named
@@ -41,6 +43,7 @@ SAMPLE, ROUNDS, STEP = 20_000, 200, 0.005
 TRAIN_SECONDS = 60.0
 REFRESHED_PER_SECOND = 500_000.0
 DUPLICATES_SECONDS = 60.0
+GROUPING = "grouping near copies"
 SMALL, LARGE = "furniture", "labels"
 COMES = "refreshing, a new head of 5 (nearly every probability is new)"
 AGAIN = "refreshing, the same head of 5 again (nothing is new)"
@@ -83,6 +86,7 @@ def run(settings: Settings) -> list[Figure]:
             _say(settings, number, measured, "training")
         _refresh(measured, store, size, settings)
         _parts(measured, store, size, settings)
+        _group(measured, source, size, settings)
         _command(["search", str(settings.images("catalog")[0]), "--paths"], variables)
         for number in range(1, settings.runs + 1):
             _, seconds, peak = _command(["duplicates", "--json"], variables)
@@ -177,6 +181,22 @@ def _parts(measured: Measured, store: Path, size: int, settings: Settings) -> No
                 _write(catalog, names, some_ids, after)
 
 
+def _group(measured: Measured, source: Synthetic, size: int, settings: Settings) -> None:
+    """Find the near copies among embeddings, as every training does before it splits them."""
+    unit = np.concatenate(list(source.blocks(size, np.random.default_rng(0))))
+    hashes, rows = [str(number) for number in range(size)], np.arange(size)
+    for number in range(1, settings.runs + 1):
+        with measured.timed(GROUPING):
+            groups = copy_groups(hashes, unit, rows)
+        _say(settings, number, measured, GROUPING)
+    measured.note(f"{GROUPING}: copies found", size - len(np.unique(groups)))
+    # By itself: following every allocation takes time.
+    tracemalloc.start()
+    copy_groups(hashes, unit, rows)
+    measured.note(f"{GROUPING}: peak memory", tracemalloc.get_traced_memory()[1] / 1e6)
+    tracemalloc.stop()
+
+
 def _write(
     catalog: Catalog, names: Sequence[tuple[str, str]], ids: Sequence[Ids], named: Sequence[Named]
 ) -> None:
@@ -242,6 +262,8 @@ def _figures(measured: Measured, where: str) -> list[Figure]:
         "duplicates": "`engine duplicates`, the whole process, the index built before",
         COMES: "`heads.add`: heads asked over all embeddings, what differs written, committed",
         "refreshing: reading alone": "parts: one thread each",
+        GROUPING: "`copy_groups`, a part of every training",
+        f"{GROUPING}: peak memory": "beside the embeddings, which are there anyway",
     }
     figures = []
     for name, runs in measured.runs.items():
@@ -255,6 +277,6 @@ def _figures(measured: Measured, where: str) -> list[Figure]:
 def _unit(name: str) -> str:
     if "memory" in name:
         return "MB"
-    if "accuracy" in name:
+    if "accuracy" in name or "found" in name:
         return ""
     return "images/s" if name.startswith("refreshing") else "s"

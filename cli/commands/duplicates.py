@@ -58,12 +58,12 @@ def command(
     """Find pictures that are there more than once: exact in content, copies, or similar.
 
     Every two pictures of a group are as similar as the level asks; the score is that of the two
-    that are least alike. The first one should stay: the largest, of these the oldest. A file counts
-    once, however many links lead to it.
+    that are least alike. The first one should stay: the largest, of these one that a link leads to,
+    of these the oldest. A file counts once, however many links lead to it.
 
     With --paths, what is printed can be deleted: exact copies of what stays, and others only where
-    --level says so. Never named is what stays, a path through a link, a file that a link in the
-    catalog leads to, and one that is not as it was indexed.
+    --level says so. Never named is what stays, a path through a link, a file that a link in a
+    folder that was indexed leads to, and one that is not as it was indexed.
     """
     from cli.render import say, write_csv, write_json, write_paths, write_table
 

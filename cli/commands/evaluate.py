@@ -65,9 +65,10 @@ def command(
     """Say how often the engine is right.
 
     Classification: accuracy, and per label precision and recall, by each picture's likeliest
-    category, unknown or not. Pictures that the head has learned from are told apart. Search: the
-    data set is searched with each of its own pictures, itself left out; precision at 1 and 10 is
-    how many of the results have the right label, of as many as could.
+    category, unknown or not. Pictures that the head or a fine-tuned backbone has learned from are
+    told apart. Search: the data set is searched with each of its own pictures, itself and its
+    copies left out; precision at 1 and 10 is how many of the results have the right label, of as
+    many as could.
     """
     from cli.failures import failures_named, tell_failures
     from cli.render import say, write_json
@@ -110,7 +111,7 @@ def _write(report: Evaluation) -> None:
         f"\naccuracy {report.accuracy:.3f} on {report.images} images (by {report.classifier}"
         f"{f'; {report.unknown} unknown' if report.unknown else ''})\n"
         f"{against_baseline(figure(report.balanced_accuracy), figure(report.majority_baseline))}\n"
-        f"{_learned(report)}"
+        f"{_learned(report)}{_copies(report)}"
         f"search: precision@1 {figure(report.precision_at_1)}, precision@10 "
         f"{figure(report.precision_at_10)}, mean average precision {figure(report.map)}\n"
     )
@@ -119,7 +120,10 @@ def _write(report: Evaluation) -> None:
 def _learned(report: Evaluation) -> str:
     """Return a line on the pictures that were learned from, nothing where there are none."""
     if report.learned is None:
-        return "not known, of a head of an older release: which of them it has learned from\n"
+        return (
+            "not known, of a head or fine-tuned backbone of an older release: which of them it has "
+            "learned from\n"
+        )
     if not report.learned:
         return ""
     said = f"{report.learned} of them were learned from"
@@ -127,6 +131,13 @@ def _learned(report: Evaluation) -> str:
         return f"{said}, which is all: this says nothing of pictures it has not seen\n"
     others = report.images - report.learned
     return f"{said}; accuracy {report.accuracy_without_learned:.3f} on the {others} others\n"
+
+
+def _copies(report: Evaluation) -> str:
+    """Return a line on copies in the data set, nothing where there are none."""
+    if not report.copies:
+        return ""
+    return f"{report.copies} of them are copies of others, left out of each other's results\n"
 
 
 def _mistaken(given: Mapping[str, int], label: str) -> str:

@@ -96,6 +96,7 @@ class Indexer:
         found = find_images(paths, self._options.rules)
         self._skipped += found.skipped
         self._left_out, self._excluded = found.left_out, found.excluded
+        self._catalog.folders.add([root for root in found.roots if os.path.isdir(root)])
         tasks = self._plan(found)
         self._hashes.expect(len(tasks))
         try:

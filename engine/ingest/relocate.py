@@ -37,6 +37,11 @@ def relocate(catalog: Catalog, old: str, new: str) -> RelocateReport:
     # Into a folder below, the longest path goes first, so that each place is free when it is taken.
     order = sorted(moved, key=len, reverse=is_below(new, (old,)))
     catalog.images.move((images[path].id, moved[path]) for path in order)
+    folders = [path for path in catalog.folders.all() if is_below(path, (old,))]
+    catalog.folders.forget(folders)
+    # A part of a folder that was indexed is one to itself from now on.
+    part = [] if folders or old in images else [new]
+    catalog.folders.add([new + path[len(old) :] for path in folders] + part)
     gone = sorted(
         to for path, to in moved.items() if not images[path].missing and not os.path.exists(to)
     )

@@ -14,6 +14,7 @@ def remove(catalog: Catalog, paths: Sequence[str]) -> RemoveReport:
     wanted = [os.path.abspath(path) for path in paths]
     known = catalog.images.known(wanted)
     catalog.images.delete([row.id for row in known.values()])
+    catalog.folders.forget(wanted)
     covered = {folder for path in known for folder in (path, *_folders(path))}
     missed = [path for path in wanted if path not in covered]
     return RemoveReport(len(known), catalog.counts().images, missed)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import BuiltIn, Classifier, asked_heads, distribution
 from engine.heads.head import ALL, Head
 from engine.ingest.labels import label_rule
 from engine.learning.data.collect import ANY, collect
+from engine.learning.learned import learned_images
 from engine.learning.metrics import (
     NEIGHBOURS,
     accuracy,
@@ -43,7 +43,8 @@ def evaluate(
     rule = label_rule(label) if label else None
     examples = collect(dataset, embedder, catalog, labels=rule, requirements=ANY)
     vectors, names, labels = examples.vectors, examples.categories, examples.labels
-    ranking = retrieval(vectors.unit, labels)
+    groups = examples.groups
+    ranking = retrieval(vectors.unit, labels, groups)
     known = {same_name(name) for _, name in Classifier(embedder.built_in, heads).names}
     unknown = 0
     answering: Sequence[Head] = ()
@@ -54,7 +55,7 @@ def evaluate(
     else:
         classifier, answering = head or ALL, asked_heads(heads, head)
         given, answers, unknown = _asked(embedder.built_in, heads, head, vectors, names)
-    learned = _learned(answering, examples.hashes)
+    learned = learned_images(examples, answering, embedder.backbone, catalog)
     others = np.empty(0, np.int64) if learned is None else np.flatnonzero(~learned)
     return Evaluation(
         images=len(labels),
@@ -69,21 +70,12 @@ def evaluate(
         precision_at_1=ranking.precision_at_1,
         precision_at_10=ranking.precision_at_10,
         map=ranking.map,
+        copies=len(groups) - len(np.unique(groups)),
         unknown=unknown,
         skipped=list(examples.skipped),
         unused_labels=rule.unused() if rule else (),
         notes=examples.notes,
     )
-
-
-def _learned(heads: Sequence[Head], hashes: Sequence[str]) -> npt.NDArray[np.bool_] | None:
-    """Return which images, by content, any of the heads learned from; None where one cannot say."""
-    contents: set[str] = set()
-    for head in heads:
-        if head.record is None or head.record.learned is None:
-            return None
-        contents.update(head.record.learned.hexadecimal())
-    return np.array([digest in contents for digest in hashes], np.bool_)
 
 
 def _asked(

@@ -103,11 +103,14 @@ class HeadCollection:
             It is no head file, a newer release's, or holds what no head can hold.
         HeadMismatchError
             It was trained on another backbone.
+        StoreNotFoundError
+            There is no store.
         """
         from engine.heads.file import read_head
         from engine.heads.head import head_info
         from engine.ingest.reclassify import adopt_heads
 
+        self._session.config.store.require()
         head = read_head(Path(file), name)
         with self._session.writing(create=False) as catalog:
             head.require(catalog.identity.backbone, catalog.identity.fingerprint)

@@ -151,7 +151,7 @@ def calibration_error(bins: Sequence[CalibrationBin]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """How well searching with each image finds others of its label.
+    """How well searching with each image finds others of its label, copies of it left out.
 
     Attributes
     ----------
@@ -174,10 +174,14 @@ class Retrieval:
     scores: Floats
 
 
-def retrieval(unit: Floats, labels: Ids, budget: int = BUDGET) -> Retrieval:
-    """Search a data set with each of its own images, itself left out, exactly.
+def retrieval(
+    unit: Floats, labels: Ids, groups: Ids | None = None, budget: int = BUDGET
+) -> Retrieval:
+    """Search a data set with each of its own images, itself and its copies left out, exactly.
 
-    Equal scores rank in order of position. Similarities are held for as many queries at a time
+    To find a copy of the query says nothing of how others of its label are found, so copies are
+    neither results nor anything that could be found. Equal scores rank in order of position.
+    Similarities are held for as many queries at a time
     as `budget` allows, so memory does not grow with the square of the images.
 
     Parameters
@@ -186,39 +190,57 @@ def retrieval(unit: Floats, labels: Ids, budget: int = BUDGET) -> Retrieval:
         Unit vectors, float32 `[n, dim]`.
     labels
         int64 `[n]`.
+    groups
+        int64 `[n]`, the same for images that are copies of each other; None where none are.
     budget
         Bytes of similarities held at a time; those of one query are held in any case.
     """
     count = len(labels)
-    order = np.argsort(labels, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-    relevant = {int(labels[each[0]]): each for each in members if len(each)}
+    groups = np.arange(count) if groups is None else groups
+    relevant, copies = _members(labels), _members(groups)
+    able = np.zeros(count, np.int64)
     neighbours = np.full((count, NEIGHBOURS), -1, np.int64)
     scores = np.full((count, NEIGHBOURS), -1, np.float32)
-    found = min(NEIGHBOURS, count - 1)
     averages = []
     step = max(1, min(count, budget // (4 * max(1, count))))
     block = np.empty((step, count), np.float32)
     for start in range(0, count, step):
         rows = np.matmul(unit[start : start + step], unit.T, out=block[: count - start])
         for query, row in enumerate(rows, start):
-            row[query] = -np.inf
+            left_out = copies[int(groups[query])]
+            row[left_out] = -np.inf
             ranked = np.sort(row)[::-1]
+            found = min(NEIGHBOURS, count - len(left_out))
             neighbours[query, :found] = _first(row, ranked, found)
             scores[query, :found] = ranked[:found]
             others = relevant[int(labels[query])]
-            if len(others) > 1:
-                ranks = _ranks(row, ranked, others[others != query])
+            others = others[groups[others] != groups[query]]
+            able[query] = len(others)
+            if len(others):
+                ranks = _ranks(row, ranked, others)
                 averages.append(float((np.arange(1, len(ranks) + 1) / ranks).mean()))
-    first, ten = (_precision(labels, neighbours, k) for k in (1, NEIGHBOURS))
+    first, ten = (_precision(labels, neighbours, able, k) for k in (1, NEIGHBOURS))
     return Retrieval(first, ten, float(np.mean(averages)) if averages else NAN, neighbours, scores)
 
 
-def _precision(labels: Ids, neighbours: Ids, k: int) -> float:
-    """Return the mean precision at k, NaN where no image has another of its label."""
+def _members(keys: Ids) -> dict[int, Ids]:
+    """Return the positions of each key, ascending."""
+    order = np.argsort(keys, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(keys[order])) + 1)
+    return {int(keys[each[0]]): each for each in members if len(each)}
+
+
+def _precision(labels: Ids, neighbours: Ids, able: Ids, k: int) -> float:
+    """Return the mean precision at k, NaN where no image has another of its label.
+
+    Parameters
+    ----------
+    able
+        int64 `[n]`, how many images each could find.
+    """
     found = neighbours[:, :k]
     right = ((labels[found] == labels[:, None]) & (found >= 0)).sum(axis=1)
-    able = np.minimum(np.bincount(labels)[labels] - 1, k)
+    able = np.minimum(able, k)
     return float((right[able > 0] / able[able > 0]).mean()) if able.any() else NAN
 
 

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image
 from engine.errors import FormatError, ImageError
 from engine.pictures.colors import ALPHA_MODES, WIDE_MODES, has_other_profile, to_rgb
 from engine.pictures.formats import Format, identify
+from engine.pictures.jpeg_parts import excess
 from engine.pictures.prefetch import Reserve, no_memory
 
 # Pillow holds an image in pieces of 16 MB, which glibc does not give back: each thread would go on
@@ -86,7 +87,7 @@ def decode(
     FormatError
         It is an image of a kind that this installation cannot read.
     ImageError
-        It is no image, is cut off, is too large, or memory ran out.
+        It is no image, is cut off, is too large, would take far too long, or memory ran out.
     """
     _set_up_pillow(max_pixels)
     kind = identify(data, name)
@@ -96,6 +97,8 @@ def decode(
             f"this is no picture of a known kind ({_guess(data)})",
             "Convert it to JPEG or PNG, or rename it if it is no picture",
         )
+    if kind.name == "JPEG" and (reason := excess(data)):
+        raise ImageError(name, reason, "If it is to be trusted, open it and save it anew")
     try:
         return _unpack(kind, data, name, max_pixels, enough, reserve)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

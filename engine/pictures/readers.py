@@ -9,6 +9,8 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
+from engine.pictures.jpeg_parts import excess
+
 # A camera's own preview serves where its longer side has so many pixels.
 PREVIEW = 512
 JXL_MARK = b"\xff\x0a"
@@ -87,7 +89,7 @@ def _preview(raw: Any) -> Image.Image | None:
         thumb = raw.extract_thumb()
     except rawpy.LibRawError:
         return None
-    if thumb.format != rawpy.ThumbFormat.JPEG:
+    if thumb.format != rawpy.ThumbFormat.JPEG or excess(thumb.data):
         return None
     image = Image.open(io.BytesIO(thumb.data), formats=("JPEG", "MPO"))
     exif = image.getexif()

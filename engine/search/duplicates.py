@@ -90,7 +90,7 @@ def find_duplicates(
     min_score
         Least cosine similarity of every two images in a group, -1 to 1; None for exact ones alone.
     """
-    disk = Disk()
+    disk = Disk(catalog.folders.all())
     copies = _copies(catalog, disk)
     if min_score is None:
         return copies.groups

@@ -2,7 +2,7 @@
 
 What counts is the disk as it is now, not as it was when it was indexed. A file is known by its
 device and inode: a symbolic link, a path below a linked folder and a hard link are other names of
-it, never copies.
+it, never copies. A file that a link leads to stays, because without it the link would be broken.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from engine.pictures.links import Links
 from engine.pictures.read import file_hash
 from index.records import ImageFacts
 
@@ -43,7 +44,8 @@ class ImageFile:
     unchanged
         It is there and holds what the catalog says.
     removable
-        It is unchanged, and no path in the catalog leads to it through a link.
+        It is unchanged, and no link that was seen leads to it, nor a path of the catalog through
+        one.
     """
 
     id: int
@@ -61,15 +63,15 @@ class ImageFile:
         return self.direct and self.unchanged
 
     @property
-    def rank(self) -> tuple[bool, int, bool, int, bool, str]:
+    def rank(self) -> tuple[bool, int, bool, bool, int, str]:
         """What sorts the file that should stay first: the largest, then oldest, then by path.
 
         Files that are gone or were changed come last, and of files of one size those that links
-        alone lead to. Of two of one size and time the target of a link comes first: it stays in
-        any case.
+        alone lead to. Of files of one size the target of a link comes first, however young: it
+        stays in any case, so that the others may go.
         """
         size, link = -self.pixels, not self.direct
-        return not self.unchanged, size, link, self.mtime_ns, self.removable, self.path
+        return not self.unchanged, size, link, self.removable, self.mtime_ns, self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class _Name:
     facts: ImageFacts
     state: os.stat_result | None
     linked: bool
+    is_target: bool
 
     @property
     def identity(self) -> Identity:
@@ -89,16 +92,28 @@ class _Name:
 
 
 class Disk:
-    """What lies at the paths of images; the real path of a folder is found once."""
+    """What lies at the paths of images; the real path of a folder is found once.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    folders
+        Where links to files are looked for, to the bottom, beside the folders of the images.
+    """
+
+    def __init__(self, folders: Sequence[str] = ()) -> None:
         self._real: dict[str, str] = {}
+        self._links = Links(folders)
 
     def files(self, images: Mapping[int, ImageFacts]) -> list[ImageFile]:
         """Return the files of some images, each once, the one that should stay first."""
+        paths = [facts.file.path for facts in images.values()]
+        self._links.scan(dict.fromkeys(map(os.path.dirname, paths)))
         names: dict[Identity, list[_Name]] = defaultdict(list)
         for image_id, facts in images.items():
-            name = _Name(image_id, facts, _state(facts.file.path), self._is_linked(facts.file.path))
+            state = _state(facts.file.path)
+            linked = self._is_linked(facts.file.path)
+            is_target = state is not None and self._links.lead_to(state)
+            name = _Name(image_id, facts, state, linked, is_target)
             names[name.identity].append(name)
         return sorted(map(_file, names.values()), key=lambda file: file.rank)
 
@@ -131,7 +146,7 @@ def _file(names: list[_Name]) -> ImageFile:
         direct=not name.linked,
         unchanged=unchanged,
         # The target of a link stays: who made the link relies on it.
-        removable=unchanged and not any(each.linked for each in names),
+        removable=unchanged and not any(each.linked or each.is_target for each in names),
     )
 
 

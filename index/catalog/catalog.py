@@ -34,6 +34,7 @@ from index.state import CatalogState, Preference
 
 if TYPE_CHECKING:
     from index.catalog.tables.contents import ContentTable
+    from index.catalog.tables.folders import FolderList
     from index.catalog.tables.values import ValueTable
 
 
@@ -69,6 +70,13 @@ class Catalog:
         from index.catalog.tables.contents import ContentTable
 
         return ContentTable(self.database)
+
+    @cached_property
+    def folders(self) -> FolderList:
+        """The folders that were indexed."""
+        from index.catalog.tables.folders import FolderList
+
+        return FolderList(self.database)
 
     @cached_property
     def embeddings(self) -> EmbeddingTable:

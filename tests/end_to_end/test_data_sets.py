@@ -12,10 +12,11 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 def test_people_are_told_what_an_accuracy_is_worth(quick: Run, shop: Path, drawn: Path) -> None:
     done = quick("evaluate", drawn, "--head", "furniture", "--store", shop)
     assert done.returncode == 0
-    *_, accuracy, against, learned, search = done.stdout.decode().splitlines()
+    *_, accuracy, against, learned, copies, search = done.stdout.decode().splitlines()
     assert accuracy.startswith("accuracy ") and search.startswith("search: precision@1 ")
     assert against.endswith("; 0.200 by always answering the most frequent category")
     assert learned.startswith("60 of them were learned from, which is all")
+    assert copies.endswith(" of them are copies of others, left out of each other's results")
 
 
 def test_a_data_set_in_a_folder_of_its_own_is_learned_with_a_note(
@@ -26,6 +27,7 @@ def test_a_data_set_in_a_folder_of_its_own_is_learned_with_a_note(
     images.rename(outer / "pictures")
     (outer / "pictures" / "sofa").mkdir()
     store = ("--store", tmp_path / "store")
+    assert quick("index", outer / "pictures", *store).returncode == 0
     refused = quick("train", outer, "--head", "rooms", *store)
     assert refused.returncode == 1
     assert "the category 'sofa' has 0 usable pictures" in refused.stderr.decode()

@@ -84,7 +84,8 @@ def people(drawn_once: Path, tmp_path: Path) -> Path:
 def paths_below(folder: Path) -> list[Path]:
     """Return every path of a picture, links followed."""
     walked = os.walk(folder, followlinks=True)
-    return [Path(parent, name) for parent, _, names in walked for name in names]
+    paths = [Path(parent, name) for parent, _, names in walked for name in names]
+    return [path for path in paths if path.suffix in (".jpg", ".png")]
 
 
 def contents(folder: Path) -> set[str]:
@@ -125,6 +126,40 @@ def test_deleting_what_is_named_leaves_every_picture_at_its_largest(
     subprocess.run(line, shell=True, check=True, env=environment, timeout=120)
     assert contents(people) == pictures
     assert paths - set(paths_below(people)) == {people / copy for copy in COPIES}
+
+
+def test_deleting_what_is_named_leaves_every_link_readable(
+    engine: Run, drawn_once: Path, tmp_path: Path
+) -> None:
+    """Each original has a link to it and an older copy, which alone would be what stays."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    links = {
+        "bed.jpg": first / "originals" / "beside.jpg",
+        "chair.jpg": first / "album" / "of links alone" / "chair.jpg",
+        "lamp.jpg": second / "album" / "lamp.jpg",
+    }
+    shutil.copytree(drawn_once / "originals", first / "originals")
+    shutil.copytree(drawn_once / "originals", first / "backup")
+    for path in (first / "backup").iterdir():
+        os.utime(path, (1_500_000_000, 1_500_000_000))
+    (second / "album").mkdir(parents=True)
+    shutil.copy(first / "originals" / "bed.jpg", second / "copy.jpg")
+    # One in the eyes of the index, one made behind its back.
+    links["bed.jpg"].symlink_to(first / "originals" / "bed.jpg")
+    store = tmp_path / "store"
+    engine("index", first, second, "--store", store, check=True)
+    for name, link in links.items():
+        if not link.is_symlink():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(first / "originals" / name)
+    pictures, paths = contents(tmp_path), set(paths_below(tmp_path))
+    command = [sys.executable, "-m", "cli.main", "duplicates", "--paths", "-0", "--store"]
+    line = shlex.join([*command, str(store)]) + " | xargs -0 rm"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(line, shell=True, check=True, env=environment, timeout=120)
+    assert contents(tmp_path) == pictures
+    removed = {*(first / "backup" / name for name in links), second / "copy.jpg"}
+    assert paths - set(paths_below(tmp_path)) == removed
 
 
 def test_after_that_nothing_more_is_named(engine: Run, people: Path, tmp_path: Path) -> None:

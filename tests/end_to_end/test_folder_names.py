@@ -40,6 +40,7 @@ def test_a_name_in_latin_1_is_text_from_training_to_the_report(
     quick: Run, dataset: Path, tmp_path: Path
 ) -> None:
     end = ("--store", tmp_path / "store", "--json")
+    answer(quick("index", dataset, *end))
     trained = answer(quick("train", dataset, "--head", "rooms", *end))
     evaluated = answer(quick("evaluate", dataset, "--head", "rooms", *end))
     reported = answer(quick("report", "rooms", *end))
@@ -55,6 +56,7 @@ def test_a_name_in_latin_1_is_text_from_training_to_the_report(
 
 def test_a_name_in_latin_1_is_printed(quick: Run, dataset: Path, tmp_path: Path) -> None:
     end = ("--store", tmp_path / "store")
+    answer(quick("index", dataset, "--json", *end))
     for command in (
         ("train", dataset, "--head", "rooms"),
         ("evaluate", dataset, "--head", "rooms"),

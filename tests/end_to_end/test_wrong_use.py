@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -56,6 +57,12 @@ def refused(quick: Run, shop: Path, drawn: Path, tmp_path: Path) -> Refused:
         "classify P/bed/bed-0001.jpg --store O/none",
         "evaluate P --store O/none",
         "report furniture --store O/none",
+        "train P --head furniture --store O/none",
+        "train P --head furniture --extend --store O/none",
+        "train --from-labels --head furniture --store O/none",
+        "heads import O/f.safetensors --store O/none",
+        "relocate P O/p --store O/none",
+        "compact --store O/none",
     ],
 )
 def test_without_a_catalog_the_remedy_is_to_index(
@@ -71,7 +78,28 @@ def test_a_store_that_a_variable_names_must_be_there(
     refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENGINE_STORE", str(tmp_path / "none"))
-    assert "check ENGINE_STORE" in refused("classify P/bed/bed-0001.jpg", 1)
+    for line in ("classify P/bed/bed-0001.jpg", "train P --head furniture"):
+        assert "check ENGINE_STORE" in refused(line, 1)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_new_store_that_is_named_is_made_as_the_remedy_says(
+    quick: Run, drawn: Path, tmp_path: Path
+) -> None:
+    line = ("train", drawn / "bed", "--head", "one", "--store", tmp_path / "a store")
+    said = quick(*line).stderr.decode()
+    remedy = f"engine index FOLDER --store '{tmp_path}/a store'"
+    assert f"Make one with `{remedy}`, or check --store" in said
+    words = [str(drawn / "bed") if word == "FOLDER" else word for word in shlex.split(remedy)[1:]]
+    assert quick(*words).returncode == 0
+
+
+def test_training_makes_a_store_where_none_was_named(
+    quick: Run, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert quick("train", drawn, "--head", "rooms").returncode == 0
+    assert (tmp_path / ".engine" / "catalog.sqlite").exists()
 
 
 @pytest.mark.parametrize(

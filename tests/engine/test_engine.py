@@ -106,6 +106,18 @@ def test_verbs_that_need_a_store_say_how_to_make_one_and_make_none(
     assert not fake_engine.config.store.folder.exists()
 
 
+def test_training_on_a_store_that_was_named_and_is_not_there_makes_none(
+    images: Path, tmp_path: Path
+) -> None:
+    config = Config.at(tmp_path / "named")
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        with pytest.raises(StoreNotFoundError, match="or check --store"):
+            engine.train(images, head="rooms")
+        assert not config.store.folder.exists()
+        engine.index([images])
+        assert engine.train(images, head="rooms", options=QUICK).categories
+
+
 def test_without_a_store_images_are_classified_by_the_built_in_categories(
     fake_engine: Engine, bed: Path
 ) -> None:

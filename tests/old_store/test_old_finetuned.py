@@ -60,6 +60,10 @@ def test_its_head_learns_from_what_is_stored(finetuned: OldStore) -> None:
     assert (report.images, report.embedded) == (12, 0)
 
 
+def test_it_is_not_known_what_its_backbone_learned_from(finetuned: OldStore) -> None:
+    assert finetuned.engine.evaluate(finetuned.pictures).learned is None
+
+
 def test_it_works_on_where_the_old_release_gave_its_name_away(
     finetuned: OldStore, data: Path, own_cache: Path
 ) -> None:

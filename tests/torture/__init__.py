@@ -1,4 +1,4 @@
-"""Attacks on a store, on pictures and on the doors: killed, flipped, cut, starved, crowded, lied to.
+"""Attacks on a store, on pictures and on the doors: killed, flipped, cut, starved, lied to.
 
     python -m tests.torture --minutes 30 --seed 1      (`make torture`)
 

@@ -158,7 +158,8 @@ def _page(tally: Tally) -> str:
         "# Torture\n\n"
         f"`make torture`, {tally.seconds / 60:.0f} minutes on {cores} cores, seed {tally.seed}. "
         f"`pictures` counts batches of {BATCH}. What the outcomes mean stands in "
-        "`tests/torture/__init__.py`, what is promised in [reliability](../../docs/reliability.md).\n\n"
+        "`tests/torture/__init__.py`, what is promised in "
+        "[reliability](../../docs/reliability.md).\n\n"
         f"{tally.table()}\n" + "".join(f"\n* {failure}" for failure in tally.failures)
     )
 

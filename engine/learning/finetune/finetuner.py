@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from engine.backbones.finetuned import FinetunedBackbones, check_new_name
+from engine.backbones.learned import learned_contents, learned_note
 from engine.backbones.networks import load_state
 from engine.backbones.table import Backbone
 from engine.backbones.weights import WeightsCache
@@ -78,7 +79,8 @@ def finetune(
     file, run = finetuned.checkpoint(name), _run_identity(embedder, examples, options)
     training, interrupted = train(learner, options, file, run, resume=resume)
     learner.network.load_trained(training.best)
-    content, sha256 = _weights_file(embedder.backbone, weights, learner)
+    note = _learned_note(embedder.backbone, examples, split)
+    content, sha256 = _weights_file(embedder.backbone, weights, learner, note)
     facts = _facts(dataset, examples, options, training)
     row = finetuned.keep(name, embedder.backbone, content, sha256, facts)
     file.unlink(missing_ok=True)
@@ -176,12 +178,26 @@ def _run_identity(embedder: Embedder, examples: Examples, options: FinetuneOptio
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _weights_file(base: Backbone, weights: Path, learner: BackboneLearner) -> tuple[bytes, str]:
+def _learned_note(base: Backbone, examples: Examples, split: Split) -> dict[str, str]:
+    """Return what the file says of the images that were learned from, by the base as well.
+
+    They are those that were trained on and those that chose the epoch; test images had no part.
+    """
+    before = learned_contents(base)
+    if before is None:
+        return {}
+    images = [*split.train.tolist(), *split.validation.tolist()]
+    return learned_note(before.union(examples.hashes[at] for at in images))
+
+
+def _weights_file(
+    base: Backbone, weights: Path, learner: BackboneLearner, note: dict[str, str]
+) -> tuple[bytes, str]:
     """Return a safetensors file of the backbone as it is now, and its SHA-256."""
     from safetensors.torch import save
 
     tensors = load_state(base, weights) | learner.network.backbone_state()
-    content = save({key: tensor.contiguous() for key, tensor in tensors.items()})
+    content = save({key: tensor.contiguous() for key, tensor in tensors.items()}, note)
     return content, hashlib.sha256(content).hexdigest()
 
 

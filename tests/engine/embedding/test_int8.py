@@ -157,7 +157,7 @@ def test_too_few_images_leave_no_store_behind(tmp_path: Path, drawn: Path) -> No
 
 
 def test_training_can_make_the_catalog(tmp_path: Path, drawn: Path) -> None:
-    with Engine.open(tmp_path / "store", precision="int8") as engine:
+    with Engine(Config(store=Store(tmp_path / "store"), precision="int8")) as engine:
         engine.train(drawn, head="furniture")
         assert engine.status().precision == "int8"
 

@@ -49,6 +49,21 @@ def test_a_store_and_its_pictures_move_together(home: Path, name: str) -> None:
         assert shop.opened == []
 
 
+def test_the_folders_that_were_indexed_move_too(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with opened(home) as shop:
+        shop.engine.index([home / "shop" / "sub", tmp_path / "elsewhere"])
+    home.rename(there := tmp_path / "caf\udce9")
+    with opened(there) as shop:
+        folders = shop.engine._session.catalog().folders
+        assert folders.all() == [str(tmp_path / "elsewhere"), str(there / "shop")]
+        shop.engine.index([there])
+        assert folders.all() == [str(there), str(tmp_path / "elsewhere")]
+    there.rename(tmp_path / "again")
+    with opened(tmp_path / "again") as shop:
+        assert str(tmp_path / "again") in shop.engine._session.catalog().folders.all()
+
+
 def test_a_copy_of_both_answers_for_itself(home: Path, tmp_path: Path) -> None:
     shutil.copytree(home, tmp_path / "copy", copy_function=shutil.copy2)
     with opened(tmp_path / "copy") as shop:

@@ -90,3 +90,15 @@ def test_a_path_without_images_is_an_error(shop: Shop) -> None:
     shop.index()
     with pytest.raises(UsageError, match="no image of the catalog"):
         shop.engine.relocate(shop.folder / "typo", shop.folder / "new")
+
+
+def test_the_folders_that_were_indexed_follow(shop: Shop) -> None:
+    shop.index()
+    new = str(shop.folder.with_name("elsewhere"))
+    folders = shop.engine._session.catalog().folders
+    shop.engine.relocate(shop.folder / "sub", f"{new}-sub")
+    assert set(folders.all()) == {str(shop.folder), f"{new}-sub"}
+    shop.engine.relocate(shop.folder, new)
+    assert set(folders.all()) == {new, f"{new}-sub"}
+    shop.engine.relocate(shop.folder.with_name("elsewhere") / "a.bmp", shop.folder / "z.bmp")
+    assert set(folders.all()) == {new, f"{new}-sub"}

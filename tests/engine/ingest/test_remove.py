@@ -129,3 +129,14 @@ def test_the_embeddings_that_heads_learned_from_go_with_the_last_head(
     assert fake_engine.status().views == 12 * VIEWS_PER_IMAGE
     fake_engine.heads.delete("other")
     assert fake_engine.status().views == 0
+
+
+def test_a_folder_that_is_removed_is_no_longer_one_that_was_indexed(
+    indexed: Engine, images: Path
+) -> None:
+    folders = indexed._session.catalog().folders
+    assert folders.all() == [str(images)]
+    indexed.remove([images / "bed"])
+    assert folders.all() == [str(images)]
+    indexed.remove([images])
+    assert folders.all() == []

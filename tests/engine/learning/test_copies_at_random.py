@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from demo.catalog import CATEGORIES, draw
-from engine import Engine, TrainOptions
+from engine import Config, Engine, TrainOptions
 from engine.learning.compare.options import CompareOptions
+from index.store import Store
 
 SIZES = (320, 240, 160)
 SEEDS = range(5)
@@ -31,7 +32,7 @@ def pictures() -> list[Image.Image]:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """An engine whose store remembers embeddings from one data set to the next."""
-    return Engine.open(tmp_path_factory.mktemp("store") / "store")
+    return Engine(Config(store=Store(tmp_path_factory.mktemp("store") / "store")))
 
 
 def data_set(folder: Path, pictures: list[Image.Image], seed: int) -> Path:
@@ -65,9 +66,14 @@ def test_model_selection_is_at_chance(
     assert all(0.3 <= each.accuracy <= 0.7 for each in report.selection.candidates)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_comparison_is_at_chance(
-    pictures: list[Image.Image], engine: Engine, tmp_path: Path
+    seed: int, pictures: list[Image.Image], engine: Engine, tmp_path: Path
 ) -> None:
-    options = CompareOptions(backbones=("efficientnet_lite0",), scratch_epochs=1, test=0.4)
-    comparison = engine.compare(data_set(tmp_path, pictures, 0), options=options)
+    options = CompareOptions(
+        backbones=("efficientnet_lite0",), scratch_epochs=1, test=0.4, seed=seed
+    )
+    comparison = engine.compare(data_set(tmp_path, pictures, seed), options=options)
+    assert comparison.rounds == 3
+    assert {method.kind for method in comparison.methods} == {"frozen", "scratch"}
     assert all(0.3 <= method.accuracy <= 0.7 for method in comparison.methods)

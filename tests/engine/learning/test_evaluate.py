@@ -14,6 +14,8 @@ from PIL import Image
 from engine import Config, Engine, TrainOptions, UsageError
 from engine.errors import StoreNotFoundError
 from engine.heads.file import read_head, write_head
+from engine.learning.data.collect import ANY, collect
+from engine.learning.learned import learned_images
 from engine.testing import CATEGORIES, FakeEmbedder
 
 QUICK = TrainOptions(epochs=5)
@@ -143,6 +145,21 @@ def taken(folder: Path, *names: str) -> Path:
     return target
 
 
+def test_copies_of_an_image_are_no_evidence(tmp_path: Path, fake_engine: Engine) -> None:
+    """All that could be found for a picture is the same picture, as it is or saved larger."""
+    rng = np.random.default_rng(0)
+    for label in ("one", "two", "three"):
+        folder = tmp_path / "set" / label
+        folder.mkdir(parents=True)
+        image = Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8))
+        image.save(folder / "image.png")
+        shutil.copy(folder / "image.png", folder / "copy.png")
+        image.resize((32, 32), Image.Resampling.NEAREST).save(folder / "large.png")
+    report = fake_engine.evaluate(tmp_path / "set")
+    assert (report.images, report.copies, report.accuracy) == (9, 6, 0.0)
+    assert np.isnan([report.precision_at_1, report.precision_at_10, report.map]).all()
+
+
 @pytest.mark.slow
 def test_images_that_the_head_learned_from_are_counted_and_left_out(
     colours: Path, fake_engine: Engine
@@ -156,6 +173,36 @@ def test_images_that_the_head_learned_from_are_counted_and_left_out(
     assert (report.images, report.learned) == (18, 9)
     assert report.accuracy == pytest.approx(16 / 18)
     assert report.accuracy_without_learned == pytest.approx(7 / 9)
+
+
+@pytest.mark.slow
+def test_copies_of_what_the_head_learned_from_are_no_others(
+    tmp_path: Path, fake_engine: Engine
+) -> None:
+    rng = np.random.default_rng(0)
+    for label in ("one", "two"):
+        for part in ("train", "test"):
+            (tmp_path / part / label).mkdir(parents=True)
+        for number in range(4):
+            image = Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8))
+            image.save(tmp_path / "train" / label / f"{number}.png")
+            image.resize((32, 32), Image.Resampling.NEAREST).save(
+                tmp_path / "test" / label / f"{number}.png"
+            )
+        new = Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8))
+        new.save(tmp_path / "test" / label / "new.png")
+    fake_engine.train(tmp_path / "train", head="two", options=QUICK)
+    report = fake_engine.evaluate(tmp_path / "test", head="two")
+    assert (report.images, report.learned, report.copies) == (10, 8, 0)
+    session = fake_engine._session
+    catalog, embedder = session.catalog(), session.embedder()
+    examples = collect(str(tmp_path / "test"), embedder, catalog, requirements=ANY)
+    for most, number in ((8, 8), (7, 0)):
+        learned = learned_images(
+            examples, session.heads(), embedder.backbone, catalog, most_compared=most
+        )
+        assert learned is not None
+        assert learned.sum() == number
 
 
 @pytest.mark.slow

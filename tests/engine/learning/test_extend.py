@@ -16,6 +16,7 @@ from engine.heads.head import Head
 from engine.heads.record import Answers, Learned
 from engine.learning.data.split import SplitOptions, measuring_splits
 from index.catalog.catalog import Catalog
+from index.store import Store
 from tests.support.spread import SpreadEmbedder
 
 EXACT = TrainOptions(optimizer="lbfgs", weight_decay=1.0, epochs=500, validation=0.25)
@@ -183,7 +184,7 @@ def test_the_report_of_an_extended_head_still_shows_its_first_images(
 
 def answers_after(first: Path, later: Path, store: Path) -> tuple[Answers, Learned]:
     """Train on a folder, extend by another, and return answers and what was learned from."""
-    config = Config.at(store)
+    config = Config(store=Store(store))
     with Engine(config, embedder=SpreadEmbedder(config)) as engine:
         engine.train(first, head="rooms", options=EXACT)
         engine.train(later, head="rooms", options=EXACT, extend=True)

@@ -41,44 +41,46 @@ def cloud(count: int, categories: int, seed: int) -> tuple[Floats, Ids]:
 CLOUDS = st.builds(cloud, st.integers(1, 40), st.integers(1, 4), st.integers(0, 10_000))
 
 
-def others(unit: Floats, labels: Ids, row: int) -> tuple[Floats, Ids]:
-    """Return the scores and the rows of all other pictures, best first."""
-    rows = np.delete(np.arange(len(labels)), row)
+def others(unit: Floats, groups: Ids, row: int) -> tuple[Floats, Ids]:
+    """Return the scores and the rows of all pictures of other groups, best first."""
+    rows = np.flatnonzero(groups != groups[row])
     scores = unit[rows] @ unit[row]
     order = np.argsort(-scores, kind="stable")
     return scores[order], rows[order]
 
 
 @pytest.mark.slow
-@given(data=CLOUDS, budget=st.integers(1, 8000))
+@given(data=CLOUDS, budget=st.integers(1, 8000), size=st.integers(1, 4))
 def test_precision_and_map_are_what_their_definitions_say(
-    data: tuple[Floats, Ids], budget: int
+    data: tuple[Floats, Ids], budget: int, size: int
 ) -> None:
     unit, labels = data
+    groups = np.random.default_rng(size).permutation(np.arange(len(labels)) // size)
     first, ten, averages = [], [], []
     for row, label in enumerate(labels):
-        scores, rows = others(unit, labels, row)
+        scores, rows = others(unit, groups, row)
         right = labels[rows] == label
         if right.any():
             first.append(right[0])
             ten.append(right[:10].sum() / min(10, right.sum()))
             averages.append(average_precision_score(right, scores))
-    found = retrieval(unit, labels, budget)
+    found = retrieval(unit, labels, groups, budget)
     wanted = [np.mean(each) if each else math.nan for each in (first, ten, averages)]
     figures = [found.precision_at_1, found.precision_at_10, found.map]
     assert figures == pytest.approx(wanted, abs=1e-6, nan_ok=True)
 
 
 @pytest.mark.slow
-@given(data=CLOUDS)
-def test_neighbours_are_the_nearest_others(data: tuple[Floats, Ids]) -> None:
+@given(data=CLOUDS, size=st.integers(1, 4))
+def test_neighbours_are_the_nearest_others(data: tuple[Floats, Ids], size: int) -> None:
     unit, labels = data
-    found = retrieval(unit, labels)
+    groups = np.arange(len(labels)) // size
+    found = retrieval(unit, labels, groups)
     for row in range(len(labels)):
-        scores, _ = others(unit, labels, row)
+        scores, _ = others(unit, groups, row)
         there = found.neighbours[row] >= 0
-        assert row not in found.neighbours[row]
-        assert there.sum() == min(10, len(labels) - 1)
+        assert groups[row] not in groups[found.neighbours[row, there]]
+        assert there.sum() == min(10, len(scores))
         np.testing.assert_allclose(found.scores[row, there], scores[:10], atol=1e-6)
         near = unit[found.neighbours[row, there]] @ unit[row]
         np.testing.assert_allclose(near, scores[:10], atol=1e-6)
@@ -88,6 +90,16 @@ def test_an_image_is_left_out_of_its_own_results() -> None:
     unit = np.eye(4, dtype=np.float32)[[0, 1, 0, 1]]
     found = retrieval(unit, np.array([0, 0, 1, 1]))
     assert (found.precision_at_1, found.map) == (0.0, pytest.approx(5 / 12))
+
+
+def test_copies_of_an_image_are_neither_results_nor_to_be_found() -> None:
+    labels, groups = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 2, 3, 3])
+    unit = np.array([[1, 0], [1, 0], [0, 1], [0.8, 0.6], [0.8, 0.6]], np.float32)
+    plain, found = retrieval(unit, labels), retrieval(unit, labels, groups)
+    assert plain.precision_at_1 == 4 / 5
+    assert (found.precision_at_1, found.map) == (0.0, pytest.approx((1 / 3 + 1 / 3 + 5 / 12) / 3))
+    assert found.neighbours[0].tolist()[:4] == [3, 4, 2, -1]
+    assert found.neighbours[3].tolist()[:4] == [0, 1, 2, -1]
 
 
 @pytest.mark.parametrize("images", [2, 5, 11, 30])
@@ -110,7 +122,7 @@ def test_the_neighbours_vote_with_their_similarity(data: tuple[Floats, Ids]) -> 
     unit, labels = data
     winners = neighbours_vote(retrieval(unit, labels), labels)
     for row in range(len(labels)):
-        scores, rows = others(unit, labels, row)
+        scores, rows = others(unit, np.arange(len(labels)), row)
         votes = np.zeros(4)
         for score, other in zip(scores[:10], rows[:10], strict=True):
             votes[labels[other]] += max(score, 1e-6)

@@ -21,6 +21,7 @@ from engine.heads.classifier import BUILT_IN
 from engine.pictures.preprocess import Pixels
 from engine.progress import SILENT
 from index.records import Vectors
+from index.store import Store
 
 CATALOGS = ("empty", "other things", "unlabelled furniture")
 NewEngine = Callable[[str], AbstractContextManager[Engine]]
@@ -53,7 +54,7 @@ def new_engine(real_images: Path, tmp_path_factory: pytest.TempPathFactory) -> N
 
     @contextmanager
     def made(catalog: str) -> Iterator[Engine]:
-        config = Config.at(tmp_path_factory.mktemp("real") / "store")
+        config = Config(store=Store(tmp_path_factory.mktemp("real") / "store"))
         prepare = lambda: chosen.exported  # noqa: E731
         embedder = Remembering(config, chosen.backbone, chosen.fingerprint, prepare, "fp32", SILENT)
         embedder.known = known

@@ -18,6 +18,7 @@ from engine.learning.data.examples import Examples
 from engine.learning.train import background_of
 from index.catalog.catalog import Catalog
 from index.records import HeadRow, PredictedCategory
+from index.store import Store
 from tests.support.spread import SpreadEmbedder
 
 QUICK = TrainOptions(epochs=4)
@@ -38,7 +39,7 @@ def old(images: Path) -> Path:
 @pytest.fixture
 def exact(tmp_path: Path) -> Iterator[Engine]:
     """An engine that stores embeddings unrounded, so that answers can be compared."""
-    config = Config.at(tmp_path / "exact", dtype="float32")
+    config = Config(store=Store(tmp_path / "exact"), dtype="float32")
     with Engine(config, embedder=SpreadEmbedder(config)) as engine:
         yield engine
 
@@ -294,7 +295,7 @@ class Listener(Reporter):
 
 
 def test_progress_runs_to_its_end(old: Path, tmp_path: Path) -> None:
-    config, heard = Config.at(tmp_path / "store"), Listener()
+    config, heard = Config(store=Store(tmp_path / "store")), Listener()
     with Engine(config, heard, embedder=SpreadEmbedder(config)) as engine:
         engine.train(old, head="rooms", options=QUICK)
     for task in ("embedding", "training"):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import Classification, Engine
+from engine import Classification, Config, Engine
+from index.store import Store
 
 FURNITURE = ("bed", "chair", "sofa")
 
@@ -30,8 +31,8 @@ def parts(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def engine(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """An engine that learned all five categories."""
-    store = tmp_path_factory.mktemp("all") / "store"
-    with Engine.open(store, backbone="efficientnet_lite0") as engine:
+    store = Store(tmp_path_factory.mktemp("all") / "store")
+    with Engine(Config(store=store, backbone="efficientnet_lite0")) as engine:
         engine.train(parts / "train", head="rooms")
         yield engine
 
@@ -42,7 +43,8 @@ def furniture(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("some")
     for category in FURNITURE:
         shutil.copytree(parts / "train" / category, folder / "train" / category)
-    with Engine.open(folder / "store", backbone="efficientnet_lite0") as engine:
+    store = Store(folder / "store")
+    with Engine(Config(store=store, backbone="efficientnet_lite0")) as engine:
         engine.train(folder / "train", head="furniture")
         yield engine
 

@@ -74,6 +74,32 @@ def test_a_file_that_a_link_leads_to_may_not_go(tmp_path: Path) -> None:
     assert (file.unchanged, file.removable) == (True, False)
 
 
+def test_a_file_that_a_link_beside_it_leads_to_may_not_go(tmp_path: Path) -> None:
+    target, other = put(tmp_path / "z.bmp"), put(tmp_path / "elsewhere" / "y.bmp")
+    (tmp_path / "a.txt").symlink_to("z.bmp")
+    found = files(scanned(other), scanned(target))
+    assert [(Path(file.path).name, file.removable) for file in found] == [
+        ("z.bmp", False),
+        ("y.bmp", True),
+    ]
+
+
+def test_a_file_that_a_link_in_a_known_folder_leads_to_may_not_go(tmp_path: Path) -> None:
+    target = put(tmp_path / "z.bmp")
+    album = tmp_path / "folder" / "album"
+    album.mkdir(parents=True)
+    (album / "1.bmp").symlink_to(target)
+    facts = {0: scanned(target)}
+    assert [file.removable for file in Disk().files(facts)] == [True]
+    assert [file.removable for file in Disk([str(tmp_path / "folder")]).files(facts)] == [False]
+
+
+def test_the_target_of_a_link_stays_in_an_older_copys_stead(tmp_path: Path) -> None:
+    target, older = put(tmp_path / "b.bmp"), put(tmp_path / "a.bmp", age=9)
+    (tmp_path / "link.bmp").symlink_to(target)
+    assert names(files(scanned(older), scanned(target))) == ["b.bmp", "a.bmp"]
+
+
 @pytest.mark.parametrize("link", ["file", "folder"])
 def test_a_file_that_is_known_by_a_link_alone_may_not_go(tmp_path: Path, link: str) -> None:
     target = put(tmp_path / "z" / "1.bmp")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -12,14 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import Engine, UsageError
+from engine import Config, Engine, UsageError
 from engine.backbones.finetuned import FinetunedBackbones
+from engine.backbones.learned import learned_contents
 from engine.backbones.networks import load_state
 from engine.backbones.weights import WeightsCache
 from engine.errors import TrainingError
 from engine.learning.data.examples import Examples
 from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.results import DIVERGED
+from index.store import Store
 from tests.support.finetuning import LITE0, Finetune, Tensors, split_of
 
 Kept = Callable[..., Tensors]
@@ -134,6 +137,40 @@ def test_catalogs_can_be_made_with_it(finetuned: Finetune, tmp_path: Path, image
         engine.train(images, head="rooms")
     with Engine.open(tmp_path / "store") as engine:
         assert engine.status().backbone == "mine"
+
+
+def test_it_notes_what_it_learned_from_and_not_what_it_was_tested_on(
+    finetuned: Finetune, data: Path, tmp_path: Path, images: Path, quick: FinetuneOptions
+) -> None:
+    finetuned()
+    noted = learned_contents(FinetunedBackbones(data).named("mine"))
+    contents = {hashlib.sha256(path.read_bytes()).hexdigest() for path in images.rglob("*.*")}
+    assert noted is not None
+    assert (len(noted), len(contents)) == (9, 12)
+    assert noted < contents
+    others = shutil.copytree(images, tmp_path / "others")
+    for number, path in enumerate(sorted(others.rglob("*.*"))):
+        path.write_bytes(path.read_bytes() + bytes([number]))
+    with Engine.open(tmp_path / "nowhere", backbone="mine") as engine:
+        engine.finetune(others, name="more", options=quick)
+    again = learned_contents(FinetunedBackbones(data).named("more"))
+    assert again is not None
+    assert len(again) == 9 + 9
+    assert noted < again
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_evaluating_with_it_tells_what_it_has_learned_from(
+    finetuned: Finetune, tmp_path: Path, images: Path, indexed: bool
+) -> None:
+    finetuned()
+    with Engine(Config(store=Store(tmp_path / "store"), backbone="mine")) as engine:
+        if indexed:
+            engine.index([images])
+        report = engine.evaluate(images)
+        assert report.classifier.startswith("nearest neighbours")
+        assert (report.images, report.learned) == (12, 9)
+        assert engine.evaluate(images, head="imagenet").learned == 9
 
 
 def test_torch_and_openvino_give_the_same_embeddings_of_it(
