@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed-$(SUM)
 BENCH_STAMP := $(VENV)/.installed-bench-$(SUM)
 FASTDUP := benchmarks/.cache/fastdup
 
-.PHONY: demo test test-quick format docs bench bench-fastdup clean
+.PHONY: demo test test-quick torture format docs bench bench-fastdup clean
 
 demo: $(STAMP)
 	$(BIN)/engine demo
@@ -40,6 +40,11 @@ test-quick: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" -o tmp_path_retention_policy=failed
+
+# Kills, damages, starves and lies to it: make torture ARGS="--minutes 30"; see docs/reliability.md.
+torture: export OPENBLAS_NUM_THREADS = 1
+torture: $(STAMP)
+	$(BIN)/python -m tests.torture $(ARGS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -23,6 +24,30 @@ from tests.torture.limits import Limits
 from tests.torture.pictures import BATCH, Pictures
 from tests.torture.strangers import Heads, Tables
 
+MODULES = (
+    "PIL.JpegImagePlugin",
+    "engine.heads.classifier",
+    "engine.heads.file",
+    "engine.ingest.indexer",
+    "engine.ingest.relocate",
+    "engine.ingest.remove",
+    "engine.learning.report",
+    "engine.learning.train",
+    "engine.learning.train_head",
+    "engine.heads.fit",
+    "engine.export",
+    "engine.search.queries",
+    "engine.search.search",
+    "engine.status",
+    "faiss",
+    "filelock",
+    "index.catalog.catalog",
+    "index.sync",
+    "index.vectors.build",
+    "index.vectors.faiss_index",
+    "sqlalchemy.dialects.sqlite",
+    "torch",
+)
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "TORTURE.md"
 
 
@@ -99,10 +124,17 @@ class Tally:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def import_everything() -> None:
+    """Import what cases use, so that no fork spends its time on that; nothing is started by it."""
+    for name in MODULES:
+        import_module(name)
+
+
 def torture(
     tally: Tally, minutes: float, only: Sequence[str] = (), case: int | None = None
 ) -> None:
     """Attack until the time is over, each kind as often in proportion to its goal."""
+    import_everything()
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
         folder = Path(name).resolve()
         attacks = [make(_made(folder / make.__name__)) for make in ATTACKS if _wanted(make, only)]

@@ -23,7 +23,7 @@ class Pictures:
     name, goal = "pictures", 20_000 // BATCH
 
     def __init__(self, folder: Path) -> None:
-        drawn = image(7).resize((48, 40))
+        drawn = image(7).resize((256, 256))
         self._samples = [write(drawn) for _, write in WRITERS.values()]
 
     def strike(self, rng: Random, folder: Path) -> Result:

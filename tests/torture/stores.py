@@ -120,9 +120,7 @@ def check(shop: Shop, probes: Sequence[int], *, may_miss: bool = False) -> str:
             _check_scores(content, [(hit.path, hit.score, hit.missing) for hit in hits])
             if not hits or hits[0].path != str(shop.path(content)):
                 if not (told.announced or may_miss):
-                    raise WrongAnswerError(
-                        f"{shop.path(content)} is not found, and nothing is said"
-                    )
+                    raise WrongAnswerError(f"{shop.path(content)} is not found, unsaid")
                 outcome = "missed"
         if told.announced:
             return "noticed"

@@ -94,7 +94,7 @@ def _judge(shop: Shop, file: Path) -> str:
 
     with shop.opened() as (engine, _):
         try:
-            engine.heads.add(file, "stranger")
+            engine.heads.add(file, name="stranger")
             outcome = "survived"
         except EngineError:
             outcome = "noticed"
