@@ -225,9 +225,18 @@ def driver_rows(found: CursorResult[Any], size: int = 1024) -> Iterator[Sequence
     """Yield rows as the driver's own cursor gives them, `size` at a time.
 
     SQLAlchemy would make an object of every row, which takes longer than to read it.
+
+    Raises
+    ------
+    DBAPIError
+        What SQLAlchemy makes of an error of the driver.
     """
-    while found.cursor and (rows := found.cursor.fetchmany(size)):
-        yield rows
+    driver_error = found.connection.dialect.loaded_dbapi.Error
+    try:
+        while found.cursor and (rows := found.cursor.fetchmany(size)):
+            yield rows
+    except driver_error as error:
+        raise DBAPIError("fetching rows", None, error) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,10 @@ from index.errors import (
 )
 
 
+# What SQLite and its driver say of a file that is not as it was written.
+DAMAGE = ("not a database", "malformed", "no such table", "could not decode")
+
+
 class SQLite(Dialect):
     """One file in WAL mode: readers see the last committed state and never wait for a writer.
 
@@ -82,7 +86,7 @@ class SQLite(Dialect):
         """Go by the words of SQLite's messages; its driver has no codes for all of them."""
         said = str(error.orig)
         words = said.lower()
-        if "not a database" in words or "malformed" in words or "no such table" in words:
+        if any(damage in words for damage in DAMAGE):
             return CatalogDamagedError(
                 self.name,
                 f"the catalog is damaged ({said})",

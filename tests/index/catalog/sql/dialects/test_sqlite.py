@@ -193,3 +193,24 @@ def test_a_store_with_an_odd_name_can_be_read_when_it_is_read_only(
     odd = archived.rename(open_folder / name)
     with read_only(), Catalog.open(odd) as catalog:
         assert catalog.counts().images == 300
+
+
+def test_damage_that_shows_between_rows_is_said_of_the_file(
+    file_catalog: Catalog, tmp_path: Path, make_batch: MakeBatch
+) -> None:
+    """Rows in bulk come from the driver itself, whose errors SQLAlchemy does not see."""
+    file_catalog.images.store(make_batch([f"/{number}" for number in range(2000)]))
+    file_catalog.compact()
+    file_catalog.close()
+    good, refused = (tmp_path / "catalog.sqlite").read_bytes(), 0
+    for page in range(1, len(good) // PAGE):
+        start = page * PAGE
+        damaged = good[:start] + b"\xff" * PAGE + good[start + PAGE :]
+        (tmp_path / "catalog.sqlite").write_bytes(damaged)
+        try:
+            with Catalog.open(tmp_path / "catalog.sqlite") as catalog:
+                catalog.embeddings.damaged()
+                catalog.contents.visible()
+        except CatalogDamagedError:
+            refused += 1
+    assert refused > 10
