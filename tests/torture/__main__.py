@@ -22,6 +22,7 @@ from tests.torture.damage import Damage
 from tests.torture.kills import Kills
 from tests.torture.limits import Limits
 from tests.torture.pictures import BATCH, Pictures
+from tests.torture.restores import Restores
 from tests.torture.strangers import Heads, Tables
 
 MODULES = (
@@ -76,6 +77,7 @@ ATTACKS: Sequence[Callable[[Path], Attack]] = (
     Heads,
     Tables,
     Limits,
+    Restores,
     Processes,
     Threads,
 )
