@@ -284,7 +284,7 @@ class Engine:
         from engine.heads.classifier import check_known, distribution
         from engine.search.queries import embed_sources
 
-        heads = self._session.heads()
+        heads = self._session.heads(head)
         check_known(heads, head)
         names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
         answer = distribution(self._session.embedder().built_in, heads, head, vectors)
@@ -363,7 +363,7 @@ class Engine:
         images = [str(dataset)] if dataset is not None else []
         self._require_named()
         with self._session.writing(create=not from_labels, images=images) as catalog:
-            heads = self._session.heads()
+            heads = self._session.heads(head if extend else None)
             if extend:
                 find_head(heads, head)
             return train(
@@ -476,7 +476,7 @@ class Engine:
         from engine.learning.report import head_report
 
         self._session.config.store.require()
-        return head_report(find_head(self._session.heads(), name))
+        return head_report(find_head(self._session.heads(name), name))
 
     def evaluate(
         self, dataset: str | Path, *, head: str | None = None, label: str | None = None
@@ -507,7 +507,7 @@ class Engine:
         from engine.learning.evaluate import evaluate
 
         self._require_named()
-        heads = self._session.heads()
+        heads = self._session.heads(head)
         check_known(heads, head)
         catalog = self._session.catalog_or_none()
         return evaluate(catalog, self._session.embedder(), heads, str(dataset), head, label)
@@ -548,7 +548,8 @@ class Engine:
         """
         from engine.status import status
 
-        return status(self._session.catalog(), self.config, self._session.heads())
+        catalog, heads = self._session.catalog(), self._session.heads()
+        return status(catalog, self.config, heads, self._session.damaged_heads().values())
 
     def remove(self, paths: Sequence[str | Path]) -> RemoveReport:
         """Forget images at or below paths; the files themselves are left alone.

@@ -66,7 +66,7 @@ def command(
     built-in category. Of a category that several heads know, the likelier answer stands.
     """
     from cli.failures import failures_named, tell_failures
-    from cli.render import write_csv, write_json, write_table
+    from cli.render import SKIPPED, write_csv, write_json, write_table
 
     require_one_form(json=json, csv=csv)
     skipped: list[Skipped] = []
@@ -79,6 +79,7 @@ def command(
     }
     with failures_named(failed, skipped), open_engine(store, **settings) as engine:
         answers = engine.classify(list(images), k, head=head, skipped=skipped)
+        damaged = engine.heads.damaged
     rows = [
         (answer.image, each.category, each.probability, each.source, answer.unknown)
         for answer in answers
@@ -90,7 +91,7 @@ def command(
         write_csv((*COLUMNS, "unknown"), rows)
     else:
         write_table(COLUMNS, _once(rows))
-    return tell_failures(skipped, failed)
+    return tell_failures(skipped, failed) or (SKIPPED if damaged else 0)
 
 
 def _once(rows: list[tuple[str, str, float, str, bool]]) -> list[tuple[object, ...]]:

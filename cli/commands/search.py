@@ -94,6 +94,7 @@ def command(
     similar image is unlike the picture, a line on stderr says so (`close` in JSON).
     """
     from cli.failures import failures_named, tell_failures
+    from cli.render import SKIPPED
 
     require_one_form(json=json, csv=csv, paths=paths, null=null)
     if html is not None:
@@ -120,6 +121,7 @@ def command(
             where=where or (),
             skipped=skipped,
         )
+        damaged = engine.heads.damaged if same_category else []
     if html is not None:
         from cli.pages.gallery import write_search_page
         from cli.render import say
@@ -129,7 +131,7 @@ def command(
     narrowed = bool(category or where or report.category)
     _tell(report, asked_for_category=same_category and not json, narrowed=narrowed)
     _write(report, json=json, paths=paths, null=null, csv=csv)
-    return tell_failures(skipped, failed)
+    return tell_failures(skipped, failed) or (SKIPPED if damaged else 0)
 
 
 def _tell(report: SearchReport, *, asked_for_category: bool, narrowed: bool) -> None:
