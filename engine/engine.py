@@ -224,9 +224,12 @@ class Engine:
             A condition cannot be understood.
         UnknownCategoryError
             No image has the category, and no head knows it.
+        UsageError
+            One is a URL, and none may be fetched.
         StoreNotFoundError
             There is no catalog.
         """
+        self._refuse_urls(images)
         self._session.warm_up()
         from engine.search.queries import embed_sources
         from engine.search.search import Query, search
@@ -275,10 +278,13 @@ class Engine:
             A picture cannot be used, or none of them can.
         UnknownHeadError
             There is no such head.
+        UsageError
+            One is a URL, and none may be fetched.
         StoreNotFoundError
             A store was named, and there is none.
         """
         require_number("k", k, 1, whole=True)
+        self._refuse_urls(images)
         self._session.warm_up()
         self._require_named()
         from engine.heads.classifier import check_known, distribution
@@ -618,6 +624,11 @@ class Engine:
         from engine.export import export
 
         return export(self._session.catalog(), Path(file), force=force)
+
+    def _refuse_urls(self, images: ImageLike | Sequence[ImageLike]) -> None:
+        from engine.pictures.urls import refuse_urls
+
+        refuse_urls(_as_list(images), self.config.urls)
 
     def _require_named(self) -> None:
         """Insist on a catalog where somebody named one: an answer without it would mislead."""

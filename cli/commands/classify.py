@@ -13,6 +13,7 @@ from cli.options import (
     Json,
     MaxFileSize,
     MaxMegapixels,
+    NoUrls,
     Precision,
     Runtime,
     Store,
@@ -55,6 +56,7 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    no_urls: NoUrls = False,
     failed: Failed = None,
     store: Store = None,
     json: Json = False,
@@ -76,6 +78,7 @@ def command(
         "runtime": runtime,
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
+        "no_urls": no_urls,
     }
     with failures_named(failed, skipped), open_engine(store, **settings) as engine:
         answers = engine.classify(list(images), k, head=head, skipped=skipped)

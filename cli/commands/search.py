@@ -14,6 +14,7 @@ from cli.options import (
     Json,
     MaxFileSize,
     MaxMegapixels,
+    NoUrls,
     Null,
     Paths,
     Precision,
@@ -84,6 +85,7 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    no_urls: NoUrls = False,
     failed: Failed = None,
     store: Store = None,
     json: Json = False,
@@ -107,6 +109,7 @@ def command(
         "runtime": runtime,
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
+        "no_urls": no_urls,
     }
     with (
         failures_named(failed, skipped, force=force),
