@@ -37,6 +37,7 @@ Every command that answers takes `--json`. Colours appear on terminals only; `NO
 | `ENGINE_BACKBONE` | the backbone of new catalogs, unless `--backbone` names one |
 | `ENGINE_WEIGHTS_MIRROR` | fetch weights from this address instead of their publisher's |
 | `ENGINE_CATALOG_URL` | keep the catalog in another database, as a SQLAlchemy URL |
+| `ENGINE_NO_URLS` | refuse pictures named by a URL, as `--no-urls` does |
 | `ENGINE_DEBUG` | show a traceback with unexpected errors |
 """
 

@@ -77,6 +77,13 @@ MaxFileSize = Annotated[
         show_default="1G",
     ),
 ]
+NoUrls = Annotated[
+    bool,
+    typer.Option(
+        "--no-urls",
+        help="Refuse pictures named by a URL; $ENGINE_NO_URLS does so for every command.",
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(
@@ -175,7 +182,7 @@ def parse_limit(text: str) -> int:
 def open_engine(store: Path | None, **settings: Any) -> Iterator[Engine]:
     """Open an engine that talks to the terminal; settings that are None take their default."""
     from cli.render import ConsoleReporter
-    from engine.config import require_number
+    from engine.config import UrlLimits, require_number
     from engine.engine import Engine
 
     # Pillow comments on odd metadata; what matters about a picture the engine reports itself.
@@ -188,6 +195,8 @@ def open_engine(store: Path | None, **settings: Any) -> Iterator[Engine]:
         settings["max_pixels"] = int(megapixels * 1e6)
     if size is not None:
         settings["max_file_bytes"] = parse_size(size)
+    if settings.pop("no_urls", False):
+        settings["urls"] = UrlLimits(allowed=False)
     if (threads := settings.get("threads")) is not None:
         settings["decoders"] = threads
         _limit_libraries(threads)

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.config import Config
+    from engine.config import Config, UrlLimits
     from engine.engine import Engine
     from engine.errors import EngineError, ImageError, UsageError
     from engine.heads.options import TrainOptions
@@ -69,6 +69,7 @@ __all__ = [
     "Status",
     "TrainOptions",
     "TrainReport",
+    "UrlLimits",
     "UsageError",
 ]
 
@@ -76,6 +77,7 @@ _ROOMS = {
     "CompareOptions": "engine.learning.compare.options",
     "Comparison": "engine.learning.results",
     "Config": "engine.config",
+    "UrlLimits": "engine.config",
     "Engine": "engine.engine",
     "EngineError": "engine.errors",
     "ImageError": "engine.errors",

@@ -97,6 +97,11 @@ def default_backbone() -> str:
     return os.environ.get("ENGINE_BACKBONE") or "auto"
 
 
+def urls_allowed() -> bool:
+    """Say whether pictures may be fetched from URLs: not where ENGINE_NO_URLS is set, but to 0."""
+    return os.environ.get("ENGINE_NO_URLS", "") in ("", "0")
+
+
 def require_number(
     name: str, value: object, least: float, most: float | None = None, *, whole: bool = False
 ) -> None:
@@ -149,6 +154,51 @@ def _kind(kind: type, what: str) -> dict[str, Check]:
     return {"check": check}
 
 
+def _check_fields(config: Config | UrlLimits) -> None:
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if value is not None or each.default is not None:
+            check: Check = each.metadata["check"]
+            check(each.name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class UrlLimits:
+    """What is fetched when a picture is named by a URL; http and https alone, whatever else.
+
+    Attributes
+    ----------
+    allowed
+        False refuses every URL; by default where ENGINE_NO_URLS is set.
+    internal
+        False refuses addresses of this machine and of internal networks, also where a redirect
+        leads there, and uses no proxy: for services that take URLs from strangers.
+    bytes
+        Of the largest picture.
+    seconds
+        From the look-up of the first host's name to the last byte, redirects included.
+    redirects
+        How often a server may name another URL.
+    overhead
+        Bytes that one answer may have beside the picture: headers, marks of chunks, trailers.
+
+    Raises
+    ------
+    UsageError
+        One has a value that it cannot have.
+    """
+
+    allowed: bool = field(default_factory=urls_allowed, metadata=_kind(bool, "True or False"))
+    internal: bool = field(default=True, metadata=_kind(bool, "True or False"))
+    bytes: int = field(default=50_000_000, metadata=_number(1, LARGEST, whole=True))
+    seconds: float = field(default=20.0, metadata=_number(0, 1e6))
+    redirects: int = field(default=5, metadata=_number(0, 100, whole=True))
+    overhead: int = field(default=1 << 20, metadata=_number(0, LARGEST, whole=True))
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """How the engine works.
@@ -194,8 +244,8 @@ class Config:
         Threads that read and decode pictures while the backbone runs.
     commit_seconds
         How much work is at most lost by a power cut.
-    url_bytes, url_seconds
-        Limits on a picture fetched from a URL.
+    urls
+        Whether pictures are fetched from URLs, and within which limits.
 
     Raises
     ------
@@ -229,15 +279,10 @@ class Config:
         metadata=_number(1, LARGEST, whole=True),
     )
     commit_seconds: float = field(default=2.0, metadata=_number(0))
-    url_bytes: int = field(default=50_000_000, metadata=_number(1, LARGEST, whole=True))
-    url_seconds: float = field(default=20.0, metadata=_number(0))
+    urls: UrlLimits = field(default_factory=UrlLimits, metadata=_kind(UrlLimits, "limits of URLs"))
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if value is not None or each.default is not None:
-                check: Check = each.metadata["check"]
-                check(each.name, value)
+        _check_fields(self)
 
     @classmethod
     def at(cls, store: str | Path | None = None, **changes: Any) -> Config:

@@ -224,9 +224,12 @@ class Engine:
             A condition cannot be understood.
         UnknownCategoryError
             No image has the category, and no head knows it.
+        UsageError
+            One is a URL, and none may be fetched.
         StoreNotFoundError
             There is no catalog.
         """
+        self._refuse_urls(images)
         self._session.warm_up()
         from engine.search.queries import embed_sources
         from engine.search.search import Query, search
@@ -275,16 +278,19 @@ class Engine:
             A picture cannot be used, or none of them can.
         UnknownHeadError
             There is no such head.
+        UsageError
+            One is a URL, and none may be fetched.
         StoreNotFoundError
             A store was named, and there is none.
         """
         require_number("k", k, 1, whole=True)
+        self._refuse_urls(images)
         self._session.warm_up()
         self._require_named()
         from engine.heads.classifier import check_known, distribution
         from engine.search.queries import embed_sources
 
-        heads = self._session.heads()
+        heads = self._session.heads(head)
         check_known(heads, head)
         names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
         answer = distribution(self._session.embedder().built_in, heads, head, vectors)
@@ -363,7 +369,7 @@ class Engine:
         images = [str(dataset)] if dataset is not None else []
         self._require_named()
         with self._session.writing(create=not from_labels, images=images) as catalog:
-            heads = self._session.heads()
+            heads = self._session.heads(head if extend else None)
             if extend:
                 find_head(heads, head)
             return train(
@@ -476,7 +482,7 @@ class Engine:
         from engine.learning.report import head_report
 
         self._session.config.store.require()
-        return head_report(find_head(self._session.heads(), name))
+        return head_report(find_head(self._session.heads(name), name))
 
     def evaluate(
         self, dataset: str | Path, *, head: str | None = None, label: str | None = None
@@ -507,7 +513,7 @@ class Engine:
         from engine.learning.evaluate import evaluate
 
         self._require_named()
-        heads = self._session.heads()
+        heads = self._session.heads(head)
         check_known(heads, head)
         catalog = self._session.catalog_or_none()
         return evaluate(catalog, self._session.embedder(), heads, str(dataset), head, label)
@@ -548,7 +554,8 @@ class Engine:
         """
         from engine.status import status
 
-        return status(self._session.catalog(), self.config, self._session.heads())
+        catalog, heads = self._session.catalog(), self._session.heads()
+        return status(catalog, self.config, heads, self._session.damaged_heads().values())
 
     def remove(self, paths: Sequence[str | Path]) -> RemoveReport:
         """Forget images at or below paths; the files themselves are left alone.
@@ -617,6 +624,11 @@ class Engine:
         from engine.export import export
 
         return export(self._session.catalog(), Path(file), force=force)
+
+    def _refuse_urls(self, images: ImageLike | Sequence[ImageLike]) -> None:
+        from engine.pictures.urls import refuse_urls
+
+        refuse_urls(_as_list(images), self.config.urls)
 
     def _require_named(self) -> None:
         """Insist on a catalog where somebody named one: an answer without it would mislead."""

@@ -15,11 +15,11 @@ from engine.progress import Reporter
 from index.errors import IndexDamagedError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from engine.embedding.embedder import Embedder
     from engine.embedding.warmup import WarmUp
+    from engine.errors import HeadError
     from engine.heads.head import Head
+    from engine.heads.stored import StoredHeads
     from index.catalog.catalog import Catalog
     from index.sync import OpenedIndex
     from index.vectors.index import VectorIndex
@@ -66,7 +66,7 @@ class Session:
         self._index: OpenedIndex | None = None
         self._damaged = False
         self._index_warm_up = _IndexWarmUp()
-        self._heads: dict[str, tuple[datetime, Head]] = {}
+        self._heads: StoredHeads | None = None
         self._embedder_given = embedder
         self._embedder: Embedder | None = None
         self._backbone_warm_up: WarmUp | None = None
@@ -259,25 +259,39 @@ class Session:
     def _building(self, done: int, total: int) -> None:
         self.reporter.progress("building the index", done, total, "images")
 
-    def heads(self) -> list[Head]:
+    def heads(self, named: str | None = None) -> list[Head]:
         """Return the catalog's heads by name, none where there is no catalog.
 
-        A head is parsed once, and again where another one has taken its name.
+        A head is parsed once, and again where another one has taken its name. One that is damaged
+        is announced and left out.
+
+        Parameters
+        ----------
+        named
+            The head that is asked for, where one is.
+
+        Raises
+        ------
+        HeadError
+            That one is damaged.
         """
         catalog = self.catalog_or_none()
         if catalog is None:
             return []
-        from engine.heads.file import head_from_bytes
+        from engine.heads.stored import StoredHeads
 
         with self._lock, catalog.database.snapshot():
-            times = catalog.heads.times()
-            parsed = {
-                name: each for name, each in self._heads.items() if each[0] == times.get(name)
-            }
-            for row in catalog.heads.named(sorted(times.keys() - parsed.keys())):
-                parsed[row.name] = (row.created_at, head_from_bytes(row.file, row.name))
-            self._heads = parsed
-        return [parsed[name][1] for name in sorted(parsed)]
+            self._heads = self._heads or StoredHeads()
+            heads = self._heads.read(catalog, self.reporter.announce)
+            if named in self._heads.damaged:
+                raise self._heads.damaged[named]
+            return heads
+
+    def damaged_heads(self) -> dict[str, HeadError]:
+        """Return why heads of the catalog cannot be used, by name."""
+        with self._lock:
+            self.heads()
+            return self._heads.damaged if self._heads else {}
 
     def close(self) -> None:
         """Close the catalog, release the index's files, and end the threads that read ahead.
@@ -295,7 +309,7 @@ class Session:
             if self._catalog is not None:
                 self._catalog.close()
                 self._catalog = None
-            self._heads = {}
+            self._heads = None
 
 
 class _IndexWarmUp:

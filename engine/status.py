@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from engine.config import Config
+from engine.errors import HeadError
 from engine.heads.head import Head
 from engine.heads.outdated import head_infos
 from engine.results import Status
@@ -13,14 +14,21 @@ from index.catalog.catalog import Catalog
 from index.sync import check_index, vectors_of
 
 
-def status(catalog: Catalog, config: Config, heads: Sequence[Head]) -> Status:
+def status(
+    catalog: Catalog, config: Config, heads: Sequence[Head], damaged: Iterable[HeadError] = ()
+) -> Status:
     """Return the state of a store; nothing is changed.
 
     Catalog and index are read whole and held against each other.
+
+    Parameters
+    ----------
+    damaged
+        Why other heads of the catalog cannot be used.
     """
     store, identity = config.store, catalog.identity
     index = check_index(catalog, vectors_of(catalog, store.index))
-    problems = catalog.problems() + index.problems
+    problems = catalog.problems() + index.problems + [str(error) for error in damaged]
     counts = catalog.counts()
     return Status(
         store=str(store.folder),

@@ -17,7 +17,12 @@ from engine.testing import FakeEmbedder
 from index.store import Store
 from tests.support import REPOSITORY
 
-pytest_plugins = ("tests.support.command", "tests.support.permissions", "tests.support.web")
+pytest_plugins = (
+    "tests.support.command",
+    "tests.support.hostile_web",
+    "tests.support.permissions",
+    "tests.support.web",
+)
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

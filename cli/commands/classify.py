@@ -13,6 +13,7 @@ from cli.options import (
     Json,
     MaxFileSize,
     MaxMegapixels,
+    NoUrls,
     Precision,
     Runtime,
     Store,
@@ -55,6 +56,7 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    no_urls: NoUrls = False,
     failed: Failed = None,
     store: Store = None,
     json: Json = False,
@@ -66,7 +68,7 @@ def command(
     built-in category. Of a category that several heads know, the likelier answer stands.
     """
     from cli.failures import failures_named, tell_failures
-    from cli.render import write_csv, write_json, write_table
+    from cli.render import SKIPPED, write_csv, write_json, write_table
 
     require_one_form(json=json, csv=csv)
     skipped: list[Skipped] = []
@@ -76,9 +78,11 @@ def command(
         "runtime": runtime,
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
+        "no_urls": no_urls,
     }
     with failures_named(failed, skipped), open_engine(store, **settings) as engine:
         answers = engine.classify(list(images), k, head=head, skipped=skipped)
+        damaged = engine.heads.damaged
     rows = [
         (answer.image, each.category, each.probability, each.source, answer.unknown)
         for answer in answers
@@ -90,7 +94,7 @@ def command(
         write_csv((*COLUMNS, "unknown"), rows)
     else:
         write_table(COLUMNS, _once(rows))
-    return tell_failures(skipped, failed)
+    return tell_failures(skipped, failed) or (SKIPPED if damaged else 0)
 
 
 def _once(rows: list[tuple[str, str, float, str, bool]]) -> list[tuple[object, ...]]:

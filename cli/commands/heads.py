@@ -61,11 +61,11 @@ def list_command(store: Store = None, json: Json = False) -> int:
 
 
 def _list(store: Path | None, json: bool) -> int:
-    from cli.render import say, write_json, write_table
+    from cli.render import SKIPPED, say, write_json, write_table
 
     with open_engine(store) as engine:
         engine.config.store.require()
-        rows = list(engine.heads)
+        rows, damaged = list(engine.heads), engine.heads.damaged
     if json:
         write_json(rows)
     elif rows:
@@ -82,10 +82,10 @@ def _list(store: Path | None, json: bool) -> int:
                 for row in rows
             ],
         )
-    else:
+    elif not damaged:
         say("no heads yet; `engine train FOLDER --head NAME` makes one")
     tell_outdated(rows)
-    return 0
+    return SKIPPED if damaged else 0
 
 
 def tell_outdated(heads: Sequence[HeadInfo]) -> None:

@@ -14,6 +14,7 @@ from cli.options import (
     Json,
     MaxFileSize,
     MaxMegapixels,
+    NoUrls,
     Null,
     Paths,
     Precision,
@@ -84,6 +85,7 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    no_urls: NoUrls = False,
     failed: Failed = None,
     store: Store = None,
     json: Json = False,
@@ -94,6 +96,7 @@ def command(
     similar image is unlike the picture, a line on stderr says so (`close` in JSON).
     """
     from cli.failures import failures_named, tell_failures
+    from cli.render import SKIPPED
 
     require_one_form(json=json, csv=csv, paths=paths, null=null)
     if html is not None:
@@ -106,6 +109,7 @@ def command(
         "runtime": runtime,
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
+        "no_urls": no_urls,
     }
     with (
         failures_named(failed, skipped, force=force),
@@ -120,6 +124,7 @@ def command(
             where=where or (),
             skipped=skipped,
         )
+        damaged = engine.heads.damaged if same_category else []
     if html is not None:
         from cli.pages.gallery import write_search_page
         from cli.render import say
@@ -129,7 +134,7 @@ def command(
     narrowed = bool(category or where or report.category)
     _tell(report, asked_for_category=same_category and not json, narrowed=narrowed)
     _write(report, json=json, paths=paths, null=null, csv=csv)
-    return tell_failures(skipped, failed)
+    return tell_failures(skipped, failed) or (SKIPPED if damaged else 0)
 
 
 def _tell(report: SearchReport, *, asked_for_category: bool, narrowed: bool) -> None:

@@ -65,8 +65,38 @@ def load(backbone: Backbone, path: Path) -> Loaded:
     WeightsCorruptError
         The file does not fit the architecture.
     """
+    return _loaded(backbone, load_state(backbone, path))
+
+
+def check_weights(backbone: Backbone, path: Path) -> None:
+    """Insist that a network with these weights gives embeddings and categories that are numbers.
+
+    Two pictures, one plain and one at random, are sent through it: finite weights may still be so
+    large that what is computed with them is not.
+
+    Raises
+    ------
+    WeightsCorruptError
+        The file does not fit the architecture, or something in it or computed with it is NaN or
+        infinite.
+    """
+    state = load_state(backbone, path)
+    loaded = _loaded(backbone, state)
+    side = backbone.preprocessing.crop
+    pixels = torch.full((2, side, side, 3), 127, dtype=torch.uint8)
+    pixels[1].random_(0, 256, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        vectors = loaded.module(pixels).numpy()
+    with np.errstate(all="ignore"):
+        logits = vectors @ loaded.classifier_weight.T + loaded.classifier_bias
+        lengths = np.linalg.norm(vectors, axis=1)
+    if not (np.isfinite(logits).all() and np.isfinite(lengths).all()):
+        raise _not_finite(path, "what the network computes with them")
+
+
+def _loaded(backbone: Backbone, state: dict[str, torch.Tensor]) -> Loaded:
     network = build(backbone)
-    network.load_state_dict(load_state(backbone, path))
+    network.load_state_dict(state)
     network.eval().requires_grad_(False)
     classifier = network.get_submodule(backbone.classifier)
     assert isinstance(classifier, nn.Linear)
@@ -85,7 +115,7 @@ def load_state(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
     Raises
     ------
     WeightsCorruptError
-        It cannot be read, or names or shapes differ.
+        It cannot be read, names or shapes differ, or a number in it is NaN or infinite.
     """
     state = _read(backbone, path)
     with torch.device("meta"):
@@ -108,7 +138,17 @@ def load_state(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
                 f"{len(names)} tensors, {names[0]} for one",
                 "Import a file made for this very architecture",
             )
+    for name, tensor in state.items():
+        # Of 64 bits a number may be finite that of 32 is not.
+        if not torch.isfinite(tensor.to(wanted[name].dtype)).all():
+            raise _not_finite(path, f"a number in its tensor {name}")
     return state
+
+
+def _not_finite(path: Path, what: str) -> WeightsCorruptError:
+    return WeightsCorruptError(
+        path, f"{what} is NaN or infinite", "Fetch or copy it again, or use another file"
+    )
 
 
 def imagenet_categories() -> tuple[str, ...]:
@@ -150,7 +190,7 @@ def _read(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
 
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
+        if not isinstance(state, dict) or not all(map(_is_plain, state.values())):
             raise ValueError("it holds no plain table of tensors")
         return dict(state)
     except Exception as error:  # torch and zipfile raise many kinds on a broken file
@@ -160,3 +200,14 @@ def _read(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
             f"({str(error).splitlines()[0][:120] if str(error) else type(error).__name__})",
             "Fetch or copy it again; pickled objects other than tensors are never loaded",
         ) from None
+
+
+def _is_plain(value: object) -> bool:
+    """Say whether this is a tensor that lies in memory number by number."""
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+        and not value.is_complex()
+    )

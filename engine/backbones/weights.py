@@ -184,19 +184,19 @@ class WeightsCache:
         """Copy a weights file from this machine into the cache; the name means it from now on.
 
         The file may differ from the published one (its fingerprint will, too), but must hold
-        the tensors that the architecture wants. Catalogs made with other weights of the backbone
-        go on with theirs.
+        the tensors that the architecture wants, and give embeddings that are numbers. Catalogs
+        made with other weights of the backbone go on with theirs.
 
         Raises
         ------
         WeightsCorruptError
             It is no weights file of this architecture.
         """
-        from engine.backbones.networks import load_state
+        from engine.backbones.networks import check_weights
 
         if not path.is_file():
             raise WeightsError(path, "there is no such file", "Check the path")
-        load_state(backbone, path)
+        check_weights(backbone, path)
         self._make_folder()
         suffix = ".safetensors" if path.suffix == ".safetensors" else ".pth"
         sha256, origin = file_sha256(path), str(path.absolute())

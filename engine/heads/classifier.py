@@ -14,7 +14,7 @@ from safetensors import safe_open
 from engine.errors import UnknownHeadError
 from engine.heads.head import ALL, BUILT_IN, Dense, Head, find_head
 from engine.heads.in_distribution import InDistribution, cosine_to_category, directions
-from engine.heads.numerics import log_softmax, log_sum_exp, share_of, softmax
+from engine.heads.numerics import bounded, log_softmax, log_sum_exp, share_of, softmax
 from engine.results import Classification, Prediction
 from index.catalog.tables.vector_codec import PackedVectors
 from index.names import same_name
@@ -196,7 +196,7 @@ class Classifier:
         choice, best, total = summary.choice.copy(), 0 * summary.logit, -summary.log_probability
         # The length is multiplied in afterwards: so the embeddings need no copy.
         products = vectors.times(self._gates_and_directions)
-        gates = products[:, :-2] * vectors.norm[:, None] + self._gate_bias
+        gates = bounded(products[:, :-2] * vectors.norm[:, None] + self._gate_bias)
         known = self._built_in.knows(choice, summary.logit, products[:, -2:], vectors.norm)
         row, first, outside = 0, len(self._built_in.categories), total
         for head in self._heads:

@@ -7,15 +7,16 @@ that could run.
 
 Format 1 is a head with ReLU; format 2 one with another activation, which a release that knows
 format 1 alone would get wrong without a word. Whatever else is new is left out by older releases.
+
+`sha256` in the header is the checksum of all the rest of the file: see `_digest`. Files of releases
+that did not write it have none, and are read without.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,16 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from engine.errors import HeadError, HeadFormatError
-from engine.heads.head import Dense, Head, check_name
-from engine.heads.numerics import ACTIVATIONS, RELU
-from engine.heads.record import Record, record_from, record_header, record_tensors
-from index.atomic_file import write_atomically
+from engine.heads.check import check_head
+from engine.heads.head import Dense, Head
+from engine.heads.numerics import RELU
+from engine.heads.record import record_from, record_header, record_tensors
 
 FORMAT = 2
 KEY = "engine-head"
-_FACTS = (
+CHECKSUM = "sha256"
+UPGRADE = "Upgrade the engine: pip install --upgrade image-engine"
+FACTS = (
     "name",
     "categories",
     "backbone",
@@ -46,38 +49,26 @@ _FACTS = (
 _DAMAGE = (SafetensorError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
 
 
-@dataclass(frozen=True, slots=True)
-class FileLimits:
-    """How much a head file from elsewhere may hold.
-
-    Attributes
-    ----------
-    file, header
-        Bytes of all, and of the JSON header.
-    text, items
-        Characters of each text, and items of each list, in its header.
-    depth
-        How deeply lists lie in lists.
-    number
-        The largest number, whatever its sign.
-    """
-
-    file: int = 1 << 30
-    header: int = 64 << 20
-    text: int = 100_000
-    items: int = 1_000_000
-    depth: int = 8
-    number: float = 1e15
-
-
 def head_to_bytes(head: Head) -> bytes:
-    """Return a head as the bytes of its file."""
+    """Return a head as the bytes of its file.
+
+    Raises
+    ------
+    HeadError
+        It holds what no head may hold, so that it could not be read again.
+    """
+    try:
+        check_head(head)
+    except ValueError as error:
+        raise HeadError(
+            f"head {head.name}", f"it cannot be stored ({error})", "Train it with other options"
+        ) from None
     tensors = {"gate.weight": head.gate.weight, "gate.bias": head.gate.bias}
     for number, layer in enumerate(head.layers):
         tensors[f"layers.{number}.weight"] = layer.weight
         tensors[f"layers.{number}.bias"] = layer.bias
     header: dict[str, Any] = {"format": 1 if head.activation == RELU else FORMAT}
-    header |= {name: getattr(head, name) for name in _FACTS}
+    header |= {name: getattr(head, name) for name in FACTS}
     if head.activation != RELU:
         header["activation"] = head.activation
     if head.history:
@@ -86,11 +77,16 @@ def head_to_bytes(head: Head) -> bytes:
     if head.record is not None:
         header["record"] = record_header(head.record)
         contiguous |= record_tensors(head.record)
+    # As it is read back: tuples are lists there.
+    header = json.loads(json.dumps(header))
+    header[CHECKSUM] = _digest(header, *_table_and_values(save_tensors(contiguous)))
     return save_tensors(contiguous, metadata={KEY: json.dumps(header)})
 
 
 def head_from_bytes(data: bytes, origin: str) -> Head:
     """Read a head file.
+
+    The checksum is verified before anything but the header is read.
 
     Parameters
     ----------
@@ -105,14 +101,23 @@ def head_from_bytes(data: bytes, origin: str) -> Head:
         It is no head file, is damaged, or has a newer format.
     """
     try:
-        header = _header(data)
+        table, values = _table_and_values(data)
+        header = json.loads(table.pop("__metadata__")[KEY])
+        if not isinstance(header, dict):
+            raise TypeError("its header is no table of facts")
         if int(header["format"]) > FORMAT:
             raise HeadFormatError(
                 origin,
                 f"the head has format {header['format']}, this release reads up to {FORMAT}",
-                "Upgrade the engine: pip install --upgrade image-engine",
+                UPGRADE,
             )
-        return _checked(_head(header, load_tensors(data)))
+        if CHECKSUM in header and header[CHECKSUM] != _digest(header, table, values):
+            raise HeadFormatError(
+                origin, "the head is damaged: it has another checksum", "Copy or export it again"
+            )
+        head = _head(header, load_tensors(data))
+        check_head(head)
+        return head
     except _DAMAGE as error:
         raise HeadFormatError(
             origin,
@@ -121,12 +126,26 @@ def head_from_bytes(data: bytes, origin: str) -> Head:
         ) from None
 
 
-def _header(data: bytes) -> dict[str, Any]:
-    length = int.from_bytes(data[:8], "little")
-    if length > len(data):
+def _table_and_values(data: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Return the two parts of a safetensors file: where each tensor lies, and all their bytes."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    if end > len(data):
         raise ValueError("no safetensors header")
-    header: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
-    return header
+    table = json.loads(data[8:end])
+    if not isinstance(table, dict):
+        raise TypeError("its table of tensors is none")
+    return table, memoryview(data)[end:]
+
+
+def _digest(header: Mapping[str, Any], table: Mapping[str, Any], values: memoryview) -> str:
+    """Return the SHA-256 of a head file's facts, its table of tensors, and their bytes.
+
+    Of header and table it is what they say that counts, not how JSON writes it.
+    """
+    facts = {name: fact for name, fact in header.items() if name != CHECKSUM}
+    digest = hashlib.sha256(json.dumps([facts, dict(table)], sort_keys=True).encode("ascii"))
+    digest.update(values)
+    return digest.hexdigest()
 
 
 def _head(header: dict[str, Any], tensors: dict[str, Any]) -> Head:
@@ -135,145 +154,42 @@ def _head(header: dict[str, Any], tensors: dict[str, Any]) -> Head:
         Dense(tensors[f"layers.{number}.weight"], tensors[f"layers.{number}.bias"])
         for number in range(count)
     )
-    outputs = len(header["categories"])
+    categories = header["categories"]
+    if not isinstance(categories, list):
+        raise TypeError("its categories are no list")
     return Head(
-        name=str(header["name"]),
-        categories=tuple(map(str, header["categories"])),
-        backbone=str(header["backbone"]),
-        fingerprint=str(header["fingerprint"]),
+        name=_text(header["name"]),
+        categories=tuple(map(_text, categories)),
+        backbone=_text(header["backbone"]),
+        fingerprint=_text(header["fingerprint"]),
         layers=layers,
-        scale=float(header["scale"]),
-        temperature=float(header["temperature"]),
+        scale=_number(header["scale"]),
+        temperature=_number(header["temperature"]),
         gate=Dense(tensors["gate.weight"], tensors["gate.bias"]),
-        accept=float(header["accept"]),
-        created_at=str(header["created_at"]),
+        accept=_number(header["accept"]),
+        created_at=_text(header["created_at"]),
         metrics=_numbers(header["metrics"]),
-        activation=str(header.get("activation", RELU)),
+        activation=_text(header.get("activation", RELU)),
         history=tuple(map(_numbers, header.get("history", ()))),
-        record=record_from(header["record"], tensors, outputs) if "record" in header else None,
+        record=record_from(header["record"], tensors, len(categories))
+        if "record" in header
+        else None,
     )
 
 
-def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
-    return {str(name): float(value) for name, value in row.items()}
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
 
 
-def _checked(head: Head) -> Head:
-    if head.activation not in ACTIVATIONS:
-        raise ValueError(f"the activation {head.activation!r} is unknown")
-    width = head.dim
-    for layer in head.layers:
-        _check_layer(layer, width)
-        width = len(layer.bias)
-    _check_layer(head.gate, head.dim)
-    if not head.layers or not width == len(head.gate.bias) == len(head.categories):
-        raise ValueError("the layers do not fit the categories")
-    if not np.isfinite([head.scale, head.temperature, head.accept]).all() or head.temperature <= 0:
-        raise ValueError("a number in it is not finite")
-    return head
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r:.40} is no number")
+    return float(value)
 
 
-def _check_layer(layer: Dense, inputs: int) -> None:
-    # NumPy would take other shapes and types without a word, and answer something else.
-    if layer.bias.ndim != 1 or layer.weight.shape != (len(layer.bias), inputs):
-        raise ValueError("the layers do not fit each other")
-    for part in (layer.weight, layer.bias):
-        if part.dtype != np.float32 or not np.isfinite(part).all():
-            raise ValueError("a number in it is not finite")
-
-
-def write_head(head: Head, file: Path) -> None:
-    """Write a head to a file, whole or not at all.
-
-    Raises
-    ------
-    HeadError
-        The file cannot be written.
-    """
-    try:
-        write_atomically(file, head_to_bytes(head))
-    except OSError as error:
-        raise HeadError(
-            file, f"it cannot be written ({error.strerror})", "Name another place"
-        ) from None
-
-
-def read_head(file: Path, name: str | None = None, limits: FileLimits | None = None) -> Head:
-    """Read a head from a file that may come from anywhere, under its own name or another.
-
-    Paths that its record names are dropped: they are of another machine, or lead where somebody
-    wants them to lead.
-
-    Parameters
-    ----------
-    limits
-        How much a file may hold; None for the defaults.
-
-    Raises
-    ------
-    HeadError
-        The file cannot be read.
-    HeadFormatError
-        It is no head file, holds more than the limits allow, or names that no category can have.
-    UsageError
-        The head's name is one that no head can have.
-    """
-    limits = limits or FileLimits()
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(limits.file + 1)
-    except OSError as error:
-        raise HeadError(file, f"it cannot be read ({error.strerror})", "Check the path") from None
-    header = int.from_bytes(data[:8], "little")
-    if len(data) > limits.file or limits.header < header <= len(data):
-        raise _refused(file, "it is larger than a head can be")
-    head = head_from_bytes(data, str(file))
-    head = replace(head, name=name or head.name, record=_without_paths(head.record))
-    check_name(head.name)
-    facts = [getattr(head, name) for name in _FACTS]
-    reason = _unfit([*facts, head.history, record_header(head.record or Record())], limits)
-    if reason := reason or _unfit_categories(head.categories):
-        raise _refused(file, reason)
-    return head
-
-
-def _refused(file: Path, reason: str) -> HeadFormatError:
-    return HeadFormatError(file, reason, "Use a file that `engine heads export` wrote")
-
-
-def _without_paths(record: Record | None) -> Record | None:
-    if record is None:
-        return None
-    answers = record.answers and replace(record.answers, mistakes=(), shown=())
-    learned = record.learned and replace(record.learned, paths=())
-    return replace(record, answers=answers, learned=learned, imported=True)
-
-
-def _unfit(value: object, limits: FileLimits, depth: int = 0) -> str | None:
-    """Return why a part of a header cannot be taken, None where it can."""
-    if depth > limits.depth:
-        return "its header is nested too deeply"
-    if isinstance(value, str):
-        if len(value) > limits.text:
-            return f"a text in it is longer than {limits.text:,} characters"
-        return "a text in it has control characters" if _has_control(value) else None
-    if isinstance(value, float | int):
-        # NaN is what was measured of nothing.
-        return "a number in it is not finite" if abs(value) > limits.number else None
-    if isinstance(value, Mapping | Sequence):
-        if len(value) > limits.items:
-            return f"a list in it has more than {limits.items:,} items"
-        parts = [*value, *value.values()] if isinstance(value, Mapping) else value
-        reasons = (_unfit(part, limits, depth + 1) for part in parts)
-        return next((reason for reason in reasons if reason), None)
-    return None if value is None else f"it holds a {type(value).__name__}"
-
-
-def _unfit_categories(categories: Sequence[str]) -> str | None:
-    if not all(categories):
-        return "a category in it has no name"
-    return None if len(set(categories)) == len(categories) else "two categories have one name"
-
-
-def _has_control(text: str) -> bool:
-    return any(unicodedata.category(each) in ("Cc", "Cs") for each in text)
+def _numbers(row: object) -> dict[str, float]:
+    if not isinstance(row, dict):
+        raise TypeError("figures in it are no table")
+    return {name: _number(value) for name, value in row.items()}

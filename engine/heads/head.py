@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.errors import HeadMismatchError, UnknownHeadError, UsageError
-from engine.heads.numerics import ACTIVATIONS, RELU, log_softmax, log_sum_exp
+from engine.heads.numerics import ACTIVATIONS, RELU, bounded, log_softmax, log_sum_exp
 from engine.heads.record import Record
 from engine.results import HeadInfo
 from index.catalog.tables.vector_codec import PackedVectors
@@ -105,13 +105,13 @@ class Head:
         """Length of the embeddings it takes."""
         return int(self.gate.weight.shape[1])
 
-    def require(self, backbone: str, fingerprint: str) -> None:
+    def require(self, backbone: str, fingerprint: str, dim: int) -> None:
         """Refuse embeddings of another backbone.
 
         Raises
         ------
         HeadMismatchError
-            The fingerprints differ.
+            The fingerprints differ, or the lengths of embeddings.
         """
         if fingerprint != self.fingerprint:
             raise HeadMismatchError(
@@ -119,6 +119,12 @@ class Head:
                 f"this head was trained on embeddings of {self.backbone} "
                 f"({self.fingerprint[:12]}), the catalog holds those of {backbone} "
                 f"({fingerprint[:12]})",
+                "Train it again on this catalog's backbone",
+            )
+        if dim != self.dim:
+            raise HeadMismatchError(
+                self.name,
+                f"this head takes embeddings of dim {self.dim}, the catalog holds those of {dim}",
                 "Train it again on this catalog's backbone",
             )
 
@@ -129,7 +135,7 @@ class Head:
 
     def belonging(self, vectors: Vectors) -> Floats:
         """Return the logit with which each picture belongs to this head, `[n]`."""
-        return log_sum_exp(self.gate(vectors.raw))
+        return log_sum_exp(bounded(self.gate(vectors.raw)))
 
     def joint_logits(self, vectors: Vectors) -> Floats:
         """Return one logit per category, commensurable with the built-in ones, `[n, k]`.
@@ -145,9 +151,9 @@ def layer_logits(
     """Return the logits of dense layers on unit embeddings times `scale`, float32 `[n, k]`."""
     first, *others = layers
     # Scaled afterwards, the embeddings need no copy.
-    values = vectors.times(first.weight.T) * np.float32(scale) + first.bias
+    values = bounded(vectors.times(first.weight.T) * np.float32(scale) + first.bias)
     for layer in others:
-        values = layer(ACTIVATIONS[activation](values))
+        values = bounded(layer(ACTIVATIONS[activation](values)))
     return values
 
 

@@ -8,6 +8,20 @@ import numpy as np
 
 from index.records import Floats
 
+# No logit or activation of a trained head is larger, whatever its sign; sums and products of such
+# with a head's weights (`check.HeadLimits`) are finite in float32.
+LARGEST = np.float32(1e6)
+
+
+def bounded(values: Floats) -> Floats:
+    """Return values no larger than `LARGEST`, whatever their sign; NaN becomes the least of all.
+
+    So what a head computes is finite whatever its weights are. A logit of -`LARGEST` is as good as
+    impossible: what cannot be computed is no evidence.
+    """
+    # Other than `clip` these two do not hand NaN on.
+    return np.fmin(np.fmax(values, -LARGEST), LARGEST)
+
 
 def log_sum_exp(logits: Floats) -> Floats:
     """Return the logarithm of the sum of exponentials of each row, float32 `[n]`."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,12 @@ from index.records import Floats, Ids
 # threshold; from version 2 on they are answers on test images, which served for nothing else.
 VERSION = 2
 UNKNOWN = -1
+# By so much probabilities may be less than 0 or more than 1.
+ROUNDING = 1e-3
 # What `Record.data` says of a head that learned the labels of images in the catalog.
 FROM_LABELS = "labels of the catalog"
+# What stands there between what it learned first and what next.
+THEN = ", then "
 HASH_BYTES = 32
 # Paths of more images are not stored: a head is read whole whenever something is classified.
 MOST_PATHS = 5000
@@ -177,6 +181,20 @@ class Record:
     imported: bool = False
 
 
+def portable(record: Record) -> Record:
+    """Return a record for other machines: without paths of pictures, of a folder its name alone.
+
+    Elsewhere they lead nowhere, or where somebody wants them to lead, and they tell who trained
+    the head. By content hashes a later training finds pictures again wherever they lie.
+    """
+    answers = record.answers and replace(record.answers, mistakes=(), shown=())
+    learned = record.learned and replace(record.learned, paths=())
+    # Of a head that was extended it says several.
+    parts = record.data.replace("\\", "/").split(THEN)
+    data = THEN.join(part.rstrip("/").rpartition("/")[2] for part in parts)
+    return replace(record, answers=answers, learned=learned, data=data)
+
+
 def record_tensors(record: Record) -> dict[str, np.ndarray[Any, Any]]:
     """Return the tensors of a record, by name."""
     tensors: dict[str, np.ndarray[Any, Any]] = {}
@@ -262,6 +280,8 @@ def _check(parts: Mapping[str, Any], outputs: int) -> None:
         least = UNKNOWN if name == "answers" else 0
         if positions and len(value) and not least <= value.min() <= value.max() < outputs:
             raise ValueError(f"{name} names a category that is not there")
+        if not positions and not ((value > -ROUNDING) & (value < 1 + ROUNDING)).all():
+            raise ValueError(f"{name} is no probability")
 
 
 def _answered_image(row: Mapping[str, Any]) -> AnsweredImage:

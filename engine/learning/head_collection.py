@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.results import HeadInfo
+from engine.results import HeadInfo, Skipped
 
 if TYPE_CHECKING:
     from engine.heads.head import Head
@@ -51,11 +51,19 @@ class HeadCollection:
         ------
         UnknownHeadError
             There is no such head.
+        HeadError
+            It is damaged.
         """
         from engine.heads.head import find_head
 
         self._session.config.store.require()
-        return self._infos([find_head(self._session.heads(), name)])[0]
+        return self._infos([find_head(self._session.heads(name), name)])[0]
+
+    @property
+    def damaged(self) -> list[Skipped]:
+        """Heads of the store that cannot be used, why, and what to do about each."""
+        found = self._session.damaged_heads()
+        return [Skipped.of(name, error) for name, error in found.items()]
 
     def _infos(self, heads: Sequence[Head]) -> list[HeadInfo]:
         if not heads:
@@ -65,7 +73,7 @@ class HeadCollection:
         return head_infos(heads, self._session.catalog())
 
     def export(self, name: str, file: str | Path, *, force: bool = False) -> HeadInfo:
-        """Write a head to a file.
+        """Write a head to a file, without paths of pictures.
 
         Parameters
         ----------
@@ -82,11 +90,11 @@ class HeadCollection:
             The file cannot be written.
         """
         from engine.export import require_new
-        from engine.heads.file import write_head
+        from engine.heads.exchange import write_head
         from engine.heads.head import find_head, head_info
 
         self._session.config.store.require()
-        head = find_head(self._session.heads(), name)
+        head = find_head(self._session.heads(name), name)
         require_new(file, force=force)
         write_head(head, Path(file))
         return head_info(head)
@@ -106,20 +114,23 @@ class HeadCollection:
         StoreNotFoundError
             There is no store.
         """
-        from engine.heads.file import read_head
+        from engine.heads.exchange import read_head
         from engine.heads.head import head_info
         from engine.ingest.reclassify import adopt_heads
 
         self._session.config.store.require()
         head = read_head(Path(file), name)
         with self._session.writing(create=False) as catalog:
-            head.require(catalog.identity.backbone, catalog.identity.fingerprint)
+            identity = catalog.identity
+            head.require(identity.backbone, identity.fingerprint, identity.dim)
             others = [each for each in self._session.heads() if each.name != head.name]
             adopt_heads(catalog, self._session.embedder(), [*others, head], put=head)
         return head_info(head)
 
     def delete(self, name: str) -> HeadInfo:
         """Forget a head; the catalog's images are classified anew without it.
+
+        Of a damaged head nothing but its name is returned.
 
         Raises
         ------
@@ -130,7 +141,11 @@ class HeadCollection:
         from engine.ingest.reclassify import adopt_heads
 
         with self._session.writing(create=False) as catalog:
-            head = find_head(self._session.heads(), name)
-            others = [each for each in self._session.heads() if each.name != name]
+            heads = self._session.heads()
+            if name in self._session.damaged_heads():
+                info = HeadInfo(name, (), (), 0, float("nan"), "", catalog.identity.backbone)
+            else:
+                info = head_info(find_head(heads, name))
+            others = [each for each in heads if each.name != name]
             adopt_heads(catalog, self._session.embedder(), others, delete=name)
-        return head_info(head)
+        return info

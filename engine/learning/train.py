@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from engine.embedding.embedder import Embedder
+from engine.errors import TrainingError
+from engine.heads.check import check_categories
 from engine.heads.head import Head, find_head
 from engine.heads.options import TrainOptions
-from engine.heads.record import FROM_LABELS, Record, versions
+from engine.heads.record import FROM_LABELS, THEN, Record, versions
 from engine.ingest.reclassify import adopt_heads
 from engine.learning.data.collect import collect, collect_labelled
 from engine.learning.data.copies import copy_groups
@@ -91,8 +93,9 @@ def train(
     if source.extend:
         before = find_head(heads, name)
         examples, lost = _with_learned(examples, before, catalog)
-        data = f"{before.record.data}, then {data}" if before.record else data
+        data = f"{before.record.data}{THEN}{data}" if before.record else data
         notes += [LOST.format(lost=lost)] if lost else []
+    _require_categories(examples.categories)
     notes += data_notes(examples)
     training = HeadTraining(
         examples,
@@ -127,6 +130,14 @@ def _collected(catalog: Catalog, embedder: Embedder, source: Source) -> tuple[Ex
         open_indexed=source.mirror_indexed or source.drawn_views > 0,
     )
     return examples, readable(os.path.abspath(source.dataset))
+
+
+def _require_categories(categories: Sequence[str]) -> None:
+    """Refuse names that no category can have, before anything is learned."""
+    try:
+        check_categories(categories)
+    except ValueError as error:
+        raise TrainingError("categories", str(error), "Give it a shorter name") from None
 
 
 def _with_learned(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples, int]:

@@ -1,4 +1,4 @@
-"""Fetching over HTTP: a large file, resumed after a broken connection, or one small image."""
+"""Fetching a large file over HTTP, resumed after a broken connection; its hash tells what it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import FetchError, WeightsUnreachableError
+from engine.errors import WeightsUnreachableError
 
 Progress = Callable[[int, int | None], None]
 
@@ -76,51 +76,6 @@ def fetch(url: str, target: Path, progress: Progress, retries: Retries = Retries
     raise WeightsUnreachableError(url, f"it cannot be fetched ({last})", "Check the connection")
 
 
-def fetch_bytes(
-    url: str, limit: int, seconds: float, clock: Callable[[], float] = time.monotonic
-) -> bytes:
-    """Return what a URL holds.
-
-    Parameters
-    ----------
-    limit, seconds
-        At most so many bytes, in so much time.
-    clock
-        What counts the seconds.
-
-    Raises
-    ------
-    FetchError
-        It does not answer, takes longer than `seconds`, or holds more than `limit` bytes.
-    """
-    deadline = clock() + seconds
-    parts: list[bytes] = []
-    size = 0
-    try:
-        request = urllib.request.Request(url, headers={"User-Agent": _AGENT})
-        with urllib.request.urlopen(request, timeout=seconds) as response:
-            while chunk := response.read1(CHUNK):
-                size += len(chunk)
-                parts.append(chunk)
-                if size > limit:
-                    raise FetchError(
-                        url, f"it is larger than {limit / 1e6:.0f} MB", "Save it and name the file"
-                    )
-                if clock() > deadline:
-                    raise TimeoutError(f"it took longer than {seconds:.0f} s")
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise FetchError(
-            url, f"the server answered {error.code} {error.reason}", "Check the address"
-        ) from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = str(getattr(error, "reason", error)) or type(error).__name__
-        raise FetchError(
-            url, f"it cannot be fetched ({reason})", "Check the address and the connection"
-        ) from None
-    return b"".join(parts)
-
-
 def answers(url: str, seconds: float) -> bool:
     """Say whether there is something at a URL, after `seconds` at most."""
     found: list[bool] = []
@@ -128,7 +83,7 @@ def answers(url: str, seconds: float) -> bool:
     def ask() -> None:
         try:
             request = urllib.request.Request(url, method="HEAD")
-            with urllib.request.urlopen(request, timeout=seconds) as response:
+            with _opener().open(request, timeout=seconds) as response:
                 found.append(response.status == 200)
         except urllib.error.HTTPError as error:
             error.close()
@@ -142,11 +97,27 @@ def answers(url: str, seconds: float) -> bool:
     return found == [True]
 
 
+def _opener() -> urllib.request.OpenerDirector:
+    """Return what opens http and https alone, also where a server leads to something else."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.UnknownHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
 def _resume(url: str, target: Path, progress: Progress, seconds: float) -> None:
     have = target.stat().st_size if target.exists() else 0
     headers = {"User-Agent": _AGENT} | ({"Range": f"bytes={have}-"} if have else {})
     request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=seconds) as response:
+    with _opener().open(request, timeout=seconds) as response:
         if response.status != 206:
             have = 0
         length = response.headers.get("Content-Length")

@@ -14,6 +14,7 @@ from engine.errors import ImageError, UsageError
 from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import read_file, read_stream
+from engine.pictures.urls import is_url
 from engine.results import Skipped
 from index.records import Vectors
 
@@ -110,11 +111,11 @@ def read_source(
         data = image
     elif image == STDIN:
         data = read_stream(sys.stdin.buffer, source_name(image), config.max_file_bytes)
-    elif (text := os.fspath(image)).startswith(("http://", "https://")):
-        from engine.pictures.download import fetch_bytes
+    elif is_url(text := os.fspath(image)):
+        from engine.pictures.urls.fetch import fetch_bytes
 
-        announce(f"fetching {text} (at most {config.url_bytes / 1e6:.0f} MB)")
-        data = fetch_bytes(text, config.url_bytes, config.url_seconds)
+        announce(f"fetching {text} (at most {config.urls.bytes / 1e6:.0f} MB)")
+        data = fetch_bytes(text, config.urls, announce)
     else:
         return read_file(text, config.max_file_bytes, reserve)
     if not data:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from engine import Engine
+from engine import Engine, UrlLimits
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -51,7 +51,10 @@ def test_an_image_may_come_from_a_url_and_stderr_says_so(
     site.serve("/lamp.jpg", (drawn / "lamp" / "lamp-0003.jpg").read_bytes())
     done = quick("search", f"{site.url}/lamp.jpg", "--store", trained, "--json")
     assert _results(done)[0]["path"] == str(drawn / "lamp" / "lamp-0003.jpg")
-    assert done.stderr.decode() == f"fetching {site.url}/lamp.jpg (at most 50 MB)\n"
+    assert done.stderr.decode().splitlines() == [
+        f"fetching {site.url}/lamp.jpg (at most 50 MB)",
+        "127.0.0.1 is 127.0.0.1: of this machine or the local network",
+    ]
 
 
 def test_a_url_that_is_not_there_is_an_error(quick: Run, trained: Path, site: Any) -> None:
@@ -92,10 +95,24 @@ def test_a_url_that_takes_too_long_is_given_up(
             time.sleep(0.05)
 
     site.serve("/slow", answer=slow)
-    monkeypatch.setattr(Engine, "open", partial(Engine.open, url_seconds=0.3))
+    monkeypatch.setattr(Engine, "open", partial(Engine.open, urls=UrlLimits(seconds=0.3)))
     done = quick("classify", f"{site.url}/slow", "--store", trained)
     assert done.returncode == 1
     assert b"it took longer than" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["search", "classify"])
+@pytest.mark.parametrize("how", ["--no-urls", "ENGINE_NO_URLS"])
+def test_urls_are_refused_where_somebody_says_so(
+    quick: Run, trained: Path, site: Any, monkeypatch: pytest.MonkeyPatch, command: str, how: str
+) -> None:
+    url = site.serve("/lamp.jpg", b"picture")
+    options = ["--no-urls"] if how == "--no-urls" else []
+    if not options:
+        monkeypatch.setenv(how, "1")
+    done = quick(command, url, "--store", trained, *options)
+    assert (done.returncode, done.stdout, site.asked) == (2, b"", [])
+    assert b"URLs are not fetched here" in done.stderr
 
 
 def test_of_several_images_the_mean_is_searched_for(quick: Run, trained: Path, drawn: Path) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from engine import Config, UsageError
-from engine.config import cache_folder, quarter_of_memory, usable_cores
+from engine.config import UrlLimits, cache_folder, quarter_of_memory, usable_cores
 
-WHOLE = ("memory", "max_pixels", "decoders", "url_bytes")
-NUMBERS = (*WHOLE, "commit_seconds", "url_seconds")
+WHOLE = ("memory", "max_pixels", "decoders")
+NUMBERS = (*WHOLE, "commit_seconds")
 
 
 def refusal(folder: Path, setting: str, value: Any) -> UsageError:
@@ -35,8 +35,8 @@ def refusal(folder: Path, setting: str, value: Any) -> UsageError:
         ("decoders", 0),
         ("memory", -1),
         ("commit_seconds", -0.1),
-        ("url_bytes", 0),
-        ("url_seconds", -1),
+        ("urls", None),
+        ("urls", 20.0),
         ("cache", "a string"),
         ("data", None),
         ("backbone", 50),
@@ -61,7 +61,7 @@ def test_what_nobody_asked_for_is_none(tmp_path: Path, setting: str) -> None:
     assert config == Config.at(tmp_path) and getattr(config, setting) is None
 
 
-@pytest.mark.parametrize("setting", ["max_pixels", "runtime", "dtype", "url_seconds"])
+@pytest.mark.parametrize("setting", ["max_pixels", "runtime", "dtype", "urls"])
 def test_where_none_means_nothing_it_is_refused(tmp_path: Path, setting: str) -> None:
     assert refusal(tmp_path, setting, None).thing == setting
 
@@ -76,13 +76,26 @@ def test_every_field_is_checked() -> None:
     assert all("check" in each.metadata for each in fields(Config))
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1, "1", True, None])
+@pytest.mark.parametrize("limit", ["bytes", "seconds", "redirects", "overhead"])
+def test_limits_of_urls_are_numbers(limit: str, value: Any) -> None:
+    with pytest.raises(UsageError, match="is out of range"):
+        UrlLimits(**{limit: value})
+
+
+@pytest.mark.parametrize("choice", ["allowed", "internal"])
+def test_whether_urls_are_fetched_is_yes_or_no(choice: str) -> None:
+    with pytest.raises(UsageError, match=choice):
+        UrlLimits(**{choice: "no"})  # type: ignore[arg-type]
+
+
 def test_a_store_is_a_store(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="store"):
         Config(store=tmp_path)  # type: ignore[arg-type]
 
 
-COUNTS = ("max_file_bytes", "decode_bytes", "decoders", "url_bytes")
-NUMBERS = ("max_pixels", "commit_seconds", "url_seconds", "memory", *COUNTS)
+COUNTS = ("max_file_bytes", "decode_bytes", "decoders")
+NUMBERS = ("max_pixels", "commit_seconds", "memory", *COUNTS)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, "1", True, [1]])

@@ -40,6 +40,7 @@ NAMES = [
     "Status",
     "TrainOptions",
     "TrainReport",
+    "UrlLimits",
     "UsageError",
 ]
 HEAVY = {"torch", "torchvision", "timm", "faiss", "openvino", "sqlalchemy", "sklearn", "numpy"}

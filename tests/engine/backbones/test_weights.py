@@ -142,6 +142,48 @@ def test_an_imported_file_of_safetensors_can_be_loaded_from_the_cache(
     assert cache.find(LITE0) == imported
 
 
+def spoiled(change: str, state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """Return weights with which nothing sensible can be computed, though names and shapes fit."""
+    name = "blocks.3.1.conv_pw.weight"
+    tensor = state[name].clone()
+    if change == "NaN":
+        tensor[3, 2, 0, 0] = float("nan")
+    elif change == "infinite":
+        tensor[3, 2, 0, 0] = float("inf")
+    elif change == "too large for 32 bits":
+        tensor = tensor.double() * 1e300
+    elif change == "finite, but not what is computed with it":
+        return state | {"classifier.weight": torch.full_like(state["classifier.weight"], 3e38)}
+    elif change == "complex":
+        tensor = tensor.to(torch.complex64)
+    elif change == "sparse":
+        tensor = tensor.to_sparse()
+    elif change == "nowhere":
+        tensor = tensor.to("meta")
+    return state | {name: tensor}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "NaN",
+        "infinite",
+        "too large for 32 bits",
+        "finite, but not what is computed with it",
+        "complex",
+        "sparse",
+        "nowhere",
+    ],
+)
+def test_weights_that_give_no_numbers_are_not_imported(
+    cache: WeightsCache, tmp_path: Path, weights: WeightsFile, change: str
+) -> None:
+    torch.save(spoiled(change, load_state(LITE0, weights.path)), tmp_path / "w.pth")
+    with pytest.raises(WeightsCorruptError):
+        cache.import_file(LITE0, tmp_path / "w.pth")
+    assert not (tmp_path / "cache").exists()
+
+
 class Trap:
     """An object whose unpickling would copy a file."""
 

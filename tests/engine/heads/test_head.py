@@ -74,12 +74,12 @@ def test_no_temperature_changes_which_category_is_best(
 def test_a_head_of_this_backbone_is_welcome_whatever_the_backbone_is_called(
     make_head: MakeHead,
 ) -> None:
-    make_head().require("another name", "f" * 64)
+    make_head().require("another name", "f" * 64, 12)
 
 
 def test_a_head_of_another_backbone_is_refused_by_both_names(make_head: MakeHead) -> None:
     with pytest.raises(HeadMismatchError, match=r"furniture.*of fake.*those of resnet50"):
-        make_head().require("resnet50", "e" * 64)
+        make_head().require("resnet50", "e" * 64, 12)
 
 
 def test_layer_sizes_run_from_input_to_output(make_head: MakeHead) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine import Config, Engine, TrainOptions, UsageError
 from engine.errors import StoreNotFoundError
-from engine.heads.file import read_head, write_head
+from engine.heads.exchange import read_head, write_head
 from engine.learning.data.collect import ANY, collect
 from engine.learning.learned import learned_images
 from engine.testing import CATEGORIES, FakeEmbedder

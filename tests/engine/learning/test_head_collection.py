@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 
 from engine import Engine, TrainOptions, UsageError
-from engine.errors import HeadFormatError
+from engine.errors import HeadFormatError, HeadMismatchError
 from engine.heads.file import head_from_bytes, head_to_bytes
 from engine.heads.record import AnsweredImage
+from tests.support.heads import packed, tensors_and_header
 
 QUICK = TrainOptions(epochs=4)
+PATHS = (
+    "javascript:alert(1)",
+    "javascript://%0aalert(1)",
+    "/etc/passwd",
+    "file:///home/me/a.jpg",
+)
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +55,7 @@ def test_an_imported_head_shows_no_image_and_says_why(fake_engine: Engine, file:
     assert (report.test_images, report.confusion) == (own.test_images, own.confusion)
 
 
-@pytest.mark.parametrize("path", ["javascript:alert(1)", "/etc/passwd", "file:///home/me/a.jpg"])
+@pytest.mark.parametrize("path", PATHS)
 def test_paths_of_a_stranger_are_in_no_report(fake_engine: Engine, file: Path, path: str) -> None:
     head = head_from_bytes(file.read_bytes(), "x")
     assert head.record is not None and head.record.answers is not None
@@ -66,6 +73,42 @@ def test_a_head_of_hostile_names_is_not_imported(fake_engine: Engine, file: Path
     head = head_from_bytes(file.read_bytes(), "x")
     file.write_bytes(head_to_bytes(replace(head, categories=("bed", "\x1b[2Jchair", "lamp"))))
     with pytest.raises(HeadFormatError, match="control characters"):
+        fake_engine.heads.add(file, name="imported")
+    assert [each.name for each in fake_engine.heads] == ["rooms"]
+
+
+def test_an_exported_head_tells_nothing_of_where_pictures_lie(
+    fake_engine: Engine, file: Path, images: Path
+) -> None:
+    data = file.read_bytes()
+    assert fake_engine.report("rooms").shown, "here the pictures are known"
+    assert str(images.parent).encode() not in data
+    assert b".jpg" not in data
+
+
+METRICS = ({"images": "abc"}, {"images": float("nan")}, {"images": -1}, {"a": [1]}, [], None, "x")
+
+
+@pytest.mark.parametrize("metrics", METRICS)
+def test_a_head_whose_figures_are_none_is_refused_before_anything_is_stored(
+    fake_engine: Engine, file: Path, metrics: object
+) -> None:
+    tensors, header = tensors_and_header(head_from_bytes(file.read_bytes(), "x"))
+    file.write_bytes(packed(tensors, header | {"metrics": metrics}))
+    before = fake_engine.status()
+    with pytest.raises(HeadFormatError):
+        fake_engine.heads.add(file, name="imported")
+    assert fake_engine.status() == before
+    assert [each.name for each in fake_engine.heads] == ["rooms"]
+
+
+def test_a_head_of_another_dim_is_refused_before_anything_is_stored(
+    fake_engine: Engine, file: Path
+) -> None:
+    tensors, header = tensors_and_header(head_from_bytes(file.read_bytes(), "x"))
+    narrow = {name: tensors[name][:, :-1] for name in ("layers.0.weight", "gate.weight")}
+    file.write_bytes(packed(tensors | narrow, header))
+    with pytest.raises(HeadMismatchError, match="dim"):
         fake_engine.heads.add(file, name="imported")
     assert [each.name for each in fake_engine.heads] == ["rooms"]
 

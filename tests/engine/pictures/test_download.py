@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.errors import FetchError, ImageError, WeightsUnreachableError
-from engine.pictures.download import Retries, fetch, fetch_bytes
+from engine.errors import WeightsUnreachableError
+from engine.pictures.download import Retries, fetch
 
 BODY = bytes(range(256)) * 4000  # larger than one read
 AT_ONCE = Retries(pause=0.0)
@@ -104,52 +104,20 @@ def test_an_address_that_is_none_is_unreachable(url: str, tmp_path: Path) -> Non
         fetch(url, tmp_path / "f", silent, AT_ONCE)
 
 
-def test_an_image_is_fetched(site: Any) -> None:
-    assert fetch_bytes(site.serve("/a.jpg", BODY), 10**7, 10) == BODY
+@pytest.mark.parametrize("location", ["ftp://127.0.0.1:9/f", "file:///etc/passwd"])
+def test_a_redirect_leads_nowhere_but_to_the_web(site: Any, tmp_path: Path, location: str) -> None:
+    def leads_on(request: Any) -> None:
+        request.send_response(302)
+        request.send_header("Location", location)
+        request.end_headers()
+
+    with pytest.raises(WeightsUnreachableError):
+        fetch(site.serve("/f", answer=leads_on), tmp_path / "f", silent, AT_ONCE)
+    assert not (tmp_path / "f").exists()
 
 
-def test_an_image_as_large_as_the_limit_is_fetched(site: Any) -> None:
-    assert fetch_bytes(site.serve("/a.jpg", BODY), len(BODY), 10) == BODY
-
-
-def test_an_image_larger_than_the_limit_is_refused(site: Any) -> None:
-    url = site.serve("/a.jpg", BODY * 5)
-    with pytest.raises(FetchError, match="larger than 2 MB"):
-        fetch_bytes(url, 2_000_000, 10)
-
-
-@pytest.mark.slow
-def test_a_server_that_stops_in_the_middle_is_given_up(site: Any) -> None:
-    url = site.serve("/a.jpg", BODY, drip=True)  # it would wait for 30 s
-    with pytest.raises(FetchError, match="timed out"):
-        fetch_bytes(url, 10**7, 0.3)
-
-
-def test_a_server_that_takes_too_long_in_all_is_given_up(site: Any) -> None:
-    clock = iter(range(0, 10_000, 6))
-    with pytest.raises(FetchError, match="longer than 5 s"):
-        fetch_bytes(site.serve("/a.jpg", BODY), 10**7, 5, lambda: next(clock))
-
-
-@pytest.mark.parametrize("status", [404, 403, 500])
-def test_a_refusal_is_told_with_its_number(site: Any, status: int) -> None:
-    with pytest.raises(FetchError, match=f"the server answered {status}"):
-        fetch_bytes(site.serve("/a.jpg", BODY, status=status), 10**7, 10)
-
-
-@pytest.mark.parametrize("url", ["nonsense", "gopher://host/a.jpg", "http://", "http://[bad/a"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(FetchError) as caught:
-        fetch_bytes(url, 10**7, 10)
-    assert caught.value.thing == url
-    assert "Check the address" in caught.value.remedy
-
-
-def test_an_answer_that_is_not_http_is_refused(site: Any) -> None:
-    with pytest.raises(FetchError, match="cannot be fetched"):
-        fetch_bytes(site.serve("/a.jpg", raw=b"SSH-2.0-OpenSSH_9.6\r\n"), 10**7, 10)
-
-
-def test_a_failed_fetch_counts_as_one_bad_image(closed_port: str) -> None:
-    with pytest.raises(ImageError):
-        fetch_bytes(f"{closed_port}/a.jpg", 10**7, 10)
+@pytest.mark.parametrize("scheme", ["file", "ftp"])
+def test_weights_come_from_the_web_alone(tmp_path: Path, scheme: str) -> None:
+    (tmp_path / "here").write_bytes(BODY)
+    with pytest.raises(WeightsUnreachableError):
+        fetch(f"{scheme}://{tmp_path}/here", tmp_path / "f", silent, AT_ONCE)
