@@ -40,7 +40,7 @@ class EngineError(Exception):
         return f"{self.thing}: {self.reason}. {self.remedy}"
 
 
-def reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
     """Return why the system refused something; some errors, Python's own among them, do not say."""
     return error.strerror or str(error) or type(error).__name__
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from index.atomic_file import write_atomically
-from index.errors import DiskFullError, StoreError, StoreLockedError, reason
+from index.errors import DiskFullError, StoreError, StoreLockedError, reason_of
 from index.regular_file import open_regular, require_regular
 
 # Characters of the command line that a note repeats. In PostgreSQL, which cuts a statement that it
@@ -58,7 +58,7 @@ def writer_lock(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     except OSError as error:
         raise StoreError(
             folder,
-            f"the store cannot be written ({reason(error)})",
+            f"the store cannot be written ({reason_of(error)})",
             "Check its permissions, or name another with --store",
         ) from None
     try:
@@ -131,7 +131,7 @@ def _write(note: Path) -> None:
     try:
         write_atomically(note, writer_note().encode())
     except OSError as error:
-        raise DiskFullError(note, reason(error), "Free some space and try again") from None
+        raise DiskFullError(note, reason_of(error), "Free some space and try again") from None
 
 
 def _read(note: Path) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import StoreError, StoreNotFoundError, reason
+from index.errors import StoreError, StoreNotFoundError, reason_of
 from index.regular_file import require_folder
 
 FOLDER = ".engine"
@@ -80,7 +80,7 @@ class Store:
         except OSError as error:
             raise StoreError(
                 self.folder,
-                f"the store cannot be made ({reason(error)})",
+                f"the store cannot be made ({reason_of(error)})",
                 "Name another folder with --store",
             ) from None
 
