@@ -5,6 +5,7 @@ Nothing heavy is imported before it is needed, so that a command pays only for w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, RLock, Thread
@@ -38,6 +39,10 @@ class Session:
     One lock is held while one of them is opened, exchanged or closed, and while nothing else is
     done. What was handed out stays as it is: an index is exchanged for another, never changed.
 
+    A child that was forked from the process that made it begins with nothing open: threads,
+    connections and locks are not there, or not its own. To be forked while another thread is
+    within a verb is beyond this, as it is beyond Python.
+
     Parameters
     ----------
     config
@@ -61,7 +66,8 @@ class Session:
         self.config = config
         self.reporter = reporter
         self.patience_seconds = patience_seconds
-        self._lock = RLock()
+        self._pid = os.getpid()
+        self._locks = {self._pid: RLock()}
         self._catalog: Catalog | None = None
         self._index: OpenedIndex | None = None
         self._damaged = False
@@ -71,9 +77,29 @@ class Session:
         self._embedder: Embedder | None = None
         self._backbone_warm_up: WarmUp | None = None
 
+    @contextmanager
+    def _here(self) -> Iterator[None]:
+        """Hold the lock, for the length of a `with` block, with nothing open of another process."""
+        pid = os.getpid()
+        # In one step: of two threads that come first, both get the same.
+        with self._locks.setdefault(pid, RLock()):
+            if self._pid != pid:
+                self._leave_to_parent()
+                self._pid = pid
+            yield
+
+    def _leave_to_parent(self) -> None:
+        from engine.embedding.forks import never_freed
+
+        never_freed(self._catalog, self._index, self._embedder, self._backbone_warm_up)
+        self._catalog = self._index = self._embedder = self._backbone_warm_up = None
+        self._index_warm_up = _IndexWarmUp()
+        if self._embedder_given is not None:
+            self._embedder_given = self._embedder_given.unstarted()
+
     def catalog(self) -> Catalog:
         """Return the catalog, which must exist."""
-        with self._lock:
+        with self._here():
             if self._catalog is None:
                 self.config.store.require()
                 # Imported after that: what works without a store works without SQLAlchemy.
@@ -102,7 +128,7 @@ class Session:
 
         For verbs that embed a picture: meanwhile they import and open the rest.
         """
-        with self._lock:
+        with self._here():
             if self._embedder_given or self._embedder or self._backbone_warm_up:
                 return
             from engine.embedding.warmup import start_warm_up
@@ -111,7 +137,7 @@ class Session:
 
     def embedder(self) -> Embedder:
         """Return the catalog's backbone, or the one chosen for a catalog to come."""
-        with self._lock:
+        with self._here():
             if self._embedder is None:
                 self._embedder = self._chosen_embedder()
             return self._embedder
@@ -158,7 +184,7 @@ class Session:
         """Make the catalog where there is none, for this backbone."""
         from index.catalog.catalog import Catalog
 
-        with self._lock:
+        with self._here():
             if self._catalog is not None:
                 return
             if self.catalog_or_none() is None:
@@ -209,7 +235,7 @@ class Session:
                 return question(catalog, index)
         except IndexDamagedError as error:
             self.reporter.announce(f"the index is damaged and is built anew ({error.reason})")
-        with self._lock:
+        with self._here():
             self._index, self._damaged = None, True
         with self.snapshot() as (catalog, index):
             return question(catalog, index)
@@ -218,7 +244,7 @@ class Session:
         """Return the index in step with the catalog, and save what that took if possible."""
         from index.sync import damage_told, open_index, save_index, vectors_of
 
-        with self._lock:
+        with self._here():
             opened = self._index
             if opened is not None and opened.state == catalog.state():
                 # Whoever searches twice will go on searching.
@@ -245,7 +271,7 @@ class Session:
         """
         from index.sync import compact_index, settle_index, vectors_of
 
-        with self._lock:
+        with self._here():
             if self._index is not None and self._index.state != catalog.state():
                 # There is not always room for two.
                 self._index = None
@@ -253,7 +279,7 @@ class Session:
         settle = compact_index if compact else settle_index
         opened = settle(catalog, vectors, self._building)
         if opened is not None:
-            with self._lock:
+            with self._here():
                 self._index = opened
 
     def _building(self, done: int, total: int) -> None:
@@ -280,7 +306,7 @@ class Session:
             return []
         from engine.heads.stored import StoredHeads
 
-        with self._lock, catalog.database.snapshot():
+        with self._here(), catalog.database.snapshot():
             self._heads = self._heads or StoredHeads()
             heads = self._heads.read(catalog, self.reporter.announce)
             if named in self._heads.damaged:
@@ -289,7 +315,7 @@ class Session:
 
     def damaged_heads(self) -> dict[str, HeadError]:
         """Return why heads of the catalog cannot be used, by name."""
-        with self._lock:
+        with self._here():
             self.heads()
             return self._heads.damaged if self._heads else {}
 
@@ -298,7 +324,7 @@ class Session:
 
         Verbs open again what they need.
         """
-        with self._lock:
+        with self._here():
             self._index_warm_up.stop()
             if self._backbone_warm_up is not None:
                 self._backbone_warm_up.close()

@@ -1,7 +1,8 @@
 """Files that are there whole or not at all.
 
 A file is written under a temporary name beside its own, flushed to the disk, and renamed. Whatever
-ends the process, a reader finds the old content or the new one, never a part.
+ends the process, a reader finds the old content or the new one, never a part. A link under either
+name is replaced, and what it leads to stays as it is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from index.regular_file import make_regular
 
 
 @contextmanager
@@ -24,7 +27,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """
     temporary = temporary_name(path)
     try:
-        with temporary.open("wb") as file:
+        with make_regular(temporary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -40,6 +40,11 @@ class EngineError(Exception):
         return f"{self.thing}: {self.reason}. {self.remedy}"
 
 
+def reason_of(error: OSError) -> str:
+    """Return why the system refused something; some errors, Python's own among them, do not say."""
+    return error.strerror or str(error) or type(error).__name__
+
+
 class UsageError(EngineError):
     """The request itself is wrong; nothing was done."""
 

@@ -17,11 +17,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from index.errors import DiskFullError, StoreError, StoreLockedError
+from index.atomic_file import write_atomically
+from index.errors import DiskFullError, StoreError, StoreLockedError, reason_of
+from index.regular_file import open_regular, require_regular
 
 # Characters of the command line that a note repeats. In PostgreSQL, which cuts a statement that it
 # shows after 1,024 bytes, a note of any characters must fit.
 COMMAND_LENGTH = 200
+# A note is shorter; what is longer is none.
+NOTE_BYTES = 1 << 16
 
 
 @contextmanager
@@ -44,6 +48,7 @@ def writer_lock(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # readers, who import this room, do without it
 
+    _require_lock_file(folder)
     lock = FileLock(folder / "writer.lock")
     note = folder / "writer.json"
     try:
@@ -53,7 +58,7 @@ def writer_lock(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     except OSError as error:
         raise StoreError(
             folder,
-            f"the store cannot be written ({error.strerror})",
+            f"the store cannot be written ({reason_of(error)})",
             "Check its permissions, or name another with --store",
         ) from None
     try:
@@ -68,10 +73,16 @@ def current_writer(folder: Path) -> str | None:
     """Return who is writing to a store, None where nobody is.
 
     The lock itself is asked: a note that a killed process left behind counts for nothing.
+
+    Raises
+    ------
+    StoreError
+        What has the name of the lock is no ordinary file.
     """
     file = folder / "writer.lock"
-    if not file.exists():
+    if not os.path.lexists(file):
         return None
+    _require_lock_file(folder)
     from filelock import FileLock, Timeout
 
     lock = FileLock(file)
@@ -118,15 +129,20 @@ def refused(thing: object, note: str) -> StoreLockedError:
 
 def _write(note: Path) -> None:
     try:
-        note.write_text(writer_note(), encoding="utf-8")
+        write_atomically(note, writer_note().encode())
     except OSError as error:
-        raise DiskFullError(
-            note, error.strerror or "the file cannot be written", "Free some space and try again"
-        ) from None
+        raise DiskFullError(note, reason_of(error), "Free some space and try again") from None
 
 
 def _read(note: Path) -> str:
     try:
-        return note.read_text(encoding="utf-8")
+        with open_regular(note) as file:
+            return file.read(NOTE_BYTES).decode("utf-8")
     except (OSError, ValueError):
         return ""
+
+
+def _require_lock_file(folder: Path) -> None:
+    # The lock is emptied when it is taken. It is filelock that opens it, of some releases through
+    # a link.
+    require_regular(folder / "writer.lock")

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import StoreError, StoreNotFoundError
+from index.errors import StoreError, StoreNotFoundError, reason_of
+from index.regular_file import require_folder
 
 FOLDER = ".engine"
 
@@ -44,7 +45,7 @@ class Store:
 
     def exists(self) -> bool:
         """Say whether there is a catalog to open."""
-        return self.catalog_url is not None or (self.folder / "catalog.sqlite").exists()
+        return self.catalog_url is not None or os.path.lexists(self.folder / "catalog.sqlite")
 
     def require(self) -> None:
         """Insist that there is a catalog.
@@ -53,7 +54,10 @@ class Store:
         ------
         StoreNotFoundError
             There is none.
+        StoreError
+            Its folder of the index is a link.
         """
+        require_folder(self.index)
         if not self.exists():
             make = "engine index FOLDER"
             other = f"check {self.named_by}" if self.named_by else "name one with --store"
@@ -68,14 +72,15 @@ class Store:
         Raises
         ------
         StoreError
-            It cannot be made.
+            It cannot be made, or its folder of the index is a link.
         """
+        require_folder(self.index)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
                 self.folder,
-                f"the store cannot be made ({error.strerror})",
+                f"the store cannot be made ({reason_of(error)})",
                 "Name another folder with --store",
             ) from None
 
@@ -121,7 +126,7 @@ def find_store(folder: str | Path | None = None, *, start: Path | None = None) -
 
 
 def _require_own(folder: Path) -> None:
-    """Refuse a folder, or a link to one, of another user.
+    """Refuse a folder of another user, or a link that is one's or leads to one.
 
     The rule is git's for repositories (`safe.directory`), for the same reason: in a folder that
     many may write to, one of them could leave a store for the others to find. Root may use what
@@ -129,8 +134,12 @@ def _require_own(folder: Path) -> None:
     """
     if not hasattr(os, "geteuid") or not os.path.lexists(folder):
         return
-    owner = folder.lstat().st_uid
-    if owner != _trusted_user(os.geteuid(), owner, os.environ):
+    owners = {folder.lstat().st_uid}
+    if folder.exists():
+        owners.add(folder.stat().st_uid)
+    for owner in sorted(owners):
+        if owner == _trusted_user(os.geteuid(), owner, os.environ):
+            continue
         raise StoreError(
             folder,
             f"this store was not named but found, and it belongs to another user "

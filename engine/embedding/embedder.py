@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from engine.backbones.table import Backbone
 from engine.config import Config
+from engine.embedding.forks import belongs_here, never_freed
 from engine.pictures.decode import DecodedImage, decode
 from engine.pictures.prefetch import ImageMemory, Reserve
 from engine.pictures.preprocess import Pixels
@@ -90,7 +92,7 @@ class Embedder:
 
     @cached_property
     def _runtime(self) -> Runtime:
-        return open_runtime(
+        runtime = open_runtime(
             self.config.runtime,
             self.backbone,
             self.exported,
@@ -99,6 +101,8 @@ class Embedder:
             threads=self.config.threads,
             hardware=self._hardware,
         )
+        belongs_here(runtime)
+        return runtime
 
     @cached_property
     def built_in(self) -> BuiltIn:
@@ -106,6 +110,13 @@ class Embedder:
         from engine.heads.classifier import BuiltIn
 
         return BuiltIn.read(self.exported.classifier, self.backbone.in_distribution)
+
+    def unstarted(self) -> Self:
+        """Return the same embedder as it was before anything was embedded: for a forked child."""
+        other = copy(self)
+        never_freed(other.__dict__.pop("_runtime", None))
+        other.memory = ImageMemory(self.config.decode_bytes)
+        return other
 
     def start(self) -> None:
         """Load the backbone now, and not with the first picture."""

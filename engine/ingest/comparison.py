@@ -60,7 +60,7 @@ def overlooked(
             continue
         try:
             files.append(file_state(path, os.stat(path)))
-        except OSError:
+        except (OSError, ValueError):
             continue
     return files
 

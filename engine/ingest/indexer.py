@@ -204,7 +204,7 @@ class Indexer:
             return row
         if not row.missing:
             self._remarks.setdefault(DAMAGED, []).append(row.path)
-        return replace(row, content_hash="", mtime_ns=-1)
+        return replace(row, content_hash="", size=-1)
 
     def _opened(self, tasks: Sequence[Task]) -> Iterator[Step]:
         workers = self._embedder.config.decoders

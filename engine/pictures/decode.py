@@ -12,7 +12,7 @@ from engine.errors import FormatError, ImageError
 from engine.pictures.colors import ALPHA_MODES, WIDE_MODES, has_other_profile, to_rgb
 from engine.pictures.formats import Format, identify
 from engine.pictures.jpeg_parts import excess
-from engine.pictures.prefetch import Reserve, no_memory
+from engine.pictures.prefetch import Reserve, in_words, no_memory
 
 # Pillow holds an image in pieces of 16 MB, which glibc does not give back: each thread would go on
 # holding the largest image that it has decoded. It does give back what is larger than 32 MB.
@@ -112,7 +112,7 @@ def decode(
             raise no_memory(name) from None
         raise ImageError(
             name,
-            f"the picture is damaged ({(str(error).strip() or repr(error)).splitlines()[0][:160]})",
+            f"the picture is damaged ({_said(error)})",
             "Copy or download it again, or open it in a viewer and save it anew",
         ) from None
 
@@ -217,13 +217,21 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def _set_up_pillow(max_pixels: int) -> None:
-    # What Pillow has for the whole process is only ever raised, to what we need.
+    # What Pillow has for the whole process is only ever raised, to what we need. The lock is taken
+    # where there is something to do: a process that is forked meanwhile would find it taken.
+    if (Image.MAX_IMAGE_PIXELS or max_pixels) >= max_pixels and _blocks() >= BLOCK_BYTES:
+        return
     with _limit:
         if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
             Image.MAX_IMAGE_PIXELS = max_pixels
-        core: Any = Image.core  # type: ignore[attr-defined]
-        if core.get_block_size() < BLOCK_BYTES:
+        if _blocks() < BLOCK_BYTES:
+            core: Any = Image.core  # type: ignore[attr-defined]
             core.set_block_size(BLOCK_BYTES)
+
+
+def _blocks() -> int:
+    core: Any = Image.core  # type: ignore[attr-defined]
+    return int(core.get_block_size())
 
 
 def _too_large(name: str, what: str, max_pixels: int) -> ImageError:
@@ -232,6 +240,13 @@ def _too_large(name: str, what: str, max_pixels: int) -> ImageError:
         f"{what} the limit of {max_pixels / 1e6:g} Mpx",
         "If it is to be trusted, raise the limit with --max-megapixels",
     )
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says of broken data, with its type where it is not meant for that."""
+    said = str(error).strip().splitlines()
+    meant = isinstance(error, (OSError, SyntaxError, EOFError)) and said
+    return said[0][:160] if meant else in_words(error)
 
 
 def _guess(data: bytes) -> str:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import TypeVar
 
-from engine.errors import ImageError
+from engine.errors import EngineError, ImageError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -87,7 +87,10 @@ class ImageMemory:
         Raises
         ------
         ImageError
-            `work` raised it, or memory ran out.
+            `work` raised it, memory ran out, or anything else went wrong: whatever the file of an
+            image makes of a decoder, or of us, is said of this image alone.
+        EngineError
+            `work` raised it: about something else, such as the catalog.
         """
         with self._changed:
             turn = next(self._numbers)
@@ -100,6 +103,10 @@ class ImageMemory:
             # The variables of its traceback and of its cause would hold the image, too.
             failure = error.with_traceback(None)
             failure.__context__ = None
+        except (EngineError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # decoders written in Rust panic with one of their own
+            failure = unexpected(name, error)
         finally:
             with self._changed:
                 del self._reserved[turn]
@@ -130,6 +137,21 @@ class ImageMemory:
 
     def _fits(self, size: int) -> bool:
         return sum(self._reserved.values()) + size <= self._limit
+
+
+def unexpected(name: str, error: BaseException) -> ImageError:
+    """Return the error of an image with which something went wrong that nobody has foreseen."""
+    return ImageError(
+        name,
+        f"it could not be opened ({in_words(error)})",
+        "Open it in a viewer and save it anew. If it is a good picture, please report this",
+    )
+
+
+def in_words(error: BaseException) -> str:
+    """Return the type of an error that is not of our own, and the first line of what it says."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0][:160]}" if said else type(error).__name__
 
 
 def no_memory(name: str) -> ImageError:

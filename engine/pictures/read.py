@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from io import BufferedReader
 from typing import BinaryIO
 
 from engine.config import MAX_FILE_BYTES
 from engine.errors import ImageError
 from engine.pictures.prefetch import Reserve, no_memory
+from index.errors import reason_of
 
 CHUNK = 1 << 20
 
@@ -38,7 +40,7 @@ def read_file(path: str, max_bytes: int = MAX_FILE_BYTES, reserve: Reserve | Non
             raise _too_many_bytes(path, f"it has {_size(state.st_size)}, more than", max_bytes)
         if reserve is not None:
             reserve(state.st_size)
-        with open(path, "rb") as file:
+        with _opened(path) as file:
             data = read_stream(file, path, max_bytes, state.st_size)
     except FileNotFoundError:
         raise ImageError(path, "there is no such file", "Check the path") from None
@@ -50,13 +52,26 @@ def read_file(path: str, max_bytes: int = MAX_FILE_BYTES, reserve: Reserve | Non
         ) from None
     except OSError as error:
         raise ImageError(
-            path, f"it cannot be read ({error.strerror})", "Check the drive it is on"
+            path, f"it cannot be read ({reason_of(error)})", "Check the drive it is on"
         ) from None
+    except ValueError as error:
+        raise ImageError(path, f"no file has such a name ({error})", "Check the path") from None
     except MemoryError:
         raise no_memory(path) from None
     if not data:
         raise ImageError(path, "the file is empty (0 bytes)", "Copy or download it again")
     return data
+
+
+def _opened(path: str) -> BufferedReader:
+    """Open an ordinary file, and nothing that has taken its place since it was looked at."""
+    # Whoever opens a pipe to read it waits for one who writes.
+    opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = os.fdopen(opened, "rb")
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        file.close()
+        raise ImageError(path, "it is not an ordinary file", "Name a file that holds a picture")
+    return file
 
 
 def read_stream(stream: BinaryIO, name: str, max_bytes: int, expected: int = 0) -> bytes:
@@ -87,9 +102,9 @@ def content_hash(data: bytes) -> str:
 def file_hash(path: str) -> str | None:
     """Return the content hash of a file, read piece by piece; None where it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with _opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (OSError, ValueError, ImageError):
         return None
 
 

@@ -11,10 +11,12 @@ from engine.errors import EngineError, UsageError
 from engine.pictures.formats import EXTENSIONS, RAW_EXTENSIONS, extension_of
 from engine.pictures.walk_rules import WalkRules
 from engine.results import Skipped
+from index.errors import reason_of
 from index.records import FileState
 
-# Some file systems count with 64 bits; a database's whole numbers have a sign.
-LARGEST_INODE = 2**63 - 1
+# What a database takes: 64 bits with a sign. File systems know larger inodes, and times whose
+# nanoseconds since 1970 take more.
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ def find_images(paths: Sequence[str], rules: WalkRules | None = None) -> Found:
     for path in map(os.path.abspath, paths):
         try:
             state = os.stat(path)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             walk.cannot_look(path, error)
             continue
         walk.found.roots.append(path)
@@ -103,7 +105,7 @@ def require_one(paths: Sequence[str]) -> None:
         try:
             os.stat(path)
             return
-        except OSError as error:
+        except (OSError, ValueError) as error:
             failures.append(_cannot_look(path, error))
     first = failures[0]
     none = EngineError(first.path, first.reason, "Name a folder or a picture that exists")
@@ -191,7 +193,7 @@ class _Walk:
                 Skipped(path, "it is not an ordinary file", "Name a file that holds a picture")
             )
 
-    def cannot_look(self, path: str, error: OSError) -> None:
+    def cannot_look(self, path: str, error: OSError | ValueError) -> None:
         """Note a path below which nothing counts as gone."""
         self.found.unseen.append(path)
         self.found.skipped.append(_cannot_look(path, error))
@@ -202,13 +204,13 @@ class _Walk:
         for path in sorted(self._linked_files):
             try:
                 state = os.stat(path)
-                twin = taken.get(state.st_ino & LARGEST_INODE)
+                twin = taken.get(_inode(state))
                 if twin is not None and os.path.samefile(twin, path):
                     continue
             except OSError as error:
                 self.cannot_look(path, error)
                 continue
-            taken[state.st_ino & LARGEST_INODE] = path
+            taken[_inode(state)] = path
             self.found.real[path] = os.path.realpath(path)
             self.take(path, state)
 
@@ -228,9 +230,21 @@ class _Walk:
 
 
 def file_state(path: str, state: os.stat_result) -> FileState:
-    """Return what is remembered of a file's state."""
-    inode = state.st_ino & LARGEST_INODE
-    return FileState(path, state.st_size, state.st_mtime_ns, inode, state.st_ctime_ns)
+    """Return what is remembered of a file's state, in whole numbers that a database takes.
+
+    A time before 1677 or after 2262, whose nanoseconds take more than 64 bits, becomes the first or
+    the last that they hold. A file of the future is younger than its scan: every run opens it.
+    """
+    size, modified, changed = map(_stored, (state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+    return FileState(path, size, modified, _inode(state), changed)
+
+
+def _stored(number: int) -> int:
+    return max(SMALLEST, min(number, LARGEST))
+
+
+def _inode(state: os.stat_result) -> int:
+    return state.st_ino & LARGEST
 
 
 def _without_twins(names: list[str]) -> list[str]:
@@ -247,7 +261,9 @@ def _stem(name: str) -> str:
     return os.path.splitext(name)[0].lower()
 
 
-def _cannot_look(path: str, error: OSError) -> Skipped:
+def _cannot_look(path: str, error: OSError | ValueError) -> Skipped:
+    if isinstance(error, ValueError):
+        return Skipped(path, f"nothing has such a name ({error})", "Check the path")
     if isinstance(error, FileNotFoundError):
         hint = "A broken link? Check that the path exists and its drive is mounted"
         return Skipped(path, "there is nothing at this path", hint)
@@ -257,4 +273,4 @@ def _cannot_look(path: str, error: OSError) -> Skipped:
             "permission denied",
             f"Allow reading it and entering its folder: chmod u+rX {path}",
         )
-    return Skipped(path, error.strerror or "it cannot be looked at", "Check the drive")
+    return Skipped(path, reason_of(error), "Check the drive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -116,7 +117,7 @@ class Catalog:
         CatalogDamagedError
             The file is not a catalog.
         """
-        if isinstance(url, Path) and not url.exists():
+        if isinstance(url, Path) and not os.path.lexists(url):
             raise StoreNotFoundError(
                 url, "there is no catalog here", "Make one with `engine index FOLDER`"
             )

@@ -10,6 +10,7 @@ on the calling thread or on FAISS's own.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,11 @@ import numpy as np
 from index.records import Floats
 
 faiss: Any = _faiss
+
+# The thread that forks a child is the child's only one. What FAISS does in it with several others
+# would wait for those that it had in the parent; alone it works. Threads made there are not hurt.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: faiss.omp_set_num_threads(1))
 
 # Fewer queries than this at once are not worth waking a second thread for.
 QUERIES_PER_THREAD = 4

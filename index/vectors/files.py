@@ -22,6 +22,7 @@ import numpy as np
 
 from index.atomic_file import atomic_file
 from index.records import Ids, Rows
+from index.regular_file import open_regular
 from index.state import CatalogState
 from index.vectors.faiss_api import faiss
 from index.vectors.flat import Flat, write_rows
@@ -112,7 +113,7 @@ def read_delta(folder: Path, entry: DeltaEntry) -> tuple[Flat, Ids] | None:
         return None
     try:
         # Python opens the file: FAISS itself takes no path with undecodable bytes.
-        with (folder / entry.file.name).open("rb") as file:
+        with open_regular(folder / entry.file.name) as file:
             delta = Flat(faiss.read_index(faiss.PyCallbackIOReader(file.read)))
             file.seek(entry.file.size - 8 * entry.hidden)
             hidden = np.frombuffer(file.read(8 * entry.hidden), np.int64)
@@ -221,7 +222,7 @@ def _read_faiss(path: Path, mapped: bool) -> Any:
     if mapped and name:
         return faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
     # FAISS takes no path with undecodable bytes; such a file is read instead of mapped.
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return faiss.read_index(faiss.PyCallbackIOReader(file.read))
 
 

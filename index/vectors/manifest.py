@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from index.atomic_file import write_atomically
+from index.regular_file import is_regular, open_regular
 from index.state import CatalogState
 from index.vectors.autotune import Autotuned
 from index.vectors.index import IndexStatus, WasIn
@@ -89,7 +90,7 @@ class FileEntry:
         # One buffer for all of it, small enough for the processor's cache.
         chunk, value = memoryview(bytearray(CHUNK_BYTES)), 0
         try:
-            with (folder / self.name).open("rb", buffering=0) as file:
+            with open_regular(folder / self.name) as file:
                 if os.fstat(file.fileno()).st_size != self.size:
                     return None
                 for first, end in spans:
@@ -106,10 +107,10 @@ class FileEntry:
         """Say whether the file is as it was written, without reading what nobody has touched."""
         path = folder / self.name
         try:
-            found = path.stat()
+            found = path.lstat()
         except OSError:
             return False
-        if found.st_size != self.size:
+        if found.st_size != self.size or not is_regular(found):
             return False
         if found.st_mtime_ns == self.mtime_ns:
             return True
@@ -117,7 +118,7 @@ class FileEntry:
             return False
         # The next process need not read it again. Who may not note that reads it every time.
         with suppress(OSError):
-            os.utime(path, ns=(found.st_atime_ns, self.mtime_ns))
+            os.utime(path, ns=(found.st_atime_ns, self.mtime_ns), follow_symlinks=False)
         return True
 
 
@@ -192,7 +193,8 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest | None:
     """Return the manifest of a folder, None where it is missing, damaged or of another format."""
     try:
-        outer = json.loads((folder / MANIFEST).read_bytes())
+        with open_regular(folder / MANIFEST) as file:
+            outer = json.loads(file.read())
         if outer["format"] != FORMAT or outer["crc32"] != _checksum(outer["manifest"]):
             return None
         manifest = _decoded(outer["manifest"])
@@ -245,7 +247,7 @@ def saved_status(folder: Path) -> IndexStatus:
     """Read everything that is saved in a folder, whole, and say what it is."""
     manifest, path = read_manifest(folder), folder / MANIFEST
     if manifest is None:
-        if path.exists():
+        if os.path.lexists(path):
             return IndexStatus(None, "damaged", damaged=(str(path),))
         earlier = any(_earlier_files(folder))
         return IndexStatus(None, "made by an earlier release" if earlier else "missing")

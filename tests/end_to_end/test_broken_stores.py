@@ -206,3 +206,26 @@ def test_a_disk_that_is_really_full_is_said_to_be_full(
     [said] = done.stderr.decode().splitlines()
     assert "the disk would not take it" in said
     assert json.loads(status)["consistent"]
+
+
+def test_a_store_that_was_unpacked_cannot_have_a_file_written_over(
+    shop: Path, drawn: Path, tmp_path: Path, engine: Run
+) -> None:
+    work = tmp_path / "unpacked"
+    work.mkdir()
+    store = shop.rename(work / ".engine")
+    (store / "index" / "manifest.json").unlink()  # the search will want to write
+    letter = tmp_path / "letter.txt"
+    letter.write_bytes(b"precious" * 1000)
+    for name in ("writer.json", "writer.lock"):
+        (store / name).unlink(missing_ok=True)
+        (store / name).symlink_to(letter)
+        asked = ("search", drawn / "bed" / "bed-0001.jpg", "--paths", "-k", "1")
+        done = engine(*asked, cwd=work)
+        assert (done.returncode, done.stdout.decode().strip()) == (0, str(asked[1])), done.stderr
+        assert letter.read_bytes() == b"precious" * 1000
+    (store / "catalog.sqlite").rename(tmp_path / "another.sqlite")
+    (store / "catalog.sqlite").symlink_to(tmp_path / "another.sqlite")
+    done = engine(*asked, cwd=work)
+    assert done.returncode == 1
+    assert b"a link (to " in done.stderr

@@ -241,3 +241,14 @@ def test_a_name_that_leads_nowhere_is_to_be_checked(
     monkeypatch.setenv("ENGINE_STORE", str(tmp_path / "shop"))
     with pytest.raises(StoreNotFoundError, match="check ENGINE_STORE"):
         find_store().require()
+
+
+def test_a_link_of_ones_own_to_a_store_of_another_user_is_refused(
+    theirs: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "work" / ".engine"
+    link.parent.mkdir()
+    link.symlink_to(theirs)
+    with pytest.raises(StoreError, match=f"another user \\(uid {ANNA}\\)"):
+        find_store(start=link.parent)
+    assert find_store(link).folder == link, "it was named"

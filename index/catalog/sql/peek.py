@@ -1,6 +1,6 @@
 """A peek at whose embeddings an SQLite catalog holds, before SQLAlchemy could be imported.
 
-This and `dialects/sqlite.py` are the two places that know SQLite.
+This, `sqlite_files.py` and `dialects/sqlite.py` are the places that know SQLite.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+from index.catalog.sql.sqlite_files import require_own_files
+from index.errors import StoreError
 from index.records import CatalogIdentity
 
 
@@ -29,7 +31,8 @@ def peek_identity(catalog: str | Path) -> CatalogIdentity | None:
         return None
     file = f"file:{quote(os.fsencode(catalog.absolute()))}?mode=ro"
     try:
+        require_own_files(catalog)
         with closing(sqlite3.connect(file, uri=True, timeout=0)) as connection:
             return CatalogIdentity.of(dict(connection.execute("SELECT key, value FROM settings")))
-    except (sqlite3.Error, LookupError, TypeError, ValueError):
+    except (sqlite3.Error, StoreError, LookupError, TypeError, ValueError):
         return None

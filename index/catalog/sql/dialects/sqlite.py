@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from index import lock
 from index.catalog.sql.dialects.dialect import LATER, ROOM, DatabaseLimits, Dialect, writes
+from index.catalog.sql.sqlite_files import beside, require_own_files, size
 from index.errors import (
     CatalogDamagedError,
     CatalogError,
@@ -23,7 +24,6 @@ from index.errors import (
     StoreError,
     StoreLockedError,
 )
-
 
 # What SQLite and its driver say of a file that is not as it was written.
 DAMAGE = ("not a database", "malformed", "no such table", "could not decode")
@@ -44,6 +44,10 @@ class SQLite(Dialect):
         self.engine = create_engine(_sqlite_url(path))
         self.read_only = not os.access(path.parent, os.W_OK)
         self.root = os.path.dirname(os.path.realpath(path.parent))
+
+        @event.listens_for(self.engine, "do_connect")
+        def check(*_: Any) -> None:
+            require_own_files(path)
 
         @event.listens_for(self.engine, "connect")
         def configure(connection: Any, _record: Any) -> None:
@@ -135,9 +139,8 @@ def _sqlite_url(path: Path) -> URL:
         return URL.create("sqlite+pysqlite", database=str(path))
     # In a folder that cannot be written SQLite can make no WAL beside the file. Where none is
     # left over the file is complete by itself and may be read as it is.
-    wal = path.with_name(path.name + "-wal")
     query = {"uri": "true", "mode": "ro"}
-    if not (wal.exists() and wal.stat().st_size):
+    if not size(beside(path, "-wal")):
         query["immutable"] = "1"
     file = f"file:{quote(os.fsencode(path.absolute()))}"
     return URL.create("sqlite+pysqlite", database=file, query=query)
