@@ -233,8 +233,8 @@ class Session:
         try:
             with self.snapshot() as (catalog, index):
                 return question(catalog, index)
-        except IndexDamagedError as error:
-            self.reporter.announce(f"the index is damaged and is built anew ({error.reason})")
+        except IndexDamagedError:
+            pass
         with self._here():
             self._index, self._damaged = None, True
         with self.snapshot() as (catalog, index):
@@ -242,7 +242,7 @@ class Session:
 
     def index(self, catalog: Catalog) -> OpenedIndex:
         """Return the index in step with the catalog, and save what that took if possible."""
-        from index.sync import damage_told, open_index, save_index, vectors_of
+        from index.sync import open_index, save_index, vectors_of
 
         with self._here():
             opened = self._index
@@ -259,10 +259,17 @@ class Session:
                 # Where a writer is busy it will save, and a read-only store stays as it is.
                 with suppress(StoreError), catalog.database.writer_lock():
                     save_index(opened, catalog)
-            for problem in damage_told(catalog, opened.damaged):
-                self.reporter.announce(problem)
+            self._tell_damage(catalog, opened)
             self._index = opened
             return opened
+
+    def _tell_damage(self, catalog: Catalog, opened: OpenedIndex) -> None:
+        from index.sync import damage_told
+
+        if opened.was_damaged:
+            self.reporter.announce("the index was damaged, and was built anew from the catalog")
+        for problem in damage_told(catalog, opened.damaged):
+            self.reporter.announce(problem)
 
     def settle_index(self, catalog: Catalog, *, compact: bool = False) -> None:
         """Bring the index's files in step with the catalog, as small as can be with `compact`.
@@ -279,6 +286,7 @@ class Session:
         settle = compact_index if compact else settle_index
         opened = settle(catalog, vectors, self._building)
         if opened is not None:
+            self._tell_damage(catalog, opened)
             with self._here():
                 self._index = opened
 

@@ -54,12 +54,15 @@ class OpenedIndex:
         What it took: `current`, `caught up`, `settled` or `rebuilt`.
     damaged
         Images that were left out, because their stored embedding is not as it was stored.
+    was_damaged
+        Whether what was saved is damaged, so that it was built anew.
     """
 
     vectors: VectorIndex
     state: CatalogState
     origin: str
     damaged: frozenset[int] = frozenset()
+    was_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,9 @@ def open_index(
             origin = "settled"
         elif not whole:
             origin = "caught up"
-        return OpenedIndex(vectors, source.state, origin, source.damaged)
+        # What is missing, or was made by an earlier release, is nothing to be told of.
+        was_damaged = not whole and origin == "rebuilt" and vectors.status().note == "damaged"
+        return OpenedIndex(vectors, source.state, origin, source.damaged, was_damaged or anew)
 
 
 def save_index(opened: OpenedIndex, catalog: Catalog) -> bool:

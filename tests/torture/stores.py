@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from tests.torture.case import WrongAnswerError, run
 LABELS = ("bed", "chair", "lamp")
 # Scores are rounded: vectors are stored in float16.
 CLOSE = 0.01
+# So many pictures are classified beforehand.
+ASKED = 30
 
 
 class Told(Reporter):
@@ -44,10 +47,13 @@ class Shop:
         Where both lie.
     contents
         What was drawn in them; a picture's file is named by it.
+    answers
+        What the head says of some of them.
     """
 
     folder: Path
     contents: Sequence[int]
+    answers: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def store(self) -> Path:
@@ -66,7 +72,7 @@ class Shop:
     def copy(self, folder: Path) -> Shop:
         """Copy it as a whole."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        return Shop(folder, self.contents)
+        return Shop(folder, self.contents, self.answers)
 
     @contextmanager
     def opened(self) -> Iterator[tuple[Engine, Told]]:
@@ -95,7 +101,18 @@ def make_shop(folder: Path, count: int, *, compressed: bool = False) -> Shop:
 
     made = run(fill, 60)
     assert made.outcome == "survived", made.detail
-    return shop
+    answers = run(lambda: json.dumps(_answers(shop, shop.contents[:ASKED])), 60)
+    known = {int(content): said for content, said in json.loads(answers.outcome).items()}
+    return Shop(folder, shop.contents, known)
+
+
+def _answers(shop: Shop, contents: Sequence[int]) -> dict[int, str]:
+    paths = [shop.path(content) for content in contents]
+    with shop.opened() as (engine, _):
+        said = engine.classify(paths, 1, head="furniture")
+    return {
+        content: each.predictions[0].category for content, each in zip(contents, said, strict=True)
+    }
 
 
 def embedding(content: int) -> Floats:
@@ -118,6 +135,7 @@ def check(shop: Shop, probes: Sequence[int], *, may_miss: bool = False) -> str:
         for content in probes:
             hits = list(engine.search(shop.path(content), k=5))
             _check_scores(content, [(hit.path, hit.score, hit.missing) for hit in hits])
+            _check_answer(engine, shop, content)
             if not hits or hits[0].path != str(shop.path(content)):
                 if not (told.announced or may_miss):
                     raise WrongAnswerError(f"{shop.path(content)} is not found, unsaid")
@@ -125,6 +143,14 @@ def check(shop: Shop, probes: Sequence[int], *, may_miss: bool = False) -> str:
         if told.announced:
             return "noticed"
     return outcome
+
+
+def _check_answer(engine: Engine, shop: Shop, content: int) -> None:
+    if content not in shop.answers:
+        return
+    [said] = engine.classify(shop.path(content), 1, head="furniture")
+    if said.predictions[0].category != shop.answers[content]:
+        raise WrongAnswerError(f"{content} is called {said.predictions[0].category}")
 
 
 def _check_scores(content: int, hits: Sequence[tuple[str, float, bool]]) -> None:
