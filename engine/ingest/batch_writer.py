@@ -86,7 +86,11 @@ class KnownHashes:
 
 
 def _shortened(content_hash: str) -> int:
-    return int(content_hash[:DIGITS], 16)
+    try:
+        return int(content_hash[:DIGITS], 16)
+    except ValueError:
+        # A disk has changed it in the catalog: no file has it.
+        return -1
 
 
 class BatchWriter:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from index.catalog.tables.contents import ContentTable
 from index.catalog.tables.images import Batch
 from index.catalog.tables.predictions import Named
 from index.records import FileState, ImageFacts, Vectors
+from tests.support.shop import Shop, counts
 
 FEW = IngestLimits().single_hashes
 
@@ -81,3 +84,18 @@ def test_of_many_moved_images_none_is_embedded_again(fake_engine: Engine, tmp_pa
     (tmp_path / "old").mkdir()
     report = fake_engine.index([tmp_path / "new"])
     assert (report.moved, report.added, report.embedded) == (FEW + 10, 0, 0)
+
+
+def test_a_hash_that_a_disk_has_changed_is_that_of_no_file(shop: Shop) -> None:
+    for content in range(4, FEW + 8):
+        shop.put(f"{content}.bmp", content)
+    shop.index()
+    shop.engine.close()
+    with closing(sqlite3.connect(shop.folder.parent / "store" / "catalog.sqlite")) as database:
+        change = "UPDATE images SET content_hash = ' ' || substr(content_hash, 2) WHERE id = 2"
+        database.execute(change)
+        database.commit()
+    for content in range(1000, 1000 + 2 * FEW):
+        shop.put(f"{content}.bmp", content)
+    assert counts(shop.index())["added"] == 2 * FEW
+    assert shop.engine.status().consistent
