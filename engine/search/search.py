@@ -14,6 +14,7 @@ from engine.results import Hit, SearchReport
 from engine.search.verify import verified
 from index.catalog.catalog import Catalog
 from index.catalog.tables.filters import Filter
+from index.errors import CatalogDamagedError
 from index.records import Vectors
 from index.vectors.index import Hits, VectorIndex
 
@@ -88,7 +89,15 @@ def search(
         if image_id >= 0 and score >= least
     ]
     rows = catalog.images.rows([image_id for image_id, _ in found])
-    shown = [(rows[image_id], score) for image_id, score in found if image_id in rows]
+    if len(rows) < len(found):
+        # Index and catalog are of one state: such rows are lost, and others may be.
+        raise CatalogDamagedError(
+            catalog.database.name,
+            f"rows of {len(found) - len(rows)} images are not there any more",
+            "`engine status` checks it. Put back a copy of the file, or index into another store "
+            "with --store",
+        )
+    shown = [(rows[image_id], score) for image_id, score in found]
     results = [
         Hit(rank, score, row.path, row.label, row.category, not os.path.exists(row.path))
         for rank, (row, score) in enumerate(shown, start=1)

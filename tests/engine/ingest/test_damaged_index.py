@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from engine.errors import CatalogDamagedError
 from tests.support.indexes import flip_bit
 from tests.support.shop import Shop
 
@@ -36,3 +39,13 @@ def test_a_missing_index_is_built_without_a_word(shop: Shop) -> None:
         file.unlink()
     assert shop.names() == ["a.bmp", "b.bmp", "sub/c.bmp"]
     assert shop.reporter.announced == []
+
+
+def test_an_image_whose_row_is_lost_is_not_passed_over(shop: Shop) -> None:
+    shop.index()
+    shop.engine.close()
+    with closing(sqlite3.connect(shop.folder.parent / "store" / "catalog.sqlite")) as database:
+        database.execute("DELETE FROM images WHERE id = 2")
+        database.commit()
+    with pytest.raises(CatalogDamagedError, match="rows of 1 images are not there any more"):
+        shop.names()
