@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from threading import Event, RLock, Thread
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field
+from threading import Lock, RLock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.config import INT8, Config
 from engine.progress import Reporter
 from index.errors import IndexDamagedError
+from index.warmup import IndexWarmUp
 
 if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
@@ -33,11 +35,39 @@ PATIENCE_SECONDS = 3.0
 SNAPSHOT_ATTEMPTS = 5
 
 
+class _WriterBuildsError(Exception):
+    """A writer of this process is building the index that a search needs."""
+
+
+@dataclass(slots=True)
+class _Locks:
+    """The locks of a session in one process; of two, `index` is taken first.
+
+    Attributes
+    ----------
+    held
+        Held while something is opened, exchanged or closed.
+    index
+        Held by the one search that brings the index in step.
+    saving
+        Held by a search that holds the store's writer lock.
+    settling
+        Held by a writer that brings the index's files in step.
+    """
+
+    held: Any = field(default_factory=RLock)
+    index: Any = field(default_factory=RLock)
+    saving: Any = field(default_factory=Lock)
+    settling: Any = field(default_factory=Lock)
+
+
 class Session:
     """The open resources of one store, for any number of threads.
 
     One lock is held while one of them is opened, exchanged or closed, and while nothing else is
-    done. What was handed out stays as it is: an index is exchanged for another, never changed.
+    done. The index, which may take minutes to build, has another: whoever writes waits for no
+    search that builds it. What was handed out stays as it is: an index is exchanged for another,
+    never changed.
 
     A child that was forked from the process that made it begins with nothing open: threads,
     connections and locks are not there, or not its own. To be forked while another thread is
@@ -67,11 +97,11 @@ class Session:
         self.reporter = reporter
         self.patience_seconds = patience_seconds
         self._pid = os.getpid()
-        self._locks = {self._pid: RLock()}
+        self._locks = {self._pid: _Locks()}
         self._catalog: Catalog | None = None
         self._index: OpenedIndex | None = None
         self._damaged = False
-        self._index_warm_up = _IndexWarmUp()
+        self._index_warm_up = IndexWarmUp()
         self._heads: StoredHeads | None = None
         self._embedder_given = embedder
         self._embedder: Embedder | None = None
@@ -80,20 +110,24 @@ class Session:
     @contextmanager
     def _here(self) -> Iterator[None]:
         """Hold the lock, for the length of a `with` block, with nothing open of another process."""
-        pid = os.getpid()
-        # In one step: of two threads that come first, both get the same.
-        with self._locks.setdefault(pid, RLock()):
-            if self._pid != pid:
+        with self._locks_here.held:
+            if self._pid != os.getpid():
                 self._leave_to_parent()
-                self._pid = pid
+                self._pid = os.getpid()
             yield
+
+    @property
+    def _locks_here(self) -> _Locks:
+        """The locks of this process."""
+        # In one step: of two threads that come first, both get the same.
+        return self._locks.setdefault(os.getpid(), _Locks())
 
     def _leave_to_parent(self) -> None:
         from engine.embedding.forks import never_freed
 
         never_freed(self._catalog, self._index, self._embedder, self._backbone_warm_up)
         self._catalog = self._index = self._embedder = self._backbone_warm_up = None
-        self._index_warm_up = _IndexWarmUp()
+        self._index_warm_up = IndexWarmUp()
         if self._embedder_given is not None:
             self._embedder_given = self._embedder_given.unstarted()
 
@@ -172,6 +206,8 @@ class Session:
             store.require()
         embedder, network = self._embedder_for_new(images) if create else (None, None)
         store.make()
+        with self._locks_here.saving:
+            pass  # however long a search takes to save: it is no other writer
         with store.writer_lock(wait_seconds=self.patience_seconds):
             if embedder is not None:
                 self._create_catalog(embedder, network)
@@ -242,26 +278,46 @@ class Session:
 
     def index(self, catalog: Catalog) -> OpenedIndex:
         """Return the index in step with the catalog, and save what that took if possible."""
-        from index.sync import open_index, save_index, vectors_of
-
         with self._here():
+            pass  # what is open now belongs to this process
+        with self._locks_here.index:
             opened = self._index
             if opened is not None and opened.state == catalog.state():
                 # Whoever searches twice will go on searching.
                 self._index_warm_up.start(opened)
                 return opened
-            vectors = vectors_of(catalog, self.config.store.index)
-            opened = open_index(catalog, vectors, anew=self._damaged, progress=self._building)
-            self._damaged = False
-            if opened.origin != "current":
-                from index.errors import StoreError
+            while True:
+                try:
+                    self._index = self._in_step(catalog)
+                    return self._index
+                except _WriterBuildsError:
+                    with self._locks_here.settling:
+                        pass
 
-                # Where a writer is busy it will save, and a read-only store stays as it is.
-                with suppress(StoreError), catalog.database.writer_lock():
-                    save_index(opened, catalog)
-            self._tell_damage(catalog, opened)
-            self._index = opened
-            return opened
+    def _in_step(self, catalog: Catalog) -> OpenedIndex:
+        from index.sync import open_index, save_index, vectors_of
+
+        opened = open_index(
+            catalog,
+            vectors_of(catalog, self.config.store.index),
+            anew=self._damaged,
+            progress=self._building,
+            before_build=self._leave_to_writer,
+        )
+        self._damaged = False
+        if opened.origin != "current":
+            from index.errors import StoreError
+
+            # Where a writer is busy it will save, and a read-only store stays as it is.
+            saving = self._locks_here.saving
+            with saving, suppress(StoreError), catalog.database.writer_lock():
+                save_index(opened, catalog)
+        self._tell_damage(catalog, opened)
+        return opened
+
+    def _leave_to_writer(self) -> None:
+        if self._locks_here.settling.locked():
+            raise _WriterBuildsError
 
     def _tell_damage(self, catalog: Catalog, opened: OpenedIndex) -> None:
         from index.sync import damage_told
@@ -274,20 +330,20 @@ class Session:
     def settle_index(self, catalog: Catalog, *, compact: bool = False) -> None:
         """Bring the index's files in step with the catalog, as small as can be with `compact`.
 
-        Within `writing`.
+        Within `writing`. It waits for no search: one that builds the index may take as long.
         """
         from index.sync import compact_index, settle_index, vectors_of
 
-        with self._here():
-            if self._index is not None and self._index.state != catalog.state():
-                # There is not always room for two.
-                self._index = None
+        opened = self._index
+        if opened is not None and opened.state != catalog.state():
+            # There is not always room for two.
+            self._index = None
         vectors = vectors_of(catalog, self.config.store.index)
         settle = compact_index if compact else settle_index
-        opened = settle(catalog, vectors, self._building)
-        if opened is not None:
-            self._tell_damage(catalog, opened)
-            with self._here():
+        with self._locks_here.settling:
+            opened = settle(catalog, vectors, self._building)
+            if opened is not None:
+                self._tell_damage(catalog, opened)
                 self._index = opened
 
     def _building(self, done: int, total: int) -> None:
@@ -332,7 +388,7 @@ class Session:
 
         Verbs open again what they need.
         """
-        with self._here():
+        with self._locks_here.index, self._here():
             self._index_warm_up.stop()
             if self._backbone_warm_up is not None:
                 self._backbone_warm_up.close()
@@ -344,29 +400,3 @@ class Session:
                 self._catalog.close()
                 self._catalog = None
             self._heads = None
-
-
-class _IndexWarmUp:
-    """A thread that reads a mapped index, so that no search waits for the disk."""
-
-    def __init__(self) -> None:
-        self._opened: OpenedIndex | None = None
-        self._thread: Thread | None = None
-        self._stopped = Event()
-
-    def start(self, opened: OpenedIndex) -> None:
-        """Read an index, unless that is done or under way; another one is read no further."""
-        if self._opened is opened:
-            return
-        self.stop()
-        self._opened, self._stopped = opened, Event()
-        read, arguments = opened.vectors.warm_up, (self._stopped.is_set,)
-        self._thread = Thread(target=read, args=arguments, name="index", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread, and wait for that."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._opened, self._thread = None, None

@@ -6,7 +6,7 @@ the catalog, and nothing is lost. At open it catches up from SQL, or is built an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -101,6 +101,7 @@ def open_index(
     settle: bool = False,
     anew: bool = False,
     progress: Progress | None = None,
+    before_build: Callable[[], None] | None = None,
     limits: CatchUpLimits | None = None,
 ) -> OpenedIndex:
     """Open an index and bring it in step with the catalog, whatever is saved of it.
@@ -117,6 +118,8 @@ def open_index(
         Build it anew, whatever is saved: it has turned out to be damaged.
     progress
         Is told how many images of how many a long build has added.
+    before_build
+        Is called before it is built anew; what it raises comes out.
     """
     # Before the catalog's state is read: what is saved is never ahead of it then.
     whole = vectors.open()
@@ -124,6 +127,8 @@ def open_index(
         source = _snapshot(catalog, connection)
         origin = None if anew else _caught_up(vectors, source, limits or CatchUpLimits())
         if origin is None:
+            if before_build is not None:
+                before_build()
             vectors.build(source, progress)
             origin = "rebuilt"
         elif settle and vectors.settle(source, progress):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import Config, Engine, TrainOptions
+from engine import Config, Engine, Reporter, TrainOptions
 from engine.heads.file import head_to_bytes
 from engine.progress import SILENT
 from engine.session import Session
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.tables.images import Batch
+from index.errors import StoreLockedError
+from index.lock import writer_lock
 from index.records import FileState, ImageFacts, Named
 from index.sync import check_index, vectors_of
 from index.vectors.index import VectorIndex
@@ -278,3 +281,84 @@ def test_a_search_saves_what_it_caught_up(make_session: MakeSession, store: Path
 
 def _vectors(session: Session) -> VectorIndex:
     return vectors_of(session.catalog(), session.config.store.index)
+
+
+class Stuck(Reporter):
+    """Holds every thread but the one that made it up where it begins to build an index."""
+
+    def __init__(self) -> None:
+        self.free = threading.current_thread()
+        self.waiting, self.goes_on = threading.Event(), threading.Event()
+
+    def progress(self, activity: str, done: int, total: int | None, unit: str) -> None:
+        if activity == "building the index" and threading.current_thread() is not self.free:
+            self.waiting.set()
+            assert self.goes_on.wait(120)
+
+
+def test_a_writer_waits_for_no_search_that_builds_the_index(store: Path, drawn: Path) -> None:
+    config, reporter = Config.at(store), Stuck()
+    picture, others = drawn / "bed" / "bed-0001.jpg", [drawn / "lamp", drawn / "chair"]
+    shutil.rmtree(store / "index")
+    with (
+        Engine(config, reporter, embedder=FakeEmbedder(config)) as engine,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        found = [pool.submit(engine.search, picture, 60) for _ in range(8)]
+        try:
+            assert reporter.waiting.wait(60)
+            written = ThreadPoolExecutor(1).submit(_rounds, engine, others, reporter)
+            assert written.result(60) == [24, 24, 24, 24]
+        finally:
+            reporter.goes_on.set()
+        assert {len(each.result(120).results) for each in found} == {60}
+
+
+def _rounds(engine: Engine, paths: list[Path], reporter: Stuck) -> list[int]:
+    reporter.free = threading.current_thread()
+    return [
+        count
+        for _ in range(2)
+        for count in (engine.remove(paths).removed, engine.index(paths).added)
+    ]
+
+
+def test_a_search_waits_for_a_writer_that_builds_the_index_it_needs(
+    store: Path, drawn: Path
+) -> None:
+    config, reporter = Config.at(store), Stuck()
+    picture = drawn / "bed" / "bed-0001.jpg"
+    with Engine(config, reporter, embedder=FakeEmbedder(config)) as engine:
+        shutil.rmtree(store / "index")
+        with ThreadPoolExecutor(9) as pool:
+            writer = pool.submit(engine.index, [drawn])
+            assert reporter.waiting.wait(60)
+            found = [pool.submit(engine.search, picture, 60) for _ in range(8)]
+            reporter.free = threading.current_thread()
+            reporter.goes_on.set()
+            assert writer.result(120).unchanged == 60
+            assert {len(each.result(120).results) for each in found} == {60}
+
+
+def test_a_writer_waits_for_a_search_that_saves_however_long_that_takes(
+    store: Path, drawn: Path
+) -> None:
+    config = Config.at(store)
+    session = Session(config, SILENT, FakeEmbedder(config), patience_seconds=0.0)
+    saving = session._locks_here.saving
+    with ThreadPoolExecutor(1) as pool, writer_lock(store):
+        saving.acquire()
+        waiting = pool.submit(_write, session)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.5)
+        assert not waiting.done()
+        saving.release()
+        with pytest.raises(StoreLockedError):
+            waiting.result(60)
+    _write(session)
+    session.close()
+
+
+def _write(session: Session) -> None:
+    with session.writing(create=False):
+        pass
