@@ -94,6 +94,7 @@ def write_failures(file: Path | None, failures: Sequence[Skipped]) -> None:
     import csv
 
     from index.atomic_file import write_atomically
+    from index.errors import reason_of
 
     lines = io.StringIO()
     writer = csv.writer(lines)
@@ -102,7 +103,7 @@ def write_failures(file: Path | None, failures: Sequence[Skipped]) -> None:
     try:
         write_atomically(file, lines.getvalue().encode("utf-8", "surrogateescape"))
     except OSError as error:
-        reason = f"the failures cannot be written ({error.strerror})"
+        reason = f"the failures cannot be written ({reason_of(error)})"
         raise EngineError(file, reason, "Name another place") from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -360,6 +360,7 @@ class Engine:
 
         check_name(head)
         require_number("min_images", min_images, 0, whole=True)
+        require_number("views", views, 0, whole=True)
         if (dataset is None) != from_labels:
             raise UsageError(
                 "train", "it learns either from a folder or from labels", "Name one of the two"
@@ -652,4 +653,5 @@ class Engine:
 
 
 def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
-    return [images] if isinstance(images, str | Path | bytes) else list(images)
+    several = isinstance(images, Iterable) and not isinstance(images, str | Path | bytes)
+    return list(images) if several else [images]  # type: ignore[list-item, arg-type]

@@ -15,6 +15,7 @@ from engine.errors import EngineError, UsageError
 from engine.results import ExportReport
 from index.atomic_file import atomic_file
 from index.catalog.catalog import Catalog
+from index.errors import reason_of
 from index.records import Floats, ImageRow
 
 FORCE = "Name another file, or add --force (force=True)"
@@ -53,9 +54,9 @@ def export(catalog: Catalog, file: Path, *, force: bool = False) -> ExportReport
                 _write_parquet(out, rows, unit)
         else:
             _write_npy(file, table, rows, unit)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise EngineError(
-            file, f"it cannot be written ({error.strerror})", "Name another place or free space"
+            file, f"it cannot be written ({reason_of(error)})", "Name another place or free space"
         ) from None
     return ExportReport(str(file), len(rows), catalog.identity.dim)
 

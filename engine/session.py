@@ -105,6 +105,7 @@ class Session:
         self._heads: StoredHeads | None = None
         self._embedder_given = embedder
         self._embedder: Embedder | None = None
+        self._passing = False
         self._backbone_warm_up: WarmUp | None = None
 
     @contextmanager
@@ -140,6 +141,8 @@ class Session:
                 from index.catalog.catalog import Catalog
 
                 self._catalog = Catalog.open(self.config.store.catalog)
+                if self._passing:
+                    self._embedder, self._passing = None, False
                 if self._embedder is not None:
                     # Closed and opened again: meanwhile another catalog may lie there.
                     embedder = self._embedder
@@ -169,14 +172,20 @@ class Session:
 
             self._backbone_warm_up = start_warm_up(self.config)
 
-    def embedder(self) -> Embedder:
-        """Return the catalog's backbone, or the one chosen for a catalog to come."""
+    def embedder(self, *, passing: bool = True) -> Embedder:
+        """Return the catalog's backbone, else the one for a catalog to come.
+
+        Parameters
+        ----------
+        passing
+            No catalog is to come: what is on this machine serves.
+        """
         with self._here():
-            if self._embedder is None:
-                self._embedder = self._chosen_embedder()
+            if self._embedder is None or (self._passing and not passing):
+                self._embedder = self._chosen_embedder(passing)
             return self._embedder
 
-    def _chosen_embedder(self) -> Embedder:
+    def _chosen_embedder(self, passing: bool) -> Embedder:
         from engine.embedding.choose import choose_embedder
 
         catalog = self.catalog_or_none()
@@ -186,7 +195,9 @@ class Session:
             embedder = self._backbone_warm_up.embedder(identity)
         if embedder is None:
             network = catalog.network if catalog else None
-            embedder = choose_embedder(self.config, identity, self.reporter, network)
+            settings = self.config, identity, self.reporter, network
+            embedder = choose_embedder(*settings, passing=passing)
+        self._passing = passing and catalog is None and embedder is not self._embedder_given
         embedder.reporter = self.reporter
         if catalog is not None:
             catalog.require(embedder.backbone.name, embedder.fingerprint)
@@ -238,7 +249,7 @@ class Session:
             from engine.embedding.int8_calibration import quantized_embedder
 
             return quantized_embedder(self.config, images, self.reporter)
-        return self.embedder(), None
+        return self.embedder(passing=False), None
 
     @contextmanager
     def snapshot(self) -> Iterator[tuple[Catalog, VectorIndex]]:

@@ -40,9 +40,13 @@ class EngineError(Exception):
         return f"{self.thing}: {self.reason}. {self.remedy}"
 
 
-def reason_of(error: OSError) -> str:
-    """Return why the system refused something; some errors, Python's own among them, do not say."""
-    return error.strerror or str(error) or type(error).__name__
+def reason_of(error: OSError | ValueError) -> str:
+    """Return why something cannot be opened, read or written.
+
+    The system says so in `strerror`. What Python and NumPy raise themselves has none, nor has the
+    ValueError of a name that no file can have.
+    """
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 class UsageError(EngineError):

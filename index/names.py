@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+# Surrogates but those of PEP 383, which stand for the bytes 128 to 255.
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 # So many names are listed whole; of more, only the nearest few.
 FEW = 12
 NEAREST = 3
@@ -25,8 +28,13 @@ def read_text(data: bytes) -> str:
 
 
 def decoded(name: str) -> str:
-    """Return a name that may stand for bytes which are no UTF-8 (PEP 383) as what they say."""
-    return name if name.isascii() else read_text(name.encode("utf-8", "surrogateescape"))
+    """Return a name that may stand for bytes which are no UTF-8 (PEP 383) as what they say.
+
+    A surrogate that stands for no byte is shown as U+FFFD: no text can hold it.
+    """
+    if name.isascii():
+        return name
+    return read_text(_LONE.sub("\ufffd", name).encode("utf-8", "surrogateescape"))
 
 
 def readable(name: str) -> str:

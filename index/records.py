@@ -14,6 +14,8 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 # Ids of images, and their vectors as the bytes that the catalog stores.
 Rows: TypeAlias = tuple[Sequence[int], Sequence[bytes]]
+# No network has an embedding of more than 999,999 components.
+MOST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,24 @@ class CatalogIdentity:
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> CatalogIdentity | None:
-        """Read the catalog's settings; None while the catalog is empty."""
+        """Read the catalog's settings; None while the catalog is empty.
+
+        Raises
+        ------
+        LookupError, TypeError, ValueError
+            They are damaged.
+        """
         if "fingerprint" not in settings:
             return None
+        dim = settings["dim"]
+        if not (dim.isdecimal() and len(dim) <= MOST_DIGITS and int(dim)):
+            raise ValueError(f"dim is {dim!r}")
+        if settings["dtype"] not in ("float16", "float32"):
+            raise ValueError(f"dtype is {settings['dtype']!r}")
         return cls(
             settings["backbone"],
             settings["fingerprint"],
-            int(settings["dim"]),
+            int(dim),
             settings["dtype"],
             settings["precision"],
         )

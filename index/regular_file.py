@@ -85,7 +85,7 @@ def require_regular(*paths: Path) -> None:
     for path in paths:
         try:
             state = path.lstat()
-        except OSError:
+        except (OSError, ValueError):
             continue  # it is for the one who opens it to say what is wrong
         if not is_regular(state):
             raise StoreError(path, f"it is {_kind(path, state)}, not a file of this store", REMEDY)
@@ -101,7 +101,7 @@ def require_folder(path: Path) -> None:
     """
     try:
         state = path.lstat()
-    except OSError:
+    except (OSError, ValueError):
         return
     if not stat.S_ISDIR(state.st_mode):
         raise StoreError(path, f"it is {_kind(path, state)}, not a folder of this store", REMEDY)

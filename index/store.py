@@ -77,7 +77,7 @@ class Store:
         require_folder(self.index)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise StoreError(
                 self.folder,
                 f"the store cannot be made ({reason_of(error)})",

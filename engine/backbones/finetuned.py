@@ -24,6 +24,7 @@ from engine.backbones.weights_folder import WeightsFolder, WeightsRecord
 from engine.backbones.weights_source import SHORT, Finetuned, copying, gone
 from engine.errors import TrainingError, UnknownBackboneError, UsageError
 from index.atomic_file import write_atomically
+from index.errors import reason_of
 
 _NAME = re.compile(r"[\w][\w.-]{0,63}")
 
@@ -139,7 +140,7 @@ class FinetunedBackbones:
         except OSError as error:
             raise TrainingError(
                 self._folder.path,
-                f"the backbone cannot be kept ({error.strerror})",
+                f"the backbone cannot be kept ({reason_of(error)})",
                 "Free some space, or name another folder in ENGINE_DATA",
             ) from None
         return self.named(name)

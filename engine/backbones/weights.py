@@ -14,6 +14,7 @@ from engine.backbones.weights_folder import WeightsFolder, WeightsRecord, file_s
 from engine.backbones.weights_source import Download, Finetuned, Packaged, gone, source_of
 from engine.errors import WeightsCorruptError, WeightsError, WeightsUnreachableError
 from index.atomic_file import atomic_file, publish
+from index.errors import reason_of
 
 if TYPE_CHECKING:
     # What speaks to the network is imported where something is fetched: a search needs none of it.
@@ -240,7 +241,7 @@ class WeightsCache:
             self._folder.add(record, label=relabel)
         except OSError as error:
             raise WeightsError(
-                path, f"the file cannot be written ({error.strerror})", "Free some space"
+                path, f"the file cannot be written ({reason_of(error)})", "Free some space"
             ) from None
         return WeightsFile(path, sha256, origin)
 
@@ -250,7 +251,7 @@ class WeightsCache:
         except OSError as error:
             raise WeightsError(
                 self._folder.path,
-                f"the cache cannot be made ({error.strerror})",
+                f"the cache cannot be made ({reason_of(error)})",
                 "Name another folder in ENGINE_CACHE",
             ) from None
 

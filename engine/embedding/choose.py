@@ -25,6 +25,8 @@ def choose_embedder(
     reporter: Reporter,
     network: Callable[[], bytes] | None = None,
     hardware: Hardware = THIS_MACHINE,
+    *,
+    passing: bool = False,
 ) -> Embedder:
     """Return the embedder for a catalog, or for a new one.
 
@@ -38,6 +40,9 @@ def choose_embedder(
         Returns the network of a catalog in int8.
     hardware
         What there is to run on.
+    passing
+        No catalog will be made: where `auto` was asked for, or nothing, what is on this machine
+        serves, and nothing is fetched.
 
     Raises
     ------
@@ -52,7 +57,7 @@ def choose_embedder(
     """
     cache, finetuned = WeightsCache(config.cache), FinetunedBackbones(config.data)
     if identity is None:
-        backbone, pinned = _backbone_for_new(config, cache, finetuned, reporter), None
+        backbone, pinned = _backbone_for_new(config, cache, finetuned, reporter, passing), None
         precision = choose_precision(config, None, hardware)
     else:
         _refuse_another(config, identity, cache, finetuned)
@@ -130,20 +135,26 @@ def _refuse_another(
 
 
 def _backbone_for_new(
-    config: Config, cache: WeightsCache, finetuned: FinetunedBackbones, reporter: Reporter
+    config: Config,
+    cache: WeightsCache,
+    finetuned: FinetunedBackbones,
+    reporter: Reporter,
+    passing: bool,
 ) -> Backbone:
     """Return the backbone that was asked for, else the default one."""
     asked = config.backbone or config.default_backbone
-    return _auto(cache, reporter) if asked == AUTO else finetuned.named(asked)
+    return _auto(cache, reporter, passing) if asked == AUTO else finetuned.named(asked)
 
 
-def _auto(cache: WeightsCache, reporter: Reporter) -> Backbone:
+def _auto(cache: WeightsCache, reporter: Reporter, passing: bool) -> Backbone:
     """Take the reference backbone where it can be had, else the one that is always here."""
     reference = backbone_named(REFERENCE)
     if cache.find(reference) is not None:
         return reference
     reason = "its weights are not on this machine and cannot be reached"
-    if reachable(reference.weights):
+    if passing:
+        reason = "its weights are not on this machine, and this is no reason to fetch them"
+    elif reachable(reference.weights):
         try:
             _require(cache, reference, reporter, None)
             return reference

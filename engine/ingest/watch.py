@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from threading import Event
 
+from engine.config import require_number
 from engine.errors import EngineError, StoreLockedError, UsageError
 from engine.pictures.walk_rules import WalkRules
 from engine.results import IndexReport
@@ -35,6 +36,10 @@ class WatchLimits:
     quiet_seconds: float = 2.0
     patience_seconds: float = 30.0
     check_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            require_number(each.name, getattr(self, each.name), 0)
 
 
 @dataclass(frozen=True, slots=True)

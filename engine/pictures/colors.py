@@ -86,8 +86,12 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
         # 16-bit greys keep their meaning: 65535 is white however dark the image is.
         scaled = values / 257.0
     else:
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        # NaN and infinity say nothing of the range; without any other number all is black.
+        finite = np.isfinite(values)
+        low = float(values.min(where=finite, initial=np.inf))
+        high = float(values.max(where=finite, initial=-np.inf))
         inside = low >= 0.0 and high <= 1.0
-        scaled = values * 255.0 if inside else (values - low) * 255.0 / max(high - low, 1e-12)
+        with np.errstate(all="ignore"):
+            scaled = values * 255.0 if inside else (values - low) * 255.0 / max(high - low, 1e-12)
     eight = np.clip(np.nan_to_num(np.rint(scaled)), 0, 255).astype(np.uint8)
     return Image.fromarray(eight, mode="L")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.pictures.readers import HEIF, JXL, RAW, Reader, pillow
+from engine.pictures.readers import HEIF, JXL, RAW, TIFF, Reader, pillow
 
 # Whether the content of a file, whose name has such an extension, is of a kind.
 Test = Callable[[bytes, str], bool]
@@ -170,7 +170,7 @@ FORMATS: tuple[Format, ...] = (
     Format("X3F", ("x3f",), _begins(b"FOVb"), RAW),
     Format("MRW", ("mrw",), _begins(b"\0MRM"), RAW),
     Format("CRW", ("crw",), _begins(b"HEAPCCDR", at=6), RAW),
-    Format("TIFF", ("tif", "tiff"), _TIFF, pillow("TIFF")),
+    Format("TIFF", ("tif", "tiff"), _TIFF, TIFF),
     Format("PSD", ("psd",), _begins(b"8BPS\0\1"), pillow("PSD")),
     Format("QOI", ("qoi",), _begins(b"qoif"), pillow("QOI")),
     # These have no mark of their own, and may begin as the next ones do.

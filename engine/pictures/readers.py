@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -50,6 +52,29 @@ class Reader:
 def pillow(*names: str) -> Reader:
     """Return a reader of what Pillow knows under these names."""
     return Reader(lambda data: Image.open(io.BytesIO(data), formats=names))
+
+
+def _open_tiff(data: bytes) -> Image.Image:
+    _hush_libtiff()
+    return Image.open(io.BytesIO(data), formats=("TIFF",))
+
+
+@cache
+def _hush_libtiff() -> None:
+    """Let libtiff say nothing by itself: Pillow raises what counts.
+
+    Its usual handlers write every oddity of a file straight to the terminal, past Python, and
+    Pillow has nothing to change them by.
+    """
+    import ctypes
+
+    with suppress(OSError, AttributeError):
+        # The symbols of what a library is linked with are found through it.
+        library = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]
+        for kind in ("Error", "Warning"):
+            set_handler = library[f"TIFFSet{kind}Handler"]
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
 
 
 def _open_heif(data: bytes) -> Image.Image:
@@ -155,6 +180,7 @@ def _codestream(data: bytes) -> int:
     return at
 
 
+TIFF = Reader(_open_tiff)
 HEIF = Reader(_open_heif, "pi-heif-decoder")
 JXL = Reader(_open_jxl, "image-engine[jxl]", jxl_size)
 RAW = Reader(_open_raw, "image-engine[raw]", _raw_size)

@@ -48,6 +48,10 @@ def embed_sources(
     """
     if not images:
         raise UsageError("IMAGE", "no picture was named", "Name a path, a URL, or - for stdin")
+    for each in map(type, images):
+        if not issubclass(each, str | Path | bytes):
+            remedy = "Give a path, a URL, - for stdin, or the bytes of a file"
+            raise UsageError("IMAGE", f"{each.__name__} is no picture", remedy)
 
     def open_one(image: ImageLike) -> Pixels | ImageError:
         name = source_name(image)

@@ -80,7 +80,7 @@ def search(
         category = answer.category
         condition = condition & Filter.category(category) if category else condition
     allowed = catalog.images.matching(condition) if condition else None
-    hits = index.search(mean.unit, min(query.k, max(len(index), 1)), allowed)
+    hits = index.search(mean.unit, min(int(query.k), max(len(index), 1)), allowed)
     hits = verified(catalog, index, mean.unit, hits)
     least = -math.inf if query.min_score is None else query.min_score
     found = [

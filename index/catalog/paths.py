@@ -36,7 +36,7 @@ class PathCodec:
         """Return the text under which an absolute path is stored."""
         if self.root is not None and path.startswith(folder := as_folder(self.root)):
             path = RELATIVE + path[len(folder) :]
-        return path if is_text(path) else UNDECODABLE + quote_from_bytes(os.fsencode(path))
+        return path if is_text(path) else UNDECODABLE + quote_from_bytes(_bytes(path))
 
     def decode(self, text: str) -> str:
         """Return the absolute path that was stored as `text`."""
@@ -60,6 +60,14 @@ class PathCodec:
             below = composed(path)[len(composed(as_folder(self.root))) :]
             for form in (below, normalize("NFD", below)):
                 yield self.encode(as_folder(self.root) + form)
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError:
+        # No file has such a name, so no image is found under it.
+        return path.encode("utf-8", "surrogatepass")
 
 
 def is_below(path: str, roots: Container[str]) -> bool:

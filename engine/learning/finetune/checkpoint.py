@@ -15,6 +15,7 @@ from engine.errors import TrainingError
 from engine.heads.epochs import Training, Weights
 from engine.learning.finetune.learner import BackboneLearner
 from index.atomic_file import write_atomically
+from index.errors import reason_of
 
 FORMAT = 2
 
@@ -94,7 +95,7 @@ def _told(path: Path) -> Iterator[None]:
     except OSError as error:
         raise TrainingError(
             path,
-            f"the checkpoint cannot be written ({error.strerror})",
+            f"the checkpoint cannot be written ({reason_of(error)})",
             "Make room or give permission there; --resume then goes on after the last epoch that "
             "was saved",
         ) from None

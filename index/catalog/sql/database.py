@@ -17,7 +17,7 @@ from index.catalog.paths import PathCodec
 from index.catalog.sql.dialects.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect
 from index.catalog.sql.dialects.sqlite import SQLite
 from index.catalog.sql.migrations import CHECKSUMS, MIGRATIONS, READABLE, Step
-from index.errors import CatalogError, CatalogVersionError
+from index.errors import CatalogDamagedError, CatalogError, CatalogVersionError
 
 # Values that a statement names at most; SQLite's oldest limit on variables is 999.
 VALUES_PER_STATEMENT = 900
@@ -205,6 +205,12 @@ def schema_version(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -
     if not inspect(connection).has_table("settings"):
         return 0
     value = connection.execute(text("SELECT value FROM settings WHERE key = 'schema'")).scalar()
+    if value is not None and not str(value).isdecimal():
+        raise CatalogDamagedError(
+            connection.engine.url.database,
+            f"the catalog is damaged (its settings: schema is {value!r})",
+            "Nothing was changed. Put back a copy of the file",
+        )
     version = int(value) if value is not None else 0
     if version > len(steps):
         raise CatalogVersionError(

@@ -8,12 +8,15 @@ from uuid import uuid4
 from sqlalchemy import Connection, delete, insert, select
 
 from index.catalog.sql.schema import Generation, Setting
+from index.errors import CatalogDamagedError, CatalogError
 from index.records import CatalogIdentity
 from index.state import CatalogState, Preference
 
 # So many generations can be told from those of another catalog; an index that lies further behind
 # is built anew. One row takes some 50 bytes.
 HISTORY = 65_536
+# No whole number of the settings has so many.
+DIGITS = 20
 
 
 def read_setting(connection: Connection, key: str) -> str | None:
@@ -33,7 +36,10 @@ def write_setting(connection: Connection, key: str, value: str) -> None:
 def read_identity(connection: Connection) -> CatalogIdentity | None:
     """Return whose embeddings these are, None while the catalog is empty."""
     rows = connection.execute(select(Setting.key, Setting.value)).all()
-    return CatalogIdentity.of({row.key: row.value for row in rows})
+    try:
+        return CatalogIdentity.of({row.key: row.value for row in rows})
+    except (LookupError, TypeError, ValueError) as error:
+        raise damaged_settings(connection, str(error)) from None
 
 
 def write_identity(connection: Connection, identity: CatalogIdentity) -> None:
@@ -50,7 +56,7 @@ def read_state(connection: Connection) -> CatalogState:
     found = {row.key: row.value for row in connection.execute(query)}
     return CatalogState(
         found.get("catalog_id", ""),
-        int(found.get("generation", 0)),
+        _whole(connection, "generation", found.get("generation", "0")),
         found.get("generation_token", ""),
     )
 
@@ -100,7 +106,28 @@ def next_generation(connection: Connection, history: int = HISTORY) -> int:
 def read_preference(connection: Connection) -> Preference:
     """Return what was asked of the index, `auto` and no limit where nobody asked."""
     memory = read_setting(connection, "index_memory")
-    return Preference(read_setting(connection, "index") or "auto", int(memory) if memory else None)
+    limit = _whole(connection, "index_memory", memory) if memory else None
+    try:
+        return Preference(read_setting(connection, "index") or "auto", limit)
+    except CatalogError as error:
+        raise damaged_settings(connection, f"index: {error.reason}") from None
+
+
+def damaged_settings(connection: Connection, what: str) -> CatalogDamagedError:
+    """Return the error of a catalog in whose settings stands what nobody has written there."""
+    return CatalogDamagedError(
+        connection.engine.url.database,
+        f"the catalog is damaged (its settings: {what})",
+        "Nothing was changed. Put back a copy of the file",
+    )
+
+
+def _whole(connection: Connection, key: str, value: object) -> int:
+    """Return a setting that is a whole number of 0 or more."""
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and len(text) < DIGITS):
+        raise damaged_settings(connection, f"{key} is {value!r}")
+    return int(text)
 
 
 def write_preference(connection: Connection, preference: Preference) -> None:

@@ -259,3 +259,23 @@ def test_choosing_prepares_nothing_yet(tmp_path: Path, heard: Heard) -> None:
     choose_embedder(config(tmp_path, backbone=LITE0), None, heard)
     assert heard.announced == []
     assert not (tmp_path / "cache").exists()
+
+
+def test_where_no_catalog_is_to_come_nothing_is_fetched_and_nobody_asked(
+    tmp_path: Path, heard: Heard, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.serve("/resnet50-11ad3fa6.pth", b"something else")
+    monkeypatch.setenv("ENGINE_WEIGHTS_MIRROR", site.url)
+    embedder = choose_embedder(config(tmp_path, backbone="auto"), None, heard, passing=True)
+    assert embedder.backbone.name == LITE0
+    assert site.asked == []
+    (line,) = heard.announced
+    assert "this is no reason to fetch them" in line
+
+
+def test_where_no_catalog_is_to_come_the_reference_serves_if_it_is_here(
+    tmp_path: Path, heard: Heard
+) -> None:
+    put_resnet50(tmp_path)
+    embedder = choose_embedder(config(tmp_path, backbone="auto"), None, heard, passing=True)
+    assert embedder.backbone.name == "resnet50"
