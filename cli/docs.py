@@ -21,6 +21,12 @@ This page is made from the commands' own `--help` by `make docs`; a test holds i
 stdout is the answer, stderr is the conversation: skips, notes, progress bars (on a terminal only).
 Every command that answers takes `--json`. Colours appear on terminals only; `NO_COLOR` is honoured.
 
+Names of files, labels, categories and heads may hold anything; what is printed for people never
+holds a control character or a mark that turns the direction of writing: an escape character is
+shown as `\\x1b`. JSON escapes them its own way. `--paths`, `--null` and `--csv` are for programs:
+in a pipe or a file names are the bytes they are, on a terminal they are shown like all others.
+Cells of CSV that a spreadsheet would run come after an apostrophe (docs/catalog.md).
+
 | exit code | meaning |
 |---|---|
 | 0 | all is well |

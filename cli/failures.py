@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.render import SKIPPED, say
+from cli.render import SKIPPED, as_bytes, csv_text, say
 from engine.errors import EngineError
 from engine.results import Skipped
 
@@ -91,17 +90,12 @@ def write_failures(file: Path | None, failures: Sequence[Skipped]) -> None:
     """
     if file is None:
         return
-    import csv
-
     from index.atomic_file import write_atomically
     from index.errors import reason_of
 
-    lines = io.StringIO()
-    writer = csv.writer(lines)
-    writer.writerow(COLUMNS)
-    writer.writerows((each.path, each.reason, each.hint, each.format) for each in failures)
+    rows = [(each.path, each.reason, each.hint, each.format) for each in failures]
     try:
-        write_atomically(file, lines.getvalue().encode("utf-8", "surrogateescape"))
+        write_atomically(file, as_bytes(csv_text(COLUMNS, rows)))
     except OSError as error:
         reason = f"the failures cannot be written ({reason_of(error)})"
         raise EngineError(file, reason, "Name another place") from None

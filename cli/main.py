@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 import traceback
@@ -130,8 +131,10 @@ def exit_code(arguments: list[str], application: typer.Typer | None = None) -> i
     except (typer.Abort, KeyboardInterrupt):
         return _say("interrupted; everything finished so far is kept", INTERRUPTED)
     except _USAGE_ERROR as error:
-        error.show(sys.stderr)
-        return int(error.exit_code)
+        # With what was typed, which a script may have from a file's name.
+        text = io.StringIO()
+        error.show(text)
+        return _say_lines(text.getvalue(), int(error.exit_code))
     except EngineError as error:
         return _say(f"error: {error}", error.exit_code)
     except BrokenPipeError:
@@ -140,7 +143,7 @@ def exit_code(arguments: list[str], application: typer.Typer | None = None) -> i
         return 0
     except Exception as error:
         if os.environ.get("ENGINE_DEBUG"):
-            traceback.print_exc()
+            _say_lines(traceback.format_exc(), 1)
         detail = f"{type(error).__name__}: {error}".splitlines()[0]
         return _say(
             f"error: {detail}. This should not happen; set ENGINE_DEBUG=1 to see where, and "
@@ -153,6 +156,12 @@ def _say(text: str, code: int) -> int:
     from cli.render import say
 
     say(text)
+    return code
+
+
+def _say_lines(text: str, code: int) -> int:
+    for line in text.rstrip("\n").split("\n"):
+        _say(line, code)
     return code
 
 

@@ -1,6 +1,7 @@
 """What is printed: answers on stdout, as a table, JSON or CSV, and conversation on stderr.
 
-Text for people holds no control characters and no broken bytes, whatever file names hold.
+Text for people holds no control characters and no broken bytes, whatever file names hold. Nor does
+anything else hold them where stdout is a terminal; in a pipe paths and CSV are the bytes they are.
 """
 
 from __future__ import annotations
@@ -10,52 +11,84 @@ import io
 import json
 import math
 import os
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.progress import Reporter
+from engine.spreadsheet import guarded
 
 if TYPE_CHECKING:
     from cli.progress import Bars
 
 SKIPPED = 3
+# JSON itself escapes those below the space. Others move a terminal, too: DEL, the second set of
+# control characters, marks that turn the direction of writing. Half a surrogate pair is no UTF-8.
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def write(text: str) -> None:
     """Write an answer to stdout, file names as the bytes they are."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.write(as_bytes(text))
     sys.stdout.flush()
+
+
+def as_bytes(text: str) -> bytes:
+    """Return text as UTF-8, names as the bytes they are; half a surrogate pair is escaped."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
+
+
+def tell(*lines: str) -> None:
+    """Write sentences for people to stdout, each on a line of its own whatever it holds."""
+    write("".join(f"{shown(line)}\n" for line in lines))
 
 
 def write_json(value: object) -> None:
     """Write a result, or a list of them, as JSON."""
-    plain = _plain(value)
-    text = json.dumps(plain, indent=2, ensure_ascii=False)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        # Lone surrogates stand for bytes that are no UTF-8; escaped, Python reads them back.
-        text = json.dumps(plain, indent=2)
-    write(text + "\n")
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False)
+    # Lone surrogates stand for bytes that are no UTF-8; escaped, Python reads them back.
+    write(_UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def write_paths(paths: Iterable[str], *, null: bool = False) -> None:
-    """Write paths alone, one on a line, or each ended by NUL."""
+    """Write paths alone, one on a line, or each ended by NUL.
+
+    For programs they are the bytes they are; on a terminal they are made safe to look at.
+    """
     end = "\0" if null else "\n"
-    write("".join(path + end for path in paths))
+    as_seen = _as_seen()
+    write("".join(as_seen(path) + end for path in paths))
 
 
 def write_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table for a spreadsheet."""
+    """Write a table for a spreadsheet; what it would take for a formula is a text (`guarded`)."""
+    as_seen = _as_seen()
+    write(csv_text(headings, ([_cell_as(as_seen, each) for each in row] for row in rows)))
+
+
+def csv_text(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as CSV that is safe to open in a spreadsheet."""
     lines = io.StringIO()
     writer = csv.writer(lines)
     writer.writerow(headings)
-    writer.writerows(rows)
-    write(lines.getvalue())
+    writer.writerows([guarded(cell) for cell in row] for row in rows)
+    return lines.getvalue()
+
+
+def _cell_as(as_seen: Callable[[str], str], cell: object) -> object:
+    return as_seen(cell) if isinstance(cell, str) else cell
+
+
+def _as_seen() -> Callable[[str], str]:
+    """Return what to do with names: nothing, or where stdout is a terminal what `shown` does."""
+    return shown if sys.stdout.isatty() else str
 
 
 def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

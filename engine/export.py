@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.errors import EngineError, UsageError
 from engine.results import ExportReport
+from engine.spreadsheet import guarded
 from index.atomic_file import atomic_file
 from index.catalog.catalog import Catalog
 from index.errors import reason_of
@@ -26,7 +27,8 @@ def export(catalog: Catalog, file: Path, *, force: bool = False) -> ExportReport
     """Write unit vectors, float32 `[n, dim]`, and what is known about each image.
 
     A `.npy` file holds the vectors alone; the other columns stand beside it in a `.csv` file of
-    the same name, a line for each row. A `.parquet` file holds everything. Nothing that exists is
+    the same name, a line for each row, in which what a spreadsheet would take for a formula is a
+    text (`guarded`). A `.parquet` file holds everything. Nothing that exists is
     replaced before all is written.
 
     Parameters
@@ -97,7 +99,7 @@ def _write_npy(file: Path, table: Path, rows: Sequence[ImageRow], unit: Floats) 
         text = io.TextIOWrapper(lines, "utf-8", "surrogateescape", newline="")
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
-        writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
+        writer.writerows([guarded(getattr(row, name)) for name in COLUMNS] for row in rows)
         text.detach()
         # Both are on the disk before the first takes the place of an older one.
         for each in (lines, out):

@@ -124,10 +124,10 @@ def import_command(
 
 
 def _ready(row: BackboneInfo, json: bool) -> int:
-    from cli.render import write, write_json
+    from cli.render import tell, write_json
 
     if json:
         write_json(row)
     else:
-        write(f"{row.name} is ready ({row.weights}, SHA-256 {str(row.sha256)[:16]}…)\n")
+        tell(f"{row.name} is ready ({row.weights}, SHA-256 {str(row.sha256)[:16]}…)")
     return 0

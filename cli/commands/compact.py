@@ -19,7 +19,7 @@ def command(store: Store = None, json: Json = False) -> int:
     their files are gone, are kept: `engine remove` forgets them. Killed at any moment, it leaves
     the store as it was or as it should be.
     """
-    from cli.render import write, write_json
+    from cli.render import tell, write_json
 
     with open_engine(store) as engine:
         report = engine.compact()
@@ -31,7 +31,7 @@ def command(store: Store = None, json: Json = False) -> int:
         ("index", report.index_bytes_before, report.index_bytes),
     )
     sizes = ", ".join(f"{name} {_size(before)} -> {_size(after)}" for name, before, after in parts)
-    write(f"{sizes} in {report.seconds:.1f} s\n")
+    tell(f"{sizes} in {report.seconds:.1f} s")
     return 0
 
 

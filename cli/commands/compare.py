@@ -79,7 +79,7 @@ def command(
 
 def _answer(comparison: Comparison, html: Path | None, force: bool, json: bool) -> None:
     from cli.pages.compare import HEADINGS, method_row, write_compare_page
-    from cli.render import say, write, write_json, write_table
+    from cli.render import say, tell, write_json, write_table
 
     if json:
         write_json(comparison)
@@ -87,9 +87,9 @@ def _answer(comparison: Comparison, html: Path | None, force: bool, json: bool) 
         for note in comparison.notes:
             say(note)
         write_table(HEADINGS, map(method_row, comparison.methods))
-        write(
+        tell(
             f"{comparison.images} images of {len(comparison.categories)} categories, "
-            f"{comparison.rounds} splits, {comparison.seconds:.0f} s\n"
+            f"{comparison.rounds} splits, {comparison.seconds:.0f} s"
         )
     if html is not None:
         # Last, so that a page that cannot be written costs nothing but itself.

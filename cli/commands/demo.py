@@ -53,30 +53,30 @@ def command(
 
 
 def _tell(tour: Tour) -> None:
-    from cli.render import bold, write, write_table
+    from cli.render import bold, tell, write, write_table
 
     def step(number: int, text: str, command: str) -> None:
-        write(f"\n{bold(f'{number}. {text}')}\n   $ {command}\n")
+        write(f"\n{bold(f'{number}. {text}')}\n")
+        tell(f"   $ {command}")
 
     folder = tour.images.folder
-    write(
-        f"{tour.images.count} drawn pictures of beds, chairs, lamps, sofas and tables "
-        f"in {folder}/\n"
-        f"To type the commands yourself:  cd {folder}\n"
+    tell(
+        f"{tour.images.count} drawn pictures of beds, chairs, lamps, sofas and tables in {folder}/",
+        f"To type the commands yourself:  cd {folder}",
     )
     index = tour.index
     step(1, "Look at every picture once", tour.commands["index"])
-    write(f"   {index.images} images in the catalog, {index.embedded} embedded now\n")
+    tell(f"   {index.images} images in the catalog, {index.embedded} embedded now")
     step(2, "Find what looks like a picture", tour.commands["search"])
     write_table(
         ("rank", "score", "label", "path"),
         [(hit.rank, hit.score, hit.label, hit.path) for hit in tour.search],
     )
     step(3, "Teach the engine five categories, from 20 pictures of each", tour.commands["train"])
-    write(
+    tell(
         f"   {tour.train.images} images, trained in {tour.train.seconds.fit:.1f} s, "
         f"accuracy {tour.train.validation_accuracy:.2f} on {tour.train.test_images} of them, "
-        "each answered without having been seen\n"
+        "each answered without having been seen"
     )
     step(4, "Say what new pictures show", tour.commands["classify"])
     write_table(
@@ -88,7 +88,7 @@ def _tell(tour: Tour) -> None:
         ],
     )
     step(5, "Measure on pictures it has never seen", tour.commands["evaluate"])
-    write(
+    tell(
         f"   accuracy {tour.evaluation.accuracy:.3f} on {tour.evaluation.images} images; "
-        f"all 1005 categories competing: {tour.joint.accuracy:.3f}\n"
+        f"all 1005 categories competing: {tour.joint.accuracy:.3f}"
     )

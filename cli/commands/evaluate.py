@@ -92,7 +92,7 @@ def command(
 
 
 def _write(report: Evaluation) -> None:
-    from cli.render import against_baseline, figure, write, write_table
+    from cli.render import against_baseline, figure, tell, write_table
 
     write_table(
         ("label", "images", "precision", "recall", "most often taken for"),
@@ -107,37 +107,39 @@ def _write(report: Evaluation) -> None:
             for name, score in report.per_category.items()
         ],
     )
-    write(
-        f"\naccuracy {report.accuracy:.3f} on {report.images} images (by {report.classifier}"
-        f"{f'; {report.unknown} unknown' if report.unknown else ''})\n"
-        f"{against_baseline(figure(report.balanced_accuracy), figure(report.majority_baseline))}\n"
-        f"{_learned(report)}{_copies(report)}"
+    tell(
+        "",
+        f"accuracy {report.accuracy:.3f} on {report.images} images (by {report.classifier}"
+        f"{f'; {report.unknown} unknown' if report.unknown else ''})",
+        against_baseline(figure(report.balanced_accuracy), figure(report.majority_baseline)),
+        *_learned(report),
+        *_copies(report),
         f"search: precision@1 {figure(report.precision_at_1)}, precision@10 "
-        f"{figure(report.precision_at_10)}, mean average precision {figure(report.map)}\n"
+        f"{figure(report.precision_at_10)}, mean average precision {figure(report.map)}",
     )
 
 
-def _learned(report: Evaluation) -> str:
-    """Return a line on the pictures that were learned from, nothing where there are none."""
+def _learned(report: Evaluation) -> list[str]:
+    """Return a line on the pictures that were learned from, none where there are none."""
     if report.learned is None:
-        return (
+        return [
             "not known, of a head or fine-tuned backbone of an older release: which of them it has "
-            "learned from\n"
-        )
+            "learned from"
+        ]
     if not report.learned:
-        return ""
+        return []
     said = f"{report.learned} of them were learned from"
     if report.learned == report.images:
-        return f"{said}, which is all: this says nothing of pictures it has not seen\n"
+        return [f"{said}, which is all: this says nothing of pictures it has not seen"]
     others = report.images - report.learned
-    return f"{said}; accuracy {report.accuracy_without_learned:.3f} on the {others} others\n"
+    return [f"{said}; accuracy {report.accuracy_without_learned:.3f} on the {others} others"]
 
 
-def _copies(report: Evaluation) -> str:
-    """Return a line on copies in the data set, nothing where there are none."""
+def _copies(report: Evaluation) -> list[str]:
+    """Return a line on copies in the data set, none where there are none."""
     if not report.copies:
-        return ""
-    return f"{report.copies} of them are copies of others, left out of each other's results\n"
+        return []
+    return [f"{report.copies} of them are copies of others, left out of each other's results"]
 
 
 def _mistaken(given: Mapping[str, int], label: str) -> str:

@@ -30,12 +30,12 @@ def command(
     A .npy file comes with a .csv file of the same name, a line for each row. Neither is written
     over without --force.
     """
-    from cli.render import write, write_json
+    from cli.render import tell, write_json
 
     with open_engine(store) as engine:
         report = engine.export(file, force=force)
     if json:
         write_json(report)
     else:
-        write(f"{report.images} embeddings of dim {report.dim} in {report.file}\n")
+        tell(f"{report.images} embeddings of dim {report.dim} in {report.file}")
     return 0

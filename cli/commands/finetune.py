@@ -58,7 +58,7 @@ def command(
     --backbone NAME; those that exist keep their own.
     """
     from cli.failures import failures_named, tell_failures
-    from cli.render import say, write, write_json
+    from cli.render import say, tell, write_json
 
     settings = {
         "backbone": backbone,
@@ -74,12 +74,12 @@ def command(
     else:
         for note in report.notes:
             say(note)
-        write(
+        tell(
             f"backbone {report.backbone}: {report.base}, trained from {report.block} on "
             f"({report.trained_parameters / 1e6:.1f} M parameters, {report.epochs} epochs, "
-            f"{report.seconds_train:.1f} s)\n"
+            f"{report.seconds_train:.1f} s)",
             f"accuracy {report.validation_accuracy:.3f} on {report.test_images} test images, "
-            f"before {report.validation_accuracy_before:.3f}\n"
+            f"before {report.validation_accuracy_before:.3f}",
         )
     skips = tell_failures(report.skipped, failed)
     return INTERRUPTED if report.interrupted else skips

@@ -171,10 +171,10 @@ def delete(name: Name, store: Store = None, json: Json = False) -> int:
 
 
 def _tell(row: HeadInfo, text: str, json: bool) -> int:
-    from cli.render import write, write_json
+    from cli.render import tell, write_json
 
     if json:
         write_json(row)
     else:
-        write(text + "\n")
+        tell(text)
     return 0

@@ -152,7 +152,7 @@ def command(
 def _tell(report: IndexReport, failed: Path | None, *, json: bool) -> int:
     """Print what a run did; return the exit code."""
     from cli.failures import tell_failures
-    from cli.render import say, write, write_json
+    from cli.render import say, tell, write_json
 
     for note in report.notes:
         say(f"note: {note}")
@@ -160,9 +160,9 @@ def _tell(report: IndexReport, failed: Path | None, *, json: bool) -> int:
         write_json(report)
     else:
         rate = f" ({report.images_per_second:.0f} images/s)" if report.embedded else ""
-        write(
+        tell(
             f"{_counts(report)} in {report.seconds:.1f} s{rate}; "
-            f"the catalog has {report.images} images ({report.backbone})\n"
+            f"the catalog has {report.images} images ({report.backbone})"
         )
         if report.left_out:
             say(f"{report.left_out} hidden or of the system left out (--include-hidden)")

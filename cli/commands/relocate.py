@@ -29,7 +29,7 @@ def command(
     by reading every file.
     """
     from cli.failures import tell_failures
-    from cli.render import write, write_json
+    from cli.render import tell, write_json
     from engine.results import Skipped
 
     with open_engine(store) as engine:
@@ -37,7 +37,7 @@ def command(
     if json:
         write_json(report)
     else:
-        write(f"{report.relocated} images lie below {new} now\n")
+        tell(f"{report.relocated} images lie below {new} now")
     hint = "Check NEW, or run `engine index` on it"
     missing = [Skipped(path, "there is no such file", hint) for path in report.not_found]
     return tell_failures(missing, elsewhere="--json names all of them")

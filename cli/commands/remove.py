@@ -26,7 +26,7 @@ def command(
 ) -> int:
     """Forget the images at or below PATH. The files themselves are left alone."""
     from cli.failures import tell_failures
-    from cli.render import write, write_json
+    from cli.render import tell, write_json
     from engine.results import Skipped
 
     with open_engine(store) as engine:
@@ -34,7 +34,7 @@ def command(
     if json:
         write_json(report)
     else:
-        write(f"{report.removed} images forgotten; the catalog has {report.images}\n")
+        tell(f"{report.removed} images forgotten; the catalog has {report.images}")
     hint = "See `engine status` for the store in use"
     return tell_failures(
         [

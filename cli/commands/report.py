@@ -65,7 +65,7 @@ def command(
 
 
 def _write(report: HeadReport) -> None:
-    from cli.render import against_baseline, percent, write, write_table
+    from cli.render import against_baseline, percent, tell, write_table
 
     rows = []
     for name in report.categories:
@@ -83,16 +83,16 @@ def _write(report: HeadReport) -> None:
     write_table(("category", "learned", "tested", "precision", "recall", "unknown"), rows)
     if report.test_images:
         balanced, baseline = percent(report.balanced_accuracy), percent(report.majority_baseline)
-        write(
+        tell(
             f"accuracy {percent(report.accuracy)} on {report.test_images} test images "
             f"({measured(report)}), {report.unknown} of them unknown, "
-            f"calibration error {percent(report.metrics.get('calibration_error'))}\n"
-            f"{against_baseline(balanced, baseline)}\n"
+            f"calibration error {percent(report.metrics.get('calibration_error'))}",
+            against_baseline(balanced, baseline),
         )
     else:
-        write(f"accuracy {percent(report.metrics.get('validation_accuracy'))}\n")
+        tell(f"accuracy {percent(report.metrics.get('validation_accuracy'))}")
     for missing in report.missing:
-        write(f"not known: {missing}\n")
+        tell(f"not known: {missing}")
 
 
 def measured(report: HeadReport) -> str:

@@ -136,23 +136,23 @@ def command(
 
 
 def _tell(report: TrainReport) -> None:
-    from cli.render import against_baseline, figure, say, write
+    from cli.render import against_baseline, figure, say, tell
 
     for note in report.notes:
         say(note)
     if report.selection is not None:
-        write(f"selected {report.selection.reason} ({report.selection.seconds:.1f} s)\n")
+        tell(f"selected {report.selection.reason} ({report.selection.seconds:.1f} s)")
     seconds = report.seconds
-    write(
-        f"head {report.head}: {', '.join(report.categories)}\n"
+    tell(
+        f"head {report.head}: {', '.join(report.categories)}",
         f"{report.images} images ({report.embedded} embedded in {seconds.embed:.1f} s), "
-        f"trained in {seconds.fit:.1f} s\n"
+        f"trained in {seconds.fit:.1f} s",
     )
     if not report.test_images:
-        write("no accuracy, because no image could be tested\n")
+        tell("no accuracy, because no image could be tested")
         return
-    write(
+    tell(
         f"accuracy {report.validation_accuracy:.3f} on {report.test_images} test images"
-        f"{f', cross-fitted in {report.folds} folds' if report.folds > 1 else ''}\n"
-        f"{against_baseline(figure(report.balanced_accuracy), figure(report.majority_baseline))}\n"
+        f"{f', cross-fitted in {report.folds} folds' if report.folds > 1 else ''}",
+        against_baseline(figure(report.balanced_accuracy), figure(report.majority_baseline)),
     )

@@ -26,6 +26,7 @@ from safetensors.numpy import save as save_tensors
 
 from engine.errors import HeadError, HeadFormatError
 from engine.heads.check import check_head
+from engine.heads.facts import number_of, numbers_of, text_of, texts_of
 from engine.heads.head import Dense, Head
 from engine.heads.numerics import RELU
 from engine.heads.record import record_from, record_header, record_tensors
@@ -46,7 +47,10 @@ FACTS = (
     "metrics",
 )
 # What reading a damaged file can raise, a header nested without end included.
-_DAMAGE = (SafetensorError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
+_DAMAGE = (
+    *(SafetensorError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    RecursionError,
+)
 
 
 def head_to_bytes(head: Head) -> bytes:
@@ -154,42 +158,22 @@ def _head(header: dict[str, Any], tensors: dict[str, Any]) -> Head:
         Dense(tensors[f"layers.{number}.weight"], tensors[f"layers.{number}.bias"])
         for number in range(count)
     )
-    categories = header["categories"]
-    if not isinstance(categories, list):
-        raise TypeError("its categories are no list")
+    categories = texts_of(header["categories"])
     return Head(
-        name=_text(header["name"]),
-        categories=tuple(map(_text, categories)),
-        backbone=_text(header["backbone"]),
-        fingerprint=_text(header["fingerprint"]),
+        name=text_of(header["name"]),
+        categories=categories,
+        backbone=text_of(header["backbone"]),
+        fingerprint=text_of(header["fingerprint"]),
         layers=layers,
-        scale=_number(header["scale"]),
-        temperature=_number(header["temperature"]),
+        scale=number_of(header["scale"]),
+        temperature=number_of(header["temperature"]),
         gate=Dense(tensors["gate.weight"], tensors["gate.bias"]),
-        accept=_number(header["accept"]),
-        created_at=_text(header["created_at"]),
-        metrics=_numbers(header["metrics"]),
-        activation=_text(header.get("activation", RELU)),
-        history=tuple(map(_numbers, header.get("history", ()))),
+        accept=number_of(header["accept"]),
+        created_at=text_of(header["created_at"]),
+        metrics=numbers_of(header["metrics"]),
+        activation=text_of(header.get("activation", RELU)),
+        history=tuple(map(numbers_of, header.get("history", ()))),
         record=record_from(header["record"], tensors, len(categories))
         if "record" in header
         else None,
     )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.40} is no text")
-    return value
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r:.40} is no number")
-    return float(value)
-
-
-def _numbers(row: object) -> dict[str, float]:
-    if not isinstance(row, dict):
-        raise TypeError("figures in it are no table")
-    return {name: _number(value) for name, value in row.items()}

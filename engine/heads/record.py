@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.heads.facts import count_of, number_of, numbers_of, table_of, text_of, texts_of
 from index.records import Floats, Ids
 
 # Version 1 holds answers on images that had also stopped the training and fitted temperature and
@@ -33,6 +34,7 @@ FROM_LABELS = "labels of the catalog"
 # What stands there between what it learned first and what next.
 THEN = ", then "
 HASH_BYTES = 32
+MOST_FOLDS = 1_000_000
 # Paths of more images are not stored: a head is read whole whenever something is classified.
 MOST_PATHS = 5000
 # The names that the fields of `Answers` have as tensors.
@@ -182,10 +184,10 @@ class Record:
 
 
 def portable(record: Record) -> Record:
-    """Return a record for other machines: without paths of pictures, of a folder its name alone.
+    """Return a record for other machines: without paths, and of a folder with its name alone.
 
-    Elsewhere they lead nowhere, or where somebody wants them to lead, and they tell who trained
-    the head. By content hashes a later training finds pictures again wherever they lie.
+    Elsewhere paths lead nowhere, or where somebody wants them to lead. By content hashes a later
+    training finds images again wherever they lie.
     """
     answers = record.answers and replace(record.answers, mistakes=(), shown=())
     learned = record.learned and replace(record.learned, paths=())
@@ -253,19 +255,19 @@ def record_from(header: Mapping[str, Any], tensors: Mapping[str, Any], outputs: 
         if hashes.shape != (len(labels), HASH_BYTES) or hashes.dtype != np.uint8:
             raise ValueError("what was learned from does not fit")
         _check({"labels": labels}, outputs)
-        paths = tuple(map(str, header.get("paths", ())))
+        paths = texts_of(header.get("paths", []))
         if len(paths) not in (0, len(labels)):
             raise ValueError("what was learned from does not fit")
-        learned = Learned(hashes, labels, tuple(map(str, header["views"])), paths)
+        learned = Learned(hashes, labels, texts_of(header["views"]), paths)
     return Record(
-        data=str(header["data"]),
-        settings=dict(header["settings"]),
-        versions={str(key): str(value) for key, value in header["versions"].items()},
-        seconds={str(key): float(value) for key, value in header["seconds"].items()},
+        data=text_of(header["data"]),
+        settings=table_of(header["settings"]),
+        versions={key: text_of(value) for key, value in table_of(header["versions"]).items()},
+        seconds=numbers_of(header["seconds"]),
         answers=answers,
         learned=learned,
-        version=int(header.get("version", 1)),
-        folds=int(header.get("folds", 1)),
+        version=count_of(header.get("version", 1), MOST_FOLDS),
+        folds=count_of(header.get("folds", 1), MOST_FOLDS),
         imported=bool(header.get("imported", False)),
     )
 
@@ -285,8 +287,8 @@ def _check(parts: Mapping[str, Any], outputs: int) -> None:
 
 
 def _answered_image(row: Mapping[str, Any]) -> AnsweredImage:
-    top = tuple((str(name), float(probability)) for name, probability in row["top"])
-    return AnsweredImage(str(row["path"]), str(row["label"]), top)
+    top = tuple((text_of(name), number_of(probability)) for name, probability in row["top"])
+    return AnsweredImage(text_of(row["path"]), text_of(row["label"]), top)
 
 
 def versions() -> dict[str, str]:

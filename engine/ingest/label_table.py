@@ -18,6 +18,7 @@ from pathlib import Path
 from engine.errors import UsageError
 from engine.ingest.label_text import label_text, path_text
 from engine.results import Skipped
+from engine.spreadsheet import unguarded
 from index.names import read_text
 
 SEPARATORS = (",", ";", "\t")
@@ -70,7 +71,9 @@ class LabelTable:
         for row in self.rows:
             # Spaces and backslashes belong to some names, and to the layout of some tables.
             path = row.path.strip()
-            spellings = dict.fromkeys((row.path, path, path.replace("\\", os.sep)))
+            spellings = dict.fromkeys(
+                (row.path, path, path.replace("\\", os.sep), unguarded(row.path))
+            )
             absolute = [os.path.normpath(os.path.join(folder, each)) for each in spellings]
             name = next((text for text in map(path_text, absolute) if text in found), None)
             if name is None:
@@ -163,6 +166,6 @@ def _filled(
             reason = "it names no picture"
             table.faulty[line] = table.unused("", line, reason, "Fill in its path")
         else:
-            text = label_text(cells[label])
+            text = label_text(unguarded(cells[label]))
             table.rows.append(LabelRow(cells[path], line, text or None))
     return table

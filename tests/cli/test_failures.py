@@ -141,3 +141,8 @@ def test_every_command_that_reads_images_takes_a_file_for_failures(
     assert b"failed.csv: exists already" in done.stderr
     assert (b"--force" in done.stderr) == (line.split()[0] in ("search", "compare"))
     assert (tmp_path / "failed.csv").read_text() == "mine"
+
+
+def test_the_table_of_failures_holds_no_formulas(tmp_path: Path) -> None:
+    tell_failures([Skipped("=1+1.jpg", "-no", "x")], tmp_path / "failed.csv")
+    assert rows_of(tmp_path / "failed.csv")[1] == ["'=1+1.jpg", "'-no", "x", ""]

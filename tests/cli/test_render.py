@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from cli.render import (
     bold,
     say,
     shown,
+    tell,
     write,
     write_csv,
     write_json,
@@ -113,6 +115,68 @@ def test_paths_are_lines_or_end_with_nul(capfdbinary: Captured) -> None:
     write_paths(["a", NOT_UTF8])
     write_paths(["a", "b\nc"], null=True)
     assert capfdbinary.readouterr().out == b"a\ncaf\xe9.jpg\na\0b\nc\0"
+
+
+class Terminal(io.TextIOWrapper):
+    """What stdout is where a person looks on."""
+
+    def __init__(self) -> None:
+        self.bytes = io.BytesIO()
+        super().__init__(self.bytes, "utf-8")
+
+    def isatty(self) -> bool:
+        """Say yes."""
+        return True
+
+
+# What moves a terminal, or the order in which a text is read.
+HARMFUL = [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+
+
+@pytest.mark.parametrize("null", [False, True])
+def test_on_a_terminal_paths_are_safe_to_look_at(
+    monkeypatch: pytest.MonkeyPatch, null: bool
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    write_paths([f"a{chr(code)}b" for code in HARMFUL], null=null)
+    end = "\0" if null else "\n"
+    lines = terminal.bytes.getvalue().decode().removesuffix(end).split(end)
+    assert len(lines) == len(HARMFUL)
+    assert all(line.isprintable() for line in lines)
+
+
+def test_on_a_terminal_csv_is_safe_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    write_csv(("path",), [(f"a{chr(code)}b",) for code in HARMFUL])
+    lines = terminal.bytes.getvalue().decode().removesuffix("\r\n").split("\r\n")
+    assert len(lines) == 1 + len(HARMFUL)
+    assert all(line.isprintable() for line in lines)
+
+
+def test_json_holds_nothing_that_moves_a_terminal_and_reads_back(capfdbinary: Captured) -> None:
+    text = "".join(map(chr, HARMFUL)) + "椅子"
+    write_json({"path": text})
+    out = capfdbinary.readouterr().out.decode()
+    assert all(line.isprintable() for line in out.splitlines())
+    assert "椅子" in out
+    assert json.loads(out) == {"path": text}
+
+
+def test_each_sentence_is_one_line_whatever_it_holds(capfdbinary: Captured) -> None:
+    tell("a\nb\x1b[2J", "c")
+    assert capfdbinary.readouterr().out == b"a\\nb\\x1b[2J\nc\n"
+
+
+def test_half_a_surrogate_pair_stops_no_answer(capfdbinary: Captured) -> None:
+    write_paths(["a\ud800b"])
+    assert capfdbinary.readouterr().out == b"a\\ud800b\n"
+
+
+def test_csv_holds_no_formulas(capfdbinary: Captured) -> None:
+    write_csv(("a", "b", "c"), [("=1+1", -0.5, "-x")])
+    assert capfdbinary.readouterr().out == b"a,b,c\r\n'=1+1,-0.5,'-x\r\n"
 
 
 def test_nothing_is_bold_where_no_terminal_is(capfdbinary: Captured) -> None:

@@ -55,6 +55,21 @@ def test_a_npy_file_and_its_table_say_what_the_catalog_says(
         np.testing.assert_allclose(vector, embedding(indexed, row["path"]), atol=1e-3)
 
 
+def test_the_table_beside_a_npy_file_holds_no_formulas(
+    fake_engine: Engine, images: Path, tmp_path: Path
+) -> None:
+    (images / "labels.csv").write_text("path,label\nbed/bed-0001.jpg,=1+1\n", encoding="utf-8")
+    fake_engine.index([images], label=str(images / "labels.csv"))
+    fake_engine.export(tmp_path / "out.npy")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as lines:
+        labels = [row["label"] for row in csv.DictReader(lines)]
+    assert "'=1+1" in labels
+    before = fake_engine.search(images / "bed" / "bed-0001.jpg", k=1)[0].label
+    assert before == "=1+1"
+    report = fake_engine.index([images], label=str(tmp_path / "out.csv"))
+    assert report.relabelled == 0, "read back as labels, the table changes none"
+
+
 def test_a_parquet_file_holds_the_same_rows_as_the_npy_file(
     indexed: Engine, tmp_path: Path
 ) -> None:

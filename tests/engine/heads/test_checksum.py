@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cli.pages.report import summary
 from engine.errors import HeadFormatError
 from engine.heads.file import CHECKSUM, head_from_bytes, head_to_bytes
 from engine.heads.head import Head
 from engine.heads.record import Answers, Learned, Record
+from engine.learning.report import head_report
 from index.records import Vectors
 from tests.support.heads import packed, tensors_and_header, unchecked
 
@@ -137,6 +139,25 @@ def test_a_header_with_any_fact_is_refused_or_gives_finite_answers(
     vectors = Vectors.of(np.eye(3, head.dim, dtype=np.float32))
     assert np.isfinite(head.joint_logits(vectors)).all()
     assert np.isfinite(np.exp(head.log_probabilities(vectors))).all()
+
+
+RECORD = ("data", "settings", "versions", "seconds", "mistakes", "shown", "views", "paths")
+
+
+@settings(max_examples=600)
+@given(name=st.sampled_from([*RECORD, "version", "folds", "imported"]), value=VALUES)
+def test_a_record_with_any_fact_is_refused_or_can_be_reported(
+    whole: Head, name: str, value: Any
+) -> None:
+    tensors, header = tensors_and_header(whole)
+    header["record"] = header["record"] | {name: value}
+    try:
+        head = head_from_bytes(packed(tensors, header), "a.head")
+    except HeadFormatError:
+        return
+    report = head_report(head)
+    assert report.test_images == 2
+    assert summary(report)
 
 
 @settings(max_examples=300)
