@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.config import INT8, Config
 from engine.progress import Reporter
-from index.errors import IndexDamagedError
+from index.errors import EngineError, IndexDamagedError
 from index.warmup import IndexWarmUp
 
 if TYPE_CHECKING:
@@ -223,9 +223,10 @@ class Session:
             if embedder is not None:
                 self._create_catalog(embedder, network)
             catalog = self.catalog()
-            # Since the last writer, the store and other pictures may have come together.
-            catalog.images.rebase()
-            yield catalog
+            with _diagnosed(catalog):
+                # Since the last writer, the store and other pictures may have come together.
+                catalog.images.rebase()
+                yield catalog
 
     def _create_catalog(self, embedder: Embedder, network: bytes | None) -> None:
         """Make the catalog where there is none, for this backbone."""
@@ -277,15 +278,16 @@ class Session:
 
         An index that turns out to be damaged is built anew, and asked once more.
         """
-        try:
+        with _diagnosed(self.catalog()):
+            try:
+                with self.snapshot() as (catalog, index):
+                    return question(catalog, index)
+            except IndexDamagedError:
+                pass
+            with self._here():
+                self._index, self._damaged = None, True
             with self.snapshot() as (catalog, index):
                 return question(catalog, index)
-        except IndexDamagedError:
-            pass
-        with self._here():
-            self._index, self._damaged = None, True
-        with self.snapshot() as (catalog, index):
-            return question(catalog, index)
 
     def index(self, catalog: Catalog) -> OpenedIndex:
         """Return the index in step with the catalog, and save what that took if possible."""
@@ -411,3 +413,17 @@ class Session:
                 self._catalog.close()
                 self._catalog = None
             self._heads = None
+
+
+@contextmanager
+def _diagnosed(catalog: Catalog) -> Iterator[None]:
+    """Raise what fails in a `with` block, as damage of the catalog where that is what it is."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception:
+        from index.catalog.diagnosis import diagnosed
+
+        with diagnosed(catalog):
+            raise

@@ -88,7 +88,7 @@ class KnownHashes:
 def _shortened(content_hash: str) -> int:
     try:
         return int(content_hash[:DIGITS], 16)
-    except ValueError:
+    except (TypeError, ValueError):
         # A disk has changed it in the catalog: no file has it.
         return -1
 

@@ -29,6 +29,7 @@ from engine.pictures.read import content_hash, read_file
 from engine.pictures.walk import Found, find_images
 from engine.results import IndexReport, Skipped
 from index.catalog.catalog import Catalog
+from index.catalog.diagnosis import require_sound
 from index.catalog.paths import is_below
 from index.records import FileState, ImageFacts, KnownImage
 
@@ -192,10 +193,17 @@ class Indexer:
         return {path: self._to_embed_again(row) for path, row in known.items()}, files
 
     def _damaged_embeddings(self) -> frozenset[int]:
-        """Return the images whose stored embedding is not as it was stored."""
+        """Return the images whose stored embedding is not as it was stored.
+
+        Raises
+        ------
+        CatalogDamagedError
+            The file of the catalog is damaged: to write into it would make that worse.
+        """
         embeddings = self._catalog.embeddings
         if not self._options.verify and embeddings.count() > self._limits.verified:
             return frozenset()
+        require_sound(self._catalog)
         return frozenset(embeddings.damaged())
 
     def _to_embed_again(self, row: KnownImage) -> KnownImage:
