@@ -45,7 +45,7 @@ class _Locks:
 
     Attributes
     ----------
-    held
+    resources
         Held while something is opened, exchanged or closed.
     index
         Held by the one search that brings the index in step.
@@ -55,7 +55,7 @@ class _Locks:
         Held by a writer that brings the index's files in step.
     """
 
-    held: Any = field(default_factory=RLock)
+    resources: Any = field(default_factory=RLock)
     index: Any = field(default_factory=RLock)
     saving: Any = field(default_factory=Lock)
     settling: Any = field(default_factory=Lock)
@@ -111,7 +111,7 @@ class Session:
     @contextmanager
     def _here(self) -> Iterator[None]:
         """Hold the lock, for the length of a `with` block, with nothing open of another process."""
-        with self._locks_here.held:
+        with self._locks_here.resources:
             if self._pid != os.getpid():
                 self._leave_to_parent()
                 self._pid = os.getpid()

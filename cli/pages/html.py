@@ -26,6 +26,7 @@ from engine.export import require_new
 from engine.pictures.decode import decode
 from engine.pictures.read import read_file
 from index.atomic_file import write_atomically
+from index.errors import reason_of
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -294,4 +295,6 @@ def _width(share: float) -> str:
 
 
 def _cannot_be_written(file: Path, error: OSError) -> EngineError:
-    return EngineError(file, f"the page cannot be written ({error.strerror})", "Name another place")
+    return EngineError(
+        file, f"the page cannot be written ({reason_of(error)})", "Name another place"
+    )

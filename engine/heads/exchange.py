@@ -12,6 +12,7 @@ from engine.heads.file import FACTS, head_from_bytes, head_to_bytes
 from engine.heads.head import Head, check_name
 from engine.heads.record import Record, portable, record_header
 from index.atomic_file import write_atomically
+from index.errors import reason_of
 
 # Embeddings, overrides and isolates: what follows them is shown in another order than it is in.
 _DIRECTIONS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
@@ -56,7 +57,7 @@ def write_head(head: Head, file: Path) -> None:
         write_atomically(file, head_to_bytes(shared))
     except OSError as error:
         raise HeadError(
-            file, f"it cannot be written ({error.strerror})", "Name another place"
+            file, f"it cannot be written ({reason_of(error)})", "Name another place"
         ) from None
 
 
@@ -85,7 +86,7 @@ def read_head(file: Path, name: str | None = None, limits: FileLimits | None = N
         with file.open("rb") as opened:
             data = opened.read(limits.file + 1)
     except OSError as error:
-        raise HeadError(file, f"it cannot be read ({error.strerror})", "Check the path") from None
+        raise HeadError(file, f"it cannot be read ({reason_of(error)})", "Check the path") from None
     header = int.from_bytes(data[:8], "little")
     if len(data) > limits.file or limits.header < header <= len(data):
         raise _refused(file, "it is larger than a head can be")

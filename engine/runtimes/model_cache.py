@@ -18,6 +18,7 @@ from pathlib import Path
 
 from engine.errors import EngineError
 from index.atomic_file import sync_folder, temporary_name
+from index.errors import reason_of
 
 # Size and CRC-32 of each file, written last.
 CHECKSUMS = "checksums.json"
@@ -92,7 +93,7 @@ def write_folder(folder: Path, names: Sequence[str], write: Callable[[Path], Non
         if not (is_complete(folder, names) and is_sound(folder, names)):
             raise EngineError(
                 folder,
-                f"the model cannot be written to the cache ({error.strerror})",
+                f"the model cannot be written to the cache ({reason_of(error)})",
                 "Free some space, or name another folder in ENGINE_CACHE",
             ) from None
     finally:

@@ -9,6 +9,7 @@ import pytest
 
 from engine import errors
 from engine.errors import EngineError, UsageError
+from tests.support import REPOSITORY
 
 CLASSES = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind)}
 
@@ -54,3 +55,11 @@ def test_a_message_is_thing_reason_and_remedy() -> None:
     error = EngineError("a.jpg", "it is empty", "Copy it again")
     assert str(error) == "a.jpg: it is empty. Copy it again"
     assert (error.thing, error.reason, error.remedy) == ("a.jpg", "it is empty", "Copy it again")
+
+
+def test_no_message_shows_what_the_system_may_not_have_said() -> None:
+    # `strerror` is None in errors that Python and NumPy raise by themselves: see `reason_of`.
+    rooms = [REPOSITORY / room for room in ("index", "engine", "cli")]
+    files = [path for room in rooms for path in room.rglob("*.py")]
+    shown = [path.name for path in files if ".strerror}" in path.read_text(encoding="utf-8")]
+    assert (len(files) > 100, shown) == (True, [])
