@@ -90,8 +90,8 @@ def write_failures(file: Path | None, failures: Sequence[Skipped]) -> None:
     """
     if file is None:
         return
-    from index.atomic_file import write_atomically
     from index.errors import reason_of
+    from index.files.atomic_file import write_atomically
 
     rows = [(each.path, each.reason, each.hint, each.format) for each in failures]
     try:

@@ -14,9 +14,9 @@ import numpy as np
 from engine.errors import EngineError, UsageError
 from engine.results import ExportReport
 from engine.spreadsheet import guarded
-from index.atomic_file import atomic_file
 from index.catalog.catalog import Catalog
 from index.errors import reason_of
+from index.files.atomic_file import atomic_file
 from index.records import Floats, ImageRow
 
 FORCE = "Name another file, or add --force (force=True)"

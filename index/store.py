@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import StoreError, StoreNotFoundError, reason_of
-from index.regular_file import require_folder
+from index.files.regular_file import require_folder
 
 FOLDER = ".engine"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.settings import REPOSITORY, Settings
 from benchmarks.support.tools import console
-from index.atomic_file import atomic_file
+from index.files.atomic_file import atomic_file
 
 # The names under which torchvision looks for its weights V2 (the default) and V1.
 NAMES = ("resnet50-11ad3fa6.pth", "resnet50-0676ba61.pth")

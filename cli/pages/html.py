@@ -25,8 +25,8 @@ from engine.errors import EngineError, ImageError
 from engine.export import require_new
 from engine.pictures.decode import decode
 from engine.pictures.read import read_file
-from index.atomic_file import write_atomically
 from index.errors import reason_of
+from index.files.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     from jinja2 import Template

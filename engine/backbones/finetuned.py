@@ -23,8 +23,8 @@ from engine.backbones.table import AUTO, BACKBONES, Backbone, backbone_named
 from engine.backbones.weights_folder import WeightsFolder, WeightsRecord
 from engine.backbones.weights_source import SHORT, Finetuned, copying, gone
 from engine.errors import TrainingError, UnknownBackboneError, UsageError
-from index.atomic_file import write_atomically
 from index.errors import reason_of
+from index.files.atomic_file import write_atomically
 
 _NAME = re.compile(r"[\w][\w.-]{0,63}")
 

@@ -13,8 +13,8 @@ from engine.backbones.table import EMBEDDED, Backbone
 from engine.backbones.weights_folder import WeightsFolder, WeightsRecord, file_sha256
 from engine.backbones.weights_source import Download, Finetuned, Packaged, gone, source_of
 from engine.errors import WeightsCorruptError, WeightsError, WeightsUnreachableError
-from index.atomic_file import atomic_file, publish
 from index.errors import reason_of
+from index.files.atomic_file import atomic_file, publish
 
 if TYPE_CHECKING:
     # What speaks to the network is imported where something is fetched: a search needs none of it.

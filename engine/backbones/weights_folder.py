@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from index.atomic_file import write_atomically
+from index.files.atomic_file import write_atomically
 
 SUFFIXES = (".pth", ".safetensors")
 

@@ -11,8 +11,8 @@ from engine.errors import HeadError, HeadFormatError
 from engine.heads.file import FACTS, head_from_bytes, head_to_bytes
 from engine.heads.head import Head, check_name
 from engine.heads.record import Record, portable, record_header
-from index.atomic_file import write_atomically
 from index.errors import reason_of
+from index.files.atomic_file import write_atomically
 
 # Embeddings, overrides and isolates: what follows them is shown in another order than it is in.
 _DIRECTIONS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")

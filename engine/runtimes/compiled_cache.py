@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from engine.runtimes.model_cache import CHECKSUMS, file_crc32
-from index.atomic_file import write_atomically
+from index.files.atomic_file import write_atomically
 
 # A blob for each number of threads that was asked for; more are left from other versions.
 MOST = 4

@@ -1,8 +1,8 @@
 """Folders of the cache that are there whole or not at all.
 
-What `index/atomic_file.py` does for a file: written under a temporary name, flushed to the disk,
-renamed. The checksum of each file lies beside it, because native code reads them without a doubt:
-a file that was cut off, or filled with zeros when the power went, ends the process there.
+What `index/files/atomic_file.py` does for a file: written under a temporary name, flushed to the
+disk, renamed. The checksum of each file lies beside it, because native code reads them without a
+doubt: a file that was cut off, or filled with zeros when the power went, ends the process there.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.errors import EngineError
-from index.atomic_file import sync_folder, temporary_name
 from index.errors import reason_of
+from index.files.atomic_file import sync_folder, temporary_name
 
 # Size and CRC-32 of each file, written last.
 CHECKSUMS = "checksums.json"

@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from index.atomic_file import atomic_file
+from index.files.atomic_file import atomic_file
+from index.files.regular_file import open_regular
 from index.records import Ids, Rows
-from index.regular_file import open_regular
 from index.state import CatalogState
 from index.vectors.faiss_api import faiss
 from index.vectors.flat import Flat, write_rows

@@ -28,8 +28,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from index.atomic_file import write_atomically
-from index.regular_file import is_regular, open_regular
+from index.files.atomic_file import write_atomically
+from index.files.regular_file import is_regular, open_regular
 from index.state import CatalogState
 from index.vectors.autotune import Autotuned
 from index.vectors.index import IndexStatus, WasIn

@@ -21,7 +21,7 @@ from engine.heads.classifier import Classifier
 from engine.heads.file import head_from_bytes
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
-from index.lock import current_writer
+from index.files.lock import current_writer
 from tests.support import REPOSITORY
 from tests.support.crash import committed, wait_for
 

@@ -22,7 +22,7 @@ from engine.errors import (
 )
 from engine.testing import CATEGORIES, FakeEmbedder
 from index.catalog.catalog import Catalog
-from index.lock import writer_lock
+from index.files.lock import writer_lock
 from tests.support.indexes import delta_in, flip_bit
 
 QUICK = TrainOptions(epochs=3)

@@ -20,7 +20,7 @@ from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.tables.images import Batch
 from index.errors import StoreLockedError
-from index.lock import writer_lock
+from index.files.lock import writer_lock
 from index.records import FileState, ImageFacts, Named
 from index.sync import check_index, vectors_of
 from index.vectors.index import VectorIndex

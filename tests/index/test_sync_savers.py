@@ -160,7 +160,7 @@ READER = """
 import sys
 from pathlib import Path
 from index.catalog.catalog import Catalog
-from index.lock import writer_lock
+from index.files.lock import writer_lock
 from index.sync import save_index
 from tests.support.indexes import open_at
 

@@ -14,8 +14,8 @@ import torch
 from engine.errors import TrainingError
 from engine.heads.epochs import Training, Weights
 from engine.learning.finetune.learner import BackboneLearner
-from index.atomic_file import write_atomically
 from index.errors import reason_of
+from index.files.atomic_file import write_atomically
 
 FORMAT = 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from index.errors import CatalogDamagedError
-from index.regular_file import require_regular
+from index.files.regular_file import require_regular
 
 
 def require_own_files(path: Path) -> None:

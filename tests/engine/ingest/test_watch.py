@@ -17,7 +17,7 @@ from engine import IndexReport
 from engine.errors import EngineError, UsageError
 from engine.ingest.watch import Watch, WatchLimits, _counts, changes
 from engine.pictures.walk_rules import WalkRules
-from index import lock
+from index.files import lock
 from tests.support.shop import Shop, counts
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ from engine.runtimes import open_runtime
 from engine.runtimes.bf16_openvino import convolutions
 from engine.runtimes.openvino import import_openvino
 from engine.runtimes.openvino_export import ExportedModel
-from index.atomic_file import temporary_name
+from index.files.atomic_file import temporary_name
 from index.records import Floats
 
 LITE0 = backbone_named("efficientnet_lite0")

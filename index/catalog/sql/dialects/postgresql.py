@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from index import lock
 from index.catalog.sql.dialects.dialect import LATER, ROOM, DatabaseLimits, Dialect, writes
 from index.errors import (
     CatalogDamagedError,
@@ -19,6 +18,7 @@ from index.errors import (
     StoreError,
     StoreLockedError,
 )
+from index.files import lock
 
 
 class PostgreSQL(Dialect):

@@ -14,7 +14,6 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from index import lock
 from index.catalog.sql.dialects.dialect import LATER, ROOM, DatabaseLimits, Dialect, writes
 from index.catalog.sql.sqlite_files import beside, require_own_files, size
 from index.errors import (
@@ -24,6 +23,7 @@ from index.errors import (
     StoreError,
     StoreLockedError,
 )
+from index.files import lock
 
 # What SQLite and its driver say of a file that is not as it was written.
 DAMAGE = ("not a database", "malformed", "no such table", "could not decode")

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from index.atomic_file import write_atomically
 from index.errors import DiskFullError, StoreError, StoreLockedError, reason_of
-from index.regular_file import open_regular, require_regular
+from index.files.atomic_file import write_atomically
+from index.files.regular_file import open_regular, require_regular
 
 # Characters of the command line that a note repeats. In PostgreSQL, which cuts a statement that it
 # shows after 1,024 bytes, a note of any characters must fit.

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from index.atomic_file import atomic_file, publish, write_atomically
+from index.files.atomic_file import atomic_file, publish, write_atomically
 from tests.support import REPOSITORY
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from index.atomic_file import atomic_file
+from index.files.atomic_file import atomic_file
 with atomic_file(Path(sys.argv[1])) as file:
     file.write(b"half of what")
     file.flush()

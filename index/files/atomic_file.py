@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from index.regular_file import make_regular
+from index.files.regular_file import make_regular
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from index.atomic_file import temporary_name, write_atomically
 from index.errors import StoreError
-from index.regular_file import open_regular, require_folder, require_regular
+from index.files.atomic_file import temporary_name, write_atomically
+from index.files.regular_file import open_regular, require_folder, require_regular
 
 
 def test_an_ordinary_file_is_read(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ import pytest
 
 from index.catalog.catalog import Catalog
 from index.errors import StoreError, StoreLockedError
-from index.lock import current_writer, writer_lock
+from index.files.lock import current_writer, writer_lock
 from tests.support import REPOSITORY
 
 HOLDER = """
 import sys
 from pathlib import Path
-from index.lock import writer_lock
+from index.files.lock import writer_lock
 with writer_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
