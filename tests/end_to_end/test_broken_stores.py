@@ -74,7 +74,7 @@ def test_a_damaged_catalog_is_said_to_be_damaged_and_left_as_it_is(
 
 
 @pytest.mark.parametrize("damage", [_garbage, _cut_off, lambda data: b""])
-def test_a_damaged_index_costs_nothing_but_a_moment(
+def test_a_damaged_index_costs_nothing_but_a_moment_and_a_line(
     damage: Callable[[bytes], bytes], shop: Path, drawn: Path, quick: Run
 ) -> None:
     index = delta_in(shop / "index")
@@ -82,7 +82,8 @@ def test_a_damaged_index_costs_nothing_but_a_moment(
     index.write_bytes(damage(whole))
     line = _words("search P/bed/bed-0001.jpg -k 60 --paths --store S", shop, drawn)
     done = quick(*line)
-    assert (done.returncode, done.stderr) == (0, b"")
+    told = b"the index was damaged, and was built anew from the catalog\n"
+    assert (done.returncode, done.stderr) == (0, told)
     assert len(done.stdout.splitlines()) == 60
     status = json.loads(quick("status", "--store", shop, "--json").stdout)
     assert status["index_state"] == "current", "it was built anew from the catalog"
