@@ -19,7 +19,6 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.progress import Reporter
-from engine.spreadsheet import guarded
 
 if TYPE_CHECKING:
     from cli.progress import Bars
@@ -78,6 +77,8 @@ def csv_text(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = io.StringIO()
     writer = csv.writer(lines)
     writer.writerow(headings)
+    from engine.spreadsheet import guarded
+
     writer.writerows([guarded(cell) for cell in row] for row in rows)
     return lines.getvalue()
 

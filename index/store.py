@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +61,8 @@ class Store:
             make = "engine index FOLDER"
             other = f"check {self.named_by}" if self.named_by else "name one with --store"
             if self.named_by == "--store":
+                import shlex
+
                 make += f" --store {shlex.quote(str(self.folder))}"
             remedy = f"Make one with `{make}`, or {other}"
             raise StoreNotFoundError(self.folder, "there is no catalog here", remedy)

@@ -36,7 +36,7 @@ NETWORK = ("model.xml", "model.bin")
 CLASSIFIER = "classifier.safetensors"
 FILES = (*NETWORK, CLASSIFIER)
 # Read at every start.
-SMALL = ("model.xml", CLASSIFIER)
+SMALL = ("model.xml",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,15 @@ class ExportedModel:
 
     @property
     def classifier(self) -> Path:
-        """The last layer."""
+        """The last layer, read and made anew where it is damaged.
+
+        Raises
+        ------
+        EngineError
+            It is damaged and cannot be made anew.
+        """
+        if self.make is not None and not is_sound(self.folder, (CLASSIFIER,)):
+            self.make()
         return self.folder / CLASSIFIER
 
     def compiled(self, precision: str) -> CompiledCache:

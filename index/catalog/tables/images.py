@@ -26,9 +26,7 @@ from sqlalchemy import (
 from index.catalog.paths import is_below
 from index.catalog.sql.database import Database, chunks_of, driver_rows
 from index.catalog.sql.migrations import INODES
-from index.catalog.sql.migrations.m0007_relative_paths import make_relative
 from index.catalog.sql.path_conditions import below
-from index.catalog.sql.rebase import overtaken, stored_whole
 from index.catalog.sql.schema import (
     Category,
     Embedding,
@@ -261,6 +259,9 @@ class ImageTable:
 
         Where two images come to lie in one place, that which was stored whole is forgotten.
         """
+        from index.catalog.sql.migrations.m0007_relative_paths import make_relative
+        from index.catalog.sql.rebase import overtaken, stored_whole
+
         paths = self._database.paths
         with self._database.reading() as connection:
             if not stored_whole(connection, paths):

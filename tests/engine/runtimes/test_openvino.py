@@ -172,8 +172,10 @@ def test_a_damaged_model_is_made_again(
             (folder / each).write_bytes(data)
 
     announced: list[str] = []
-    # A large file is read when it is needed: nothing was compiled of it yet.
-    export_openvino(LITE0, weights, copy, announced.append, write=write).network("fp32")
+    exported = export_openvino(LITE0, weights, copy, announced.append, write=write)
+    # Files are read when they are needed: nothing was compiled of the network yet.
+    exported.network("fp32")
+    assert exported.classifier.parent == folder
     assert len(announced) == 1
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == good
     assert [path.name for path in (copy / "models").iterdir() if path.suffix == ".tmp"] == []

@@ -8,20 +8,10 @@ released; a change to the tables is a new step. The number of the last one appli
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TypeAlias
 
 from sqlalchemy import Connection
-
-from index.catalog.sql.migrations import (
-    m0001_tables,
-    m0002_removals,
-    m0003_networks,
-    m0004_built_in,
-    m0005_generations,
-    m0006_inodes,
-    m0007_relative_paths,
-    m0008_checksums,
-)
 
 # Catalogs from this version on can be read without the steps that they lack.
 READABLE = 4
@@ -32,13 +22,23 @@ CHECKSUMS = 8
 
 Step: TypeAlias = Callable[[Connection], None]
 
+
+def _step(module: str) -> Step:
+    """Return a step that is imported when it is taken: nearly every catalog has seen them all."""
+
+    def apply(connection: Connection) -> None:
+        import_module(f"{__name__}.{module}").apply(connection)
+
+    return apply
+
+
 MIGRATIONS: tuple[Step, ...] = (
-    m0001_tables.apply,
-    m0002_removals.apply,
-    m0003_networks.apply,
-    m0004_built_in.apply,
-    m0005_generations.apply,
-    m0006_inodes.apply,
-    m0007_relative_paths.apply,
-    m0008_checksums.apply,
+    _step("m0001_tables"),
+    _step("m0002_removals"),
+    _step("m0003_networks"),
+    _step("m0004_built_in"),
+    _step("m0005_generations"),
+    _step("m0006_inodes"),
+    _step("m0007_relative_paths"),
+    _step("m0008_checksums"),
 )
