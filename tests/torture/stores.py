@@ -20,8 +20,8 @@ from tests.support.shop import image, put
 from tests.torture.case import WrongAnswerError, run
 
 LABELS = ("bed", "chair", "lamp")
-# Scores are rounded: vectors are stored in float16.
-CLOSE = 0.01
+# Vectors are stored in float16, and where a stored one is damaged the score is that of its code.
+CLOSE = 0.03
 # So many pictures are classified beforehand.
 ASKED = 30
 
