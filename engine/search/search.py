@@ -16,6 +16,7 @@ from index.catalog.catalog import Catalog
 from index.catalog.tables.filters import Filter
 from index.errors import CatalogDamagedError
 from index.records import Vectors
+from index.sync import damage_told
 from index.vectors.index import Hits, VectorIndex
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def search(
         condition = condition & Filter.category(category) if category else condition
     allowed = catalog.images.matching(condition) if condition else None
     hits = index.search(mean.unit, min(int(query.k), max(len(index), 1)), allowed)
-    hits = verified(catalog, index, mean.unit, hits)
+    hits, damaged = verified(catalog, index, mean.unit, hits)
+    for problem in damage_told(catalog, damaged):
+        embedder.reporter.announce(problem)
     least = -math.inf if query.min_score is None else query.min_score
     found = [
         (int(image_id), float(score))

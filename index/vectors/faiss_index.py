@@ -79,6 +79,7 @@ class FaissIndex:
         self._dtype = dtype
         # What it started from, usable or not: it may replace no other.
         self._opened: Manifest | None = None
+        self._from_disk = False
 
     def open(self) -> bool:
         """Take up the files that the manifest names; return whether they were all whole."""
@@ -113,6 +114,11 @@ class FaissIndex:
     def approximate(self) -> bool:
         """Whether scores come from codes that stand for the vectors, and not from these."""
         return self.segment is not None
+
+    @property
+    def from_disk(self) -> bool:
+        """Whether it was read from files, which a disk may have changed since."""
+        return self._from_disk
 
     @property
     def ids(self) -> Ids:
@@ -159,6 +165,7 @@ class FaissIndex:
         """Forget everything and take up a source: flat, or as a segment where that is due."""
         # What it held goes first: there is not always room for both.
         self.close()
+        self._from_disk = False
         plan, count = self._plan(source), source.count
         if plan.is_exact or count < plan.lists:
             for ids, unit in source.chunks():
@@ -246,6 +253,7 @@ class FaissIndex:
     def _take_up(self, manifest: Manifest) -> bool:
         """Open the files of a manifest; return whether they are all whole."""
         self.close()
+        self._from_disk = True
         entry = manifest.segment
         segment = read_segment(self._folder, entry) if entry else None
         if entry and (segment is None or segment.inner.d != self._dim):

@@ -146,6 +146,10 @@ class VectorIndex(Protocol):
     def approximate(self) -> bool:
         """Whether scores come from codes that stand for the vectors, and not from these."""
 
+    @property
+    def from_disk(self) -> bool:
+        """Whether it was read from files, which a disk may have changed since."""
+
     def mask(self, ids: Ids) -> Mask:
         """Return a mask that lets only these ids be found; unknown ones are ignored."""
 

@@ -127,7 +127,7 @@ def _answered(
     for content, query in zip(shop.contents, wanted, strict=True):
         hits = opened.vectors.search(query[None], 3)
         try:
-            hits = verified(catalog, opened.vectors, query[None], hits)
+            hits, _ = verified(catalog, opened.vectors, query[None], hits)
         except IndexDamagedError:
             return "noticed"
         first = rows[int(hits.ids[0, 0])].path

@@ -22,6 +22,9 @@ class Codes:
 
     approximate = True
 
+    def __init__(self, *, from_disk: bool = True) -> None:
+        self.from_disk = from_disk
+
 
 INDEX: Any = Codes()
 
@@ -47,14 +50,17 @@ def _hits(*found: tuple[int, float]) -> Hits:
 
 
 def test_scores_are_those_of_the_stored_vectors(catalog: Catalog) -> None:
-    found = verified(catalog, INDEX, QUERY, _hits((1, 0.79), (2, 0.63), (3, 0.01), (-1, -1.0)))
+    found, damaged = verified(
+        catalog, INDEX, QUERY, _hits((1, 0.79), (2, 0.63), (3, 0.01), (-1, -1.0))
+    )
     assert found.ids.tolist() == [[1, 2, 3, -1]]
     np.testing.assert_allclose(found.scores, [[0.8, 0.6, 0, -1]], atol=1e-3)
+    assert damaged == []
 
 
 def test_hits_are_put_in_the_order_of_these_scores(catalog: Catalog) -> None:
-    found = verified(catalog, INDEX, QUERY, _hits((2, 0.69), (1, 0.71)))
-    assert found.ids.tolist() == [[1, 2]]
+    found, damaged = verified(catalog, INDEX, QUERY, _hits((2, 0.69), (1, 0.71)))
+    assert (found.ids.tolist(), damaged) == ([[1, 2]], [])
 
 
 @pytest.mark.parametrize("score", [0.95, -0.3, float("nan"), float("inf")])
@@ -70,5 +76,13 @@ def test_an_image_whose_stored_vector_is_damaged_keeps_the_score_of_its_code(
 ) -> None:
     with catalog.database.writing() as connection:
         connection.exec_driver_sql("UPDATE embeddings SET norm = 7 WHERE image_id = 2")
-    found = verified(catalog, INDEX, QUERY, _hits((1, 0.79), (2, 0.61)))
+    found, damaged = verified(catalog, INDEX, QUERY, _hits((1, 0.79), (2, 0.61)))
     np.testing.assert_allclose(found.scores, [[0.8, 0.61]], atol=1e-3)
+    assert damaged == [2]
+
+
+def test_an_index_that_was_just_built_is_not_damaged(catalog: Catalog) -> None:
+    """Else codes that are too coarse would have it built anew for ever."""
+    index: Any = Codes(from_disk=False)
+    found, damaged = verified(catalog, index, QUERY, _hits((1, 0.5), (2, 0.95)))
+    assert (found.ids.tolist(), damaged) == ([[1, 2]], [])
