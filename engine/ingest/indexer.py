@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Literal, TypeAlias
@@ -101,9 +102,10 @@ class Indexer:
         tasks = self._plan(found)
         self._hashes.expect(len(tasks))
         try:
-            for number, step in enumerate(self._opened(tasks), start=1):
-                step()
-                self._embedder.reporter.progress("indexing", number, len(tasks), "images")
+            with closing(self._opened(tasks)) as steps:
+                for number, step in enumerate(steps, start=1):
+                    step()
+                    self._embedder.reporter.progress("indexing", number, len(tasks), "images")
             self._writer.flush()
         except KeyboardInterrupt:
             self._writer.flush()
@@ -214,7 +216,7 @@ class Indexer:
             self._remarks.setdefault(DAMAGED, []).append(row.path)
         return replace(row, content_hash="", size=-1)
 
-    def _opened(self, tasks: Sequence[Task]) -> Iterator[Step]:
+    def _opened(self, tasks: Sequence[Task]) -> Generator[Step, None, None]:
         workers = self._embedder.config.decoders
         window = self._limits.prefetch + workers
         return prefetch(lambda task: self._open(*task), tasks, workers=workers, window=window)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import TypeVar
@@ -18,11 +18,12 @@ Reserve = Callable[[int], None]
 
 def prefetch(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, window: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in order, computed by threads ahead of the reader.
 
     Never more than `window` results are finished or in progress, so memory stays bounded however
-    slow the reader is. When the reader stops early, what has not begun is dropped.
+    slow the reader is. When the reader stops early, what has not begun is dropped: to end the
+    threads at once, also where it fails, it closes this (`contextlib.closing`).
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
@@ -69,20 +70,21 @@ def embed_sources(
     parts: list[Vectors] = []
     pending: list[Pixels] = []
     failure: ImageError | None = None
-    opened = prefetch(open_one, images, workers=embedder.config.decoders, window=2 * batch)
-    for image, answer in zip(images, opened, strict=True):
-        if isinstance(answer, ImageError):
-            failure = answer
-            if skipped is None:
-                raise answer
-            skipped.append(Skipped.of(source_name(image), answer))
-            continue
-        names.append(source_name(image))
-        pending.append(answer)
-        if len(pending) == batch:
-            parts.append(embedder.embed(pending))
-            pending.clear()
-        embedder.reporter.progress("embedding", len(names), len(images), "images")
+    threads = prefetch(open_one, images, workers=embedder.config.decoders, window=2 * batch)
+    with closing(threads) as opened:
+        for image, answer in zip(images, opened, strict=True):
+            if isinstance(answer, ImageError):
+                failure = answer
+                if skipped is None:
+                    raise answer
+                skipped.append(Skipped.of(source_name(image), answer))
+                continue
+            names.append(source_name(image))
+            pending.append(answer)
+            if len(pending) == batch:
+                parts.append(embedder.embed(pending))
+                pending.clear()
+            embedder.reporter.progress("embedding", len(names), len(images), "images")
     if failure is not None and not names:
         raise failure
     parts.append(embedder.embed(pending))
