@@ -18,8 +18,8 @@ import numpy as np
 
 from engine import Config
 from engine.embedding.choose import choose_embedder
-from engine.heads.background import Prototypes, suspects
 from engine.heads.classifier import Classifier
+from engine.heads.fitting.background import Prototypes, suspects
 from engine.heads.options import TrainOptions
 from engine.ingest.labels import ParentLabels
 from engine.learning.data.collect import ANY, collect

@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks.settings import find_data
 from engine import Engine
 from engine.embedding.choose import choose_embedder
-from engine.heads.fit import fit_layers, threads_for
+from engine.heads.fitting.fit import fit_layers, threads_for
+from engine.heads.fitting.rows import Rows, embedding_scale
 from engine.heads.options import TrainOptions
-from engine.heads.rows import Rows, embedding_scale
 from engine.ingest.labels import label_rule
 from engine.learning.data.collect import collect
 from engine.learning.data.split import draw_split

@@ -38,7 +38,7 @@ def failures_named(
         The file exists.
     """
     if file is not None:
-        from engine.export import FORCE, require_new
+        from engine.export.export import FORCE, require_new
 
         remedy = "Name another file" if force is None else FORCE
         require_new(file, force=bool(force), remedy=remedy)

@@ -77,7 +77,7 @@ def csv_text(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = io.StringIO()
     writer = csv.writer(lines)
     writer.writerow(headings)
-    from engine.spreadsheet import guarded
+    from engine.export.spreadsheet import guarded
 
     writer.writerows([guarded(cell) for cell in row] for row in rows)
     return lines.getvalue()

@@ -622,7 +622,7 @@ class Engine:
         EngineError
             It cannot be written; what was there is left as it was.
         """
-        from engine.export import export
+        from engine.export.export import export
 
         return export(self._session.catalog(), Path(file), force=force)
 

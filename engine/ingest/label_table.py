@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import UsageError
+from engine.export.spreadsheet import unguarded
 from engine.ingest.label_text import label_text, path_text
 from engine.results import Skipped
-from engine.spreadsheet import unguarded
 from index.names import read_text
 
 SEPARATORS = (",", ";", "\t")

@@ -89,7 +89,7 @@ class HeadCollection:
         HeadError
             The file cannot be written.
         """
-        from engine.export import require_new
+        from engine.export.export import require_new
         from engine.heads.exchange import write_head
         from engine.heads.head import find_head, head_info
 

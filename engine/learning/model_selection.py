@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.heads.fitting.rows import balanced_sample
 from engine.heads.numerics import log_softmax
 from engine.heads.options import ADAMW, LBFGS, TrainOptions
-from engine.heads.rows import balanced_sample
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split, draw_folds, split_without
 from engine.learning.results import Candidate, ModelSelection

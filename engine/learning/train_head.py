@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from engine.heads.background import Prototypes, suspects
 from engine.heads.classifier import BuiltIn
-from engine.heads.fit import Fitted, fit_layers, threads_for
+from engine.heads.fitting.background import Prototypes, suspects
+from engine.heads.fitting.fit import Fitted, fit_layers, threads_for
 from engine.heads.head import Dense, Head
 from engine.heads.options import TrainOptions
 from engine.heads.record import Learned, Record

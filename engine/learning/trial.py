@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from engine.heads.background import Prototypes, background_logits
 from engine.heads.classifier import BuiltIn, belonging
-from engine.heads.fit import Fitted, fit_layers
+from engine.heads.fitting.background import Prototypes, background_logits
+from engine.heads.fitting.fit import Fitted, fit_layers
+from engine.heads.fitting.lbfgs import fit_gate
+from engine.heads.fitting.rows import Rows, balanced_sample, embedding_scale
 from engine.heads.head import Dense, Head, layer_logits
-from engine.heads.lbfgs import fit_gate
 from engine.heads.numerics import log_softmax, log_sum_exp
 from engine.heads.options import TrainOptions
-from engine.heads.rows import Rows, balanced_sample, embedding_scale
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split
 from index.records import CatalogIdentity, Floats, Ids, Vectors

@@ -14,10 +14,10 @@ from engine.backbones.weights_source import Packaged
 from engine.config import Config
 from engine.embedding.choose import choose_embedder
 from engine.embedding.embedder import Embedder
-from engine.heads.epochs import run_epochs, untrained
-from engine.heads.fit import fit_layers, threads_for
+from engine.heads.fitting.epochs import run_epochs, untrained
+from engine.heads.fitting.fit import fit_layers, threads_for
+from engine.heads.fitting.rows import Rows, embedding_scale
 from engine.heads.options import LBFGS, TrainOptions
-from engine.heads.rows import Rows, embedding_scale
 from engine.learning.compare.method import Learned, Method
 from engine.learning.data.collect import collect
 from engine.learning.data.examples import Examples

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.heads.epochs import History
+from engine.heads.fitting.epochs import History
 from engine.learning.data.split import Split
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from engine.config import Config
-from engine.heads.epochs import Batch, answers, run_epochs
-from engine.heads.sgd import AdamW
+from engine.heads.fitting.epochs import Batch, answers, run_epochs
+from engine.heads.fitting.sgd import AdamW
 from engine.learning.compare.method import Learned, Method
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split

@@ -12,7 +12,7 @@ from typing import Any, Self
 import torch
 
 from engine.errors import TrainingError
-from engine.heads.epochs import Training, Weights
+from engine.heads.fitting.epochs import Training, Weights
 from engine.learning.finetune.learner import BackboneLearner
 from index.errors import reason_of
 from index.files.atomic_file import write_atomically

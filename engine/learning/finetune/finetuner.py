@@ -20,7 +20,7 @@ from engine.config import INT8, Config
 from engine.embedding.choose import choose_embedder
 from engine.embedding.embedder import Embedder
 from engine.errors import UsageError
-from engine.heads.epochs import Training, run_epochs, untrained
+from engine.heads.fitting.epochs import Training, run_epochs, untrained
 from engine.learning.data.collect import collect
 from engine.learning.data.examples import Examples
 from engine.learning.data.notes import data_notes

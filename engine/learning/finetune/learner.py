@@ -13,10 +13,10 @@ from torch import nn
 
 from engine.backbones.networks import load
 from engine.embedding.embedder import Embedder
-from engine.heads.epochs import Batch, answers
-from engine.heads.fit import fit_layers
+from engine.heads.fitting.epochs import Batch, answers
+from engine.heads.fitting.fit import fit_layers
+from engine.heads.fitting.rows import Rows, class_weights, embedding_scale
 from engine.heads.options import TrainOptions
-from engine.heads.rows import Rows, class_weights, embedding_scale
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split
 from engine.learning.finetune.images import PRIME, Draw, TrainingImages

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from engine.heads.fit import MODULES
+from engine.heads.fitting.fit import MODULES
 from engine.heads.numerics import ACTIVATIONS, log_softmax, log_sum_exp, softmax
 from index.records import Floats
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.heads.epochs import run_epochs, validate
+from engine.heads.fitting.epochs import run_epochs, validate
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split
 from engine.learning.finetune.images import Draw

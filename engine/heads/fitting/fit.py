@@ -10,12 +10,12 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from engine.heads.epochs import Batch, History, Training, run_epochs, validation_row
+from engine.heads.fitting.epochs import Batch, History, Training, run_epochs, validation_row
+from engine.heads.fitting.lbfgs import minimal_layer
+from engine.heads.fitting.rows import Rows, class_weights
+from engine.heads.fitting.sgd import SGD, AdamW, Optimizer
 from engine.heads.head import Dense
-from engine.heads.lbfgs import minimal_layer
 from engine.heads.options import ADAMW, LBFGS, TrainOptions
-from engine.heads.rows import Rows, class_weights
-from engine.heads.sgd import SGD, AdamW, Optimizer
 
 # The same functions as `numerics.ACTIVATIONS`, with gradients.
 MODULES: Mapping[str, Callable[[], nn.Module]] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.heads.background import Prototypes, background_logits, suspects
 from engine.heads.classifier import BuiltIn
+from engine.heads.fitting.background import Prototypes, background_logits, suspects
 from engine.heads.head import Dense
 from engine.heads.numerics import softmax
 from index.records import Vectors

@@ -18,9 +18,9 @@ import torch
 from scipy.optimize import minimize
 from torch import nn
 
+from engine.heads.fitting.rows import Rows, class_weights
 from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
-from engine.heads.rows import Rows, class_weights
 from index.records import Floats, Ids
 
 # The mean length that embeddings are scaled to for the gate's training, whatever the backbone.

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from engine.errors import EngineError, UsageError
+from engine.export.spreadsheet import guarded
 from engine.results import ExportReport
-from engine.spreadsheet import guarded
 from index.catalog.catalog import Catalog
 from index.errors import reason_of
 from index.files.atomic_file import atomic_file

@@ -11,10 +11,10 @@ import scipy.special
 import torch
 from scipy.optimize import minimize
 
+from engine.heads.fitting.lbfgs import GATE_DECAY, GATE_LENGTH, fit_gate, minimal_layer
+from engine.heads.fitting.rows import Rows, class_weights
 from engine.heads.head import Dense
-from engine.heads.lbfgs import GATE_DECAY, GATE_LENGTH, fit_gate, minimal_layer
 from engine.heads.options import TrainOptions
-from engine.heads.rows import Rows, class_weights
 from index.records import Floats
 
 DIM, NEW, OLD = 6, 2, 5

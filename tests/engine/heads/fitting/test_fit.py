@@ -10,12 +10,12 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from engine.errors import TrainingError
-from engine.heads.epochs import validate
-from engine.heads.fit import Fitted, LayersLearner, fit_layers, threads_for
+from engine.heads.fitting.epochs import validate
+from engine.heads.fitting.fit import Fitted, LayersLearner, fit_layers, threads_for
+from engine.heads.fitting.rows import Rows
 from engine.heads.head import Dense
 from engine.heads.numerics import ACTIVATIONS
 from engine.heads.options import MANY, TrainOptions
-from engine.heads.rows import Rows
 from index.records import Floats, Ids
 
 QUICK = TrainOptions(epochs=8, lr=0.02, weight_decay=0.0)

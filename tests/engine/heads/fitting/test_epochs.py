@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from engine.errors import TrainingError
-from engine.heads.epochs import Batch, Training, answers, run_epochs, untrained, validate
+from engine.heads.fitting.epochs import Batch, Training, answers, run_epochs, untrained, validate
 
 NAN = float("nan")
 

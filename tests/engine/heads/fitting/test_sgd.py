@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.heads.sgd import SGD, AdamW
+from engine.heads.fitting.sgd import SGD, AdamW
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
