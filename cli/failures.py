@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.render import SKIPPED, as_bytes, csv_text, say
-from engine.errors import EngineError
-from engine.results import Skipped
+from engine.errors import EngineError, Skipped
 
 # So many are told on stderr; more would push everything else out of sight.
 TOLD = 10
@@ -38,7 +37,7 @@ def failures_named(
         The file exists.
     """
     if file is not None:
-        from engine.export.export import FORCE, require_new
+        from engine.export.new_files import FORCE, require_new
 
         remedy = "Name another file" if force is None else FORCE
         require_new(file, force=bool(force), remedy=remedy)

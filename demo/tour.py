@@ -10,9 +10,11 @@ from pathlib import Path
 from demo.catalog import CATEGORIES, draw_catalog
 from engine.engine import Engine
 from engine.errors import EngineError
-from engine.learning.results import TrainReport
+from engine.heads.results import Classification
+from engine.ingest.results import IndexReport
+from engine.learning.results import Evaluation, TrainReport
 from engine.progress import Reporter
-from engine.results import Classification, Evaluation, IndexReport, SearchReport
+from engine.search.results import SearchReport
 
 BACKBONE = "efficientnet_lite0"
 HEAD = "furniture"

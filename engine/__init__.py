@@ -19,26 +19,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.config import Config, UrlLimits
     from engine.engine import Engine
-    from engine.errors import EngineError, ImageError, UsageError
+    from engine.errors import EngineError, ImageError, Skipped, UsageError
+    from engine.export.results import ExportReport
     from engine.heads.options import TrainOptions
+    from engine.heads.results import Classification, HeadInfo, Prediction
+    from engine.ingest.results import IndexReport, RemoveReport
     from engine.learning.compare.options import CompareOptions
     from engine.learning.finetune.options import FinetuneOptions
-    from engine.learning.results import Comparison, FinetuneReport, HeadReport, TrainReport
-    from engine.progress import Reporter
-    from engine.results import (
-        Classification,
-        DuplicateGroup,
+    from engine.learning.results import (
+        Comparison,
         Evaluation,
-        ExportReport,
-        HeadInfo,
-        Hit,
-        IndexReport,
-        Prediction,
-        RemoveReport,
-        SearchReport,
-        Skipped,
-        Status,
+        FinetuneReport,
+        HeadReport,
+        TrainReport,
     )
+    from engine.progress import Reporter
+    from engine.search.results import DuplicateGroup, Hit, SearchReport
+    from engine.status import Status
 
 __version__ = "0.1.0"
 __all__ = [
@@ -74,25 +71,39 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "Classification": "engine.heads.results",
+    "CompactReport": "engine.ingest.results",
     "CompareOptions": "engine.learning.compare.options",
     "Comparison": "engine.learning.results",
     "Config": "engine.config",
-    "UrlLimits": "engine.config",
+    "DuplicateGroup": "engine.search.results",
     "Engine": "engine.engine",
     "EngineError": "engine.errors",
-    "ImageError": "engine.errors",
-    "IngestOptions": "engine.ingest.options",
-    "UsageError": "engine.errors",
-    "Reporter": "engine.progress",
+    "Evaluation": "engine.learning.results",
+    "ExportReport": "engine.export.results",
     "FinetuneOptions": "engine.learning.finetune.options",
     "FinetuneReport": "engine.learning.results",
+    "HeadInfo": "engine.heads.results",
     "HeadReport": "engine.learning.results",
+    "Hit": "engine.search.results",
+    "ImageError": "engine.errors",
+    "IndexReport": "engine.ingest.results",
+    "IngestOptions": "engine.ingest.options",
+    "Prediction": "engine.heads.results",
+    "RelocateReport": "engine.ingest.results",
+    "RemoveReport": "engine.ingest.results",
+    "Reporter": "engine.progress",
+    "SearchReport": "engine.search.results",
+    "Skipped": "engine.errors",
+    "Status": "engine.status",
     "TrainOptions": "engine.heads.options",
     "TrainReport": "engine.learning.results",
+    "UrlLimits": "engine.config",
+    "UsageError": "engine.errors",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'engine' has no attribute {name!r}")
-    return getattr(import_module(_ROOMS.get(name, "engine.results")), name)
+    return getattr(import_module(_ROOMS[name]), name)

@@ -13,31 +13,30 @@ from typing import TYPE_CHECKING, Any, Self
 
 from engine.config import Config, require_number
 from engine.progress import SILENT, Reporter
-from engine.results import (
-    Classification,
-    CompactReport,
-    DuplicateGroup,
-    Evaluation,
-    ExportReport,
-    IndexReport,
-    RelocateReport,
-    RemoveReport,
-    SearchReport,
-    Skipped,
-    Status,
-)
 from engine.session import Session
 
 if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
+    from engine.errors import Skipped
+    from engine.export.results import ExportReport
     from engine.heads.options import TrainOptions
+    from engine.heads.results import Classification
     from engine.ingest.options import IngestOptions
+    from engine.ingest.results import CompactReport, IndexReport, RelocateReport, RemoveReport
     from engine.ingest.watch import WatchLimits
     from engine.learning.compare.options import CompareOptions
     from engine.learning.finetune.options import FinetuneOptions
     from engine.learning.head_collection import HeadCollection
-    from engine.learning.results import Comparison, FinetuneReport, HeadReport, TrainReport
+    from engine.learning.results import (
+        Comparison,
+        Evaluation,
+        FinetuneReport,
+        HeadReport,
+        TrainReport,
+    )
     from engine.search.queries import ImageLike
+    from engine.search.results import DuplicateGroup, SearchReport
+    from engine.status import Status
 
 
 class Engine:

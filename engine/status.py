@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.config import Config
 from engine.errors import HeadError
-from engine.heads.head import Head
-from engine.heads.outdated import head_infos
-from engine.results import Status
-from index.catalog.catalog import Catalog
-from index.sync import check_index, vectors_of
+from engine.heads.results import HeadInfo
+
+if TYPE_CHECKING:
+    from engine.heads.head import Head
+    from index.catalog.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the store holds, and whether it is in order."""
+
+    store: str
+    backbone: str
+    fingerprint: str
+    dim: int
+    precision: str
+    dtype: str
+    images: int
+    missing: int
+    labelled: int
+    embeddings: int
+    views: int
+    heads: Sequence[HeadInfo]
+    categories: Mapping[str, int]
+    index: str
+    index_recall: float
+    index_state: str
+    catalog_bytes: int
+    index_bytes: int
+    writer: str | None
+    consistent: bool
+    problems: Sequence[str]
 
 
 def status(
@@ -26,6 +55,9 @@ def status(
     damaged
         Why other heads of the catalog cannot be used.
     """
+    from engine.heads.outdated import head_infos
+    from index.sync import check_index, vectors_of
+
     store, identity = config.store, catalog.identity
     index = check_index(catalog, vectors_of(catalog, store.index))
     problems = catalog.problems() + index.problems + [str(error) for error in damaged]

@@ -11,7 +11,7 @@ import typer
 from cli.options import Json
 
 if TYPE_CHECKING:
-    from engine.results import BackboneInfo
+    from engine.backbones.manage import BackboneInfo
 
 app = typer.Typer(
     help="List backbones; fetch or import their weights.",

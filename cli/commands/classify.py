@@ -22,7 +22,7 @@ from cli.options import (
 )
 
 if TYPE_CHECKING:
-    from engine.results import Skipped
+    from engine.errors import Skipped
 
 EXAMPLES = """Examples:
 

@@ -11,7 +11,7 @@ from cli.options import Csv, Json, Null, Paths, Store, open_engine, require_one_
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from engine.results import DuplicateGroup
+    from engine.search.results import DuplicateGroup
 
 EXAMPLES = """Examples:
 

@@ -21,7 +21,7 @@ from cli.options import (
 )
 
 if TYPE_CHECKING:
-    from engine.results import Evaluation
+    from engine.learning.results import Evaluation
 
 EXAMPLES = """Examples:
 

@@ -11,7 +11,7 @@ import typer
 from cli.options import Force, Json, Store, open_engine
 
 if TYPE_CHECKING:
-    from engine.results import HeadInfo
+    from engine.heads.results import HeadInfo
 
 app = typer.Typer(
     help="List, show, export, import and delete heads.",

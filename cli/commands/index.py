@@ -24,7 +24,7 @@ from cli.options import (
 )
 
 if TYPE_CHECKING:
-    from engine.results import IndexReport
+    from engine.ingest.results import IndexReport
 
 EXAMPLES = """Examples:
 

@@ -25,7 +25,8 @@ from cli.options import (
 )
 
 if TYPE_CHECKING:
-    from engine.results import Hit, SearchReport, Skipped
+    from engine.errors import Skipped
+    from engine.search.results import Hit, SearchReport
 
 EXAMPLES = """Examples:
 

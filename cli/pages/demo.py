@@ -8,7 +8,8 @@ from pathlib import Path
 from cli.pages.gallery import result_cards
 from cli.pages.html import Card, Section, require_own_page, write_page
 from demo.tour import Tour
-from engine.results import Classification, Evaluation
+from engine.heads.results import Classification
+from engine.learning.results import Evaluation
 
 
 def write_tour_page(tour: Tour, file: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from cli.pages.html import Card, Section, write_page
-from engine.results import SearchReport
+from engine.search.results import SearchReport
 
 
 def write_search_page(report: SearchReport, file: Path, *, force: bool = False) -> None:

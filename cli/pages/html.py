@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from cli.render import percent, shown
 from engine.errors import EngineError, ImageError
-from engine.export.export import require_new
+from engine.export.new_files import require_new
 from engine.pictures.decode import decode
 from engine.pictures.read import read_file
 from index.errors import reason_of

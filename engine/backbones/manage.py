@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.backbones.finetuned import FinetunedBackbones
@@ -10,7 +11,27 @@ from engine.backbones.weights import WeightsCache, WeightsFile
 from engine.backbones.weights_source import Finetuned
 from engine.config import cache_folder, data_folder
 from engine.progress import Reporter
-from engine.results import BackboneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneInfo:
+    """A row of the table of backbones, and whether its weights are at hand.
+
+    `parameters`, `gflops` and `imagenet_top1` (percent) are what the publisher says.
+    `fingerprint` is what a new catalog with these weights would record.
+    """
+
+    name: str
+    dim: int
+    input_size: int
+    parameters: int
+    gflops: float
+    imagenet_top1: float
+    source: str
+    weights: str
+    sha256: str | None
+    size_mb: float
+    fingerprint: str | None
 
 
 def backbone_infos(cache: Path | None = None, data: Path | None = None) -> list[BackboneInfo]:

@@ -12,14 +12,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from engine.errors import EngineError, UsageError
+from engine.export.new_files import require_new
+from engine.export.results import ExportReport
 from engine.export.spreadsheet import guarded
-from engine.results import ExportReport
 from index.catalog.catalog import Catalog
 from index.errors import reason_of
 from index.files.atomic_file import atomic_file
 from index.records import Floats, ImageRow
 
-FORCE = "Name another file, or add --force (force=True)"
 COLUMNS = ("path", "label", "category", "probability", "width", "height", "format", "content_hash")
 
 
@@ -61,28 +61,6 @@ def export(catalog: Catalog, file: Path, *, force: bool = False) -> ExportReport
             file, f"it cannot be written ({reason_of(error)})", "Name another place or free space"
         ) from None
     return ExportReport(str(file), len(rows), catalog.identity.dim)
-
-
-def require_new(*files: str | Path, force: bool, remedy: str = FORCE) -> None:
-    """Insist that files to be written do not exist, or may be written over.
-
-    Parameters
-    ----------
-    remedy
-        What to do about those that exist.
-
-    Raises
-    ------
-    UsageError
-        Some exist and `force` is not set, or one of them is a folder; all that exist are named.
-    """
-    there = [os.fspath(file) for file in files if os.path.lexists(file)]
-    for file in there:
-        if os.path.isdir(file):
-            raise UsageError(file, "it cannot be written, being a folder", "Name another place")
-    if there and not force:
-        verb = "exists" if len(there) == 1 else "exist"
-        raise UsageError(" and ".join(there), f"{verb} already", remedy)
 
 
 def _contents(catalog: Catalog) -> tuple[Sequence[ImageRow], Floats]:

@@ -11,7 +11,7 @@ import numpy as np
 from engine.errors import HeadMismatchError, UnknownHeadError, UsageError
 from engine.heads.numerics import ACTIVATIONS, RELU, bounded, log_softmax, log_sum_exp
 from engine.heads.record import Record
-from engine.results import HeadInfo
+from engine.heads.results import HeadInfo
 from index.catalog.tables.vector_codec import PackedVectors
 from index.names import suggestion
 from index.records import Floats, Vectors

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from engine.heads.head import Head, head_info
 from engine.heads.record import FROM_LABELS, Learned
-from engine.results import HeadInfo
+from engine.heads.results import HeadInfo
 from index.catalog.catalog import Catalog
 from index.names import same_name
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.results import CompactReport
+from engine.ingest.results import CompactReport
 from index.catalog.catalog import Catalog
 from index.store import Store
 

@@ -17,18 +17,18 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from engine.embedding.embedder import Embedder
-from engine.errors import ImageError
+from engine.errors import ImageError, Skipped
 from engine.heads.classifier import Classifier
 from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
 from engine.ingest.comparison import looks_same, overlooked, suddenly_empty, under_real_paths
 from engine.ingest.labels import Labels
 from engine.ingest.options import IngestOptions
+from engine.ingest.results import IndexReport
 from engine.ingest.same_content import SameContent
 from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import content_hash, read_file
 from engine.pictures.walk import Found, find_images
-from engine.results import IndexReport, Skipped
 from index.catalog.catalog import Catalog
 from index.catalog.diagnosis import require_sound
 from index.catalog.paths import is_below

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from engine.errors import UsageError
-from engine.results import RelocateReport
+from engine.ingest.results import RelocateReport
 from index.catalog.catalog import Catalog
 from index.catalog.paths import is_below
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from engine.results import RemoveReport
+from engine.ingest.results import RemoveReport
 from index.catalog.catalog import Catalog
 
 

@@ -9,8 +9,8 @@ from threading import Event
 
 from engine.config import require_number
 from engine.errors import EngineError, StoreLockedError, UsageError
+from engine.ingest.results import IndexReport
 from engine.pictures.walk_rules import WalkRules
-from engine.results import IndexReport
 from index.catalog.paths import is_below
 
 Announce = Callable[[str], None]

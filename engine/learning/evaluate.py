@@ -22,7 +22,7 @@ from engine.learning.metrics import (
     neighbours_vote,
     retrieval,
 )
-from engine.results import Evaluation
+from engine.learning.results import Evaluation
 from index.catalog.catalog import Catalog
 from index.names import same_name
 from index.records import Ids, Vectors

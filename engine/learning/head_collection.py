@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.results import HeadInfo, Skipped
+from engine.errors import Skipped
+from engine.heads.results import HeadInfo
 
 if TYPE_CHECKING:
     from engine.heads.head import Head
@@ -89,7 +90,7 @@ class HeadCollection:
         HeadError
             The file cannot be written.
         """
-        from engine.export.export import require_new
+        from engine.export.new_files import require_new
         from engine.heads.exchange import write_head
         from engine.heads.head import find_head, head_info
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.learning.results import CalibrationBin
-from engine.results import CategoryScore
+from engine.learning.results import CalibrationBin, CategoryScore
 from index.records import Floats, Ids
 
 UNKNOWN = -1

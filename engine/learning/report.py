@@ -9,6 +9,7 @@ import numpy as np
 from engine.heads.head import Head, layer_sizes
 from engine.heads.record import UNKNOWN, Answers, Record
 from engine.heads.record import AnsweredImage as Stored
+from engine.heads.results import Prediction
 from engine.learning.metrics import (
     accuracy,
     balanced_accuracy,
@@ -18,7 +19,6 @@ from engine.learning.metrics import (
     majority_baseline,
 )
 from engine.learning.results import AnsweredImage, CalibrationBin, HeadReport
-from engine.results import Prediction
 from index.records import Ids
 
 _NO_IDS, _NO_FLOATS = np.zeros(0, np.int64), np.zeros(0, np.float32)

@@ -6,13 +6,66 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.results import CategoryScore, Prediction, Skipped
+from engine.errors import Skipped
+from engine.heads.results import Prediction
 
 # A note on trainings.
 DIVERGED = (
     "the loss was NaN, so training stopped and kept the best layers until then; "
     "a smaller --learning-rate helps"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryScore:
+    """How well one label is recognised."""
+
+    images: int
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What `Engine.evaluate` measured.
+
+    `classifier` says who answered: a head, the joint distribution, or the nearest neighbours.
+    `confusion[label][category]` counts pictures. `precision_at_k` and `map` come from searching
+    the data set with each of its own pictures, itself and its copies left out: of those that could
+    be among the first k, how many are. They are NaN where no picture has another of its label.
+    `copies` is how many pictures are copies of others in the data set, exact or nearly so; nearest
+    neighbours that answer are no copies of what is asked about, either.
+
+    A picture counts by its likeliest category, in all figures alike, `unknown` or not; `unknown`
+    is how many are.
+
+    `learned` is how many of the pictures the heads that answered, or the fine-tuned backbone that
+    they see with, have learned from: by content, and copies of what the store still knows. It is
+    None where one of them, of an older release, does not know. `accuracy_without_learned` is the
+    accuracy on the others, NaN where there are none or it is not known which they are.
+
+    `balanced_accuracy` is the mean recall of the labels, `majority_baseline` the accuracy of always
+    answering the most frequent one. `notes` say how the folders were read,
+    `unused_labels` are rows of the table of labels that no picture could use.
+    """
+
+    images: int
+    classifier: str
+    accuracy: float
+    balanced_accuracy: float
+    majority_baseline: float
+    learned: int | None
+    accuracy_without_learned: float
+    per_category: Mapping[str, CategoryScore]
+    confusion: Mapping[str, Mapping[str, int]]
+    precision_at_1: float
+    precision_at_10: float
+    map: float
+    copies: int
+    unknown: int
+    skipped: Sequence[Skipped]
+    unused_labels: Sequence[Skipped] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

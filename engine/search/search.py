@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.config import require_number
 from engine.embedding.embedder import Embedder
-from engine.results import Hit, SearchReport
+from engine.search.results import Hit, SearchReport
 from engine.search.verify import verified
 from index.catalog.catalog import Catalog
 from index.catalog.tables.filters import Filter

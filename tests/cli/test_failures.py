@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.failures import failures_named, tell_failures
-from engine.errors import EngineError, ImageError, UsageError
-from engine.results import Skipped
+from engine.errors import EngineError, ImageError, Skipped, UsageError
 
 Captured = pytest.CaptureFixture[bytes]
 Run = Callable[..., subprocess.CompletedProcess[bytes]]

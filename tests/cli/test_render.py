@@ -23,7 +23,7 @@ from cli.render import (
     write_paths,
     write_table,
 )
-from engine.results import Hit, SearchReport
+from engine.search.results import Hit, SearchReport
 
 Captured = pytest.CaptureFixture[bytes]
 NOT_UTF8 = os.fsdecode(b"caf\xe9.jpg")

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from engine.embedding.embedder import Embedder
-from engine.errors import ImageError
+from engine.errors import ImageError, Skipped
 from engine.ingest.comparison import looks_same
 from engine.learning.data.dataset import Labelled
 from engine.learning.data.examples import Examples, label_positions
@@ -19,7 +19,6 @@ from engine.pictures.augment import ORIGINAL, view_pixels
 from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import content_hash, read_file
-from engine.results import Skipped
 from index.catalog.catalog import Catalog
 from index.records import FileState, Vectors
 

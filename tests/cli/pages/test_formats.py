@@ -13,7 +13,7 @@ from PIL import Image
 
 from cli.pages.gallery import write_search_page
 from demo.catalog import draw
-from engine.results import Hit, SearchReport
+from engine.search.results import Hit, SearchReport
 from tests.support.formats import WRITERS, Writer, by_pillow, heic
 from tests.support.page import read_page
 

@@ -16,7 +16,7 @@ from PIL import Image
 from cli.pages.gallery import write_search_page
 from engine import Engine
 from engine.errors import EngineError
-from engine.results import Hit, SearchReport
+from engine.search.results import Hit, SearchReport
 from tests.support.page import Page, read_page
 
 CHROMIUM = "/usr/bin/chromium"

@@ -12,8 +12,8 @@ import pytest
 from cli.pages.report import summary, write_report_page
 from engine import Config, Engine
 from engine.errors import EngineError
+from engine.heads.results import Prediction
 from engine.learning.results import AnsweredImage, HeadReport
-from engine.results import Prediction
 from index.store import Store
 from tests.support.page import Page, read_page
 from tests.support.spread import SpreadEmbedder

@@ -1,0 +1,77 @@
+"""What `Engine.search` and `Engine.duplicates` return; the command line renders exactly these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.errors import Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One picture found: `score` is the cosine similarity, -1 to 1.
+
+    `missing` is set where there is no file at the path any more, or its drive is not mounted.
+    """
+
+    rank: int
+    score: float
+    path: str
+    label: str | None
+    category: str | None
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReport:
+    """What `Engine.search` found; iterating over it gives the hits, best first.
+
+    `category` is set where the query was classified first, to search within its category.
+    `why_empty` says which condition let no image through, where nothing was found.
+    `close` is False where even the most similar image is unlike the query, None where it is not
+    known: no image fits, or it was not measured for the backbone.
+    """
+
+    query: str
+    images: Sequence[str]
+    results: Sequence[Hit]
+    category: str | None = None
+    skipped: Sequence[Skipped] = ()
+    why_empty: str | None = None
+    close: bool | None = None
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __getitem__(self, rank: int) -> Hit:
+        return self.results[rank]
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """Pictures that are the same, or alike; each file once, however many names it has.
+
+    Attributes
+    ----------
+    kind
+        `exact` in content, `copy`, or `similar`.
+    score
+        Cosine similarity of the two that are least alike.
+    paths
+        The one that should stay, then the others by path.
+    keep
+        The one that should stay: the largest, of these the oldest, then the first by path.
+    removable
+        Those that may go while `keep` stays. Both are as they were indexed; no link of the catalog
+        leads to or through one that may go, and none is needed to reach `keep`.
+    """
+
+    kind: str
+    score: float
+    paths: Sequence[str]
+    keep: str
+    removable: Sequence[str]
