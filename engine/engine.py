@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from engine.config import Config, require_number
 from engine.progress import SILENT, Reporter
-from engine.session import Session
+from engine.session.session import Session
 
 if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
@@ -133,7 +133,7 @@ class Engine:
             indexer = Indexer(catalog, embedder, rule, classifier, options=options)
             indexer.run(roots)
             catalog.prefer(self.config.index, self.config.memory)
-            self._session.settle_index(catalog)
+            self._session.index().settle(catalog)
             return indexer.report(time.monotonic() - started)
 
     def watch(
@@ -569,7 +569,7 @@ class Engine:
 
         with self._session.writing(create=False) as catalog:
             report = remove(catalog, [str(path) for path in paths])
-            self._session.settle_index(catalog)
+            self._session.index().settle(catalog)
         return report
 
     def relocate(self, old: str | Path, new: str | Path) -> RelocateReport:
@@ -603,7 +603,7 @@ class Engine:
             return compact(
                 catalog,
                 self.config.store,
-                lambda: self._session.settle_index(catalog, compact=True),
+                lambda: self._session.index().settle(catalog, compact=True),
             )
 
     def export(self, file: str | Path, *, force: bool = False) -> ExportReport:

@@ -11,7 +11,7 @@ from engine.heads.results import HeadInfo
 
 if TYPE_CHECKING:
     from engine.heads.head import Head
-    from engine.session import Session
+    from engine.session.session import Session
 
 
 class HeadCollection:

@@ -45,7 +45,7 @@ def store(album: Path, engine: Run, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def embeddings(store: Path, album: Path) -> dict[str, Any]:
     """The embedding of each file by its name."""
-    with Engine.open(store) as opened, opened._session.snapshot():
+    with Engine.open(store) as opened:
         catalog = opened._session.catalog()
         ids, vectors = catalog.embeddings.all()
         rows = catalog.images.rows(ids.tolist())

@@ -17,7 +17,7 @@ from engine.embedding.warmup import WarmUp, start_warm_up
 from engine.errors import EngineError
 from engine.progress import SILENT, Reporter
 from engine.runtimes.openvino_export import ExportedModel
-from engine.session import Session
+from engine.session.session import Session
 from index.catalog.catalog import Catalog
 from index.records import CatalogIdentity
 from tests.support.machine import Machine

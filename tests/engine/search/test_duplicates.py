@@ -16,7 +16,7 @@ from engine import DuplicateGroup, Engine
 from engine.errors import StoreNotFoundError
 from engine.progress import SILENT
 from engine.search.duplicates import DuplicateLimits, find_duplicates
-from engine.session import Session
+from engine.session.session import Session
 
 
 def put(path: Path, content: int, noise: float = 0.0) -> Path:
@@ -198,7 +198,7 @@ def test_blocks_change_nothing(tmp_path: Path, fake_engine: Engine) -> None:
     whole = fake_engine.duplicates()
     session = Session(fake_engine.config, SILENT, None)
     catalog = session.catalog()
-    index = session.index(catalog).vectors
+    index = session.index().in_step(catalog).vectors
     assert find_duplicates(catalog, index, 0.95, DuplicateLimits(block=3)) == whole
     session.close()
     assert len(whole) == 10

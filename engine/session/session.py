@@ -1,21 +1,17 @@
-"""What an engine holds open: the catalog, the index, the backbone. Each opens when first asked for.
-
-Nothing heavy is imported before it is needed, so that a command pays only for what it uses.
-"""
+"""The open resources of one store: catalog, index, backbone, heads."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from threading import Lock, RLock
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.config import INT8, Config
 from engine.progress import Reporter
-from index.errors import EngineError, IndexDamagedError
-from index.warmup import IndexWarmUp
+from engine.session.current_index import CurrentIndex
+from index.errors import EngineError
 
 if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
@@ -24,50 +20,20 @@ if TYPE_CHECKING:
     from engine.heads.head import Head
     from engine.heads.stored import StoredHeads
     from index.catalog.catalog import Catalog
-    from index.sync import OpenedIndex
     from index.vectors.index import VectorIndex
 
 Answer = TypeVar("Answer")
 
 # A search that saves the index it has caught up holds the lock for a moment; a writer waits.
 PATIENCE_SECONDS = 3.0
-# A writer may commit between the opening of an index and the question to it.
-SNAPSHOT_ATTEMPTS = 5
-
-
-class _WriterBuildsError(Exception):
-    """A writer of this process is building the index that a search needs."""
-
-
-@dataclass(slots=True)
-class _Locks:
-    """The locks of a session in one process; of two, `index` is taken first.
-
-    Attributes
-    ----------
-    resources
-        Held while something is opened, exchanged or closed.
-    index
-        Held by the one search that brings the index in step.
-    saving
-        Held by a search that holds the store's writer lock.
-    settling
-        Held by a writer that brings the index's files in step.
-    """
-
-    resources: Any = field(default_factory=RLock)
-    index: Any = field(default_factory=RLock)
-    saving: Any = field(default_factory=Lock)
-    settling: Any = field(default_factory=Lock)
 
 
 class Session:
     """The open resources of one store, for any number of threads.
 
     One lock is held while one of them is opened, exchanged or closed, and while nothing else is
-    done. The index, which may take minutes to build, has another: whoever writes waits for no
-    search that builds it. What was handed out stays as it is: an index is exchanged for another,
-    never changed.
+    done. The index, which may take minutes to build, has locks of its own; of two locks, the
+    index's is taken first.
 
     A child that was forked from the process that made it begins with nothing open: threads,
     connections and locks are not there, or not its own. To be forked while another thread is
@@ -97,11 +63,9 @@ class Session:
         self.reporter = reporter
         self.patience_seconds = patience_seconds
         self._pid = os.getpid()
-        self._locks = {self._pid: _Locks()}
+        self._locks = {self._pid: RLock()}
         self._catalog: Catalog | None = None
-        self._index: OpenedIndex | None = None
-        self._damaged = False
-        self._index_warm_up = IndexWarmUp()
+        self._index = CurrentIndex(config.store.index, reporter)
         self._heads: StoredHeads | None = None
         self._embedder_given = embedder
         self._embedder: Embedder | None = None
@@ -111,24 +75,19 @@ class Session:
     @contextmanager
     def _here(self) -> Iterator[None]:
         """Hold the lock, for the length of a `with` block, with nothing open of another process."""
-        with self._locks_here.resources:
+        # In one step: of two threads that come first in a child, both get the same.
+        with self._locks.setdefault(os.getpid(), RLock()):
             if self._pid != os.getpid():
                 self._leave_to_parent()
                 self._pid = os.getpid()
             yield
 
-    @property
-    def _locks_here(self) -> _Locks:
-        """The locks of this process."""
-        # In one step: of two threads that come first, both get the same.
-        return self._locks.setdefault(os.getpid(), _Locks())
-
     def _leave_to_parent(self) -> None:
         from engine.embedding.forks import never_freed
 
         never_freed(self._catalog, self._index, self._embedder, self._backbone_warm_up)
-        self._catalog = self._index = self._embedder = self._backbone_warm_up = None
-        self._index_warm_up = IndexWarmUp()
+        self._catalog = self._embedder = self._backbone_warm_up = None
+        self._index = CurrentIndex(self.config.store.index, self.reporter)
         if self._embedder_given is not None:
             self._embedder_given = self._embedder_given.unstarted()
 
@@ -217,7 +176,7 @@ class Session:
             store.require()
         embedder, network = self._embedder_for_new(images) if create else (None, None)
         store.make()
-        with self._locks_here.saving:
+        with self.index().saving:
             pass  # however long a search takes to save: it is no other writer
         with store.writer_lock(wait_seconds=self.patience_seconds):
             if embedder is not None:
@@ -252,115 +211,16 @@ class Session:
             return quantized_embedder(self.config, images, self.reporter)
         return self.embedder(passing=False), None
 
-    @contextmanager
-    def snapshot(self) -> Iterator[tuple[Catalog, VectorIndex]]:
-        """Return catalog and index in one and the same state, for the length of a `with` block.
-
-        All that the block's thread reads of the catalog comes from one transaction; what others
-        commit meanwhile is not seen.
-        """
-        from index.sync import open_index, vectors_of
-
-        catalog = self.catalog()
-        for _ in range(SNAPSHOT_ATTEMPTS):
-            opened = self.index(catalog)
-            with catalog.database.snapshot():
-                if opened.state == catalog.state():
-                    yield catalog, opened.vectors
-                    return
-        # Others commit faster than an index can follow: it follows this transaction alone.
-        with catalog.database.snapshot():
-            vectors = vectors_of(catalog, self.config.store.index)
-            yield catalog, open_index(catalog, vectors).vectors
+    def index(self) -> CurrentIndex:
+        """Return the index of this process."""
+        with self._here():
+            return self._index
 
     def ask(self, question: Callable[[Catalog, VectorIndex], Answer]) -> Answer:
-        """Answer a question to catalog and index in one state.
-
-        An index that turns out to be damaged is built anew, and asked once more.
-        """
-        with _diagnosed(self.catalog()):
-            try:
-                with self.snapshot() as (catalog, index):
-                    return question(catalog, index)
-            except IndexDamagedError:
-                pass
-            with self._here():
-                self._index, self._damaged = None, True
-            with self.snapshot() as (catalog, index):
-                return question(catalog, index)
-
-    def index(self, catalog: Catalog) -> OpenedIndex:
-        """Return the index in step with the catalog, and save what that took if possible."""
-        with self._here():
-            pass  # what is open now belongs to this process
-        with self._locks_here.index:
-            opened = self._index
-            if opened is not None and opened.state == catalog.state():
-                # Whoever searches twice will go on searching.
-                self._index_warm_up.start(opened)
-                return opened
-            while True:
-                try:
-                    self._index = self._in_step(catalog)
-                    return self._index
-                except _WriterBuildsError:
-                    with self._locks_here.settling:
-                        pass
-
-    def _in_step(self, catalog: Catalog) -> OpenedIndex:
-        from index.sync import open_index, save_index, vectors_of
-
-        opened = open_index(
-            catalog,
-            vectors_of(catalog, self.config.store.index),
-            anew=self._damaged,
-            progress=self._building,
-            before_build=self._leave_to_writer,
-        )
-        self._damaged = False
-        if opened.origin != "current":
-            from index.errors import StoreError
-
-            # Where a writer is busy it will save, and a read-only store stays as it is.
-            saving = self._locks_here.saving
-            with saving, suppress(StoreError), catalog.database.writer_lock():
-                save_index(opened, catalog)
-        self._tell_damage(catalog, opened)
-        return opened
-
-    def _leave_to_writer(self) -> None:
-        if self._locks_here.settling.locked():
-            raise _WriterBuildsError
-
-    def _tell_damage(self, catalog: Catalog, opened: OpenedIndex) -> None:
-        from index.sync import damage_told
-
-        if opened.was_damaged:
-            self.reporter.announce("the index was damaged, and was built anew from the catalog")
-        for problem in damage_told(catalog, opened.damaged):
-            self.reporter.announce(problem)
-
-    def settle_index(self, catalog: Catalog, *, compact: bool = False) -> None:
-        """Bring the index's files in step with the catalog, as small as can be with `compact`.
-
-        Within `writing`. It waits for no search: one that builds the index may take as long.
-        """
-        from index.sync import compact_index, settle_index, vectors_of
-
-        opened = self._index
-        if opened is not None and opened.state != catalog.state():
-            # There is not always room for two.
-            self._index = None
-        vectors = vectors_of(catalog, self.config.store.index)
-        settle = compact_index if compact else settle_index
-        with self._locks_here.settling:
-            opened = settle(catalog, vectors, self._building)
-            if opened is not None:
-                self._tell_damage(catalog, opened)
-                self._index = opened
-
-    def _building(self, done: int, total: int) -> None:
-        self.reporter.progress("building the index", done, total, "images")
+        """Answer a question to catalog and index in one state."""
+        catalog = self.catalog()
+        with _diagnosed(catalog):
+            return self.index().ask(catalog, question)
 
     def heads(self, named: str | None = None) -> list[Head]:
         """Return the catalog's heads by name, none where there is no catalog.
@@ -401,14 +261,11 @@ class Session:
 
         Verbs open again what they need.
         """
-        with self._locks_here.index, self._here():
-            self._index_warm_up.stop()
+        with self.index().lock, self._here():
+            self._index.close()
             if self._backbone_warm_up is not None:
                 self._backbone_warm_up.close()
                 self._backbone_warm_up = None
-            if self._index is not None:
-                self._index.vectors.close()
-                self._index = None
             if self._catalog is not None:
                 self._catalog.close()
                 self._catalog = None

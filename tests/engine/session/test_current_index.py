@@ -1,10 +1,10 @@
-"""What an engine holds open: opened once, exchanged when others write, released at the end."""
+"""The index in step with the catalog: of one state, whoever writes, whoever builds."""
 
 from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,70 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import Config, Engine, Reporter, TrainOptions
-from engine.heads.file import head_to_bytes
-from engine.progress import SILENT
-from engine.session import Session
+from engine import Config, Engine, Reporter
+from engine.session.session import Session
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.tables.images import Batch
-from index.errors import StoreLockedError
-from index.files.lock import writer_lock
 from index.records import FileState, ImageFacts, Named
 from index.sync import check_index, vectors_of
 from index.vectors.index import VectorIndex
-
-QUICK = TrainOptions(epochs=5)
-MakeSession = Callable[[], Session]
-needs_maps = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's /proc")
+from tests.support.sessions import MakeSession, needs_maps, noise, writer_on
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def store(tmp_path: Path, drawn: Path) -> Path:
-    """A store of the drawn pictures, whose index has a segment."""
-    config = Config.at(tmp_path / "store", index="compressed")
-    with Engine(config, embedder=FakeEmbedder(config)) as engine:
-        engine.index([drawn], label="parent")
-    return config.store.folder
-
-
-@pytest.fixture
-def make_session(store: Path) -> Iterator[MakeSession]:
-    """Open the store once more."""
-    made: list[Session] = []
-
-    def make() -> Session:
-        config = Config.at(store)
-        made.append(Session(config, SILENT, FakeEmbedder(config)))
-        return made[-1]
-
-    yield make
-    for session in made:
-        session.close()
-
-
-def _writer(store: Path) -> Engine:
-    """Return an engine as another process has it."""
-    config = Config.at(store)
-    return Engine(config, embedder=FakeEmbedder(config))
-
-
-def _maps(store: Path) -> bool:
-    return str(store) in Path("/proc/self/maps").read_text()
-
-
-@needs_maps
-def test_a_closed_session_has_nothing_of_the_store_mapped(
-    make_session: MakeSession, store: Path
-) -> None:
-    session = make_session()
-    opened = session.index(session.catalog())
-    assert _maps(store / "index")
-    session.close()
-    assert not _maps(store)
-    assert len(opened.vectors) == 0, "who still has it finds it closed"
 
 
 @needs_maps
@@ -84,32 +31,20 @@ def test_an_index_that_was_exchanged_is_mapped_no_more(
 ) -> None:
     session = make_session()
     for _ in range(2):
-        before = session.index(session.catalog()).state
-    with _writer(store) as writer:
-        writer.remove([writer.search(np_image(), k=1)[0].path])
-    assert session.index(session.catalog()).state != before
-    session.index(session.catalog())
+        before = session.index().in_step(session.catalog()).state
+    with writer_on(store) as writer:
+        writer.remove([writer.search(noise(), k=1)[0].path])
+    assert session.index().in_step(session.catalog()).state != before
+    session.index().in_step(session.catalog())
     lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if "segment" in line]
     assert len({line.split()[-1] for line in lines if str(store) in line}) == 1
-
-
-def np_image() -> bytes:
-    """Return a picture, as bytes."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    file = BytesIO()
-    pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 def test_the_thread_that_reads_ahead_ends_with_the_session(make_session: MakeSession) -> None:
     session = make_session()
     before = set(threading.enumerate())
     for _ in range(3):
-        session.index(session.catalog())
+        session.index().in_step(session.catalog())
     session.close()
     assert set(threading.enumerate()) <= before
 
@@ -117,7 +52,7 @@ def test_the_thread_that_reads_ahead_ends_with_the_session(make_session: MakeSes
 def test_a_thread_that_reads_ahead_is_told_to_give_up(make_session: MakeSession) -> None:
     session = make_session()
     began, asked = threading.Event(), threading.Event()
-    opened = session.index(session.catalog())
+    opened = session.index().in_step(session.catalog())
 
     def read(stopped: Callable[[], bool]) -> None:
         began.set()
@@ -127,66 +62,26 @@ def test_a_thread_that_reads_ahead_is_told_to_give_up(make_session: MakeSession)
 
     vectors: Any = opened.vectors
     vectors.warm_up = read
-    session.index(session.catalog())
+    session.index().in_step(session.catalog())
     assert began.wait(60)
     session.close()
     assert asked.is_set()
-
-
-def test_a_closed_session_opens_again(make_session: MakeSession) -> None:
-    session = make_session()
-    first = session.index(session.catalog())
-    session.close()
-    session.close()
-    again = session.index(session.catalog())
-    assert (again.state, again.origin) == (first.state, "current")
-    assert len(again.vectors) == 60
-
-
-def test_a_head_is_parsed_once(make_session: MakeSession, store: Path) -> None:
-    with _writer(store) as writer:
-        writer.train(head="one", from_labels=True, options=QUICK)
-        writer.train(head="two", from_labels=True, options=QUICK)
-    session = make_session()
-    first = session.heads()
-    again = session.heads()
-    assert [head.name for head in first] == ["one", "two"]
-    assert all(one is other for one, other in zip(first, again, strict=True))
-
-
-def test_a_head_that_another_process_replaced_is_parsed_anew(
-    make_session: MakeSession, store: Path
-) -> None:
-    session = make_session()
-    assert session.heads() == []
-    with _writer(store) as writer:
-        writer.train(head="one", from_labels=True, options=QUICK)
-        writer.train(head="two", from_labels=True, options=QUICK)
-        one, two = session.heads()
-        writer.train(head="two", from_labels=True, options=TrainOptions(epochs=6))
-        again_one, again_two = session.heads()
-        assert again_one is one
-        assert again_two is not two
-        assert head_to_bytes(again_two) != head_to_bytes(two)
-        writer.heads.delete("one")
-        assert [head.name for head in session.heads()] == ["two"]
-        writer.heads.delete("two")
-        assert session.heads() == []
 
 
 def test_a_snapshot_is_of_one_state_whatever_others_commit(
     make_session: MakeSession, store: Path
 ) -> None:
     session = make_session()
-    with session.snapshot() as (catalog, index):
+    catalog = session.catalog()
+    with session.index().snapshot(catalog) as index:
         state = catalog.state()
-        with _writer(store) as writer:
-            gone = [hit.path for hit in writer.search(np_image(), k=5)]
+        with writer_on(store) as writer:
+            gone = [hit.path for hit in writer.search(noise(), k=5)]
             writer.remove(gone)
         assert catalog.state() == state
         assert sorted(index.ids.tolist()) == catalog.embeddings.all()[0].tolist()
         assert len(catalog.images.rows(index.ids.tolist())) == len(index) == 60
-    with session.snapshot() as (catalog, index):
+    with session.index().snapshot(catalog) as index:
         assert sorted(index.ids.tolist()) == catalog.embeddings.all()[0].tolist()
         assert len(index) == 55
 
@@ -198,7 +93,8 @@ def test_a_snapshot_follows_a_writer_that_never_rests(
     catalog = session.catalog()
     ids = catalog.embeddings.all()[0].tolist()
 
-    real = session.index
+    current = session.index()
+    real = current.in_step
 
     def overtaken(catalog: Catalog) -> Any:
         nonlocal calls
@@ -208,8 +104,8 @@ def test_a_snapshot_follows_a_writer_that_never_rests(
         calls += 1
         return opened
 
-    monkeypatch.setattr(session, "index", overtaken)
-    with session.snapshot() as (catalog, index):
+    monkeypatch.setattr(current, "in_step", overtaken)
+    with session.index().snapshot(catalog) as index:
         assert sorted(index.ids.tolist()) == catalog.embeddings.all()[0].tolist()
     assert 60 - len(index) == calls > 1
 
@@ -258,25 +154,14 @@ def test_threads_that_search_beside_a_writer_see_one_state_each(
                 assert sum(each.result() for each in searching) > 0
 
 
-def test_threads_that_open_at_once_open_once(make_session: MakeSession) -> None:
-    session = make_session()
-    with ThreadPoolExecutor(8) as pool:
-        catalogs = list(pool.map(lambda _: session.catalog(), range(32)))
-        opened = list(pool.map(lambda _: session.index(session.catalog()), range(32)))
-        embedders = list(pool.map(lambda _: session.embedder(), range(32)))
-    assert len(set(map(id, catalogs))) == 1
-    assert len(set(map(id, opened))) == 1
-    assert len(set(map(id, embedders))) == 1
-
-
 def test_a_search_saves_what_it_caught_up(make_session: MakeSession, store: Path) -> None:
     session = make_session()
     catalog = session.catalog()
     catalog.images.hide(catalog.embeddings.all()[0].tolist()[:3])
-    assert session.index(catalog).origin == "caught up"
+    assert session.index().in_step(catalog).origin == "caught up"
     checked = check_index(catalog, _vectors(session))
     assert (checked.state, checked.problems) == ("current", [])
-    assert make_session().index(catalog).origin == "current"
+    assert make_session().index().in_step(catalog).origin == "current"
 
 
 def _vectors(session: Session) -> VectorIndex:
@@ -338,27 +223,3 @@ def test_a_search_waits_for_a_writer_that_builds_the_index_it_needs(
             reporter.goes_on.set()
             assert writer.result(120).unchanged == 60
             assert {len(each.result(120).results) for each in found} == {60}
-
-
-def test_a_writer_waits_for_a_search_that_saves_however_long_that_takes(
-    store: Path, drawn: Path
-) -> None:
-    config = Config.at(store)
-    session = Session(config, SILENT, FakeEmbedder(config), patience_seconds=0.0)
-    saving = session._locks_here.saving
-    with ThreadPoolExecutor(1) as pool, writer_lock(store):
-        saving.acquire()
-        waiting = pool.submit(_write, session)
-        with pytest.raises(TimeoutError):
-            waiting.result(0.5)
-        assert not waiting.done()
-        saving.release()
-        with pytest.raises(StoreLockedError):
-            waiting.result(60)
-    _write(session)
-    session.close()
-
-
-def _write(session: Session) -> None:
-    with session.writing(create=False):
-        pass

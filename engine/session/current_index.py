@@ -1,0 +1,168 @@
+"""The index of a store, kept in step with the catalog while others write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock, RLock
+from typing import TYPE_CHECKING, TypeVar
+
+from engine.progress import Reporter
+from index.errors import IndexDamagedError
+from index.warmup import IndexWarmUp
+
+if TYPE_CHECKING:
+    from index.catalog.catalog import Catalog
+    from index.sync import OpenedIndex
+    from index.vectors.index import VectorIndex
+
+Answer = TypeVar("Answer")
+
+# A writer may commit between the opening of an index and the question to it.
+SNAPSHOT_ATTEMPTS = 5
+
+
+class _WriterBuildsError(Exception):
+    """A writer of this process is building the index that a search needs."""
+
+
+class CurrentIndex:
+    """The open index of one store; nothing is open before it is asked for.
+
+    Searches bring it in step one at a time. That may take minutes, and whoever writes waits for no
+    search that does it, nor does a search build what a writer is building.
+
+    Parameters
+    ----------
+    folder
+        Where the index's files are.
+    reporter
+        Hears of builds and of damage.
+
+    Attributes
+    ----------
+    lock
+        Held by the one search that brings the index in step.
+    saving
+        Held by a search that holds the store's writer lock.
+    """
+
+    def __init__(self, folder: Path, reporter: Reporter) -> None:
+        self.lock = RLock()
+        self.saving = Lock()
+        self._settling = Lock()  # held by a writer that brings the index's files in step
+        self._folder = folder
+        self._reporter = reporter
+        self._opened: OpenedIndex | None = None
+        self._damaged = False
+        self._warm_up = IndexWarmUp()
+
+    def ask(self, catalog: Catalog, question: Callable[[Catalog, VectorIndex], Answer]) -> Answer:
+        """Answer a question to catalog and index in one state.
+
+        An index that turns out to be damaged is built anew, and asked once more.
+        """
+        try:
+            with self.snapshot(catalog) as index:
+                return question(catalog, index)
+        except IndexDamagedError:
+            self._opened, self._damaged = None, True
+        with self.snapshot(catalog) as index:
+            return question(catalog, index)
+
+    @contextmanager
+    def snapshot(self, catalog: Catalog) -> Iterator[VectorIndex]:
+        """Return the index in the state that the catalog stays in for the length of a `with` block.
+
+        All that the block's thread reads of the catalog comes from one transaction; what others
+        commit meanwhile is not seen.
+        """
+        from index.sync import open_index, vectors_of
+
+        for _ in range(SNAPSHOT_ATTEMPTS):
+            opened = self.in_step(catalog)
+            with catalog.database.snapshot():
+                if opened.state == catalog.state():
+                    yield opened.vectors
+                    return
+        # Others commit faster than an index can follow: it follows this transaction alone.
+        with catalog.database.snapshot():
+            yield open_index(catalog, vectors_of(catalog, self._folder)).vectors
+
+    def in_step(self, catalog: Catalog) -> OpenedIndex:
+        """Return the index in step with the catalog, and save what that took if possible."""
+        with self.lock:
+            opened = self._opened
+            if opened is not None and opened.state == catalog.state():
+                # Whoever searches twice will go on searching.
+                self._warm_up.start(opened)
+                return opened
+            while True:
+                try:
+                    self._opened = self._brought_in_step(catalog)
+                    return self._opened
+                except _WriterBuildsError:
+                    with self._settling:
+                        pass
+
+    def _brought_in_step(self, catalog: Catalog) -> OpenedIndex:
+        from index.sync import open_index, save_index, vectors_of
+
+        opened = open_index(
+            catalog,
+            vectors_of(catalog, self._folder),
+            anew=self._damaged,
+            progress=self._building,
+            before_build=self._leave_to_writer,
+        )
+        self._damaged = False
+        if opened.origin != "current":
+            from index.errors import StoreError
+
+            # Where a writer is busy it will save, and a read-only store stays as it is.
+            with self.saving, suppress(StoreError), catalog.database.writer_lock():
+                save_index(opened, catalog)
+        self._tell_damage(catalog, opened)
+        return opened
+
+    def settle(self, catalog: Catalog, *, compact: bool = False) -> None:
+        """Bring the index's files in step with the catalog, as small as can be with `compact`.
+
+        Under the writer lock. It waits for no search: one that builds the index may take as long.
+        """
+        from index.sync import compact_index, settle_index, vectors_of
+
+        opened = self._opened
+        if opened is not None and opened.state != catalog.state():
+            # There is not always room for two.
+            self._opened = None
+        vectors = vectors_of(catalog, self._folder)
+        settle = compact_index if compact else settle_index
+        with self._settling:
+            opened = settle(catalog, vectors, self._building)
+            if opened is not None:
+                self._tell_damage(catalog, opened)
+                self._opened = opened
+
+    def close(self) -> None:
+        """Release the index's files, and end the thread that reads ahead. Under `lock`."""
+        self._warm_up.stop()
+        if self._opened is not None:
+            self._opened.vectors.close()
+            self._opened = None
+
+    def _leave_to_writer(self) -> None:
+        if self._settling.locked():
+            raise _WriterBuildsError
+
+    def _tell_damage(self, catalog: Catalog, opened: OpenedIndex) -> None:
+        from index.sync import damage_told
+
+        if opened.was_damaged:
+            self._reporter.announce("the index was damaged, and was built anew from the catalog")
+        for problem in damage_told(catalog, opened.damaged):
+            self._reporter.announce(problem)
+
+    def _building(self, done: int, total: int) -> None:
+        self._reporter.progress("building the index", done, total, "images")
