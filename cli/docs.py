@@ -5,8 +5,8 @@ python -m cli.docs docs/command-line.md
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,5 +103,12 @@ def _paragraphs(text: str | None) -> str:
     return "\n\n".join(" ".join(block.split()) for block in blocks)
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the page to the file that is named."""
+    parser = argparse.ArgumentParser(prog="python -m cli.docs", description=__doc__)
+    parser.add_argument("page", type=Path, metavar="FILE")
+    parser.parse_args(arguments).page.write_text(command_line_page(), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(command_line_page(), encoding="utf-8")
+    main()

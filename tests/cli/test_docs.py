@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import typer
 
 from cli import main
 from cli.docs import command_line_page
+from cli.docs import main as write_page
 from cli.main import command_line
 from tests.support import REPOSITORY
 
@@ -100,3 +102,18 @@ def test_each_example_runs_engine_with_options_that_exist(line: str) -> None:
         [name] = [each for each in COMMANDS if f"{call.strip()} ".startswith(f"{each} ")]
         options = {word for word in words if re.match(r"--?[a-zA-Z]", word)}
         assert options <= _options(COMMANDS[name])
+
+
+def test_the_page_is_written_to_the_file_that_is_named(tmp_path: Path) -> None:
+    write_page([str(tmp_path / "page.md")])
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == command_line_page()
+
+
+def test_a_request_for_help_is_no_name_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        write_page(["--help"])
+    assert "FILE" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
