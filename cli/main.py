@@ -7,8 +7,9 @@ import io
 import os
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -112,6 +113,19 @@ def run() -> None:
     code = exit_code(sys.argv[1:])
     # Nor is there a reason to look for garbage among them once more on the way out.
     gc.freeze()
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process, whatever native code goes on in threads that were late."""
+    prefetch = sys.modules.get("engine.pictures.threads.prefetch")
+    if prefetch is not None and prefetch.any_left():
+        # Python would wait for a lock that one of them may hold, such as that of standard input,
+        # or end one within C++, which ends the process by a signal.
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

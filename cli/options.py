@@ -103,6 +103,14 @@ DecodeMemory = Annotated[
         show_default="a quarter of the memory",
     ),
 ]
+DecodeSeconds = Annotated[
+    float,
+    typer.Option(
+        "--decode-seconds",
+        metavar="N",
+        help="Skip pictures that take longer to decode.",
+    ),
+]
 MinImages = Annotated[
     int,
     typer.Option(
@@ -182,7 +190,7 @@ def parse_limit(text: str) -> int:
 def open_engine(store: Path | None, **settings: Any) -> Iterator[Engine]:
     """Open an engine that talks to the terminal; settings that are None take their default."""
     from cli.render import ConsoleReporter
-    from engine.config import UrlLimits, require_number
+    from engine.config import SHORTEST_SECONDS, UrlLimits, require_number
     from engine.engine import Engine
 
     # Pillow comments on odd metadata; what matters about a picture the engine reports itself.
@@ -193,6 +201,8 @@ def open_engine(store: Path | None, **settings: Any) -> Iterator[Engine]:
     if megapixels is not None:
         require_number("--max-megapixels", megapixels, 1e-6)
         settings["max_pixels"] = int(megapixels * 1e6)
+    if (seconds := settings.get("decode_seconds")) is not None:
+        require_number("--decode-seconds", seconds, SHORTEST_SECONDS)
     if size is not None:
         settings["max_file_bytes"] = parse_size(size)
     if settings.pop("no_urls", False):

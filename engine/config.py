@@ -20,6 +20,7 @@ RUNTIMES = ("auto", "openvino", "torch")
 DTYPES = ("float16", "float32")
 MAX_MEGAPIXELS = 100.0
 MAX_FILE_BYTES = 1 << 30
+DECODE_SECONDS, SHORTEST_SECONDS = 60.0, 1e-3
 # What is taken for the machine's memory where the system does not tell.
 UNKNOWN_MEMORY = 8 << 30
 # More than any machine has, and no more than a database holds.
@@ -238,6 +239,8 @@ class Config:
     decode_bytes
         Bytes that pictures may hold while they are read and decoded, all threads together; one
         that needs more is decoded while no other is. A quarter of the memory there is.
+    decode_seconds
+        Pictures that take longer to decode are skipped; reading and waiting do not count.
     threads
         Cores that the backbone runs on; None for all.
     decoders
@@ -271,6 +274,7 @@ class Config:
     decode_bytes: int = field(
         default_factory=quarter_of_memory, metadata=_number(1, LARGEST, whole=True)
     )
+    decode_seconds: float = field(default=DECODE_SECONDS, metadata=_number(SHORTEST_SECONDS))
     threads: int | None = field(
         default_factory=threads_wanted, metadata=_optional(1, LARGEST, whole=True)
     )

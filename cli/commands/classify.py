@@ -9,6 +9,7 @@ import typer
 from cli.options import (
     Backbone,
     Csv,
+    DecodeSeconds,
     Failed,
     Json,
     MaxFileSize,
@@ -56,6 +57,7 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    decode_seconds: DecodeSeconds = 60.0,
     no_urls: NoUrls = False,
     failed: Failed = None,
     store: Store = None,
@@ -78,6 +80,7 @@ def command(
         "runtime": runtime,
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
+        "decode_seconds": decode_seconds,
         "no_urls": no_urls,
     }
     with failures_named(failed, skipped), open_engine(store, **settings) as engine:

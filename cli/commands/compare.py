@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import (
+    DecodeSeconds,
     Failed,
     Force,
     Json,
@@ -53,6 +54,7 @@ def command(
     min_images: MinImages = 0,
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    decode_seconds: DecodeSeconds = 60.0,
     failed: Failed = None,
     json: Json = False,
 ) -> int:
@@ -70,7 +72,11 @@ def command(
         # Minutes of learning would be lost if that came out at the end.
         require_matplotlib("--html")
         require_page_file(html, force=force)
-    settings = {"max_megapixels": max_megapixels, "max_file_size": max_file_size}
+    settings = {
+        "max_megapixels": max_megapixels,
+        "max_file_size": max_file_size,
+        "decode_seconds": decode_seconds,
+    }
     with failures_named(failed, force=force), open_engine(None, **settings) as engine:
         comparison = engine.compare(dataset, options=options, min_images=min_images)
     _answer(comparison, html, force, json)

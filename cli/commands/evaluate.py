@@ -10,6 +10,7 @@ import typer
 
 from cli.options import (
     Backbone,
+    DecodeSeconds,
     Failed,
     Json,
     MaxFileSize,
@@ -58,6 +59,7 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    decode_seconds: DecodeSeconds = 60.0,
     failed: Failed = None,
     store: Store = None,
     json: Json = False,
@@ -79,6 +81,7 @@ def command(
         "runtime": runtime,
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
+        "decode_seconds": decode_seconds,
     }
     with failures_named(failed), open_engine(store, **settings) as engine:
         report = engine.evaluate(dataset, head=head, label=label)

@@ -9,6 +9,7 @@ import typer
 
 from cli.options import (
     Backbone,
+    DecodeSeconds,
     Failed,
     Json,
     MaxFileSize,
@@ -47,6 +48,7 @@ def command(
     backbone: Backbone = None,
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    decode_seconds: DecodeSeconds = 60.0,
     failed: Failed = None,
     json: Json = False,
 ) -> int:
@@ -64,6 +66,7 @@ def command(
         "backbone": backbone,
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
+        "decode_seconds": decode_seconds,
     }
     with failures_named(failed), open_engine(None, **settings) as engine:
         report = engine.finetune(

@@ -11,6 +11,7 @@ import typer
 from cli.options import (
     Backbone,
     DecodeMemory,
+    DecodeSeconds,
     Failed,
     Json,
     MaxFileSize,
@@ -88,6 +89,7 @@ def command(
     max_file_size: MaxFileSize = None,
     threads: Threads = None,
     decode_memory: DecodeMemory = None,
+    decode_seconds: DecodeSeconds = 60.0,
     dtype: Annotated[
         str, typer.Option("--dtype", metavar="T", help="How a new catalog stores vectors.")
     ] = "float16",
@@ -132,6 +134,7 @@ def command(
         "max_file_size": max_file_size,
         "threads": threads,
         "decode_memory": decode_memory,
+        "decode_seconds": decode_seconds,
         "dtype": dtype,
         "index": index,
         "memory": parse_limit(memory) if memory is not None else None,

@@ -9,6 +9,7 @@ import typer
 
 from cli.options import (
     Csv,
+    DecodeSeconds,
     Failed,
     Force,
     Json,
@@ -86,6 +87,7 @@ def command(
     runtime: Runtime = "auto",
     max_megapixels: MaxMegapixels = 100.0,
     max_file_size: MaxFileSize = None,
+    decode_seconds: DecodeSeconds = 60.0,
     no_urls: NoUrls = False,
     failed: Failed = None,
     store: Store = None,
@@ -110,6 +112,7 @@ def command(
         "runtime": runtime,
         "max_megapixels": max_megapixels,
         "max_file_size": max_file_size,
+        "decode_seconds": decode_seconds,
         "no_urls": no_urls,
     }
     with (

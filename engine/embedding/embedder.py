@@ -13,8 +13,8 @@ from engine.backbones.table import Backbone
 from engine.config import Config
 from engine.embedding.forks import belongs_here, never_freed
 from engine.pictures.decode import DecodedImage, decode
-from engine.pictures.prefetch import ImageMemory, Reserve
 from engine.pictures.preprocess import Pixels
+from engine.pictures.threads.memory import ImageMemory, Reserve
 from engine.progress import Reporter
 from engine.runtimes import Runtime, open_runtime
 from engine.runtimes.hardware import THIS_MACHINE, Hardware
@@ -72,7 +72,7 @@ class Embedder:
         self.backbone = backbone
         self.precision = precision
         self.fingerprint = fingerprint
-        self.memory = ImageMemory(config.decode_bytes)
+        self.memory = ImageMemory.of(config)
 
     @property
     def identity(self) -> CatalogIdentity:
@@ -115,7 +115,7 @@ class Embedder:
         """Return the same embedder as it was before anything was embedded: for a forked child."""
         other = copy(self)
         never_freed(other.__dict__.pop("_runtime", None))
-        other.memory = ImageMemory(self.config.decode_bytes)
+        other.memory = ImageMemory.of(self.config)
         return other
 
     def start(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -15,9 +14,10 @@ from engine.config import FP32, INT8, Config
 from engine.embedding.choose import choose_embedder
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, UsageError
-from engine.pictures.prefetch import Reserve
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import read_file
+from engine.pictures.threads.memory import Reserve
+from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.walk import find_images
 from engine.progress import Reporter
 from engine.runtimes.int8_archive import fingerprint_of, pack, unpack
@@ -93,13 +93,11 @@ def calibration_images(
     files = [file.path for file in find_images(paths).files]
     candidates = _spread(files, limits.most)
     found: list[Pixels] = []
-    with ThreadPoolExecutor(embedder.config.decoders, thread_name_prefix="decode") as pool:
-        # What cannot be read is made up for by others, and reported when it is indexed.
-        while len(found) < limits.most and (
-            some := list(islice(candidates, limits.most - len(found)))
-        ):
-            opened = pool.map(lambda path: _pixels(embedder, path), some)
-            found += [pixels for pixels in opened if pixels is not None]
+    workers = embedder.config.decoders
+    # What cannot be read is made up for by others, and reported when it is indexed.
+    while len(found) < limits.most and (some := list(islice(candidates, limits.most - len(found)))):
+        opened = prefetch(partial(_pixels, embedder), some, workers=workers, window=2 * workers)
+        found += [pixels for pixels in opened if pixels is not None]
     if len(found) < limits.fewest:
         raise UsageError(
             "--precision int8",

@@ -25,9 +25,10 @@ from engine.ingest.labels import Labels
 from engine.ingest.options import IngestOptions
 from engine.ingest.results import IndexReport
 from engine.ingest.same_content import SameContent
-from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import content_hash, read_file
+from engine.pictures.threads.memory import Reserve
+from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.walk import Found, find_images
 from index.catalog.catalog import Catalog
 from index.catalog.diagnosis import require_sound
@@ -268,7 +269,7 @@ class Indexer:
             if isinstance(found, KnownImage):
                 self._gone.pop(found.id, None)
                 known = self._to_embed_again(found)
-            self._open(file, known, reuse=False)()
+            self._embed_anyway(file, known)
             return
         if isinstance(found, KnownImage):
             self._move(found, file, scanned_ns)
@@ -279,6 +280,13 @@ class Indexer:
         facts = ImageFacts(file, scanned_ns, digest, found.width, found.height, found.format, label)
         self._count(known, label)
         self._writer.add_embedded(known.id if known else None, facts, vectors)
+
+    def _embed_anyway(self, file: FileState, known: KnownImage | None) -> None:
+        again = partial(self._open, file, reuse=False)
+        # In a thread of its own, as all that may take too long.
+        with closing(prefetch(again, [known], workers=1, window=1)) as steps:
+            for step in steps:
+                step()
 
     def _has_left(self, twin: KnownImage) -> bool:
         """Say whether an image's file is gone from its path, and not just out of sight."""

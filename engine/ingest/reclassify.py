@@ -10,7 +10,7 @@ from engine.embedding.embedder import Embedder
 from engine.heads.classifier import Classifier
 from engine.heads.file import head_to_bytes
 from engine.heads.head import Head
-from engine.pictures.prefetch import prefetch
+from engine.pictures.threads.prefetch import prefetch
 from index.catalog.catalog import Catalog
 from index.catalog.tables.embeddings import Span
 from index.records import Ids, Named

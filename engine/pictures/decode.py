@@ -12,7 +12,8 @@ from engine.errors import FormatError, ImageError
 from engine.pictures.colors import ALPHA_MODES, WIDE_MODES, has_other_profile, to_rgb
 from engine.pictures.formats import Format, identify
 from engine.pictures.jpeg_parts import excess
-from engine.pictures.prefetch import Reserve, in_words, no_memory
+from engine.pictures.threads.deadline import Pieces, check_clock, start_clock
+from engine.pictures.threads.memory import Reserve, in_words, no_memory
 
 # Pillow holds an image in pieces of 16 MB, which glibc does not give back: each thread would go on
 # holding the largest image that it has decoded. It does give back what is larger than 32 MB.
@@ -87,8 +88,10 @@ def decode(
     FormatError
         It is an image of a kind that this installation cannot read.
     ImageError
-        It is no image, is cut off, is too large, would take far too long, or memory ran out.
+        It is no image, is cut off, is too large, would take or took far too long, or memory ran
+        out.
     """
+    start_clock()
     _set_up_pillow(max_pixels)
     kind = identify(data, name)
     if kind is None:
@@ -108,6 +111,8 @@ def decode(
     except MemoryError:
         raise no_memory(name) from None
     except Exception as error:  # Pillow's plugins raise nearly anything on broken data
+        # Or something of their own where the file gave up in the midst of them.
+        check_clock()
         if "out of memory" in str(error):
             raise no_memory(name) from None
         raise ImageError(
@@ -134,8 +139,10 @@ def _unpack(
             reserve(_decoded_bytes(kind, image, whole))
         reduced = image.size != whole
         loaded = _loaded(image, kind, data, enough)
+        check_clock()
         turn = _turn(loaded)
         rgb, honoured = to_rgb(loaded if turn is None else loaded.transpose(turn))
+    check_clock()
     note = "" if honoured else BROKEN_PROFILE
     if not reduced:
         return DecodedImage(rgb, *rgb.size, kind.name, note)
@@ -158,7 +165,7 @@ def _opened(
             _require_size(size, name, max_pixels)
             if reserve is not None:
                 reserve(size[0] * size[1] * COSTLY_BYTES)
-        return reader.open(data)
+        return reader.open(Pieces(data))
     except ImportError:
         raise FormatError(
             name,
@@ -179,7 +186,7 @@ def _loaded(image: Image.Image, kind: Format, data: bytes, enough: int | None) -
         whole = mended(data) if image.format in ("JPEG", "MPO") else None
         if whole is None or kind.reader is None:
             raise
-        again = kind.reader.open(whole)
+        again = kind.reader.open(Pieces(whole))
         if enough is not None:
             again.draft(again.mode, (enough, enough))
         again.load()

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from engine.config import MAX_FILE_BYTES
 from engine.errors import ImageError
-from engine.pictures.prefetch import Reserve, no_memory
+from engine.pictures.threads.memory import Reserve, no_memory
 from index.errors import reason_of
 
 CHUNK = 1 << 20

@@ -12,6 +12,7 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from engine.pictures.jpeg_parts import excess
+from engine.pictures.threads.deadline import Pieces
 
 # A camera's own preview serves where its longer side has so many pixels.
 PREVIEW = 512
@@ -19,7 +20,7 @@ JXL_MARK = b"\xff\x0a"
 # EXIF orientations by the turns that LibRaw tells of (its documentation, `sizes.flip`).
 _FLIPS = {3: 3, 5: 8, 6: 6}
 
-Opener = Callable[[bytes], Image.Image]
+Opener = Callable[[io.BytesIO], Image.Image]
 Size = Callable[[bytes], tuple[int, int]]
 
 
@@ -51,12 +52,12 @@ class Reader:
 
 def pillow(*names: str) -> Reader:
     """Return a reader of what Pillow knows under these names."""
-    return Reader(lambda data: Image.open(io.BytesIO(data), formats=names))
+    return Reader(lambda file: Image.open(file, formats=names))
 
 
-def _open_tiff(data: bytes) -> Image.Image:
+def _open_tiff(file: io.BytesIO) -> Image.Image:
     _hush_libtiff()
-    return Image.open(io.BytesIO(data), formats=("TIFF",))
+    return Image.open(file, formats=("TIFF",))
 
 
 @cache
@@ -77,18 +78,18 @@ def _hush_libtiff() -> None:
             set_handler(None)
 
 
-def _open_heif(data: bytes) -> Image.Image:
+def _open_heif(file: io.BytesIO) -> Image.Image:
     from pi_heif import HeifImageFile
 
     # Orientation: libheif applies the container's own, and the package drops EXIF's.
-    image: Image.Image = HeifImageFile(io.BytesIO(data))
+    image: Image.Image = HeifImageFile(file)
     return image
 
 
-def _open_jxl(data: bytes) -> Image.Image:
+def _open_jxl(file: io.BytesIO) -> Image.Image:
     from pillow_jxl.JpegXLImagePlugin import JXLImageFile
 
-    image: Any = JXLImageFile(io.BytesIO(data))
+    image: Any = JXLImageFile(file)
     if not image.jpeg:
         # libjxl has turned it upright; only a JPEG packed into JPEG XL comes out as it was.
         image.info.pop("exif", None)
@@ -96,10 +97,10 @@ def _open_jxl(data: bytes) -> Image.Image:
     return opened
 
 
-def _open_raw(data: bytes) -> Image.Image:
+def _open_raw(file: io.BytesIO) -> Image.Image:
     import rawpy
 
-    with rawpy.imread(io.BytesIO(data)) as raw:
+    with rawpy.imread(file) as raw:
         preview = _preview(raw)
         if preview is not None and max(preview.size) >= PREVIEW:
             return preview
@@ -116,7 +117,7 @@ def _preview(raw: Any) -> Image.Image | None:
         return None
     if thumb.format != rawpy.ThumbFormat.JPEG or excess(thumb.data):
         return None
-    image = Image.open(io.BytesIO(thumb.data), formats=("JPEG", "MPO"))
+    image = Image.open(Pieces(thumb.data), formats=("JPEG", "MPO"))
     exif = image.getexif()
     if ExifTags.Base.Orientation not in exif:
         exif[ExifTags.Base.Orientation] = _FLIPS.get(raw.sizes.flip, 1)

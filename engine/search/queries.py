@@ -12,9 +12,10 @@ from typing import TypeAlias
 from engine.config import Config
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, Skipped, UsageError
-from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import read_file, read_stream
+from engine.pictures.threads.memory import Reserve
+from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.urls import is_url
 from index.records import Vectors
 

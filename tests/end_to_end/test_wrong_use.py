@@ -162,13 +162,14 @@ def test_a_wrong_request_is_told_what_would_be_right(
     ["index P", "search P/bed/bed-0001.jpg", "classify P/bed/bed-0001.jpg"],
     ids=lambda line: line.split()[0],
 )
-def test_a_limit_on_pixels_that_is_none_is_refused(
-    line: str, number: str, refused: Refused
+@pytest.mark.parametrize(
+    ("option", "least"), [("--max-megapixels", "1e-06"), ("--decode-seconds", "0.001")]
+)
+def test_a_limit_on_pixels_or_time_that_is_none_is_refused(
+    line: str, number: str, option: str, least: str, refused: Refused
 ) -> None:
-    said = refused(f"{line} --store S --max-megapixels={number}", 2)
-    assert (
-        f"--max-megapixels: {float(number)} is out of range. Use a number of 1e-06 or more" in said
-    )
+    said = refused(f"{line} --store S {option}={number}", 2)
+    assert f"{option}: {float(number)} is out of range. Use a number of {least} or more" in said
 
 
 @pytest.mark.parametrize("there", [["all.npy"], ["all.csv"], ["all.npy", "all.csv"]], ids=str)

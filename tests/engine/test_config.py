@@ -15,7 +15,7 @@ from engine import Config, UsageError
 from engine.config import UrlLimits, cache_folder, quarter_of_memory, usable_cores
 
 WHOLE = ("memory", "max_pixels", "decoders")
-NUMBERS = (*WHOLE, "commit_seconds")
+NUMBERS = (*WHOLE, "commit_seconds", "decode_seconds")
 
 
 def refusal(folder: Path, setting: str, value: Any) -> UsageError:
@@ -35,6 +35,8 @@ def refusal(folder: Path, setting: str, value: Any) -> UsageError:
         ("decoders", 0),
         ("memory", -1),
         ("commit_seconds", -0.1),
+        ("decode_seconds", 0),
+        ("decode_seconds", -1),
         ("urls", None),
         ("urls", 20.0),
         ("cache", "a string"),
@@ -154,6 +156,10 @@ def test_every_choice_is_taken(tmp_path: Path, setting: str, values: tuple[Any, 
 
 def test_a_hundred_megapixels_are_the_default_limit(tmp_path: Path) -> None:
     assert Config.at(tmp_path).max_pixels == 100_000_000
+
+
+def test_a_minute_is_the_default_limit_of_decoding(tmp_path: Path) -> None:
+    assert Config.at(tmp_path).decode_seconds == 60
 
 
 def test_the_store_is_the_folder_given(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from engine import Engine, IndexReport, IngestOptions, Reporter
-from engine.pictures.prefetch import ImageMemory, Reserve, Result
+from engine.pictures.threads.memory import ImageMemory, Reserve, Result
 
 LONG_AGO = 1_600_000_000
 

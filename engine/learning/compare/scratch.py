@@ -19,9 +19,10 @@ from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split
 from engine.learning.metrics import accuracy
 from engine.pictures.decode import decode
-from engine.pictures.prefetch import ImageMemory, Reserve, prefetch
 from engine.pictures.preprocess import Pixels, Preprocessing
 from engine.pictures.read import read_file
+from engine.pictures.threads.memory import ImageMemory, Reserve
+from engine.pictures.threads.prefetch import prefetch
 from engine.progress import Reporter
 from index.records import Ids
 
@@ -93,7 +94,7 @@ def small_pixels(paths: Sequence[str], config: Config) -> Pixels:
         A file cannot be read any more.
     """
 
-    memory = ImageMemory(config.decode_bytes)
+    memory = ImageMemory.of(config)
 
     def opened(path: str, reserve: Reserve) -> Pixels:
         data = read_file(path, config.max_file_bytes, reserve)

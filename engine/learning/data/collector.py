@@ -16,9 +16,10 @@ from engine.learning.data.dataset import Labelled
 from engine.learning.data.examples import Examples, label_positions
 from engine.learning.data.requirements import CategorySize
 from engine.pictures.augment import ORIGINAL, view_pixels
-from engine.pictures.prefetch import Reserve, prefetch
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import content_hash, read_file
+from engine.pictures.threads.memory import Reserve
+from engine.pictures.threads.prefetch import prefetch
 from index.catalog.catalog import Catalog
 from index.records import FileState, Vectors
 

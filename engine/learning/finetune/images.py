@@ -15,9 +15,10 @@ from engine.config import Config
 from engine.embedding.embedder import Embedder
 from engine.learning.data.examples import Examples
 from engine.pictures.decode import decode
-from engine.pictures.prefetch import ImageMemory, Reserve, prefetch
 from engine.pictures.preprocess import Preprocessing
 from engine.pictures.read import read_file
+from engine.pictures.threads.memory import ImageMemory, Reserve
+from engine.pictures.threads.prefetch import prefetch
 from index.records import Ids
 
 # Of an image's area the least that is shown, and how colours may change.

@@ -23,7 +23,7 @@ from engine.heads.classifier import Classifier
 from engine.ingest.indexer import Indexer
 from engine.ingest.labels import KeepLabels
 from engine.pictures.decode import DecodedImage, decode
-from engine.pictures.prefetch import Reserve
+from engine.pictures.threads.memory import Reserve
 from engine.pictures.walk import file_state
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog

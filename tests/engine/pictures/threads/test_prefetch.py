@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.pictures.prefetch import prefetch
+from engine.pictures.threads.prefetch import prefetch
 
 
 @settings(deadline=None, max_examples=30)

@@ -1,48 +1,18 @@
-"""Prefetching: threads work ahead of the reader, bounded in items and in bytes."""
+"""Memory for images that are read and decoded: bounded, and handed out in turns."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from itertools import count
-from typing import TypeVar
+from typing import Self, TypeVar
 
+from engine.config import Config
 from engine.errors import EngineError, ImageError
+from engine.pictures.threads.deadline import Deadline, this_task
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 Reserve = Callable[[int], None]
-
-
-def prefetch(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, window: int
-) -> Generator[Result, None, None]:
-    """Yield `function(item)` for each item, in order, computed by threads ahead of the reader.
-
-    Never more than `window` results are finished or in progress, so memory stays bounded however
-    slow the reader is. When the reader stops early, what has not begun is dropped: to end the
-    threads at once, also where it fails, it closes this (`contextlib.closing`).
-
-    Parameters
-    ----------
-    workers
-        How many threads.
-    window
-        How many items they may be ahead.
-    """
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    waiting: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= window:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class ImageMemory:
@@ -58,14 +28,27 @@ class ImageMemory:
     ----------
     limit
         How many bytes.
+    deadline
+        How long each image may take; for ever where there is none.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, deadline: Deadline | None = None) -> None:
         self._limit = limit
+        self._deadline = deadline or Deadline()
         self._changed = threading.Condition()
         self._numbers = count()
         self._reserved: dict[int, int] = {}
         self._waiting: set[int] = set()
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Return memory with the limits of a configuration."""
+        return cls(config.decode_bytes, Deadline(config.decode_seconds, config.decoders))
+
+    @property
+    def late(self) -> int:
+        """How many threads are late now, each of which holds what it has reserved."""
+        return self._deadline.late
 
     @property
     def reserved(self) -> int:
@@ -88,11 +71,13 @@ class ImageMemory:
         Raises
         ------
         ImageError
-            `work` raised it, memory ran out, or anything else went wrong: whatever the file of an
-            image makes of a decoder, or of us, is said of this image alone.
+            `work` raised it, memory or time ran out, or anything else went wrong: whatever the
+            file of an image makes of a decoder, or of us, is said of this image alone.
         EngineError
             `work` raised it: about something else, such as the catalog.
         """
+        task = this_task()
+        task.begin(name, self._deadline)
         with self._changed:
             turn = next(self._numbers)
             self._reserved[turn] = 0
@@ -109,6 +94,7 @@ class ImageMemory:
         except BaseException as error:  # decoders written in Rust panic with one of their own
             failure = unexpected(name, error)
         finally:
+            task.clock = None
             with self._changed:
                 del self._reserved[turn]
                 if self._waiting:
@@ -118,7 +104,8 @@ class ImageMemory:
     def _reserve(self, turn: int, size: int) -> None:
         with self._changed:
             if self._waiting or not self._fits(size):
-                self._wait(turn, size)
+                with this_task().waiting():
+                    self._wait(turn, size)
             self._reserved[turn] += size
 
     def _wait(self, turn: int, size: int) -> None:

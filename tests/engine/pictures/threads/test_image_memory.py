@@ -18,7 +18,8 @@ from PIL import Image
 
 from engine.errors import ImageError
 from engine.pictures.decode import decode
-from engine.pictures.prefetch import ImageMemory, Reserve, prefetch
+from engine.pictures.threads.memory import ImageMemory, Reserve
+from engine.pictures.threads.prefetch import prefetch
 
 PATIENCE = 30.0
 
