@@ -20,8 +20,10 @@ demo: $(STAMP)
 # A file's tests share what takes long to make, so they stay together.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
-# NumPy's threads wait busily, so beside threads of other libraries two take longer than one.
-test test-quick: export OPENBLAS_NUM_THREADS = 1
+# Threads of NumPy and of torch wait busily, and there are as many workers as cores: one core would
+# wait for what another has no time to do.
+test test-quick torture: export OPENBLAS_NUM_THREADS = 1
+test test-quick torture: export OMP_WAIT_POLICY = passive
 
 test: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -42,7 +44,6 @@ test-quick: $(STAMP)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" -o tmp_path_retention_policy=failed
 
 # Kills, damages, starves and lies to it: make torture ARGS="--minutes 30"; see docs/reliability.md.
-torture: export OPENBLAS_NUM_THREADS = 1
 torture: $(STAMP)
 	$(BIN)/python -m tests.torture $(ARGS)
 
