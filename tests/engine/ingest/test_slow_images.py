@@ -18,6 +18,8 @@ from engine.testing import FakeEmbedder
 from tests.support.shop import put
 from tests.support.slow import slow_jpeg, until
 
+pytestmark = pytest.mark.slow
+
 SECONDS, SIDE = 0.2, 4000
 LATE = f"it took longer than {SECONDS} s to open"
 
