@@ -73,21 +73,34 @@ def start_warm_up(config: Config, hardware: Hardware = THIS_MACHINE) -> WarmUp |
     identity = peek_identity(config.store.catalog)
     if identity is None or runs_on_torch(config.runtime, hardware):
         return None
+    silenced = _Silenced()
     try:
-        embedder = choose_embedder(config, identity, _Silenced(), _refuse, hardware)
+        embedder = choose_embedder(config, identity, silenced, _refuse, hardware)
     except (EngineError, NotReadyError):
         # It comes up again when the catalog is open, and is told there.
         return None
+    silenced.embedder = embedder
     import_openvino()
     return WarmUp(identity, embedder)
 
 
 class _Silenced(Reporter):
-    """Lets nothing begin that would have to be announced."""
+    """Lets nothing begin that would have to be announced, until the embedder has another reporter.
 
-    def announce(self, text: str) -> NoReturn:
-        raise NotReadyError(text)
+    Attributes
+    ----------
+    embedder
+        Once it was chosen: whose files may have to be made anew later, too.
+    """
+
+    def __init__(self) -> None:
+        self.embedder: Embedder | None = None
+
+    def announce(self, text: str) -> None:
+        if self.embedder is None or self.embedder.reporter is self:
+            raise NotReadyError(text)
+        self.embedder.reporter.announce(text)
 
 
-def _refuse() -> bytes:
+def _refuse() -> NoReturn:
     raise NotReadyError("the network is still in the catalog alone")

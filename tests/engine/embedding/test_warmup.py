@@ -112,6 +112,24 @@ def test_the_foreground_announces_it(config: Config, tmp_path: Path, drawn: Path
     ]
 
 
+def test_what_is_damaged_is_made_anew_after_the_warm_up_and_announced(
+    config: Config, exported: ExportedModel, tmp_path: Path, drawn: Path
+) -> None:
+    """The built-in categories are read when they are asked for, long after the warm-up."""
+    own = replace(config, cache=tmp_path / "cache")
+    folder = own.cache / "models" / exported.folder.name
+    shutil.copytree(exported.folder, folder)
+    whole = (folder / "classifier.safetensors").read_bytes()
+    (folder / "classifier.safetensors").write_bytes(bytes(len(whole)))
+    listener = Listener()
+    with Engine(own, listener) as engine:
+        assert engine.classify(drawn / "bed" / "bed-0001.jpg")
+    assert listener.heard == [
+        ("preparing efficientnet_lite0 for this machine (once)", threading.current_thread())
+    ]
+    assert (folder / "classifier.safetensors").read_bytes() == whole
+
+
 def test_an_error_in_the_background_is_raised_where_the_backbone_is_needed(
     config: Config,
 ) -> None:
