@@ -10,7 +10,8 @@ float32 `[n, dim]`. Invariants, held by tests against torch in fp32:
 
 from __future__ import annotations
 
-from typing import Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
 
 from engine.backbones.table import Backbone
 from engine.config import BF16, INT8
@@ -18,6 +19,9 @@ from engine.pictures.preprocess import Pixels
 from engine.runtimes.hardware import THIS_MACHINE, Hardware, runs_on_torch
 from engine.runtimes.openvino_export import ExportedModel
 from index.records import Floats
+
+if TYPE_CHECKING:
+    from engine.runtimes.compiled_cache import CompiledCache
 
 
 class Runtime(Protocol):
@@ -74,8 +78,21 @@ def open_runtime(
         return TorchRuntime(backbone, exported.weights, precision, compiled=compiled)
     from engine.runtimes.openvino import OpenVINORuntime
 
-    cache = exported.compiled(precision)
-    model = exported.network(precision, cache)
     # In int8 this is about what is left in floating point.
     bf16 = precision == BF16 or (precision == INT8 and hardware.bf16)
-    return OpenVINORuntime(model, cache, backbone.dim, precision, bf16=bf16, threads=threads)
+
+    def start(cache: CompiledCache) -> OpenVINORuntime:
+        model = exported.network(precision, cache)
+        return OpenVINORuntime(model, cache, backbone.dim, precision, bf16=bf16, threads=threads)
+
+    cache = exported.compiled(precision)
+    if not cache.is_filled:
+        return start(cache)
+    # What is compiled may be of another folder, release or number of threads: then OpenVINO has
+    # read the network, which nobody has held against its checksum.
+    with suppress(RuntimeError):
+        runtime = start(cache)
+        if runtime.from_cache or exported.is_network_sound(precision):
+            return runtime
+    cache.clear()
+    return start(exported.compiled(precision))

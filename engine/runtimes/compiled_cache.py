@@ -69,6 +69,12 @@ class CompiledCache:
             if notes != self._noted():
                 write_atomically(self.folder / CHECKSUMS, json.dumps(notes).encode())
 
+    def clear(self) -> None:
+        """Remove every compiled model, where the folder can be written."""
+        for blob in self._blobs():
+            with suppress(OSError):
+                blob.unlink()
+
     def _blobs(self) -> list[Path]:
         return [path for path in self.folder.glob("*") if path.name != CHECKSUMS and path.is_file()]
 

@@ -72,6 +72,11 @@ class OpenVINORuntime:
         Compute in bfloat16; in int8, what is left in floating point.
     threads
         Cores to run on; None for all.
+
+    Attributes
+    ----------
+    from_cache
+        Whether OpenVINO has compiled nothing, and so has not read the network's weights.
     """
 
     def __init__(
@@ -97,6 +102,7 @@ class OpenVINORuntime:
         if compiled.is_usable:
             options["CACHE_DIR"] = str(compiled.folder)
         compiled_model = core.compile_model(str(model), "CPU", options)
+        self.from_cache = bool(compiled_model.get_property("LOADED_FROM_CACHE"))
         if compiled.is_usable:
             compiled.note()
         side_by_side = compiled_model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")

@@ -100,10 +100,16 @@ class ExportedModel:
             self._require_sound()
         return self.model
 
+    def is_network_sound(self, precision: str) -> bool:
+        """Read the network for a precision and say whether it is as it was made."""
+        return is_sound(self.folder / "bf16" if precision == BF16 else self.folder, NETWORK)
+
     def _bf16_model(self, is_compiled: bool) -> Path:
         """Return the network with its weights in bf16, made on first use (about a second)."""
         folder = self.folder / "bf16"
-        if not is_complete(folder, NETWORK) or not (is_compiled or is_sound(folder, NETWORK)):
+        # OpenVINO may parse the description even where it finds the network compiled.
+        read = SMALL if is_compiled else NETWORK
+        if not (is_complete(folder, NETWORK) and is_sound(folder, read)):
             from engine.runtimes.bf16_openvino import save_bf16
 
             self._require_sound()
