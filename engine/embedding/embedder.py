@@ -12,6 +12,7 @@ import numpy as np
 from engine.backbones.table import Backbone
 from engine.config import Config
 from engine.embedding.forks import belongs_here, never_freed
+from engine.errors import WeightsCorruptError
 from engine.pictures.decode import DecodedImage, decode
 from engine.pictures.preprocess import Pixels
 from engine.pictures.threads.memory import ImageMemory, Reserve
@@ -154,7 +155,22 @@ class Embedder:
         return self._runtime.batch
 
     def embed(self, inputs: Sequence[Pixels]) -> Vectors:
-        """Return the embeddings of pictures, one row each."""
+        """Return the embeddings of pictures, one row each.
+
+        Raises
+        ------
+        WeightsCorruptError
+            The backbone computes NaN or infinity of one.
+        """
         if not inputs:
             return Vectors.empty(self.backbone.dim)
-        return Vectors.of(self._runtime.embed(np.stack(inputs)))
+        with np.errstate(all="ignore"):
+            vectors = Vectors.of(self._runtime.embed(np.stack(inputs)))
+        # A length is finite only where all numbers are, and their squares.
+        if not np.isfinite(vectors.norm).all():
+            raise WeightsCorruptError(
+                self.backbone.name,
+                "what it computes of a picture is NaN or infinite",
+                "Import or fetch other weights of it, or index with another --backbone",
+            )
+        return vectors
