@@ -49,6 +49,11 @@ def reason_of(error: OSError | ValueError) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
+def briefly(text: str, most: int = 200) -> str:
+    """Return as much of what a server or a file says of itself as belongs into an error."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 class UsageError(EngineError):
     """The request itself is wrong; nothing was done."""
 

@@ -15,6 +15,7 @@ from engine.backbones.table import Backbone
 from engine.backbones.torchvision_import import import_torchvision
 from engine.errors import WeightsCorruptError
 from engine.pictures.preprocess import Preprocessing
+from index.errors import briefly
 from index.records import Floats
 
 
@@ -135,7 +136,7 @@ def load_state(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
             raise WeightsCorruptError(
                 path,
                 f"these are not weights of {backbone.architecture}: the file {what} "
-                f"{len(names)} tensors, {names[0]} for one",
+                f"{len(names)} tensors, {briefly(names[0])} for one",
                 "Import a file made for this very architecture",
             )
     for name, tensor in state.items():
@@ -190,7 +191,7 @@ def _read(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
 
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict) or not all(map(_is_plain, state.values())):
+        if not isinstance(state, dict) or not all(map(_is_plain, state, state.values())):
             raise ValueError("it holds no plain table of tensors")
         return dict(state)
     except Exception as error:  # torch and zipfile raise many kinds on a broken file
@@ -202,10 +203,11 @@ def _read(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
         ) from None
 
 
-def _is_plain(value: object) -> bool:
-    """Say whether this is a tensor that lies in memory number by number."""
+def _is_plain(name: object, value: object) -> bool:
+    """Say whether this is a named tensor that lies in memory number by number."""
     return (
-        isinstance(value, torch.Tensor)
+        isinstance(name, str)
+        and isinstance(value, torch.Tensor)
         and value.layout == torch.strided
         and value.device.type == "cpu"
         and not value.is_quantized

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import WeightsUnreachableError
+from index.errors import briefly
 
 Progress = Callable[[int, int | None], None]
 
@@ -64,13 +65,13 @@ def fetch(url: str, target: Path, progress: Progress, retries: Retries = Retries
             return
         except urllib.error.HTTPError as error:
             error.close()
-            last = f"the server answered {error.code} {error.reason}"
+            last = f"the server answered {error.code} {briefly(str(error.reason))}"
             if error.code == 416:
                 target.unlink(missing_ok=True)
             elif error.code < 500 and error.code != 429:
                 break
         except (OSError, http.client.HTTPException, ValueError) as error:
-            last = str(getattr(error, "reason", error)) or type(error).__name__
+            last = briefly(str(getattr(error, "reason", error))) or type(error).__name__
             if isinstance(error, ValueError) or _is_disk(error):
                 break
     raise WeightsUnreachableError(url, f"it cannot be fetched ({last})", "Check the connection")

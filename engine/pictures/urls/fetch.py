@@ -29,6 +29,7 @@ from engine.pictures.urls.connection import (
     authorize,
     too_large,
 )
+from index.errors import briefly
 
 CHUNK = 1 << 18
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -67,13 +68,13 @@ def fetch_bytes(
                     return _body(answer, limits)
                 at = urljoin(at, location)
     except RefusedError as refused:
-        raise FetchError(url, str(refused), refused.remedy) from None
+        raise FetchError(url, briefly(str(refused)), refused.remedy) from None
     except TimeoutError:
         reason = f"it took longer than {limits.seconds:g} s"
         remedy = "Try again later, or save the picture and name the file"
         raise FetchError(url, f"it cannot be fetched ({reason})", remedy) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = str(error) or type(error).__name__
+        reason = briefly(str(error)) or type(error).__name__
         remedy = f"{CHECK} and the connection"
         raise FetchError(url, f"it cannot be fetched ({reason})", remedy) from None
     raise FetchError(url, f"it leads on more than {limits.redirects} times", CHECK)

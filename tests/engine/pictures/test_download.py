@@ -91,6 +91,16 @@ def test_what_may_pass_is_tried_again_and_what_will_not_is_not(
     assert not (tmp_path / "f").exists()
 
 
+@pytest.mark.parametrize("before", [b"HTTP/1.1 404 ", b"HTTP/1.1 ", b""])
+def test_what_a_server_says_is_told_as_far_as_anybody_reads(
+    site: Any, tmp_path: Path, before: bytes
+) -> None:
+    url = site.serve("/f", raw=before + b"a" * 60_000 + b"\r\n\r\n")
+    with pytest.raises(WeightsUnreachableError) as caught:
+        fetch(url, tmp_path / "f", silent, AT_ONCE)
+    assert len(caught.value.reason) < 400
+
+
 def test_a_port_where_nobody_answers_is_unreachable(closed_port: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsUnreachableError) as caught:
         fetch(f"{closed_port}/f", tmp_path / "f", silent, AT_ONCE)
