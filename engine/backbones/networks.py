@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -185,12 +187,17 @@ LIBRARIES: dict[str, Callable[[str], nn.Module]] = {"torchvision": _torchvision,
 
 
 def _read(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
+    state: Any
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+            state = load_file(path)
+        else:
+            with warnings.catch_warnings():
+                # Of how a file was pickled: if it can be read it does not matter.
+                warnings.simplefilter("ignore")
+                state = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(state, dict) or not all(map(_is_plain, state, state.values())):
             raise ValueError("it holds no plain table of tensors")
         return dict(state)

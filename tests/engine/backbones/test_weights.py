@@ -22,6 +22,8 @@ from tests.support.weights import BODY, LITE0, RESNET50, SHA256, at, files_in, q
 
 pytestmark = pytest.mark.usefixtures("no_mirror")
 
+ST = "w.safetensors"
+
 
 def test_nothing_is_found_in_an_empty_cache(cache: WeightsCache) -> None:
     assert cache.find(RESNET50) is None
@@ -178,9 +180,14 @@ def spoiled(change: str, state: dict[str, torch.Tensor]) -> dict[str, Any]:
 def test_weights_that_give_no_numbers_are_not_imported(
     cache: WeightsCache, tmp_path: Path, weights: WeightsFile, change: str
 ) -> None:
-    torch.save(spoiled(change, load_state(LITE0, weights.path)), tmp_path / "w.pth")
-    with pytest.raises(WeightsCorruptError):
-        cache.import_file(LITE0, tmp_path / "w.pth")
+    state = spoiled(change, load_state(LITE0, weights.path))
+    torch.save(state, tmp_path / "w.pth")
+    if change not in ("sparse", "nowhere"):
+        # Not even a warning comes of it.
+        save_file({name: value.contiguous() for name, value in state.items()}, tmp_path / ST)
+    for path in sorted(tmp_path.iterdir()):
+        with pytest.raises(WeightsCorruptError):
+            cache.import_file(LITE0, path)
     assert not (tmp_path / "cache").exists()
 
 

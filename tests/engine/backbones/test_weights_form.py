@@ -1,7 +1,9 @@
-"""Names of tensors in a file of weights: any text may be one, and nothing else."""
+"""The form of a file of weights: names of tensors are texts, and how it was pickled is nothing."""
 
 from __future__ import annotations
 
+import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +40,15 @@ def test_tensors_whose_names_are_no_text_are_refused(
     torch.save({"fc.weight": torch.zeros(1), name: torch.zeros(1)}, tmp_path / "w.pth")
     with pytest.raises(WeightsCorruptError, match="cannot be read as weights"):
         cache.import_file(backbone_named(backbone), tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_no_way_to_pickle_makes_a_library_warn(
+    cache: WeightsCache, tmp_path: Path, protocol: int
+) -> None:
+    (tmp_path / "w.pth").write_bytes(pickle.dumps({"fc.bias": 1}, protocol))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with pytest.raises(WeightsCorruptError, match="cannot be read as weights"):
+            cache.import_file(LITE0, tmp_path / "w.pth")
+    assert not heard
