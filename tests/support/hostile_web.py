@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -21,7 +22,13 @@ class Visit:
     def __init__(self, connection: socket.socket, stopped: threading.Event) -> None:
         self._connection = connection
         self._stopped = stopped
+        self.port = int(connection.getsockname()[1])
         self.request = b""
+
+    @property
+    def path(self) -> str:
+        """What was asked for."""
+        return self.request.split(b" ")[1].decode("latin-1")
 
     def read_request(self) -> None:
         """Wait for the request's end."""
@@ -46,6 +53,11 @@ class Visit:
         """Send the same for ever, without pauses, until the client hangs up or the test ends."""
         while not self._stopped.is_set():
             self._connection.sendall(piece)
+
+    def reset(self) -> None:
+        """Break the connection off, so that what was sent may be lost."""
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._connection.close()
 
     def wait(self, seconds: float) -> None:
         """Do nothing."""

@@ -15,4 +15,10 @@ from a seed: a number is enough to repeat one (`--only damage --case 17`). A cas
     unexplained   an exception that is no `EngineError`
 
 and the last four fail the run. The backbone is the fake one: this is about storage and doors.
+Only `weights` takes the smallest real one, and where a network must be prepared for this machine it
+has a minute: that takes seconds of an idle one.
+
+Strangers bring `pictures`, `heads`, `weights` and `tables`, and the servers of `urls`; disks do
+`damage`, to weights that are kept and to what was prepared of them, too; `kills`, `limits`,
+`restores`, `processes` and `threads` are what happens to a store.
 """

@@ -24,6 +24,8 @@ from tests.torture.limits import Limits
 from tests.torture.pictures import BATCH, Pictures
 from tests.torture.restores import Restores
 from tests.torture.strangers import Heads, Tables
+from tests.torture.urls import Urls
+from tests.torture.weights import Weights
 
 MODULES = (
     "PIL.JpegImagePlugin",
@@ -78,7 +80,9 @@ ATTACKS: Sequence[Callable[[Path], Attack]] = (
     Damage,
     Pictures,
     Heads,
+    Weights,
     Tables,
+    Urls,
     Limits,
     Restores,
     Processes,
