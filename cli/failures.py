@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.render import SKIPPED, as_bytes, csv_text, say
-from engine.errors import EngineError, Skipped
+from engine.errors import EngineError
+from engine.skipped import Skipped
 
 # So many are told on stderr; more would push everything else out of sight.
 TOLD = 10

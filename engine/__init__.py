@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.config import Config, UrlLimits
     from engine.engine import Engine
-    from engine.errors import EngineError, ImageError, Skipped, UsageError
+    from engine.errors import EngineError, ImageError, UsageError
     from engine.export.results import ExportReport
     from engine.heads.options import TrainOptions
     from engine.heads.results import Classification, HeadInfo, Prediction
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from engine.progress import Reporter
     from engine.search.results import DuplicateGroup, Hit, SearchReport
+    from engine.skipped import Skipped
     from engine.status import Status
 
 __version__ = "0.1.0"
@@ -94,7 +95,7 @@ _ROOMS = {
     "RemoveReport": "engine.ingest.results",
     "Reporter": "engine.progress",
     "SearchReport": "engine.search.results",
-    "Skipped": "engine.errors",
+    "Skipped": "engine.skipped",
     "Status": "engine.status",
     "TrainOptions": "engine.heads.options",
     "TrainReport": "engine.learning.results",

@@ -17,7 +17,6 @@ from engine.session.session import Session
 
 if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
-    from engine.errors import Skipped
     from engine.export.results import ExportReport
     from engine.heads.options import TrainOptions
     from engine.heads.results import Classification
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     )
     from engine.search.queries import ImageLike
     from engine.search.results import DuplicateGroup, SearchReport
+    from engine.skipped import Skipped
     from engine.status import Status
 
 

@@ -1,4 +1,4 @@
-"""Every error the engine raises, as one tree, and what remains of one that cost a single file.
+"""Every error the engine raises, as one tree.
 
     EngineError                      exit 1   thing: reason. remedy.
     ├── UsageError                   exit 2   the request is wrong; nothing was done
@@ -31,9 +31,6 @@ The upper classes live in `index/errors.py`, because `index` imports nothing of 
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Self
 
 from index.errors import (
     BackboneMismatchError,
@@ -141,21 +138,3 @@ class HeadMismatchError(HeadError):
 
 class TrainingError(EngineError):
     """A training that cannot be done: too few pictures, or a checkpoint of another run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """Something that could not be used: where, why, and what to do about it.
-
-    `format` is set where it is a picture of a kind that this installation cannot read.
-    """
-
-    path: str
-    reason: str
-    hint: str
-    format: str | None = None
-
-    @classmethod
-    def of(cls, path: str, error: EngineError) -> Self:
-        """Return what an error means for a file."""
-        return cls(path, error.reason, error.remedy, getattr(error, "format", None))

@@ -23,7 +23,7 @@ from cli.options import (
 )
 
 if TYPE_CHECKING:
-    from engine.errors import Skipped
+    from engine.skipped import Skipped
 
 EXAMPLES = """Examples:
 

@@ -30,7 +30,7 @@ def command(
     """
     from cli.failures import tell_failures
     from cli.render import tell, write_json
-    from engine.errors import Skipped
+    from engine.skipped import Skipped
 
     with open_engine(store) as engine:
         report = engine.relocate(old, new)

@@ -27,7 +27,7 @@ def command(
     """Forget the images at or below PATH. The files themselves are left alone."""
     from cli.failures import tell_failures
     from cli.render import tell, write_json
-    from engine.errors import Skipped
+    from engine.skipped import Skipped
 
     with open_engine(store) as engine:
         report = engine.remove(paths)

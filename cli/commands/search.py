@@ -26,8 +26,8 @@ from cli.options import (
 )
 
 if TYPE_CHECKING:
-    from engine.errors import Skipped
     from engine.search.results import Hit, SearchReport
+    from engine.skipped import Skipped
 
 EXAMPLES = """Examples:
 

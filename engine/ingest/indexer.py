@@ -17,7 +17,7 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from engine.embedding.embedder import Embedder
-from engine.errors import ImageError, Skipped
+from engine.errors import ImageError
 from engine.heads.classifier import Classifier
 from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
 from engine.ingest.comparison import looks_same, overlooked, suddenly_empty, under_real_paths
@@ -30,6 +30,7 @@ from engine.pictures.read import content_hash, read_file
 from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.walk import Found, find_images
+from engine.skipped import Skipped
 from index.catalog.catalog import Catalog
 from index.catalog.diagnosis import require_sound
 from index.catalog.paths import is_below

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.errors import Skipped, UsageError
+from engine.errors import UsageError
 from engine.export.spreadsheet import unguarded
 from engine.ingest.label_text import label_text, path_text
+from engine.skipped import Skipped
 from index.names import read_text
 
 SEPARATORS = (",", ";", "\t")

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
-from engine.errors import Skipped
 from engine.ingest.label_table import read_label_table
 from engine.ingest.label_text import Spelling, label_text, path_text
+from engine.skipped import Skipped
 
 # Who returns the labels that are in use; a rule that makes none does not ask.
 InUse: TypeAlias = Callable[[], Iterable[str]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.errors import Skipped
+from engine.skipped import Skipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import Skipped
 from engine.heads.results import HeadInfo
+from engine.skipped import Skipped
 
 if TYPE_CHECKING:
     from engine.heads.head import Head

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import Skipped
 from engine.heads.results import Prediction
+from engine.skipped import Skipped
 
 # A note on trainings.
 DIVERGED = (

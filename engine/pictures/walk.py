@@ -7,9 +7,10 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.errors import EngineError, Skipped, UsageError
+from engine.errors import EngineError, UsageError
 from engine.pictures.formats import EXTENSIONS, RAW_EXTENSIONS, extension_of
 from engine.pictures.walk_rules import WalkRules
+from engine.skipped import Skipped
 from index.errors import reason_of
 from index.records import FileState
 

@@ -11,12 +11,13 @@ from typing import TypeAlias
 
 from engine.config import Config
 from engine.embedding.embedder import Embedder
-from engine.errors import ImageError, Skipped, UsageError
+from engine.errors import ImageError, UsageError
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import read_file, read_stream
 from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.urls import is_url
+from engine.skipped import Skipped
 from index.records import Vectors
 
 ImageLike: TypeAlias = str | Path | bytes

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cli.failures import failures_named, tell_failures
-from engine.errors import EngineError, ImageError, Skipped, UsageError
+from engine.errors import EngineError, ImageError, UsageError
+from engine.skipped import Skipped
 
 Captured = pytest.CaptureFixture[bytes]
 Run = Callable[..., subprocess.CompletedProcess[bytes]]

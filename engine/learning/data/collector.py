@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from engine.embedding.embedder import Embedder
-from engine.errors import ImageError, Skipped
+from engine.errors import ImageError
 from engine.ingest.comparison import looks_same
 from engine.learning.data.dataset import Labelled
 from engine.learning.data.examples import Examples, label_positions
@@ -20,6 +20,7 @@ from engine.pictures.preprocess import Pixels
 from engine.pictures.read import content_hash, read_file
 from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
+from engine.skipped import Skipped
 from index.catalog.catalog import Catalog
 from index.records import FileState, Vectors
 

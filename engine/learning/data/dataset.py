@@ -11,13 +11,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.errors import Skipped, UsageError
+from engine.errors import UsageError
 from engine.ingest.label_text import Spelling, label_text
 from engine.ingest.labels import Labels
 from engine.learning.data.phrases import count, listed
 from engine.learning.data.requirements import Problem
 from engine.pictures.walk import find_images
 from engine.pictures.walk_rules import is_junk
+from engine.skipped import Skipped
 from index.records import FileState
 
 Labelled = tuple[FileState, str]

@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.errors import Skipped
 from engine.learning.data.copies import CopyOptions, copy_groups
 from engine.pictures.augment import ORIGINAL
+from engine.skipped import Skipped
 from index.records import Ids, Vectors
 
 
