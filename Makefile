@@ -18,7 +18,7 @@ demo: $(STAMP)
 	$(BIN)/engine demo
 
 # A file's tests share what takes long to make, so they stay together.
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Threads of NumPy and of torch wait busily, and there are as many workers as cores: one core would
 # wait for what another has no time to do.

@@ -29,6 +29,14 @@ settings.load_profile("untimed")
 REAL_IMAGES = Path(os.environ.get("ENGINE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long: workers side by side then end at the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    torture = REPOSITORY / "tests" / "torture"
+    items.sort(key=lambda item: (torture not in item.path.parents, item.path not in slow))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep weights and compiled models of all tests in one folder, away from the user's."""
