@@ -11,7 +11,7 @@ from engine.heads.classifier import BuiltIn, Classifier, asked_heads, distributi
 from engine.heads.head import ALL, Head
 from engine.ingest.labels import label_rule
 from engine.learning.data.collect import ANY, collect
-from engine.learning.learned import learned_images
+from engine.learning.data.learned import learned_images
 from engine.learning.metrics import (
     NEIGHBOURS,
     accuracy,

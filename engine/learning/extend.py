@@ -44,7 +44,7 @@ def extended(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples
         raise TrainingError(
             head.name,
             "it was made by a release that did not note what it learned from",
-            "Train it once on all its pictures; then it can be extended",
+            "Train it once on all its pictures; from then on it is noted",
         )
     new = set(examples.hashes)
     contents = learned.hexadecimal()
@@ -60,7 +60,7 @@ def extended(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples
         raise TrainingError(
             head.name,
             f"none of the {len(old)} embeddings that it learned from is in this store",
-            "Extend it in the store where it was trained, or train it on all its pictures",
+            "Ask in the store where it was trained, or train it on all its pictures",
         )
     views = tuple(dict.fromkeys((*examples.views, *learned.views)))
     spelling = Spelling(head.categories)

@@ -19,12 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.heads.fitting.rows import balanced_sample
-from engine.heads.numerics import log_softmax
 from engine.heads.options import ADAMW, LBFGS, TrainOptions
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split, draw_folds, split_without
 from engine.learning.results import Candidate, ModelSelection
-from engine.learning.trial import fit_split, fit_temperature, log_probabilities
+from engine.learning.trial import test_answers
 from index.records import Floats, Ids
 
 # What is compared, the simplest first: among those that do about equally well the first is taken.
@@ -184,14 +183,10 @@ def _score(
         candidate.validation,
         candidate.seed,
     )
-    fitted = fit_split(examples, split, candidate)
-    validation = log_probabilities(examples, split.validation, fitted, candidate)
-    temperature = fit_temperature(validation, examples.labels[split.validation])
     # A category with no image left to learn from says nothing about a candidate.
     test = split.test[np.isin(examples.labels[split.test], examples.labels[split.train])]
     labels = examples.labels[test]
-    logits = log_probabilities(examples, test, fitted, candidate)
-    log_p = log_softmax(logits / np.float32(temperature))
+    log_p = test_answers(examples, split, test, candidate)
     losses = -np.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
     # One that diverged is worse than any other, and comparable.
     losses = np.nan_to_num(losses, nan=WORST, posinf=WORST)

@@ -152,6 +152,29 @@ def log_probabilities(
     return log_softmax(layer_logits(fitted.layers, options.activation, vectors, scale))
 
 
+def test_answers(examples: Examples, split: Split, images: Ids, options: TrainOptions) -> Floats:
+    """Fit layers to the train part of a split, and ask them about images that it holds out.
+
+    Layers and temperature are as in `run_trial`; a gate is not needed to tell the categories of
+    the examples from each other.
+
+    Parameters
+    ----------
+    images
+        int64 `[n]`, none of them in the train or validation part.
+
+    Returns
+    -------
+    Floats
+        Log-probabilities, float32 `[n, k]`.
+    """
+    fitted = fit_split(examples, split, options)
+    validation = log_probabilities(examples, split.validation, fitted, options)
+    temperature = fit_temperature(validation, examples.labels[split.validation])
+    logits = log_probabilities(examples, images, fitted, options)
+    return log_softmax(logits / np.float32(temperature))
+
+
 def gate_rows(examples: Examples, images: Ids, how: GateOptions, seed: int) -> Ids:
     """Return the rows of these images, or as many of them as a gate needs, int64, ascending."""
     rows = examples.rows_of(images)

@@ -119,8 +119,17 @@ def _collect_chosen(
     return note
 
 
-def collect_labelled(catalog: Catalog, requirements: Requirements | None = None) -> Examples:
+def collect_labelled(
+    catalog: Catalog, requirements: Requirements | None = None, thing: str = "--from-labels"
+) -> Examples:
     """Return the catalog's images that have a label; no file is opened.
+
+    Parameters
+    ----------
+    requirements
+        As of `collect`.
+    thing
+        What to name in an error.
 
     Raises
     ------
@@ -130,7 +139,7 @@ def collect_labelled(catalog: Catalog, requirements: Requirements | None = None)
     contents = {each.id: each for each in catalog.contents.visible() if each.label}
     if not contents:
         raise TrainingError(
-            "--from-labels",
+            thing,
             "no image in the catalog has a label",
             "Give labels with `engine index PATH --label parent`",
         )
@@ -139,7 +148,7 @@ def collect_labelled(catalog: Catalog, requirements: Requirements | None = None)
     spelled = {label: spelling.of(label) for label in dict.fromkeys(map(_label, contents.values()))}
     label_of = {key: spelled[_label(each)] for key, each in contents.items()}
     sizes = sizes_of((each.content_hash, label_of[key]) for key, each in contents.items())
-    chosen, notes = chosen_categories("--from-labels", sizes, requirements or Requirements())
+    chosen, notes = chosen_categories(thing, sizes, requirements or Requirements())
     wanted = [key for key, label in label_of.items() if label in chosen]
     ids, vectors = catalog.embeddings.of(wanted)
     images = [contents[image_id] for image_id in ids.tolist()]

@@ -15,7 +15,7 @@ from engine import Config, Engine, TrainOptions, UsageError
 from engine.errors import StoreNotFoundError
 from engine.heads.exchange import read_head, write_head
 from engine.learning.data.collect import ANY, collect
-from engine.learning.learned import learned_images
+from engine.learning.data.learned import learned_images
 from engine.testing import CATEGORIES, FakeEmbedder
 
 QUICK = TrainOptions(epochs=5)
