@@ -255,6 +255,7 @@ class Engine:
         *,
         head: str | None = None,
         skipped: list[Skipped] | None = None,
+        coverage: float | None = None,
     ) -> list[Classification]:
         """Say what pictures show.
 
@@ -269,6 +270,9 @@ class Engine:
             None (or `all`) to let all categories compete. Where no store was named and none is
             found, there is only the built-in one.
         skipped
+        coverage
+            Also answer with the smallest set of categories that holds the right one for this share
+            of pictures (`Classification.set`); for a head alone.
             As in `search`.
 
         Raises
@@ -278,12 +282,19 @@ class Engine:
         UnknownHeadError
             There is no such head.
         UsageError
-            One is a URL, and none may be fetched.
+            One is a URL, and none may be fetched; or a coverage was asked for without a head.
+        HeadError
+            The head is of a release that kept nothing to measure a coverage by.
         StoreNotFoundError
             A store was named, and there is none.
         """
         require_number("k", k, 1, whole=True)
         self._refuse_urls(images)
+        if coverage is not None:
+            from engine.heads.conformal import LEAST, MOST, require_one_head
+
+            require_number("coverage", coverage, LEAST, MOST)
+            require_one_head(head)
         self._session.warm_up()
         self._require_named()
         from engine.heads.classifier import check_known, distribution
@@ -292,8 +303,17 @@ class Engine:
         heads = self._session.heads(head)
         check_known(heads, head)
         names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
+        promised = None
+        if coverage is not None:
+            from engine.heads.conformal import promise, with_sets
+            from engine.heads.head import find_head
+
+            promised = promise(find_head(heads, str(head)), coverage)
+            if promised.shortage:
+                self._session.reporter.announce(f"{head}: {promised.shortage}")
         answer = distribution(self._session.embedder().built_in, heads, head, vectors)
-        return answer.ranked(names, k)
+        ranked = answer.ranked(names, k)
+        return ranked if promised is None else with_sets(ranked, answer, promised)
 
     def train(
         self,

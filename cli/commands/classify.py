@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,8 @@ from cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.skipped import Skipped
 
 EXAMPLES = """Examples:
@@ -32,6 +34,8 @@ engine classify bed.jpg
 engine classify *.jpg --csv > categories.csv
 
 engine classify bed.jpg --head furniture -k 3 --json
+
+engine classify *.jpg --head furniture --coverage 0.95
 """
 COLUMNS = ("image", "category", "probability", "source")
 
@@ -51,6 +55,15 @@ def command(
             show_default="all compete",
         ),
     ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--coverage",
+            metavar="SHARE",
+            help="With --head NAME: also the smallest set of categories that holds the right one "
+            "for this share of pictures, such as 0.95.",
+        ),
+    ] = None,
     csv: Csv = False,
     backbone: Backbone = None,
     precision: Precision = None,
@@ -68,6 +81,9 @@ def command(
     The built-in 1000 categories and those of every trained head compete in one distribution. A
     picture is `unknown` that no head takes for its own, and that is unlike photographs of any
     built-in category. Of a category that several heads know, the likelier answer stands.
+
+    A set of --coverage is as small as its promise allows, and empty where no category is likely
+    enough. The promise holds for pictures like those that the head was trained on.
     """
     from cli.failures import failures_named, tell_failures
     from cli.render import SKIPPED, write_csv, write_json, write_table
@@ -84,28 +100,38 @@ def command(
         "no_urls": no_urls,
     }
     with failures_named(failed, skipped), open_engine(store, **settings) as engine:
-        answers = engine.classify(list(images), k, head=head, skipped=skipped)
+        answers = engine.classify(list(images), k, head=head, coverage=coverage, skipped=skipped)
         damaged = engine.heads.damaged
+    columns = COLUMNS if coverage is None else (*COLUMNS, "set")
     rows = [
-        (answer.image, each.category, each.probability, each.source, answer.unknown)
+        (
+            answer.image,
+            each.category,
+            each.probability,
+            each.source,
+            *([] if answer.set is None else [", ".join(answer.set)]),
+            answer.unknown,
+        )
         for answer in answers
         for each in answer.predictions
     ]
     if json:
         write_json(answers)
     elif csv:
-        write_csv((*COLUMNS, "unknown"), rows)
+        write_csv((*columns, "unknown"), rows)
     else:
-        write_table(COLUMNS, _once(rows))
+        write_table(columns, _once(rows))
     return tell_failures(skipped, failed) or (SKIPPED if damaged else 0)
 
 
-def _once(rows: list[tuple[str, str, float, str, bool]]) -> list[tuple[object, ...]]:
-    """Name each picture only in its first row."""
+def _once(rows: Sequence[tuple[Any, ...]]) -> list[tuple[object, ...]]:
+    """Name each picture, and its set, only in its first row."""
     shown: list[tuple[object, ...]] = []
     last = ""
-    for image, category, probability, source, unknown in rows:
+    for image, category, probability, source, *sets, unknown in rows:
         name = f"{image} (unknown)" if unknown else image
-        shown.append(("" if image == last else name, category, probability, source))
+        first = image != last
+        sets = [(each or "(empty)") if first else "" for each in sets]
+        shown.append((name if first else "", category, probability, source, *sets))
         last = image
     return shown

@@ -5,8 +5,9 @@ images nor the backbone. What was learned from is stored as content hashes: by t
 finds the embeddings again.
 
 In the file, tensors: `held_out.labels`, `held_out.answers` (int64), `held_out.confidence`,
-`held_out.raw_confidence` (float32), `held_out.likeliest` (int64, may be missing), `learned.hashes`
-(uint8), `learned.labels` (int64). Header: `record`, an object. A release that knows nothing of it
+`held_out.raw_confidence` (float32), `held_out.likeliest` (int64, may be missing),
+`held_out.label_probability` (float32, may be missing), `learned.hashes` (uint8), `learned.labels`
+(int64). Header: `record`, an object. A release that knows nothing of it
 leaves it alone.
 """
 
@@ -44,7 +45,7 @@ _TENSORS = {
     "confidence": np.float32,
     "raw_confidence": np.float32,
 }
-LIKELIEST = "held_out.likeliest"
+LIKELIEST, LABEL_PROBABILITY = "held_out.likeliest", "held_out.label_probability"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,9 @@ class Record:
         Number of trials that answered, each for the images of one fold; 1 for one test part.
     imported
         The head came from a file: paths in it were dropped.
+    label_probability
+        float32 `[n]`, ascending: what trials gave the label of each test image, copies of one
+        image counted once; None in heads of older releases (`engine.heads.conformal`).
     """
 
     data: str = ""
@@ -181,6 +185,7 @@ class Record:
     version: int = VERSION
     folds: int = 1
     imported: bool = False
+    label_probability: Floats | None = None
 
 
 def portable(record: Record) -> Record:
@@ -209,6 +214,8 @@ def record_tensors(record: Record) -> dict[str, np.ndarray[Any, Any]]:
     if record.learned is not None:
         tensors["learned.hashes"] = np.ascontiguousarray(record.learned.hashes, np.uint8)
         tensors["learned.labels"] = np.ascontiguousarray(record.learned.labels, np.int64)
+    if record.label_probability is not None:
+        tensors[LABEL_PROBABILITY] = np.ascontiguousarray(record.label_probability, np.float32)
     return tensors
 
 
@@ -269,7 +276,18 @@ def record_from(header: Mapping[str, Any], tensors: Mapping[str, Any], outputs: 
         version=count_of(header.get("version", 1), MOST_FOLDS),
         folds=count_of(header.get("folds", 1), MOST_FOLDS),
         imported=bool(header.get("imported", False)),
+        label_probability=_label_probability(tensors.get(LABEL_PROBABILITY)),
     )
+
+
+def _label_probability(values: Any) -> Floats | None:
+    if values is None:
+        return None
+    _check({"labels": np.zeros(len(values), np.int64), "label_probability": values}, 1)
+    if (np.diff(values) < 0).any():
+        raise ValueError("label_probability does not ascend")
+    ascending: Floats = values
+    return ascending
 
 
 def _check(parts: Mapping[str, Any], outputs: int) -> None:

@@ -17,11 +17,17 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What one picture shows, best first; `unknown` where nothing is convincing."""
+    """What one picture shows, best first; `unknown` where nothing is convincing.
+
+    `set` and `coverage` are there where a coverage was asked for: the smallest set of categories,
+    likeliest first, that holds the right one for so large a share of pictures.
+    """
 
     image: str
     predictions: Sequence[Prediction]
     unknown: bool
+    set: Sequence[str] | None = None
+    coverage: float | None = None
 
     @property
     def category(self) -> str | None:

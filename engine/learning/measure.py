@@ -70,6 +70,20 @@ def measure(
     return answers, metrics
 
 
+def label_probabilities(trials: Sequence[Trial], examples: Examples) -> Floats:
+    """Return what trials give the labels of their test images, float32 `[n]`, ascending.
+
+    Of copies the first image counts: the others say nothing new.
+    """
+    found = []
+    for trial in trials:
+        test = trial.split.test
+        test = test[examples.groups[test] == test]
+        log_p = trial.head.log_probabilities(examples.vectors[examples.originals[test]])
+        found.append(np.exp(np.take_along_axis(log_p, examples.labels[test, None], axis=1)[:, 0]))
+    return np.sort(np.concatenate(found))
+
+
 def answers_on(
     categories: Sequence[str],
     probability: Floats,

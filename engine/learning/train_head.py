@@ -22,7 +22,7 @@ from engine.heads.options import TrainOptions
 from engine.heads.record import Learned, Record
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split, SplitOptions, measuring_splits
-from engine.learning.measure import forgetting, measure
+from engine.learning.measure import forgetting, label_probabilities, measure
 from engine.learning.model_selection import SelectionOptions, select
 from engine.learning.results import ModelSelection
 from engine.learning.trial import (
@@ -148,11 +148,17 @@ class HeadTraining:
                 final, of_splits, selection = selected.final, selected.of_splits, selected.told
             measured, calibrating = self._trials(head, of_splits, final)
             answers, metrics = measure(measured, examples, self._built_in)
+            probabilities = label_probabilities(measured, examples)
             head, fitted = self._fit(head, calibrating, final)
             head = self._calibrate(head, calibrating)
             head, background = self._fit_gate(head, calibrating[0].head.gate)
             metrics |= self._forgetting(head)
-        record = Record(answers=answers, learned=self._learned(), folds=len(splits))
+        record = Record(
+            answers=answers,
+            learned=self._learned(),
+            folds=len(splits),
+            label_probability=probabilities,
+        )
         metrics = {"images": float(len(examples)), **metrics}
         diverged = any(each.fitted.diverged for each in (*measured, *calibrating))
         head = replace(head, metrics=metrics, record=record)

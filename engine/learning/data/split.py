@@ -1,8 +1,9 @@
 """Train, validation and test: which images serve for what.
 
 Train images fit layers. Validation images say when to stop, which candidate to select, the
-temperature and the threshold of `unknown`. Test images are what reported figures are measured on,
-and serve for nothing else. Copies of an image, exact or nearly so, and all its views, are on the
+temperature and the threshold of `unknown`. Test images are what reported figures are measured on.
+They also calibrate sets of categories (`engine.heads.conformal`), which no figure depends on, and
+serve for nothing else. Copies of an image, exact or nearly so, and all its views, are on the
 same side.
 """
 

@@ -16,6 +16,7 @@ from engine.heads.record import (
     Answers,
     Learned,
     Record,
+    portable,
     record_from,
     record_header,
     record_tensors,
@@ -112,3 +113,25 @@ def test_likeliest_categories_that_cannot_be_are_refused(
     head = replace(make_head(), record=replace(record, answers=answers))
     with pytest.raises(HeadFormatError, match="likeliest"):
         head_from_bytes(head_to_bytes(head), "x")
+
+
+@pytest.mark.parametrize(
+    "probability",
+    [[0.5, 0.4], [-0.5, 0.5], [0.5, 1.5], [0.5, np.nan], [[0.5, 0.6]]],
+    ids=["descending", "negative", "above 1", "NaN", "of two dimensions"],
+)
+def test_label_probabilities_that_cannot_be_are_refused(
+    make_head: Callable[..., Head], record: Record, probability: list[float]
+) -> None:
+    values = np.array(probability, np.float32)
+    head = replace(make_head(), record=replace(record, label_probability=values))
+    with pytest.raises(HeadFormatError, match="label_probability"):
+        head_from_bytes(head_to_bytes(head), "x")
+
+
+def test_a_head_keeps_its_label_probabilities_elsewhere(record: Record) -> None:
+    values = np.array([0.25, 0.5, 1.0], np.float32)
+    there = portable(replace(record, label_probability=values))
+    back = record_from(record_header(there), record_tensors(there), 3)
+    assert back.label_probability is not None
+    assert back.label_probability.tolist() == values.tolist()
