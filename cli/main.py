@@ -36,6 +36,7 @@ COMMANDS = {
     "compare": "Compare frozen backbones with training from scratch.",
     "evaluate": "Say how often the engine is right.",
     "report": "Tell how good a head is, and how it came to be.",
+    "suspects": "Find pictures whose label is doubted.",
     "duplicates": "Find images that are the same, or nearly.",
     "status": "Say what the store holds, and check it.",
     "remove": "Forget images; their files are left alone.",

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         Evaluation,
         FinetuneReport,
         HeadReport,
+        Suspect,
+        SuspectReport,
         TrainReport,
     )
     from engine.progress import Reporter
@@ -65,6 +67,8 @@ __all__ = [
     "SearchReport",
     "Skipped",
     "Status",
+    "Suspect",
+    "SuspectReport",
     "TrainOptions",
     "TrainReport",
     "UrlLimits",
@@ -97,6 +101,8 @@ _ROOMS = {
     "SearchReport": "engine.search.results",
     "Skipped": "engine.skipped",
     "Status": "engine.status",
+    "Suspect": "engine.learning.results",
+    "SuspectReport": "engine.learning.results",
     "TrainOptions": "engine.heads.options",
     "TrainReport": "engine.learning.results",
     "UrlLimits": "engine.config",

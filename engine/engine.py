@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Evaluation,
         FinetuneReport,
         HeadReport,
+        SuspectReport,
         TrainReport,
     )
     from engine.search.queries import ImageLike
@@ -254,8 +255,8 @@ class Engine:
         k: int = 5,
         *,
         head: str | None = None,
-        skipped: list[Skipped] | None = None,
         coverage: float | None = None,
+        skipped: list[Skipped] | None = None,
     ) -> list[Classification]:
         """Say what pictures show.
 
@@ -269,10 +270,10 @@ class Engine:
             A head's name for its own distribution, `imagenet` for the built-in one alone, or
             None (or `all`) to let all categories compete. Where no store was named and none is
             found, there is only the built-in one.
-        skipped
         coverage
             Also answer with the smallest set of categories that holds the right one for this share
             of pictures (`Classification.set`); for a head alone.
+        skipped
             As in `search`.
 
         Raises
@@ -289,12 +290,12 @@ class Engine:
             A store was named, and there is none.
         """
         require_number("k", k, 1, whole=True)
-        self._refuse_urls(images)
         if coverage is not None:
             from engine.heads.conformal import LEAST, MOST, require_one_head
 
             require_number("coverage", coverage, LEAST, MOST)
             require_one_head(head)
+        self._refuse_urls(images)
         self._session.warm_up()
         self._require_named()
         from engine.heads.classifier import check_known, distribution
@@ -302,7 +303,6 @@ class Engine:
 
         heads = self._session.heads(head)
         check_known(heads, head)
-        names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
         promised = None
         if coverage is not None:
             from engine.heads.conformal import promise, with_sets
@@ -311,6 +311,7 @@ class Engine:
             promised = promise(find_head(heads, str(head)), coverage)
             if promised.shortage:
                 self._session.reporter.announce(f"{head}: {promised.shortage}")
+        names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
         answer = distribution(self._session.embedder().built_in, heads, head, vectors)
         ranked = answer.ranked(names, k)
         return ranked if promised is None else with_sets(ranked, answer, promised)
@@ -537,6 +538,70 @@ class Engine:
         check_known(heads, head)
         catalog = self._session.catalog_or_none()
         return evaluate(catalog, self._session.embedder(), heads, str(dataset), head, label)
+
+    def suspects(
+        self,
+        dataset: str | Path | None = None,
+        *,
+        head: str | None = None,
+        k: int | None = None,
+        doubted: bool = True,
+    ) -> SuspectReport:
+        """Find pictures whose label is less likely than another category.
+
+        Each is judged by layers that were trained on other pictures, and on none of its copies.
+
+        Parameters
+        ----------
+        dataset
+            A folder with one folder per label; by default the labels of the catalog's images.
+        head
+            Look at what this head has learned from, instead.
+        k
+            List at most so many, by default all.
+        doubted
+            List those alone whose label is doubted; else all, by falling margin.
+
+        Raises
+        ------
+        UsageError
+            Both `dataset` and `head`, or there is no such folder.
+        UnknownHeadError
+            There is no such head.
+        StoreNotFoundError
+            There is no catalog; for a folder, only where a store was named.
+        TrainingError
+            Too few pictures, or it is not known what the head learned from.
+        """
+        from engine.errors import UsageError
+        from engine.heads.head import find_head
+        from engine.learning.data.collect import ANY, collect
+        from engine.learning.data.dataset import require_folder
+        from engine.learning.suspects import find_suspects, labelled, learned_by
+
+        if k is not None:
+            require_number("k", k, 1, whole=True)
+        session = self._session
+        if dataset is not None:
+            if head is not None:
+                reason = "labels are either those of a folder or those that a head learned"
+                raise UsageError("suspects", reason, "Name one of the two")
+            require_folder(str(dataset))
+            self._require_named()
+            catalog = session.catalog_or_none()
+            examples = collect(str(dataset), session.embedder(), catalog, requirements=ANY)
+        elif head is not None:
+            catalog = session.catalog()
+            examples = learned_by(find_head(session.heads(head), head), catalog)
+        else:
+            examples = labelled(session.catalog())
+        return find_suspects(
+            examples,
+            str(dataset or head or "labels"),
+            k=k,
+            doubted=doubted,
+            progress=lambda done, total: session.reporter.progress("judging", done, total, "folds"),
+        )
 
     def duplicates(
         self, min_score: float | None = None, *, level: str | None = None

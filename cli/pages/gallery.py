@@ -1,11 +1,12 @@
-"""Search results as a page that a person would rather look at."""
+"""Search results and doubted labels as pages that a person would rather look at."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from cli.pages.html import Card, Section, write_page
+from cli.pages.html import Card, Guess, Section, write_page
+from engine.learning.results import SuspectReport
 from engine.search.results import SearchReport
 
 
@@ -36,6 +37,34 @@ def _found(report: SearchReport) -> str:
     if report.results and report.close is False:
         return "Nothing is close: even the most similar picture is unlike what was searched for."
     return report.why_empty or ""
+
+
+def write_suspects_page(report: SuspectReport, file: Path, *, force: bool = False) -> None:
+    """Write a gallery of the pictures whose labels are doubted most.
+
+    Raises
+    ------
+    UsageError
+        The file exists, and `force` is not set.
+    EngineError
+        It cannot be written.
+    """
+    cards = [
+        Card(
+            each.path,
+            f"{each.label}: rather {each.suggestion}?" if each.margin > 0 else each.label,
+            [f"margin {each.margin:.3f}", os.path.basename(each.path)],
+            guesses=[
+                Guess(each.suggestion, each.suggestion_probability, right=False),
+                Guess(each.label, each.probability, right=True),
+            ],
+        )
+        for each in report
+    ]
+    text = f"{report.doubted} of {report.images} labels are doubted."
+    shown = "Each picture was judged by layers that had not seen it. The label it has is marked."
+    sections = [Section(f"Listed: {len(report)}", shown, cards=cards)]
+    write_page(file, "Pictures whose label is doubted", text, sections, force=force)
 
 
 def result_cards(report: SearchReport) -> list[Card]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,44 @@ class Evaluation:
     skipped: Sequence[Skipped]
     unused_labels: Sequence[Skipped] = ()
     notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A picture and what was made of its label by layers that had not seen it.
+
+    `suggestion` is the likeliest other category, `margin` by how much its probability is above
+    that of the label, -1 to 1. The label is doubted where it is above 0.
+    """
+
+    path: str
+    label: str
+    suggestion: str
+    margin: float
+    probability: float
+    suggestion_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectReport:
+    """What `Engine.suspects` found; iterating over it gives the pictures, by falling margin.
+
+    `doubted` is how many labels of `images` are doubted, listed or not. `left_out` pictures could
+    not be judged: of their category nothing else is there to learn from.
+    """
+
+    images: int
+    doubted: int
+    left_out: int
+    suspects: Sequence[Suspect]
+    skipped: Sequence[Skipped] = ()
+    notes: Sequence[str] = ()
+
+    def __iter__(self) -> Iterator[Suspect]:
+        return iter(self.suspects)
+
+    def __len__(self) -> int:
+        return len(self.suspects)
 
 
 @dataclass(frozen=True, slots=True)

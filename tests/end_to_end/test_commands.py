@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.page import read_page
+
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 TEXT_OR_NONE = (str, type(None))
 SKIPPED = [{"path": str, "reason": str, "hint": str}]
@@ -24,6 +26,16 @@ HEAD = {
     "backbone": str,
 }
 BACKBONE = {"name": str, "dim": int, "input_size": int, "source": str, "weights": str}
+SUSPECTS = [
+    {
+        "path": str,
+        "label": str,
+        "suggestion": str,
+        "margin": float,
+        "probability": float,
+        "suggestion_probability": float,
+    }
+]
 # Keys and types that the command line promises to programs, by command line; S is the store, P the
 # drawn pictures and O a folder to write to.
 SHAPES: dict[str, Any] = {
@@ -108,6 +120,13 @@ SHAPES: dict[str, Any] = {
         ],
         "missing": [str],
     },
+    "classify P/bed/bed-0001.jpg --head furniture --coverage 0.9 --store S": [
+        {"image": str, "unknown": bool, "set": [str], "coverage": float}
+    ],
+    "suspects --all --store S": SUSPECTS,
+    "suspects --label --all -k 3 --store S": SUSPECTS,
+    "suspects --head furniture --all --store S": SUSPECTS,
+    "suspects P --all --store S": SUSPECTS,
     "duplicates --min-score 0.5 --store S": [
         {"kind": str, "score": float, "paths": [str], "keep": str, "removable": [str]}
     ],
@@ -302,3 +321,59 @@ def test_a_head_that_fits_its_labels_no_longer_is_named_with_what_to_type(
             "head mine: of the 12 labels that it learned, 1 changed since; "
             "`engine train --from-labels --head mine` learns them anew\n",
         )
+
+
+@pytest.fixture
+def mislabelled(images: Path, tmp_path: Path, quick: Run) -> tuple[str, Path]:
+    """A store in which the label of one picture of a lamp is chair, and that picture."""
+    wrong = images / "lamp" / "lamp-0001.jpg"
+    (tmp_path / "labels.csv").write_text("path,label\npictures/lamp/lamp-0001.jpg,chair\n")
+    store = str(tmp_path / "store")
+    assert quick("index", images, "--label", "parent", "--store", store).returncode == 0
+    labels = ("--label", str(tmp_path / "labels.csv"))
+    assert quick("index", images, *labels, "--store", store).returncode == 0
+    return store, wrong
+
+
+def test_a_wrong_label_is_named_in_every_form(
+    quick: Run, mislabelled: tuple[str, Path], tmp_path: Path
+) -> None:
+    store, wrong = mislabelled
+    page = tmp_path / "suspects.html"
+    asked = ("suspects", "--store", store, "-k", "1")
+    table = quick(*asked, "--html", page)
+    assert table.returncode == 0
+    heading, row = table.stdout.decode().splitlines()
+    assert heading.split()[:4] == ["margin", "label", "probability", "suggestion"]
+    assert row.split()[1::2] == ["chair", "lamp", str(wrong)]
+    assert f"wrote {page}" in table.stderr.decode()
+    assert "of 12 labels are doubted" in table.stderr.decode()
+    text = read_page(page).text
+    assert "chair: rather lamp?" in text and "lamp-0001.jpg" in text
+    assert quick(*asked, "--paths").stdout == f"{wrong}\n".encode()
+    assert quick(*asked, "--csv").stdout.decode().splitlines()[1].endswith(str(wrong))
+    [found] = json.loads(quick(*asked, "--json").stdout)
+    assert (found["path"], found["label"], found["suggestion"]) == (str(wrong), "chair", "lamp")
+
+
+def test_pictures_of_a_folder_that_cannot_be_read_are_told_and_the_others_judged(
+    quick: Run, images: Path, tmp_path: Path
+) -> None:
+    (images / "bed" / "broken.jpg").write_bytes(b"nothing")
+    done = quick("suspects", images, "--all", "--paths")
+    assert done.returncode == 3
+    assert len(done.stdout.splitlines()) == 12
+    assert "broken.jpg" in done.stderr.decode()
+
+
+def test_a_set_is_shown_beside_the_likeliest_category(quick: Run, shop: Path, drawn: Path) -> None:
+    images = (drawn / "bed" / "bed-0001.jpg", drawn / "sofa" / "sofa-0001.jpg")
+    asked = ("classify", *images, "--head", "furniture", "-k", "2", "--store", shop)
+    done = quick(*asked, "--coverage", "0.99")
+    heading, *rows = done.stdout.decode().splitlines()
+    assert heading.split() == ["image", "category", "probability", "source", "set"]
+    assert [row.count(",") for row in rows] == [4, 0, 4, 0]
+    assert "every category is in each set" in done.stderr.decode()
+    lines = quick(*asked, "--coverage", "0.5", "--csv").stdout.decode().splitlines()
+    assert lines[0] == "image,category,probability,source,set,unknown"
+    assert len(lines) == 5

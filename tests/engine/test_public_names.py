@@ -38,6 +38,8 @@ NAMES = [
     "SearchReport",
     "Skipped",
     "Status",
+    "Suspect",
+    "SuspectReport",
     "TrainOptions",
     "TrainReport",
     "UrlLimits",
