@@ -32,7 +32,7 @@ from engine.learning.trial import Progress, test_answers
 from index.catalog.catalog import Catalog
 from index.records import Floats, Ids, Vectors
 
-# A strong penalty: single wrong labels move the layers little (docs/heads.md).
+# With a strong penalty single wrong labels move the layers little; measured in docs/heads.md.
 PENALISED = TrainOptions(optimizer=LBFGS, weight_decay=30.0)
 DEFAULT = TrainOptions()
 
