@@ -195,6 +195,7 @@ class Engine:
         category: str | None = None,
         same_category: bool = False,
         where: Sequence[str] = (),
+        rank: str = "fused",
         skipped: list[Skipped] | None = None,
     ) -> SearchReport:
         """Find the catalog's images that look most like a picture.
@@ -213,6 +214,9 @@ class Engine:
             Classify the picture first, then search within its category.
         where
             Conditions such as `label=chair` or `width>=800`.
+        rank
+            `fused` orders by the surroundings of images, too, where the index was arranged;
+            `plain` by the cosine alone.
         skipped
             Pictures that cannot be used are noted here; without it the first one raises.
 
@@ -225,7 +229,7 @@ class Engine:
         UnknownCategoryError
             No image has the category, and no head knows it.
         UsageError
-            One is a URL, and none may be fetched.
+            One is a URL, and none may be fetched; or there is no such `rank`.
         StoreNotFoundError
             There is no catalog.
         """
@@ -235,7 +239,7 @@ class Engine:
         from engine.search.search import Query, search
         from index.catalog.tables.filters import Filter
 
-        query = Query(k, min_score, category, same_category, Filter.parse(where))
+        query = Query(k, min_score, category, same_category, Filter.parse(where), rank)
         catalog = self._session.catalog()  # there must be one
         if category:
             from engine.search.explain import require_category

@@ -135,6 +135,8 @@ def open_index(
             origin = "settled"
         elif not whole:
             origin = "caught up"
+        if settle and vectors.arrange(source, progress) and origin == "current":
+            origin = "settled"
         # What is missing, or was made by an earlier release, is nothing to be told of.
         was_damaged = not whole and origin == "rebuilt" and vectors.status().note == "damaged"
         return OpenedIndex(vectors, source.state, origin, source.damaged, was_damaged or anew)
@@ -166,7 +168,7 @@ def settle_index(
         The index where it was opened; else None.
     """
     with catalog.database.reading() as connection:
-        if _rewritten(vectors, _snapshot(catalog, connection)):
+        if _rewritten(vectors, _snapshot(catalog, connection), progress):
             return None
     opened = open_index(catalog, vectors, settle=True, progress=progress)
     if opened.origin != "current":
@@ -296,15 +298,15 @@ def _snapshot(catalog: Catalog, connection: Connection) -> _Snapshot:
     return _Snapshot(connection, IndexSource(connection, catalog.identity.dtype, checked=checked))
 
 
-def _rewritten(vectors: VectorIndex, source: _Snapshot) -> bool:
+def _rewritten(vectors: VectorIndex, source: _Snapshot, progress: Progress | None) -> bool:
     """Write what is saved while the catalog is read; return whether that is all there is to do."""
     try:
-        return vectors.rewrite(source)
+        return vectors.rewrite(source, progress)
     except ValueError:
         if not source.damaged:
             raise
     # How many rows there are stands at the front of the file: now it is known how many are sound.
-    return vectors.rewrite(source)
+    return vectors.rewrite(source, progress)
 
 
 def _caught_up(vectors: VectorIndex, source: _Snapshot, limits: CatchUpLimits) -> str | None:

@@ -39,7 +39,7 @@ engine search front.jpg side.jpg --html found.html
 
 curl -s https://example.org/sofa.jpg | engine search - --same-category --json
 """
-COLUMNS = ("rank", "score", "label", "category", "path")
+COLUMNS = ("score", "label", "category", "path")
 
 
 def command(
@@ -75,6 +75,14 @@ def command(
             "combine.",
         ),
     ] = None,
+    rank: Annotated[
+        str,
+        typer.Option(
+            "--rank",
+            metavar="ORDER",
+            help="fused: what looks like an image counts, too; plain: by score.",
+        ),
+    ] = "fused",
     html: Annotated[
         Path | None,
         typer.Option("--html", metavar="FILE", help="Also write a page with the pictures."),
@@ -95,8 +103,10 @@ def command(
 ) -> int:
     """Find the images in the catalog that look most like a picture.
 
-    The score is the cosine similarity of two embeddings: 1 is the same picture. Where even the most
-    similar image is unlike the picture, a line on stderr says so (`close` in JSON).
+    The score is the cosine similarity of two embeddings: 1 is the same picture. The order is
+    `fused` by default: images whose own surroundings fit come sooner, so scores need not fall from
+    line to line; `rank_score` in JSON is what it is by. Where even the most similar image is unlike
+    the picture, a line on stderr says so (`close` in JSON).
     """
     from cli.failures import failures_named, tell_failures
     from cli.render import SKIPPED
@@ -126,6 +136,7 @@ def command(
             category=category,
             same_category=same_category,
             where=where or (),
+            rank=rank,
             skipped=skipped,
         )
         damaged = engine.heads.damaged if same_category else []
@@ -157,7 +168,7 @@ def _tell(report: SearchReport, *, asked_for_category: bool, narrowed: bool) -> 
         say(f"nothing found: {report.why_empty}")
     elif report.close is False:
         among = "among the images that fit" if narrowed else "in the catalog"
-        best = report.results[0].score
+        best = max(hit.score for hit in report.results)
         say(f"nothing {among} is close to {report.query}: the best score is {best:.3f}")
     if missing := sum(hit.missing for hit in report.results):
         files = "1 of these files is" if missing == 1 else f"{missing} of these files are"
@@ -173,11 +184,13 @@ def _write(report: SearchReport, *, json: bool, paths: bool, null: bool, csv: bo
     elif paths or null:
         write_paths((hit.path for hit in hits), null=null)
     elif csv:
-        rows = [(*_row(hit), hit.path, hit.missing) for hit in hits]
-        write_csv((*COLUMNS, "missing"), rows)
+        rows = [(*_row(hit), hit.path, hit.missing, hit.rank_score) for hit in hits]
+        write_csv(("rank", *COLUMNS, "missing", "rank_score"), rows)
     elif hits:
+        order = "rank" if report.order == "plain" else f"rank ({report.order})"
         write_table(
-            COLUMNS, [(*_row(hit), f"{hit.path}{' (missing)' * hit.missing}") for hit in hits]
+            (order, *COLUMNS),
+            [(*_row(hit), f"{hit.path}{' (missing)' * hit.missing}") for hit in hits],
         )
 
 

@@ -36,6 +36,8 @@ def write_search_page(report: SearchReport, file: Path, *, force: bool = False) 
 def _found(report: SearchReport) -> str:
     if report.results and report.close is False:
         return "Nothing is close: even the most similar picture is unlike what was searched for."
+    if report.results and report.order == "fused":
+        return "In the order of their surroundings, too; the number is the cosine of each."
     return report.why_empty or ""
 
 

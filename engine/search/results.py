@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ class Hit:
     """One picture found: `score` is the cosine similarity, -1 to 1.
 
     `missing` is set where there is no file at the path any more, or its drive is not mounted.
+    `rank_score` is what hits are ordered by, but for the picture itself, which comes first.
     """
 
     rank: int
@@ -21,6 +23,7 @@ class Hit:
     label: str | None
     category: str | None
     missing: bool = False
+    rank_score: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class SearchReport:
     `why_empty` says which condition let no image through, where nothing was found.
     `close` is False where even the most similar image is unlike the query, None where it is not
     known: no image fits, or it was not measured for the backbone.
+    `order` says what the hits are ordered by: `fused`, or the `plain` score.
     """
 
     query: str
@@ -40,6 +44,7 @@ class SearchReport:
     skipped: Sequence[Skipped] = ()
     why_empty: str | None = None
     close: bool | None = None
+    order: str = "plain"
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.results)

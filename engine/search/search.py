@@ -10,18 +10,29 @@ from typing import TYPE_CHECKING
 
 from engine.config import require_number
 from engine.embedding.embedder import Embedder
+from engine.search.ranking import (
+    FUSED,
+    PLAIN,
+    Ranked,
+    fused_ranking,
+    plain_ranking,
+    require_rank,
+)
 from engine.search.results import Hit, SearchReport
 from engine.search.verify import verified
 from index.catalog.catalog import Catalog
 from index.catalog.tables.filters import Filter
 from index.errors import CatalogDamagedError
-from index.records import Vectors
+from index.records import Floats, Ids, ImageRow, Vectors
 from index.sync import damage_told
-from index.vectors.index import Hits, VectorIndex
+from index.vectors.index import VectorIndex
 
 if TYPE_CHECKING:
     # A search within no category asks no head.
     from engine.heads.head import Head
+
+# Scores of codes are hardly ever off by more.
+CODES_OFF = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,8 @@ class Query:
         Classify the query first, then search within its category.
     where
         Conditions on images.
+    rank
+        `fused` or `plain`: see `ranking.py`.
 
     Raises
     ------
@@ -52,8 +65,10 @@ class Query:
     category: str | None
     same_category: bool
     where: Filter
+    rank: str = FUSED
 
     def __post_init__(self) -> None:
+        require_rank(self.rank)
         require_number("k", self.k, 1, whole=True)
         if self.min_score is not None:
             require_number("min_score", self.min_score, -1, 1)
@@ -81,17 +96,19 @@ def search(
         category = answer.category
         condition = condition & Filter.category(category) if category else condition
     allowed = catalog.images.matching(condition) if condition else None
-    hits = index.search(mean.unit, min(int(query.k), max(len(index), 1)), allowed)
-    hits, damaged = verified(catalog, index, mean.unit, hits)
+    least = -math.inf if query.min_score is None else query.min_score
+    ranked = _ranked(index, mean.unit[0], query, allowed, least)
+    ranked, damaged = verified(catalog, index, mean.unit[0], ranked)
     for problem in damage_told(catalog, damaged):
         embedder.reporter.announce(problem)
-    least = -math.inf if query.min_score is None else query.min_score
     found = [
-        (int(image_id), float(score))
-        for image_id, score in zip(hits.ids[0], hits.scores[0], strict=True)
-        if image_id >= 0 and score >= least
+        each
+        for each in zip(
+            ranked.ids.tolist(), ranked.scores.tolist(), ranked.rank_scores.tolist(), strict=True
+        )
+        if each[1] >= least
     ]
-    rows = catalog.images.rows([image_id for image_id, _ in found])
+    rows = catalog.images.rows([image_id for image_id, *_ in found])
     if len(rows) < len(found):
         # Index and catalog are of one state: such rows are lost, and others may be.
         raise CatalogDamagedError(
@@ -100,25 +117,46 @@ def search(
             "`engine status` checks it. Put back a copy of the file, or index into another store "
             "with --store",
         )
-    shown = [(rows[image_id], score) for image_id, score in found]
     results = [
-        Hit(rank, score, row.path, row.label, row.category, not os.path.exists(row.path))
-        for rank, (row, score) in enumerate(shown, start=1)
+        _hit(rank, rows[image_id], score, rank_score)
+        for rank, (image_id, score, rank_score) in enumerate(found, start=1)
     ]
-    why = None if results else _why_empty(catalog, condition, hits, query.min_score)
-    close = _close(hits, embedder.backbone.close)
-    query_name = " + ".join(names)
-    return SearchReport(query_name, list(names), results, category, why_empty=why, close=close)
+    # Of codes the best is known as far as they go, of what was found exactly.
+    best = max([ranked.best, *ranked.scores.tolist()])
+    return SearchReport(
+        " + ".join(names),
+        list(names),
+        results,
+        category,
+        why_empty=None if results else _why_empty(catalog, condition, best, query.min_score),
+        close=_close(best, embedder.backbone.close),
+        order=ranked.order,
+    )
 
 
-def _close(hits: Hits, least: float | None) -> bool | None:
+def _ranked(
+    index: VectorIndex, vector: Floats, query: Query, allowed: Ids | None, least: float
+) -> Ranked:
+    """Return the images that are nearest to a unit vector float32 `[dim]`, best first."""
+    k = min(int(query.k), max(len(index), 1))
+    if query.rank == PLAIN:
+        return plain_ranking(index, vector, k, allowed)
+    # Codes may understate a cosine that is high enough.
+    slack = CODES_OFF if index.approximate else 0.0
+    return fused_ranking(index, vector, k, allowed, least=least - slack)
+
+
+def _hit(rank: int, row: ImageRow, score: float, rank_score: float) -> Hit:
+    missing = not os.path.exists(row.path)
+    return Hit(rank, score, row.path, row.label, row.category, missing, rank_score)
+
+
+def _close(best: float, least: float | None) -> bool | None:
     """Say whether the most similar image is close; None where nobody can."""
-    found = hits.scores[hits.ids >= 0]
-    return None if least is None or not len(found) else bool(found.max() >= least)
+    return None if least is None or best == -math.inf else best >= least
 
 
-def _why_empty(catalog: Catalog, condition: Filter, hits: Hits, min_score: float | None) -> str:
+def _why_empty(catalog: Catalog, condition: Filter, best: float, min_score: float | None) -> str:
     from engine.search.explain import why_empty
 
-    scores = hits.scores[hits.ids >= 0]
-    return why_empty(catalog, condition, float(scores.max()) if len(scores) else None, min_score)
+    return why_empty(catalog, condition, None if best == -math.inf else best, min_score)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.search.ranking import Ranked
 from index.catalog.catalog import Catalog
 from index.errors import IndexDamagedError
 from index.records import Floats
-from index.vectors.index import Hits, VectorIndex
+from index.vectors.index import VectorIndex
 
 # No code that was made of its vector is this far off; `tests/index/vectors` measures the coarsest.
 FAR_OFF = 0.1
 
 
 def verified(
-    catalog: Catalog, index: VectorIndex, query: Floats, hits: Hits
-) -> tuple[Hits, list[int]]:
-    """Return the hits of one query with the cosines of the stored vectors, best first.
+    catalog: Catalog, index: VectorIndex, query: Floats, ranked: Ranked
+) -> tuple[Ranked, list[int]]:
+    """Return the images of an answer with the cosines of the stored vectors, in their order.
 
     What a disk has changed in a code can then keep an image from being found, but not put one
     where it does not belong. The score of an image whose stored vector is damaged stays that of its
@@ -25,11 +26,11 @@ def verified(
     Parameters
     ----------
     query
-        A unit vector, float32 `[1, dim]`.
+        A unit vector, float32 `[dim]`.
 
     Returns
     -------
-    hits
+    ranked
         The same images, and their scores.
     damaged
         Those among them whose stored vector is not as it was stored.
@@ -40,22 +41,21 @@ def verified(
         An index that was read from the disk has a score that is far off.
     """
     if not index.approximate:
-        return hits, []
-    ids, vectors = catalog.embeddings.sound(hits.ids[hits.ids >= 0].tolist())
-    cosines = dict(zip(ids.tolist(), np.clip(vectors.unit @ query[0], -1, 1).tolist(), strict=True))
-    scores, damaged = hits.scores.copy(), []
-    for column, image_id in enumerate(hits.ids[0].tolist()):
+        return ranked, []
+    ids, vectors = catalog.embeddings.sound(ranked.ids.tolist())
+    cosines = dict(zip(ids.tolist(), np.clip(vectors.unit @ query, -1, 1).tolist(), strict=True))
+    scores, damaged = ranked.scores.copy(), []
+    for row, image_id in enumerate(ranked.ids.tolist()):
         cosine = cosines.get(image_id)
         if cosine is None:
-            damaged += [image_id] if image_id >= 0 else []
+            damaged.append(image_id)
             continue
         # What was built in this process is as the catalog is: its codes can only be coarse.
-        if index.from_disk and not abs(cosine - float(scores[0, column])) <= FAR_OFF:
+        if index.from_disk and not abs(cosine - float(scores[row])) <= FAR_OFF:
             raise IndexDamagedError(
                 "the index",
                 f"it holds another vector than the catalog of image {image_id}",
                 "It is built anew from the catalog",
             )
-        scores[0, column] = cosine
-    order = np.argsort(np.where(hits.ids[0] >= 0, -scores[0], np.inf), kind="stable")
-    return Hits(scores[:, order], hits.ids[:, order]), damaged
+        scores[row] = cosine
+    return ranked.with_scores(scores), damaged

@@ -73,6 +73,8 @@ class FaissLimits:
     growth, hidden_share
         The segment is built anew, centroids and all, when there are so many times more images
         than its centroids were chosen for, or when more than this share of it is hidden.
+    graph_share
+        The neighbours of all images are found anew when so many are new, changed or gone.
     """
 
     exact_components: int = EXACT_COMPONENTS
@@ -80,6 +82,7 @@ class FaissLimits:
     delta_share: float = 0.01
     growth: float = 2.5
     hidden_share: float = 0.3
+    graph_share: float = 0.1
 
 
 def choose_plan(

@@ -7,7 +7,7 @@ of that to be merged into the segment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -15,22 +15,28 @@ from typing import cast
 import numpy as np
 
 from index.errors import IndexDamagedError
+from index.files.regular_file import open_regular
 from index.records import Floats, Ids
 from index.state import CatalogState
 from index.vectors.choose import FaissLimits, Plan, choose_plan
 from index.vectors.faiss_api import faiss
 from index.vectors.files import (
+    graph_name,
     read_delta,
+    read_graph,
     read_segment,
     segment_name,
     write_delta,
     write_exact,
+    write_graph,
     write_segment,
 )
-from index.vectors.flat import Flat
+from index.vectors.flat import Flat, FlatFile
+from index.vectors.graph import NeighbourGraph, build_graph
 from index.vectors.index import Hits, IndexStatus, Mask, Progress, Source, WasIn, best_of
 from index.vectors.ivf import Segment
 from index.vectors.manifest import (
+    GraphEntry,
     Manifest,
     SegmentEntry,
     may_replace,
@@ -41,6 +47,8 @@ from index.vectors.manifest import (
 )
 from index.vectors.mask import FaissMask
 
+# Of fewer images no two have neighbours beside each other.
+LEAST_ARRANGED = 3
 # A writer may replace manifest and files between the look at the one and at the others.
 ATTEMPTS = 5
 
@@ -65,6 +73,8 @@ class FaissIndex:
         The vectors that are compared one by one: all of them where there is no segment.
     segment
         The vectors in IVF lists, where there are many. An id is never visible in both.
+    graph
+        The nearest neighbours of its images, None where it was never arranged.
     """
 
     def __init__(
@@ -73,6 +83,7 @@ class FaissIndex:
         self.state: CatalogState | None = None
         self.delta = Flat.empty(dim, dtype)
         self.segment: Segment | None = None
+        self.graph: NeighbourGraph | None = None
         self.limits = limits or FaissLimits()
         self._folder = folder
         self._dim = dim
@@ -150,6 +161,30 @@ class FaissIndex:
             scores, ids = best_of(k, (found[0], scores), (found[1], ids))
         return Hits(np.clip(scores, -1, 1), ids)
 
+    def nearest(self, unit: Floats, k: int) -> tuple[Floats, Ids]:
+        """Return cosines and ids `[n, k]` of the nearest images, best first, -1 for none."""
+        hits = self.search(unit, k)
+        return hits.scores, hits.ids
+
+    def cosines(self, queries: Floats, ids: Ids) -> Floats:
+        """Compare unit vectors float32 `[m, dim]` with ascending ids: `[m, n]`, NaN for none."""
+        cosines = self.delta.cosines(queries, ids)
+        if self.segment is not None:
+            positions = self.segment.positions_of(ids)
+            there = positions >= 0
+            cosines[:, there] = self.segment.cosines(queries, positions[there])
+        return cosines
+
+    def vectors(self, ids: Ids) -> Floats:
+        """Return the unit vectors of images, float32 `[n, dim]`, zeros for unknown ones."""
+        vectors = np.zeros((len(ids), self._dim), np.float32)
+        for part in (self.delta, self.segment):
+            if part is not None:
+                positions = part.positions_of(ids)
+                there = positions >= 0
+                vectors[there] = part.vectors(positions[there])
+        return vectors
+
     def add(self, ids: Ids, unit: Floats) -> None:
         """Add unit vectors float32 `[n, dim]` to the delta, under ids that it does not hold."""
         self.delta.add(ids, unit)
@@ -157,6 +192,8 @@ class FaissIndex:
     def hide(self, ids: Ids) -> None:
         """Drop images from the delta, and mask them in the segment."""
         ids = np.ascontiguousarray(ids, np.int64)
+        if self.graph is not None and len(ids):
+            self.graph.forget(ids)
         self.delta.remove(ids)
         if self.segment is not None and len(ids):
             self.segment.hide(ids)
@@ -188,6 +225,16 @@ class FaissIndex:
             return True
         return self._merge_delta()
 
+    def arrange(self, source: Source, progress: Progress | None = None) -> bool:
+        """Find the neighbours of all images anew where too much has changed since."""
+        count = len(self)
+        if count < LEAST_ARRANGED:
+            return False
+        if self.graph is not None and self.graph.serves(count, self.limits.graph_share):
+            return False
+        self.graph = build_graph(self, _told(source.chunks(), count, progress), source.state)
+        return True
+
     def compact(self, source: Source, progress: Progress | None = None) -> bool:
         """Build anew where positions of the segment are hidden."""
         segment = self.segment
@@ -196,7 +243,7 @@ class FaissIndex:
         self.build(source, progress)
         return True
 
-    def rewrite(self, source: Source) -> bool:
+    def rewrite(self, source: Source, progress: Progress | None = None) -> bool:
         """Write a delta of all vectors while they are read, where that is all there is to be."""
         folder, manifest = self._folder, read_manifest(self._folder)
         tidy(folder, manifest)
@@ -205,15 +252,36 @@ class FaissIndex:
         segment = manifest.segment if manifest else None
         if not self._plan(source).is_exact or (segment and not self._well_below(source)):
             return False
-        if manifest and not segment and manifest.shows(source.state, folder):
+        forgotten = self._forgotten_since(manifest.graph if manifest else None, source)
+        current = manifest and not segment and manifest.shows(source.state, folder)
+        if current and (forgotten is not None or source.count < LEAST_ARRANGED):
             return True
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
-            count, kind = source.count, f"exact {self._dtype}"
-            delta = write_exact(folder, self._dim, self._dtype, count, source.rows())
-            write_manifest(folder, Manifest(source.state, count, kind, 1.0, delta))
+            graph = manifest.graph if manifest and forgotten is not None else None
+            new = self._written_exact(source, graph, forgotten, progress)
+            write_manifest(folder, new)
         tidy(folder, read_manifest(folder))
         return True
+
+    def _written_exact(
+        self,
+        source: Source,
+        graph: GraphEntry | None,
+        forgotten: Ids | None,
+        progress: Progress | None,
+    ) -> Manifest:
+        """Write a delta while a source is read, and a graph where there is none that serves."""
+        folder, count, kind = self._folder, source.count, f"exact {self._dtype}"
+        nothing = np.zeros(0, np.int64)
+        passed = nothing if forgotten is None else forgotten
+        delta = write_exact(folder, self._dim, self._dtype, count, source.rows(), passed)
+        if graph is None and count >= LEAST_ARRANGED:
+            with open_regular(folder / delta.file.name) as file:
+                flat = FlatFile(file, self._dim, self._dtype, count)
+                chunks = _told(flat.chunks(), count, progress)
+                graph = write_graph(folder, build_graph(flat, chunks, source.state))
+        return Manifest(source.state, count, kind, 1.0, delta, graph=graph)
 
     def save(self, state: CatalogState, was_in: WasIn) -> bool:
         """Write a new delta, a segment that is not saved yet, and the manifest that names them."""
@@ -224,8 +292,10 @@ class FaissIndex:
             self._folder.mkdir(exist_ok=True)
             segment = self._saved_segment(state)
             hidden = self.segment.hidden if self.segment is not None else np.zeros(0, np.int64)
-            delta = write_delta(self._folder, self.delta, hidden)
-            manifest = Manifest(state, len(self), self.kind, self.recall, delta, segment)
+            graph = self._saved_graph()
+            forgotten = np.zeros(0, np.int64) if self.graph is None else self.graph.forgotten
+            delta = write_delta(self._folder, self.delta, hidden, forgotten)
+            manifest = Manifest(state, len(self), self.kind, self.recall, delta, segment, graph)
             write_manifest(self._folder, manifest)
         except (OSError, RuntimeError, MemoryError):
             # Not `current`: what failed may have come after the new manifest was in place.
@@ -247,7 +317,7 @@ class FaissIndex:
 
     def close(self) -> None:
         """Release everything; a mapping goes with the last reference to it."""
-        self.state, self.segment = None, None
+        self.state, self.segment, self.graph = None, None, None
         self.delta = Flat.empty(self._dim, self._dtype)
 
     def _take_up(self, manifest: Manifest) -> bool:
@@ -266,7 +336,12 @@ class FaissIndex:
         self.delta, self.segment, self.state = found[0], segment, manifest.state
         if segment is not None:
             segment.hide_positions(found[1])
-        return True
+        if manifest.graph is None:
+            return True
+        self.graph = read_graph(self._folder, manifest.graph)
+        if self.graph is not None:
+            self.graph.forget(found[2])
+        return self.graph is not None
 
     def _plan(self, source: Source) -> Plan:
         limit = self.limits.exact_components
@@ -315,6 +390,27 @@ class FaissIndex:
             return None
         return entry if entry.file.name == segment_name(self.segment.key) else None
 
+    def _forgotten_since(self, entry: GraphEntry | None, source: Source) -> Ids | None:
+        """Return the images that a saved graph is to forget, None where it serves no more."""
+        if entry is None or not source.was_in(entry.state):
+            return None
+        changed = np.unique(source.changed(entry.state.generation))
+        graph = read_graph(self._folder, entry)
+        if graph is None:
+            return None
+        graph.forget(changed)
+        return graph.forgotten if graph.serves(source.count, self.limits.graph_share) else None
+
+    def _saved_graph(self) -> GraphEntry | None:
+        """Return the manifest's entry of the graph, which is written where it is new."""
+        if self.graph is None:
+            return None
+        entry = self._opened.graph if self._opened is not None else None
+        saved = entry is not None and entry.file.name == graph_name(self.graph.key)
+        if entry is not None and saved and entry.file.is_unchanged(self._folder):
+            return entry
+        return write_graph(self._folder, self.graph)
+
     def _saved_segment(self, state: CatalogState) -> SegmentEntry | None:
         if self.segment is None:
             return None
@@ -323,3 +419,15 @@ class FaissIndex:
             return entry
         # By itself it would not show what lies beside it: then it shows no state at all.
         return write_segment(self._folder, self.segment, None if len(self.delta) else state)
+
+
+def _told(
+    chunks: Iterable[tuple[Ids, Floats]], count: int, progress: Progress | None
+) -> Iterator[tuple[Ids, Floats]]:
+    """Pass chunks on, and tell how many images have been seen."""
+    done = 0
+    for ids, unit in chunks:
+        yield ids, unit
+        done += len(ids)
+        if progress is not None:
+            progress(done, count)

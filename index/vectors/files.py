@@ -1,8 +1,10 @@
-"""The two vector files of an index: writing them, and reading them where they are whole.
+"""The files of an index: writing them, and reading them where they are whole.
 
-    delta      [ FAISS's bytes of a flat index ][ hidden positions of the segment, int64 ]
+    delta      [ FAISS's bytes of a flat index ][ hidden positions of the segment, int64 ][ images
+               that the graph forgets, int64 ]
     segment    [ FAISS's bytes of a refined IVF index ][ zeros ][ ids, int64 ][ hidden positions,
                int64 ][ inverse lengths, float32 ]
+    graph      [ ids, int64 ][ lengths, float32 ][ neighbours, int32 ][ cosines, float16 ]
 
 What else is to be known of a file stands in its entry of the manifest.
 """
@@ -26,13 +28,16 @@ from index.records import Ids, Rows
 from index.state import CatalogState
 from index.vectors.faiss_api import faiss
 from index.vectors.flat import Flat, write_rows
+from index.vectors.graph import STORED, Arrays, NeighbourGraph
 from index.vectors.ivf import SearchLimits, Segment
-from index.vectors.manifest import DeltaEntry, FileEntry, SegmentEntry
+from index.vectors.manifest import DeltaEntry, FileEntry, GraphEntry, SegmentEntry
 
 _ALIGNED = 64
 # FAISS hands over an array in pieces of so many bytes, and what remains of it.
 PIECE = 1 << 20
-_NONE_HIDDEN: Ids = np.zeros(0, np.int64)
+# A graph of so many bytes, of some 100,000 images, is read whole at every opening.
+CHECKED_GRAPH = 16 << 20
+_NOTHING: Ids = np.zeros(0, np.int64)
 
 
 class _Summed:
@@ -65,13 +70,17 @@ def segment_name(key: str) -> str:
     return f"segment-{key}.faiss"
 
 
-def write_delta(folder: Path, delta: Flat, hidden: Ids = _NONE_HIDDEN) -> DeltaEntry:
+def write_delta(
+    folder: Path, delta: Flat, hidden: Ids = _NOTHING, forgotten: Ids = _NOTHING
+) -> DeltaEntry:
     """Write a flat index under a new name.
 
     Parameters
     ----------
     hidden
         Positions of the segment beside it that are hidden, int64.
+    forgotten
+        Images that the graph beside it forgets, int64.
 
     Raises
     ------
@@ -82,11 +91,19 @@ def write_delta(folder: Path, delta: Flat, hidden: Ids = _NONE_HIDDEN) -> DeltaE
     def write(file: _Summed) -> None:
         _write_faiss(file, delta.inner)
         file.write(hidden.tobytes())
+        file.write(forgotten.tobytes())
 
-    return DeltaEntry(_written(folder, _delta_name(), write), len(hidden))
+    return DeltaEntry(_written(folder, _delta_name(), write), len(hidden), len(forgotten))
 
 
-def write_exact(folder: Path, dim: int, dtype: str, count: int, rows: Iterable[Rows]) -> DeltaEntry:
+def write_exact(
+    folder: Path,
+    dim: int,
+    dtype: str,
+    count: int,
+    rows: Iterable[Rows],
+    forgotten: Ids = _NOTHING,
+) -> DeltaEntry:
     """Write a flat index of rows that are only passed on, as `write_delta` would.
 
     Raises
@@ -99,12 +116,15 @@ def write_exact(folder: Path, dim: int, dtype: str, count: int, rows: Iterable[R
 
     def write(file: _Summed) -> None:
         write_rows(file.write, dim, dtype, count, rows)
+        file.write(forgotten.tobytes())
 
-    return DeltaEntry(_written(folder, _delta_name(), write), 0)
+    return DeltaEntry(_written(folder, _delta_name(), write), 0, len(forgotten))
 
 
-def read_delta(folder: Path, entry: DeltaEntry) -> tuple[Flat, Ids] | None:
-    """Return a flat index and the hidden positions, None where the file is not as it was written.
+def read_delta(folder: Path, entry: DeltaEntry) -> tuple[Flat, Ids, Ids] | None:
+    """Return a flat index, the hidden positions, and the images that the graph forgets.
+
+    None where the file is not as it was written.
 
     The file is checked to the last bit first, and FAISS's failures, whatever they are, mean the
     same as a damaged file.
@@ -115,11 +135,63 @@ def read_delta(folder: Path, entry: DeltaEntry) -> tuple[Flat, Ids] | None:
         # Python opens the file: FAISS itself takes no path with undecodable bytes.
         with open_regular(folder / entry.file.name) as file:
             delta = Flat(faiss.read_index(faiss.PyCallbackIOReader(file.read)))
-            file.seek(entry.file.size - 8 * entry.hidden)
+            file.seek(entry.file.size - 8 * (entry.hidden + entry.forgotten))
             hidden = np.frombuffer(file.read(8 * entry.hidden), np.int64)
+            forgotten = np.frombuffer(file.read(8 * entry.forgotten), np.int64)
     except Exception:
         return None
-    return delta, hidden
+    return delta, hidden, forgotten
+
+
+def graph_name(key: str) -> str:
+    """Return the name of a graph's file."""
+    return f"graph-{key}.bin"
+
+
+def write_graph(folder: Path, graph: NeighbourGraph) -> GraphEntry:
+    """Write a graph under the name of its key.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; nothing is left of it.
+    """
+    arrays = graph.arrays
+
+    def write(file: _Summed) -> None:
+        for array in (arrays.ids, arrays.lengths, arrays.neighbours, arrays.cosines):
+            file.write(np.ascontiguousarray(array).tobytes())
+
+    file = _written(folder, graph_name(graph.key), write)
+    return GraphEntry(file, len(graph), graph.state)
+
+
+def read_graph(folder: Path, entry: GraphEntry) -> NeighbourGraph | None:
+    """Return a graph, None where its file is not as it was written.
+
+    A large one is checked like the codes of a segment, by size and time: it says in which order
+    images come, never what their scores are.
+    """
+    count, file = entry.count, entry.file
+    kinds = ((np.int64, 1), (np.float32, 1), (np.int32, STORED), (np.float16, STORED))
+    sizes = [np.dtype(kind).itemsize * width * count for kind, width in kinds]
+    if sum(sizes) != file.size:
+        return None
+    small = file.size <= CHECKED_GRAPH
+    if not (file.is_whole(folder) if small else file.is_unchanged(folder)):
+        return None
+    path, starts = folder / file.name, [0, *np.cumsum(sizes).tolist()]
+    try:
+        ids, lengths, neighbours, cosines = (
+            _mapped(path, np.dtype(kind), start, width * count)
+            for (kind, width), start in zip(kinds, starts, strict=False)
+        )
+    except (OSError, ValueError):
+        return None
+    shape = (count, STORED)
+    arrays = Arrays(ids, neighbours.reshape(shape), cosines.reshape(shape), lengths)
+    key = file.name.removeprefix("graph-").removesuffix(".bin")
+    return NeighbourGraph(arrays, entry.state, key)
 
 
 def write_segment(

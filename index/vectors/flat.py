@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from index.vectors.faiss_api import faiss, threads_for
 # FAISS writes how many elements an array has before it.
 _LENGTH = 8
 BLOCK = 8192
+# So many vectors of a file are asked for their neighbours at a time, and compared with so many.
+ASKED_ROWS, READ_ROWS = 512, 256
 
 
 class Flat:
@@ -39,6 +41,7 @@ class Flat:
         if not isinstance(inner, faiss.IndexIDMap2):
             raise ValueError(f"{type(inner).__name__} is no flat index under ids")
         self.inner = inner
+        self._order: tuple[Ids, Ids] | None = None
 
     @classmethod
     def empty(cls, dim: int, dtype: str) -> Flat:
@@ -72,11 +75,13 @@ class Flat:
     def add(self, ids: Ids, unit: Floats) -> None:
         """Add vectors `[n, dim]` under ids that it does not hold."""
         if len(ids):
+            self._order = None
             self.inner.add_with_ids(np.ascontiguousarray(unit, np.float32), ids)
 
     def remove(self, ids: Ids) -> None:
         """Drop the vectors of these ids, int64; unknown ids are nothing to drop."""
         if len(ids):
+            self._order = None
             self.inner.remove_ids(faiss.IDSelectorBatch(ids))
 
     def search(self, queries: Floats, k: int, selector: Any | None = None) -> tuple[Floats, Ids]:
@@ -100,12 +105,100 @@ class Flat:
             scores, ids = self.inner.search(queries, k, params=parameters)
         return scores, ids
 
+    def positions_of(self, ids: Ids) -> Ids:
+        """Return the position of each image, int64 `[n]`, -1 where it is not in it."""
+        if not len(self):
+            return np.full(len(ids), -1, np.int64)
+        if self._order is None:
+            order = np.argsort(self.ids, kind="stable")
+            self._order = self.ids[order], order
+        ascending, order = self._order
+        found = np.minimum(np.searchsorted(ascending, ids), len(ascending) - 1)
+        return np.where(ascending[found] == ids, order[found], -1)
+
+    def cosines(self, queries: Floats, ids: Ids) -> Floats:
+        """Compare unit vectors float32 `[m, dim]` with images, ascending: `[m, n]`, NaN for none.
+
+        FAISS unpacks float16 while it multiplies, several times sooner than NumPy can.
+        """
+        cosines = np.full((len(queries), len(ids)), np.nan, np.float32)
+        if len(ids):
+            scores, found = self.search(queries, len(ids), faiss.IDSelectorBatch(ids))
+            rows, ranks = np.nonzero(found >= 0)
+            cosines[rows, np.searchsorted(ids, found[rows, ranks])] = scores[rows, ranks]
+        return cosines
+
+    def vectors(self, positions: Ids) -> Floats:
+        """Return the vectors at positions, float32 `[n, dim]`."""
+        flat, size = faiss.downcast_index(self.inner.index), self.dim * len(self)
+        if self.dtype == "float32":
+            stored = faiss.rev_swig_ptr(flat.get_xb(), size)
+        else:
+            stored = faiss.rev_swig_ptr(flat.codes.data(), 2 * size).view(np.float16)
+        rows: Floats = stored.reshape(len(self), self.dim)[positions].astype(np.float32)
+        return rows
+
     def blocks(self) -> Iterator[tuple[Ids, Floats]]:
         """Yield all ids and vectors, a block at a time."""
         ids = self.ids
         for start in range(0, len(ids), BLOCK):
             count = min(BLOCK, len(ids) - start)
             yield ids[start : start + count], self.inner.index.reconstruct_n(start, count)
+
+
+class FlatFile:
+    """The file of a flat index, read piece by piece: however large, a little of it is in memory.
+
+    Parameters
+    ----------
+    file
+        What `write_rows` has written, and perhaps more behind it.
+    dim, dtype
+        Length of a vector, and what its components are stored as.
+    count
+        How many there are.
+    """
+
+    def __init__(self, file: BinaryIO, dim: int, dtype: str, count: int) -> None:
+        self._file = file
+        self._dim = dim
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._codes_at = len(_head(dim, dtype, count)) + _LENGTH
+        file.seek(self._codes_at + count * dim * self._dtype.itemsize + _LENGTH)
+        self.ids: Ids = np.frombuffer(file.read(8 * count), np.int64)
+        self._order = np.argsort(self.ids, kind="stable")
+
+    def chunks(self, size: int = ASKED_ROWS) -> Iterator[tuple[Ids, Floats]]:
+        """Yield ids and vectors float32 `[size, dim]`, in the last piece fewer."""
+        for start in range(0, len(self.ids), size):
+            yield self.ids[start : start + size], self._rows(start, size)
+
+    def nearest(self, unit: Floats, k: int) -> tuple[Floats, Ids]:
+        """Return cosines and ids `[n, k]` of the nearest images, best first, -1 for none."""
+        scores = np.full((len(unit), k), -np.inf, np.float32)
+        ids = np.full((len(unit), k), -1, np.int64)
+        for some, rows in self.chunks(READ_ROWS):
+            found = np.concatenate([scores, unit @ rows.T], axis=1)
+            named = np.concatenate([ids, np.broadcast_to(some, (len(unit), len(some)))], axis=1)
+            best = np.argpartition(-found, k - 1, axis=1)[:, :k]
+            scores = np.take_along_axis(found, best, axis=1)
+            ids = np.take_along_axis(named, best, axis=1)
+        order = np.lexsort((ids, -scores), axis=1)
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+
+    def vectors(self, ids: Ids) -> Floats:
+        """Return the vectors of images that are in it, float32 `[n, dim]`."""
+        positions = self._order[np.searchsorted(self.ids, ids, sorter=self._order)]
+        vectors = np.empty((len(ids), self._dim), np.float32)
+        for row, position in enumerate(positions.tolist()):
+            vectors[row] = self._rows(position, 1)
+        return vectors
+
+    def _rows(self, start: int, count: int) -> Floats:
+        size = self._dim * self._dtype.itemsize
+        self._file.seek(self._codes_at + start * size)
+        data = self._file.read(min(count, len(self.ids) - start) * size)
+        return np.frombuffer(data, self._dtype).reshape(-1, self._dim).astype(np.float32)
 
 
 def write_rows(

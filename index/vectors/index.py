@@ -14,6 +14,7 @@ import numpy as np
 
 from index.records import Floats, Ids, Rows
 from index.state import CatalogState, Preference
+from index.vectors.graph import NeighbourGraph
 
 # Is told how many images of how many a long build has added.
 Progress = Callable[[int, int], None]
@@ -97,6 +98,9 @@ class Source(Protocol):
     def was_in(self, state: CatalogState) -> bool:
         """Say whether the catalog was once in a state, or is in it."""
 
+    def changed(self, since: int) -> Ids:
+        """Return the images that were changed, hidden or forgotten after a generation, int64."""
+
     def chunks(self) -> Iterator[tuple[Ids, Floats]]:
         """Yield ids and unit vectors float32 `[n, dim]`, in order of id."""
 
@@ -171,6 +175,29 @@ class VectorIndex(Protocol):
             What is saved contradicts itself.
         """
 
+    @property
+    def graph(self) -> NeighbourGraph | None:
+        """The nearest neighbours of the images in it, None where it was never arranged."""
+
+    def cosines(self, queries: Floats, ids: Ids) -> Floats:
+        """Compare queries with images.
+
+        Parameters
+        ----------
+        queries
+            Unit vectors, float32 `[m, dim]`, contiguous.
+        ids
+            Ascending, each once, int64 `[n]`.
+
+        Returns
+        -------
+        Floats
+            float32 `[m, n]`, NaN for unknown images.
+        """
+
+    def vectors(self, ids: Ids) -> Floats:
+        """Return the unit vectors of images, float32 `[n, dim]`, zeros for unknown ones."""
+
     def add(self, ids: Ids, unit: Floats) -> None:
         """Add unit vectors float32 `[n, dim]` under ids that it does not hold."""
 
@@ -189,6 +216,15 @@ class VectorIndex(Protocol):
             What it holds already, in case it is to be built anew.
         """
 
+    def arrange(self, source: Source, progress: Progress | None = None) -> bool:
+        """Find the neighbours of all images anew where that is due; return whether it was.
+
+        Parameters
+        ----------
+        source
+            What it holds.
+        """
+
     def compact(self, source: Source, progress: Progress | None = None) -> bool:
         """Build anew where hidden vectors take room; return whether it did.
 
@@ -198,7 +234,7 @@ class VectorIndex(Protocol):
             What it holds already.
         """
 
-    def rewrite(self, source: Source) -> bool:
+    def rewrite(self, source: Source, progress: Progress | None = None) -> bool:
         """Save all vectors of a source without holding them in memory; return whether it did.
 
         An implementation does so where that costs no more than to catch up; what killed processes

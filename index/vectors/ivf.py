@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from secrets import token_hex
 from typing import Any
 
@@ -112,8 +113,6 @@ class Segment:
         self._rotate = Rotation(int(inner.d))
         self._lists = InvertedLists(faiss.downcast_index(inner.base_index))
         self._codes = Codes(faiss.downcast_index(inner.refine_index), inverse_lengths)
-        self._ascending = bool(np.all(np.diff(ids) > 0))
-        self._order: Ids | None = None
         self._shown = np.ones(len(ids), np.bool_)
         if hidden is not None:
             self._shown[hidden] = False
@@ -149,7 +148,8 @@ class Segment:
 
     def hide(self, ids: Ids) -> None:
         """Mask images; those it does not hold are nothing to mask."""
-        self.hide_positions(self._positions_of(ids))
+        positions = self.positions_of(ids)
+        self.hide_positions(positions[positions >= 0])
 
     def hide_positions(self, positions: Ids) -> None:
         """Mask positions, int64."""
@@ -160,7 +160,8 @@ class Segment:
     def mask(self, ids: Ids) -> SegmentMask:
         """Return the mask that lets only these images be found, hidden ones left out."""
         allowed = np.zeros(self.total, np.bool_)
-        allowed[self._positions_of(ids)] = True
+        positions = self.positions_of(ids)
+        allowed[positions[positions >= 0]] = True
         mask = SegmentMask.of(allowed)
         if self.limits.few < mask.count <= self.total // self.limits.sparse:
             return mask.grouped(self._lists.list_of, len(self._lists))
@@ -278,18 +279,29 @@ class Segment:
             found = [mask.by_list.positions_in(probes.of(query)) for query in range(len(rows))]
         scores[rows], positions[rows] = self._codes.rerank(queries, found, scores.shape[1])
 
-    def _positions_of(self, ids: Ids) -> Ids:
-        """Return the visible positions of images, in no particular order."""
-        ordered = self._ordered()
-        found = np.searchsorted(ordered, ids, side="right") - 1
-        known = ordered[found] == ids if len(ordered) else np.zeros(len(ids), np.bool_)
-        positions = found[known] if self._order is None else self._order[found[known]]
-        return np.asarray(positions[self._shown[positions]], np.int64)
+    def positions_of(self, ids: Ids) -> Ids:
+        """Return the visible position of each image, int64 `[n]`, -1 where it has none."""
+        ascending, order = self._ordered
+        if not len(ascending):
+            return np.full(len(ids), -1, np.int64)
+        found = np.searchsorted(ascending, ids, side="right") - 1
+        positions = found if order is None else order[found]
+        visible = (ascending[found] == ids) & self._shown[positions]
+        return np.where(visible, positions, -1)
 
-    def _ordered(self) -> Ids:
-        """Return the ids in ascending order; they stand so unless images were added later."""
-        if self._ascending:
-            return self.ids
-        if self._order is None:
-            self._order = np.argsort(self.ids, kind="stable")
-        return np.asarray(self.ids[self._order])
+    def cosines(self, queries: Floats, positions: Ids) -> Floats:
+        """Compare unit vectors float32 `[m, dim]` with the vectors at positions, `[m, n]`."""
+        return self._codes.products(self._rotate(queries), positions)
+
+    def vectors(self, positions: Ids) -> Floats:
+        """Return the unit vectors that the codes at positions stand for, float32 `[n, dim]`."""
+        return self._rotate.back(self._codes.vectors(positions))
+
+    @cached_property
+    def _ordered(self) -> tuple[Ids, Ids | None]:
+        """The ids in ascending order, and their positions where they do not stand so."""
+        if np.all(np.diff(self.ids) > 0):
+            return self.ids, None
+        # Images were added later.
+        order = np.argsort(self.ids, kind="stable")
+        return np.asarray(self.ids[order]), order

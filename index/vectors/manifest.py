@@ -3,6 +3,7 @@
     .engine/index/manifest.json            which state of which catalog, and which files
     .engine/index/delta-<key>.faiss        vectors compared one by one; all of them in a small index
     .engine/index/segment-<key>.faiss      the others, in IVF lists; mapped, not read
+    .engine/index/graph-<key>.bin          the nearest neighbours of each image
 
 Vector files are named by 128 random bits and never changed. To save is to write new ones and then
 the manifest, each under a temporary name, flushed to the disk, and renamed. So whenever a process
@@ -37,7 +38,7 @@ from index.vectors.index import IndexStatus, WasIn
 MANIFEST = "manifest.json"
 FORMAT = 1
 CHUNK_BYTES = 1 << 18
-VECTOR_FILE = re.compile(r"(delta|segment)-[0-9a-f]{32}\.faiss")
+VECTOR_FILE = re.compile(r"(delta|segment)-[0-9a-f]{32}\.faiss|graph-[0-9a-f]{32}\.bin")
 # What the release before wrote, beside the folder.
 EARLIER = ("index.faiss", "index.main.faiss")
 
@@ -129,11 +130,14 @@ class DeltaEntry:
     Attributes
     ----------
     hidden
-        How many positions of the segment are hidden: int64, at the file's end.
+        How many positions of the segment are hidden: int64, behind the vectors.
+    forgotten
+        How many images the graph is to forget: their ids, int64, at the file's end.
     """
 
     file: FileEntry
     hidden: int
+    forgotten: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,23 @@ class SegmentEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphEntry:
+    """The file of the nearest neighbours.
+
+    Attributes
+    ----------
+    count
+        Of how many images.
+    state
+        The state of the catalog in which it was made.
+    """
+
+    file: FileEntry
+    count: int
+    state: CatalogState
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What an index shows, and the files that hold it.
 
@@ -179,11 +200,13 @@ class Manifest:
     recall: float
     delta: DeltaEntry
     segment: SegmentEntry | None = None
+    graph: GraphEntry | None = None
 
     @property
     def files(self) -> list[FileEntry]:
-        """The vector files that it names."""
-        return [self.delta.file] + ([self.segment.file] if self.segment else [])
+        """The files that it names."""
+        others = [entry.file for entry in (self.segment, self.graph) if entry is not None]
+        return [self.delta.file, *others]
 
     def shows(self, state: CatalogState, folder: Path) -> bool:
         """Say whether it shows a state, by files that are whole when they are read."""
@@ -307,8 +330,16 @@ def _decoded(inner: Mapping[str, Any]) -> Manifest:
         inner["count"],
         inner["kind"],
         inner["recall"],
-        DeltaEntry(_decoded_file(inner["delta"]["file"]), inner["delta"]["hidden"]),
+        DeltaEntry(**{**inner["delta"], "file": _decoded_file(inner["delta"]["file"])}),
         None if segment is None else _decoded_segment(segment),
+        # A release before made no graph.
+        None if inner.get("graph") is None else _decoded_graph(inner["graph"]),
+    )
+
+
+def _decoded_graph(graph: Mapping[str, Any]) -> GraphEntry:
+    return GraphEntry(
+        _decoded_file(graph["file"]), int(graph["count"]), CatalogState(**graph["state"])
     )
 
 

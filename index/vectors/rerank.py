@@ -76,6 +76,43 @@ class Codes:
         cosines *= np.take(self._inverse_lengths, positions, mode="clip")
         return cosines
 
+    def products(self, queries: Floats, positions: Ids) -> Floats:
+        """Compare each query with the vectors at the same positions.
+
+        Parameters
+        ----------
+        queries
+            Rotated, float32 `[m, dim]`.
+        positions
+            int64 `[n]`.
+
+        Returns
+        -------
+        Floats
+            Cosines, float32 `[m, n]`.
+        """
+        cosines = np.empty((len(queries), len(positions)), np.float32)
+        scaled, start = self._scaled(queries)
+        codes = self._bytes()
+        for first in range(0, len(positions), BLOCK):
+            block = slice(first, first + BLOCK)
+            rows = self._rows(codes, positions[block])
+            for row, query in enumerate(scaled):
+                cosines[row, block] = inner_products(rows, query)
+        cosines += start[:, None]
+        cosines *= self._inverse_lengths[positions]
+        return cosines
+
+    def vectors(self, positions: Ids) -> Floats:
+        """Return the rotated unit vectors that the codes at positions stand for, `[n, dim]`."""
+        codes = self._bytes()[positions]
+        if self.bits == 8:
+            decoded = codes * self._step + self._first
+        else:
+            decoded = self._stored.sa_decode(np.ascontiguousarray(codes))
+        unit: Floats = decoded * self._inverse_lengths[positions][:, None]
+        return unit
+
     def rerank(self, queries: Floats, candidates: Ids | list[Ids], k: int) -> tuple[Floats, Ids]:
         """Return scores and positions `[n, k]` of each query's nearest candidates, best first.
 

@@ -35,6 +35,11 @@ class Rotation:
         turned = self._left @ (rows @ self._right.T)
         return np.ascontiguousarray(turned.reshape(vectors.shape), np.float32)
 
+    def back(self, rotated: Floats) -> Floats:
+        """Return what was rotated, float32 `[n, dim]`."""
+        rows = self._left.T @ (rotated.reshape(-1, *self._shape) @ self._right)
+        return np.ascontiguousarray(rows.reshape(rotated.shape) * self._signs, np.float32)
+
 
 def _cosines(size: int) -> Floats:
     """Return the orthonormal matrix of the discrete cosine transform, `[size, size]`."""

@@ -53,11 +53,13 @@ SHAPES: dict[str, Any] = {
                 {
                     "rank": int,
                     "score": float,
+                    "rank_score": float,
                     "path": str,
                     "label": TEXT_OR_NONE,
                     "category": TEXT_OR_NONE,
                 }
             ],
+            "order": str,
         }
     ],
     "classify P/bed/bed-0001.jpg --store S": [
@@ -262,7 +264,7 @@ def test_parquet_holds_every_column_and_the_embedding(
 def test_people_get_tables_with_scores(quick: Run, shop: Path, drawn: Path) -> None:
     done = quick("search", drawn / "sofa" / "sofa-0001.jpg", "-k", "2", "--store", shop)
     heading, best, _ = done.stdout.decode().splitlines()
-    assert heading.split() == ["rank", "score", "label", "category", "path"]
+    assert heading.split() == ["rank", "(fused)", "score", "label", "category", "path"]
     assert best.split()[:3] == ["1", "1.000", "sofa"]
 
 

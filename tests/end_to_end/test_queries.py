@@ -117,8 +117,9 @@ def test_urls_are_refused_where_somebody_says_so(
 
 def test_of_several_images_the_mean_is_searched_for(quick: Run, trained: Path, drawn: Path) -> None:
     names = [str(drawn / "bed" / "bed-0001.jpg"), str(drawn / "lamp" / "lamp-0001.jpg")]
-    done = quick("search", *names, "-k", "2", "--store", trained, "--json")
+    done = quick("search", *names, "-k", "2", "--rank", "plain", "--store", trained, "--json")
     [report] = json.loads(done.stdout)
+    assert report["order"] == "plain"
     assert {hit["path"] for hit in report["results"]} == set(names)
     assert report["query"] == " + ".join(names)
 
@@ -167,7 +168,8 @@ def test_same_category_classifies_first(search: Run) -> None:
 
 def test_min_score_leaves_out_what_is_less_similar(search: Run) -> None:
     everything = _results(search("-k", "60", "--json"))
-    limit = (everything[9]["score"] + everything[10]["score"]) / 2
+    scores = sorted((hit["score"] for hit in everything), reverse=True)
+    limit = (scores[9] + scores[10]) / 2
     found = _results(search("-k", "60", "--min-score", str(limit), "--json"))
     assert len(found) == 10
 

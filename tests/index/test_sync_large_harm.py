@@ -155,7 +155,7 @@ for line in sys.stdin:
 """
 # Of each file: its flush, its rename, the flush of its folder, the removal of what was temporary.
 # The manifest is the last; then goes what it names no more.
-FILES = {"build": 3, "merge": 3, "delta": 2, "exact": 2}
+FILES = {"build": 4, "merge": 4, "delta": 3, "exact": 3}
 REMOVED = {"build": 0, "merge": 2, "delta": 1, "exact": 2}
 STEPS = {work: 4 * FILES[work] + REMOVED[work] for work in FILES}
 

@@ -26,6 +26,7 @@ from sqlalchemy import text
 from engine.heads.file import head_from_bytes, head_to_bytes
 from engine.runtimes.compiled_cache import CompiledCache
 from engine.runtimes.model_cache import is_complete, is_sound, write_folder
+from engine.search.ranking import fused_ranking
 from engine.search.verify import verified
 from index.catalog.catalog import Catalog
 from index.errors import EngineError, IndexDamagedError
@@ -125,13 +126,13 @@ def _answered(
     opened = open_index(catalog, vectors)
     outcome = "without meaning" if opened.origin == "current" else "noticed and healed"
     for content, query in zip(shop.contents, wanted, strict=True):
-        hits = opened.vectors.search(query[None], 3)
+        ranked = fused_ranking(opened.vectors, query, 3)
         try:
-            hits, _ = verified(catalog, opened.vectors, query[None], hits)
+            ranked, _ = verified(catalog, opened.vectors, query, ranked)
         except IndexDamagedError:
             return "noticed"
-        first = rows[int(hits.ids[0, 0])].path
-        if first != str(shop.path(content)) or not hits.scores[0, 0] > 0.999:
+        first = rows[int(ranked.ids[0])].path
+        if first != str(shop.path(content)) or not ranked.scores[0] > 0.999:
             raise WrongAnswerError(f"{content} is answered by {first}")
     vectors.close()
     return outcome

@@ -58,7 +58,7 @@ def test_the_most_similar_image_decides_whether_anything_is_close(
     measured: Measured, bed: Path
 ) -> None:
     with measured(0.9) as engine:
-        best = engine.search(bed, where=["label=lamp"])[0].score
+        best = max(hit.score for hit in engine.search(bed, where=["label=lamp"]))
     for close, wanted in ((best - 1e-4, True), (best + 1e-4, False)):
         with measured(close) as engine:
             assert engine.search(bed, where=["label=lamp"]).close is wanted
@@ -89,10 +89,30 @@ def test_with_a_backbone_that_nobody_measured_nothing_is_said(
         assert engine.search(bed).close is None
 
 
-def test_hits_come_best_first_with_their_ranks(indexed: Engine, bed: Path) -> None:
-    hits = list(indexed.search(bed, k=12))
-    assert [hit.rank for hit in hits] == list(range(1, 13))
-    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+@pytest.mark.parametrize("order", ["fused", "plain"])
+def test_hits_come_best_first_with_their_ranks(indexed: Engine, bed: Path, order: str) -> None:
+    report = indexed.search(bed, k=12, rank=order)
+    assert report.order == order
+    assert [hit.rank for hit in report] == list(range(1, 13))
+    assert report[0].path == str(bed), "an image finds itself first"
+    ranks = [hit.rank_score for hit in report][1:]
+    assert ranks == sorted(ranks, reverse=True)
+
+
+def test_a_plain_order_is_that_of_the_scores(indexed: Engine, bed: Path) -> None:
+    report = indexed.search(bed, k=12, rank="plain")
+    assert [hit.rank_score for hit in report] == [hit.score for hit in report]
+
+
+def test_both_orders_are_of_the_same_images_and_scores(indexed: Engine, bed: Path) -> None:
+    orders = [indexed.search(bed, k=12, rank=order) for order in ("fused", "plain")]
+    one, other = ({hit.path: hit.score for hit in report} for report in orders)
+    assert one == pytest.approx(other, abs=1e-6)
+
+
+def test_there_is_no_third_order(indexed: Engine, bed: Path) -> None:
+    with pytest.raises(UsageError, match="'best' is not a choice"):
+        indexed.search(bed, rank="best")
 
 
 def test_asking_for_more_than_there_are_gives_all(indexed: Engine, bed: Path) -> None:
@@ -139,7 +159,7 @@ def test_a_filter_that_cannot_be_understood_is_refused(indexed: Engine, bed: Pat
 
 
 def test_hits_below_the_least_score_are_left_out(indexed: Engine, bed: Path) -> None:
-    scores = [hit.score for hit in indexed.search(bed, k=12)]
+    scores = [hit.score for hit in indexed.search(bed, k=12, rank="plain")]
     least = (scores[4] + scores[5]) / 2
     assert len(indexed.search(bed, k=12, min_score=least)) == 5
 
@@ -151,7 +171,7 @@ def test_several_images_are_searched_for_by_their_mean(indexed: Engine, images: 
     mean = unit[[0, 5, 9]].mean(axis=0)
     stored = unit.astype(np.float16).astype(np.float32)
     scores = stored @ mean / np.linalg.norm(mean)
-    hits = indexed.search([paths[0], paths[5], paths[9]], k=12)
+    hits = indexed.search([paths[0], paths[5], paths[9]], k=12, rank="plain")
     assert [hit.path for hit in hits] == [str(paths[row]) for row in np.argsort(-scores)]
     assert [hit.score for hit in hits] == pytest.approx(sorted(scores, reverse=True), abs=1e-3)
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.search.ranking import FUSED, Ranked
 from engine.search.verify import verified
 from index.catalog.catalog import Catalog
 from index.catalog.tables.images import Batch
 from index.errors import IndexDamagedError
 from index.records import CatalogIdentity, FileState, Floats, ImageFacts, Named, Vectors
-from index.vectors.index import Hits
 
 
 class Codes:
@@ -41,26 +41,34 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
         yield made
 
 
-QUERY: Floats = np.array([[0.8, 0.6, 0, 0]], np.float32)
+QUERY: Floats = np.array([0.8, 0.6, 0, 0], np.float32)
 
 
-def _hits(*found: tuple[int, float]) -> Hits:
-    ids = np.array([[image for image, _ in found]], np.int64)
-    return Hits(np.array([[score for _, score in found]], np.float32), ids)
+def _hits(*found: tuple[int, float]) -> Ranked:
+    scores = np.array([score for _, score in found], np.float32)
+    return Ranked(np.array([image for image, _ in found], np.int64), scores, scores, 1.0)
 
 
 def test_scores_are_those_of_the_stored_vectors(catalog: Catalog) -> None:
-    found, damaged = verified(
-        catalog, INDEX, QUERY, _hits((1, 0.79), (2, 0.63), (3, 0.01), (-1, -1.0))
-    )
-    assert found.ids.tolist() == [[1, 2, 3, -1]]
-    np.testing.assert_allclose(found.scores, [[0.8, 0.6, 0, -1]], atol=1e-3)
+    found, damaged = verified(catalog, INDEX, QUERY, _hits((1, 0.79), (2, 0.63), (3, 0.01)))
+    assert found.ids.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(found.scores, [0.8, 0.6, 0], atol=1e-3)
+    np.testing.assert_array_equal(found.rank_scores, found.scores)
     assert damaged == []
 
 
 def test_hits_are_put_in_the_order_of_these_scores(catalog: Catalog) -> None:
     found, damaged = verified(catalog, INDEX, QUERY, _hits((2, 0.69), (1, 0.71)))
-    assert (found.ids.tolist(), damaged) == ([[1, 2]], [])
+    assert (found.ids.tolist(), damaged) == ([1, 2], [])
+
+
+def test_a_fused_order_changes_by_as_much_as_the_scores_in_it(catalog: Catalog) -> None:
+    """Its plain part, three tenths, is corrected; the rest stays."""
+    ids, scores = np.array([2, 1]), np.array([0.61, 0.79], np.float32)
+    ranked = Ranked(ids, scores, np.array([0.502, 0.5], np.float32), 0.8, FUSED)
+    found, _ = verified(catalog, INDEX, QUERY, ranked)
+    assert (found.ids.tolist(), found.order) == ([1, 2], FUSED)
+    np.testing.assert_allclose(found.rank_scores, [0.503, 0.499], atol=1e-3)
 
 
 @pytest.mark.parametrize("score", [0.95, -0.3, float("nan"), float("inf")])
@@ -77,7 +85,7 @@ def test_an_image_whose_stored_vector_is_damaged_keeps_the_score_of_its_code(
     with catalog.database.writing() as connection:
         connection.exec_driver_sql("UPDATE embeddings SET norm = 7 WHERE image_id = 2")
     found, damaged = verified(catalog, INDEX, QUERY, _hits((1, 0.79), (2, 0.61)))
-    np.testing.assert_allclose(found.scores, [[0.8, 0.61]], atol=1e-3)
+    np.testing.assert_allclose(found.scores, [0.8, 0.61], atol=1e-3)
     assert damaged == [2]
 
 
@@ -85,4 +93,4 @@ def test_an_index_that_was_just_built_is_not_damaged(catalog: Catalog) -> None:
     """Else codes that are too coarse would have it built anew for ever."""
     index: Any = Codes(from_disk=False)
     found, damaged = verified(catalog, index, QUERY, _hits((1, 0.5), (2, 0.95)))
-    assert (found.ids.tolist(), damaged) == ([[1, 2]], [])
+    assert (found.ids.tolist(), damaged) == ([1, 2], [])

@@ -16,7 +16,7 @@ from index.vectors.manifest import DeltaEntry
 from tests.support.indexes import flip_bit
 
 DIM = 16
-HIDDEN = [3, 17, 299]
+HIDDEN, FORGOTTEN = [3, 17, 299], [5, 8]
 
 Likenesses = Callable[..., Floats]
 
@@ -26,7 +26,7 @@ def delta(likenesses: Likenesses, tmp_path: Path) -> DeltaEntry:
     """The entry of a delta's file in `tmp_path`, with the positions that are hidden beside it."""
     flat = Flat.empty(DIM, "float16")
     flat.add(np.array([5, 15], np.int64), likenesses(2, DIM, seed=1))
-    return write_delta(tmp_path, flat, np.array(HIDDEN, np.int64))
+    return write_delta(tmp_path, flat, np.array(HIDDEN, np.int64), np.array(FORGOTTEN, np.int64))
 
 
 def _untouched(path: Path, entry: DeltaEntry) -> None:
@@ -39,11 +39,11 @@ def test_a_delta_holds_new_vectors_and_what_is_hidden(
 ) -> None:
     read = read_delta(tmp_path, delta)
     assert read is not None
-    flat, hidden = read
+    flat, hidden, forgotten = read
     assert flat.ids.tolist() == [5, 15]
     new = likenesses(2, DIM, seed=1)
     assert flat.search(new, 1)[1][:, 0].tolist() == [5, 15]
-    assert hidden.tolist() == HIDDEN
+    assert (hidden.tolist(), forgotten.tolist()) == (HIDDEN, FORGOTTEN)
 
 
 def test_a_delta_with_a_flipped_bit_anywhere_is_passed_over(
