@@ -134,10 +134,10 @@ class NeighbourGraph:
         arrays, rows = self.arrays, self.rows_of(ids)
         known = rows >= 0
         # What stands in a file is clipped, not trusted: a damaged row can misplace an image only.
-        near = np.take(arrays.neighbours[:, :AUGMENTED], rows, axis=0, mode="clip")
+        nearest = np.take(arrays.neighbours[:, :AUGMENTED], rows, axis=0, mode="clip")
         cosines = np.take(arrays.cosines[:, :AUGMENTED], rows, axis=0, mode="clip")
-        there = known[:, None] & (near >= 0)
-        neighbours = np.where(there, np.take(arrays.ids, near, mode="clip"), -1)
+        there = known[:, None] & (nearest >= 0)
+        neighbours = np.where(there, np.take(arrays.ids, nearest, mode="clip"), -1)
         there &= ~_among(neighbours, self._forgotten)
         weights = np.where(there, np.maximum(cosines.astype(np.float32), 0) ** POWER, 0)
         lengths = np.take(arrays.lengths, rows, mode="clip")
@@ -172,14 +172,14 @@ def build_graph(
     )
     for ids, unit in _blocks(chunks):
         rows = np.searchsorted(all_ids, ids)
-        cosines, near = _without_self(ids, *index.nearest(unit, stored + 1), stored)
-        found = np.searchsorted(all_ids, near)
-        there = near >= 0
+        cosines, nearest = _without_self(ids, *index.nearest(unit, stored + 1), stored)
+        found = np.searchsorted(all_ids, nearest)
+        there = nearest >= 0
         arrays.neighbours[rows, :stored] = np.where(there, found, -1)
         arrays.cosines[rows, :stored] = np.where(there, cosines, 0)
         for start in range(0, len(ids), PART):
             part = slice(start, start + PART)
-            lengths = _lengths(index, unit[part], near[part], cosines[part])
+            lengths = _lengths(index, unit[part], nearest[part], cosines[part])
             arrays.lengths[rows[part]] = lengths
     return NeighbourGraph(arrays, state)
 
@@ -191,26 +191,26 @@ def _blocks(chunks: Iterable[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]
             yield ids[block], unit[block]
 
 
-def _without_self(ids: Ids, cosines: Floats, near: Ids, stored: int) -> tuple[Floats, Ids]:
+def _without_self(ids: Ids, cosines: Floats, nearest: Ids, stored: int) -> tuple[Floats, Ids]:
     """Return the first `stored` neighbours `[n, stored]` of images, they themselves left out."""
     # Stable: what is the image itself moves to the end, all else stays in order.
-    order = np.argsort(near == ids[:, None], axis=1, kind="stable")[:, :stored]
-    return np.take_along_axis(cosines, order, axis=1), np.take_along_axis(near, order, axis=1)
+    order = np.argsort(nearest == ids[:, None], axis=1, kind="stable")[:, :stored]
+    return np.take_along_axis(cosines, order, axis=1), np.take_along_axis(nearest, order, axis=1)
 
 
-def _lengths(index: Neighbours, unit: Floats, near: Ids, cosines: Floats) -> Floats:
+def _lengths(index: Neighbours, unit: Floats, nearest: Ids, cosines: Floats) -> Floats:
     """Return the lengths of augmented vectors, float32 `[n]`."""
-    near, cosines = near[:, :AUGMENTED], cosines[:, :AUGMENTED]
+    nearest, cosines = nearest[:, :AUGMENTED], cosines[:, :AUGMENTED]
     # As they are stored, and read again.
     rounded = cosines.astype(np.float16).astype(np.float32)
-    weights = np.where(near >= 0, np.maximum(rounded, 0) ** POWER, 0).astype(np.float32)
-    some, where = np.unique(near, return_inverse=True)
-    where = where.reshape(near.shape)
+    weights = np.where(nearest >= 0, np.maximum(rounded, 0) ** POWER, 0).astype(np.float32)
+    some, where = np.unique(nearest, return_inverse=True)
+    where = where.reshape(nearest.shape)
     vectors = np.zeros((len(some), unit.shape[1]), np.float32)
     there = some >= 0
     vectors[there] = index.vectors(some[there])
     total = unit.astype(np.float32, copy=True)
-    for column in range(near.shape[1]):
+    for column in range(nearest.shape[1]):
         total += weights[:, column, None] * vectors[where[:, column]]
     lengths: Floats = np.linalg.norm(total, axis=1).astype(np.float32)
     return lengths
