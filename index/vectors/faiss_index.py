@@ -1,7 +1,7 @@
 """The index as FAISS keeps it: a flat delta, and beside it a segment where images are many.
 
 A small catalog is searched exactly: all of it lies in the delta. A large one is built into a
-segment once (`ivf.py`), and what has come since lies in the delta beside it, until there is enough
+segment once (`ivf/`), and what has come since lies in the delta beside it, until there is enough
 of that to be merged into the segment.
 """
 
@@ -34,7 +34,7 @@ from index.vectors.files import (
 from index.vectors.flat import Flat, FlatFile
 from index.vectors.graph import NeighbourGraph, build_graph
 from index.vectors.index import Hits, IndexStatus, Mask, Progress, Source, WasIn, best_of
-from index.vectors.ivf import Segment
+from index.vectors.ivf.segment import Segment
 from index.vectors.manifest import (
     GraphEntry,
     Manifest,
@@ -208,7 +208,7 @@ class FaissIndex:
             for ids, unit in source.chunks():
                 self.delta.add(ids, unit)
             return
-        from index.vectors.build import build_segment, sample_size
+        from index.vectors.ivf.build import build_segment, sample_size
 
         def added(done: int) -> None:
             if progress is not None:
@@ -371,7 +371,7 @@ class FaissIndex:
             limits.delta, limits.delta_share * segment.total
         ):
             return False
-        from index.vectors.build import extend_segment
+        from index.vectors.ivf.build import extend_segment
 
         # A mapped segment cannot be added to.
         entry = self._saved_entry()

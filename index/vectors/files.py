@@ -29,7 +29,7 @@ from index.state import CatalogState
 from index.vectors.faiss_api import faiss
 from index.vectors.flat import Flat, write_rows
 from index.vectors.graph import STORED, Arrays, NeighbourGraph
-from index.vectors.ivf import SearchLimits, Segment
+from index.vectors.ivf.segment import SearchLimits, Segment
 from index.vectors.manifest import DeltaEntry, FileEntry, GraphEntry, SegmentEntry
 
 _ALIGNED = 64

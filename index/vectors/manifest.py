@@ -32,8 +32,8 @@ from typing import Any
 from index.files.atomic_file import write_atomically
 from index.files.regular_file import is_regular, open_regular
 from index.state import CatalogState
-from index.vectors.autotune import Autotuned
 from index.vectors.index import IndexStatus, WasIn
+from index.vectors.ivf.autotune import Autotuned
 
 MANIFEST = "manifest.json"
 FORMAT = 1

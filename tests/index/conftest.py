@@ -23,10 +23,10 @@ from index.records import (
     Vectors,
 )
 from index.sync import OpenedIndex
-from index.vectors.build import BuildLimits, build_segment
 from index.vectors.choose import Plan
 from index.vectors.faiss_index import FaissIndex
-from index.vectors.ivf import SearchLimits, Segment
+from index.vectors.ivf.build import BuildLimits, build_segment
+from index.vectors.ivf.segment import SearchLimits, Segment
 from tests.support.indexes import faiss_of, files_in, open_at, save_at
 
 DIM = 8

@@ -116,7 +116,7 @@ def test_after_any_changes_a_large_index_holds_what_the_catalog_shows(
 WORKSHOP = """
 import json, os, signal, sys
 from pathlib import Path
-import index.vectors.build
+import index.vectors.ivf.build
 from index.catalog.catalog import Catalog
 from index.vectors.choose import FaissLimits
 from tests.support.indexes import save_at, settle_at

@@ -16,7 +16,7 @@ from index.sync import (
 from index.vectors.choose import FaissLimits
 from index.vectors.faiss_index import FaissIndex
 from index.vectors.index import Progress
-from index.vectors.ivf import Segment
+from index.vectors.ivf.segment import Segment
 from index.vectors.manifest import Manifest, read_manifest
 
 

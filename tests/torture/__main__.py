@@ -49,7 +49,7 @@ MODULES = (
     "filelock",
     "index.catalog.catalog",
     "index.sync",
-    "index.vectors.build",
+    "index.vectors.ivf.build",
     "index.vectors.faiss_index",
     "sqlalchemy.dialects.sqlite",
     "torch",

@@ -19,10 +19,10 @@ from engine.search.ranking import (
 )
 from index.records import Floats, Ids
 from index.state import CatalogState
-from index.vectors.build import BuildLimits, build_segment
 from index.vectors.choose import Plan
 from index.vectors.faiss_index import FaissIndex
 from index.vectors.graph import build_graph
+from index.vectors.ivf.build import BuildLimits, build_segment
 from tests.support.augmented import best, fused, unit
 
 DIM, COUNT = 32, 600

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from index.records import Floats, Ids, Vectors
 from index.vectors.faiss_index import FaissIndex
-from index.vectors.ivf import SearchLimits, Segment
+from index.vectors.ivf.segment import SearchLimits, Segment
 
 DIM = 8
 COUNT = 400

@@ -18,7 +18,7 @@ from index.records import Floats
 from index.state import CatalogState
 from index.vectors.files import read_delta, read_segment, write_delta, write_segment
 from index.vectors.flat import Flat
-from index.vectors.ivf import SearchLimits, Segment
+from index.vectors.ivf.segment import SearchLimits, Segment
 from index.vectors.manifest import DeltaEntry, FileEntry, SegmentEntry
 from tests.support.indexes import flip_bit
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.state import CatalogState
-from index.vectors.autotune import Autotuned
+from index.vectors.ivf.autotune import Autotuned
 from index.vectors.manifest import (
     MANIFEST,
     DeltaEntry,

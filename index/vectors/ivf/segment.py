@@ -1,7 +1,7 @@
 """The segment: very many vectors in IVF lists of short codes, whose best candidates are reranked.
 
 A query is rotated, projected onto the main directions and compared with the centroids of the
-lists; in the lists that it probes every vector's short code is scanned (`ivf_probe.py`), and the
+lists; in the lists that it probes every vector's short code is scanned (`probe.py`), and the
 best of these are reranked by codes of 8 bits a component (`rerank.py`). How many lists to probe
 and how many candidates to rerank was measured when it was built (`autotune.py`).
 
@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from index.records import Floats, Ids
-from index.vectors.autotune import Autotuned
 from index.vectors.faiss_api import faiss
-from index.vectors.ivf_probe import MAX_MARGIN, InvertedLists
+from index.vectors.ivf.autotune import Autotuned
+from index.vectors.ivf.probe import MAX_MARGIN, InvertedLists
+from index.vectors.ivf.rerank import Codes
+from index.vectors.ivf.rotation import Rotation
 from index.vectors.mask import SegmentMask
-from index.vectors.rerank import Codes
-from index.vectors.rotation import Rotation
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.records import Floats, Ids
-from index.vectors.build import extend_segment
-from index.vectors.ivf import SearchLimits, Segment
+from index.vectors.ivf.build import extend_segment
+from index.vectors.ivf.segment import SearchLimits, Segment
 
 DIM = 16
 COUNT = 400

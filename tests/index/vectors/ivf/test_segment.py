@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.records import Floats, Ids
-from index.vectors.ivf import SearchLimits, Segment
+from index.vectors.ivf.segment import SearchLimits, Segment
 from tests.support.nearest import check_whole, nearest, recall
 
 DIM = 64

@@ -9,7 +9,7 @@ import pytest
 
 from index.records import Floats
 from index.vectors.choose import REFINEMENTS
-from index.vectors.ivf import Segment
+from index.vectors.ivf.segment import Segment
 
 COUNT = 600
 # `FAR_OFF` of engine/search/verify.py.

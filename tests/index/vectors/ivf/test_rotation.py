@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.records import Floats
-from index.vectors.rotation import Rotation
+from index.vectors.ivf.rotation import Rotation
 
 # Files hold rotated vectors, so these numbers must stay what they are in every release: what
 # becomes of the first two unit vectors of a dim, from the beginning and up to the end.

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.records import Floats
-from index.vectors.ivf import Segment
-from index.vectors.ivf_probe import MAX_MARGIN, InvertedLists
+from index.vectors.ivf.probe import MAX_MARGIN, InvertedLists
+from index.vectors.ivf.rotation import Rotation
+from index.vectors.ivf.segment import Segment
 from index.vectors.mask import SegmentMask
-from index.vectors.rotation import Rotation
 
 COUNT, DIM, LISTS = 2000, 32, 16
 MakeSegment = Callable[..., Segment]

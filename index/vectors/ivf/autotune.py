@@ -10,7 +10,7 @@ from math import exp, log, sqrt
 import numpy as np
 
 from index.records import Floats, Ids
-from index.vectors.ivf_probe import MAX_MARGIN
+from index.vectors.ivf.probe import MAX_MARGIN
 
 TARGET = 0.99
 # The sample is finite: what it shows must be a little better than what is promised.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.records import Floats, Ids
-from index.vectors.autotune import (
+from index.vectors.ivf.autotune import (
     DEPTHS,
     EXTRA_CANDIDATES,
     FORGONE,
@@ -24,7 +24,7 @@ from index.vectors.autotune import (
     Trial,
     autotune,
 )
-from index.vectors.ivf_probe import MAX_MARGIN
+from index.vectors.ivf.probe import MAX_MARGIN
 
 QUERIES = 100
 DEPTH = DEPTHS[-1] + 1

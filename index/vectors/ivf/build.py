@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from index.records import Floats, Ids
-from index.vectors.autotune import DEPTHS, NEIGHBOURS, Autotuned, GroundTruth, Trial, autotune
 from index.vectors.choose import CODE_BITS, DIRECTIONS_PER_CODE, Plan
 from index.vectors.faiss_api import faiss, product_with
-from index.vectors.ivf import SearchLimits, Segment
-from index.vectors.ivf_probe import MAX_MARGIN
+from index.vectors.ivf.autotune import DEPTHS, NEIGHBOURS, Autotuned, GroundTruth, Trial, autotune
+from index.vectors.ivf.probe import MAX_MARGIN
+from index.vectors.ivf.rotation import Rotation
+from index.vectors.ivf.segment import SearchLimits, Segment
 from index.vectors.mask import SegmentMask
-from index.vectors.rotation import Rotation
 
 SAMPLE_PER_LIST = 25
 LEAST_SAMPLE = 20_000

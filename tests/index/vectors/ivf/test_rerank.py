@@ -11,7 +11,7 @@ import pytest
 
 from index.records import Floats
 from index.vectors.faiss_api import inner_products
-from index.vectors.rerank import BLOCK, Codes
+from index.vectors.ivf.rerank import BLOCK, Codes
 
 DIM = 32
 Likenesses = Callable[..., Floats]

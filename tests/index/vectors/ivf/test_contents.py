@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from index.records import Floats
-from index.vectors.ivf import Segment
+from index.vectors.ivf.segment import Segment
 from tests.support.nearest import check_whole, nearest, recall
 
 # How far a score may lie from the cosine, where a component lies beyond what codes were fitted to.
