@@ -7,32 +7,28 @@ of that to be merged into the segment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from index.errors import IndexDamagedError
-from index.files.regular_file import open_regular
 from index.records import Floats, Ids
 from index.state import CatalogState
 from index.vectors.choose import FaissLimits, Plan, choose_plan
+from index.vectors.exact_file import ExactFile
 from index.vectors.faiss_api import faiss
 from index.vectors.files import (
-    graph_name,
     read_delta,
-    read_graph,
     read_segment,
     segment_name,
     write_delta,
-    write_exact,
-    write_graph,
     write_segment,
 )
-from index.vectors.flat import Flat, FlatFile
-from index.vectors.graph import NeighbourGraph, build_graph
+from index.vectors.flat import Flat
+from index.vectors.graph import LEAST_ARRANGED, NeighbourGraph, build_graph, told
+from index.vectors.graph_file import graph_name, read_graph, write_graph
 from index.vectors.index import Hits, IndexStatus, Mask, Progress, Source, WasIn, best_of
 from index.vectors.ivf.segment import Segment
 from index.vectors.manifest import (
@@ -47,8 +43,6 @@ from index.vectors.manifest import (
 )
 from index.vectors.mask import FaissMask
 
-# Of fewer images no two have neighbours beside each other.
-LEAST_ARRANGED = 3
 # A writer may replace manifest and files between the look at the one and at the others.
 ATTEMPTS = 5
 
@@ -232,7 +226,7 @@ class FaissIndex:
             return False
         if self.graph is not None and self.graph.serves(count, self.limits.graph_share):
             return False
-        self.graph = build_graph(self, _told(source.chunks(), count, progress), source.state)
+        self.graph = build_graph(self, told(source.chunks(), count, progress), source.state)
         return True
 
     def compact(self, source: Source, progress: Progress | None = None) -> bool:
@@ -245,43 +239,16 @@ class FaissIndex:
 
     def rewrite(self, source: Source, progress: Progress | None = None) -> bool:
         """Write a delta of all vectors while they are read, where that is all there is to be."""
-        folder, manifest = self._folder, read_manifest(self._folder)
-        tidy(folder, manifest)
+        manifest = read_manifest(self._folder)
+        tidy(self._folder, manifest)
         if manifest is not None and not source.was_in(manifest.state):
             manifest = None
         segment = manifest.segment if manifest else None
         if not self._plan(source).is_exact or (segment and not self._well_below(source)):
             return False
-        forgotten = self._forgotten_since(manifest.graph if manifest else None, source)
-        current = manifest and not segment and manifest.shows(source.state, folder)
-        if current and (forgotten is not None or source.count < LEAST_ARRANGED):
-            return True
-        with suppress(OSError):
-            folder.mkdir(exist_ok=True)
-            graph = manifest.graph if manifest and forgotten is not None else None
-            new = self._written_exact(source, graph, forgotten, progress)
-            write_manifest(folder, new)
-        tidy(folder, read_manifest(folder))
+        exact = ExactFile(self._folder, self._dim, self._dtype, self.limits.graph_share)
+        exact.bring_in_step(source, manifest, progress)
         return True
-
-    def _written_exact(
-        self,
-        source: Source,
-        graph: GraphEntry | None,
-        forgotten: Ids | None,
-        progress: Progress | None,
-    ) -> Manifest:
-        """Write a delta while a source is read, and a graph where there is none that serves."""
-        folder, count, kind = self._folder, source.count, f"exact {self._dtype}"
-        nothing = np.zeros(0, np.int64)
-        passed = nothing if forgotten is None else forgotten
-        delta = write_exact(folder, self._dim, self._dtype, count, source.rows(), passed)
-        if graph is None and count >= LEAST_ARRANGED:
-            with open_regular(folder / delta.file.name) as file:
-                flat = FlatFile(file, self._dim, self._dtype, count)
-                chunks = _told(flat.chunks(), count, progress)
-                graph = write_graph(folder, build_graph(flat, chunks, source.state))
-        return Manifest(source.state, count, kind, 1.0, delta, graph=graph)
 
     def save(self, state: CatalogState, was_in: WasIn) -> bool:
         """Write a new delta, a segment that is not saved yet, and the manifest that names them."""
@@ -390,17 +357,6 @@ class FaissIndex:
             return None
         return entry if entry.file.name == segment_name(self.segment.key) else None
 
-    def _forgotten_since(self, entry: GraphEntry | None, source: Source) -> Ids | None:
-        """Return the images that a saved graph is to forget, None where it serves no more."""
-        if entry is None or not source.was_in(entry.state):
-            return None
-        changed = np.unique(source.changed(entry.state.generation))
-        graph = read_graph(self._folder, entry)
-        if graph is None:
-            return None
-        graph.forget(changed)
-        return graph.forgotten if graph.serves(source.count, self.limits.graph_share) else None
-
     def _saved_graph(self) -> GraphEntry | None:
         """Return the manifest's entry of the graph, which is written where it is new."""
         if self.graph is None:
@@ -419,15 +375,3 @@ class FaissIndex:
             return entry
         # By itself it would not show what lies beside it: then it shows no state at all.
         return write_segment(self._folder, self.segment, None if len(self.delta) else state)
-
-
-def _told(
-    chunks: Iterable[tuple[Ids, Floats]], count: int, progress: Progress | None
-) -> Iterator[tuple[Ids, Floats]]:
-    """Pass chunks on, and tell how many images have been seen."""
-    done = 0
-    for ids, unit in chunks:
-        yield ids, unit
-        done += len(ids)
-        if progress is not None:
-            progress(done, count)

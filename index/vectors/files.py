@@ -1,10 +1,9 @@
-"""The files of an index: writing them, and reading them where they are whole.
+"""The two vector files of an index: writing them, and reading them where they are whole.
 
     delta      [ FAISS's bytes of a flat index ][ hidden positions of the segment, int64 ][ images
                that the graph forgets, int64 ]
     segment    [ FAISS's bytes of a refined IVF index ][ zeros ][ ids, int64 ][ hidden positions,
                int64 ][ inverse lengths, float32 ]
-    graph      [ ids, int64 ][ lengths, float32 ][ neighbours, int32 ][ cosines, float16 ]
 
 What else is to be known of a file stands in its entry of the manifest.
 """
@@ -28,19 +27,16 @@ from index.records import Ids, Rows
 from index.state import CatalogState
 from index.vectors.faiss_api import faiss
 from index.vectors.flat import Flat, write_rows
-from index.vectors.graph import STORED, Arrays, NeighbourGraph
 from index.vectors.ivf.segment import SearchLimits, Segment
-from index.vectors.manifest import DeltaEntry, FileEntry, GraphEntry, SegmentEntry
+from index.vectors.manifest import DeltaEntry, FileEntry, SegmentEntry
 
 _ALIGNED = 64
 # FAISS hands over an array in pieces of so many bytes, and what remains of it.
 PIECE = 1 << 20
-# A graph of so many bytes, of some 100,000 images, is read whole at every opening.
-CHECKED_GRAPH = 16 << 20
 _NOTHING: Ids = np.zeros(0, np.int64)
 
 
-class _Summed:
+class Summed:
     """A file that sums and counts what is written to it, and notes where large arrays lie."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -88,12 +84,12 @@ def write_delta(
         It cannot be written; nothing is left of it.
     """
 
-    def write(file: _Summed) -> None:
+    def write(file: Summed) -> None:
         _write_faiss(file, delta.inner)
         file.write(hidden.tobytes())
         file.write(forgotten.tobytes())
 
-    return DeltaEntry(_written(folder, _delta_name(), write), len(hidden), len(forgotten))
+    return DeltaEntry(written(folder, _delta_name(), write), len(hidden), len(forgotten))
 
 
 def write_exact(
@@ -114,11 +110,11 @@ def write_exact(
         The rows are not as many, or not as long, as said.
     """
 
-    def write(file: _Summed) -> None:
+    def write(file: Summed) -> None:
         write_rows(file.write, dim, dtype, count, rows)
         file.write(forgotten.tobytes())
 
-    return DeltaEntry(_written(folder, _delta_name(), write), 0, len(forgotten))
+    return DeltaEntry(written(folder, _delta_name(), write), 0, len(forgotten))
 
 
 def read_delta(folder: Path, entry: DeltaEntry) -> tuple[Flat, Ids, Ids] | None:
@@ -143,57 +139,6 @@ def read_delta(folder: Path, entry: DeltaEntry) -> tuple[Flat, Ids, Ids] | None:
     return delta, hidden, forgotten
 
 
-def graph_name(key: str) -> str:
-    """Return the name of a graph's file."""
-    return f"graph-{key}.bin"
-
-
-def write_graph(folder: Path, graph: NeighbourGraph) -> GraphEntry:
-    """Write a graph under the name of its key.
-
-    Raises
-    ------
-    OSError
-        It cannot be written; nothing is left of it.
-    """
-    arrays = graph.arrays
-
-    def write(file: _Summed) -> None:
-        for array in (arrays.ids, arrays.lengths, arrays.neighbours, arrays.cosines):
-            file.write(np.ascontiguousarray(array).tobytes())
-
-    file = _written(folder, graph_name(graph.key), write)
-    return GraphEntry(file, len(graph), graph.state)
-
-
-def read_graph(folder: Path, entry: GraphEntry) -> NeighbourGraph | None:
-    """Return a graph, None where its file is not as it was written.
-
-    A large one is checked like the codes of a segment, by size and time: it says in which order
-    images come, never what their scores are.
-    """
-    count, file = entry.count, entry.file
-    kinds = ((np.int64, 1), (np.float32, 1), (np.int32, STORED), (np.float16, STORED))
-    sizes = [np.dtype(kind).itemsize * width * count for kind, width in kinds]
-    if sum(sizes) != file.size:
-        return None
-    small = file.size <= CHECKED_GRAPH
-    if not (file.is_whole(folder) if small else file.is_unchanged(folder)):
-        return None
-    path, starts = folder / file.name, [0, *np.cumsum(sizes).tolist()]
-    try:
-        ids, lengths, neighbours, cosines = (
-            _mapped(path, np.dtype(kind), start, width * count)
-            for (kind, width), start in zip(kinds, starts, strict=False)
-        )
-    except (OSError, ValueError):
-        return None
-    shape = (count, STORED)
-    arrays = Arrays(ids, neighbours.reshape(shape), cosines.reshape(shape), lengths)
-    key = file.name.removeprefix("graph-").removesuffix(".bin")
-    return NeighbourGraph(arrays, entry.state, key)
-
-
 def write_segment(
     folder: Path, segment: Segment, state: CatalogState | None, *, piece: int = PIECE
 ) -> SegmentEntry:
@@ -213,7 +158,7 @@ def write_segment(
     """
     hidden, arrays_at = segment.hidden, 0
 
-    def write(file: _Summed) -> None:
+    def write(file: Summed) -> None:
         nonlocal arrays_at
         _write_faiss(file, segment.inner, piece)
         file.write(bytes(-file.size % _ALIGNED))
@@ -221,7 +166,7 @@ def write_segment(
         for array in (np.asarray(segment.ids, np.int64), hidden, segment.inverse_lengths):
             file.write(np.ascontiguousarray(array).tobytes())
 
-    file = _written(folder, segment_name(segment.key), write)
+    file = written(folder, segment_name(segment.key), write)
     return SegmentEntry(
         file,
         state,
@@ -255,9 +200,9 @@ def read_segment(
     starts = np.cumsum([entry.arrays_at, *sizes]).tolist()
     try:
         inner = _read_faiss(path, mapped)
-        ids = _mapped(path, np.dtype(np.int64), starts[0], entry.total)
-        hidden = _mapped(path, np.dtype(np.int64), starts[1], entry.hidden)
-        inverse = _mapped(path, np.dtype(np.float32), starts[2], entry.total)
+        ids = mapped_array(path, np.dtype(np.int64), starts[0], entry.total)
+        hidden = mapped_array(path, np.dtype(np.int64), starts[1], entry.hidden)
+        inverse = mapped_array(path, np.dtype(np.float32), starts[2], entry.total)
         if not isinstance(inner, faiss.IndexRefine) or inner.ntotal != entry.total:
             return None
         codes = (inner, ids, inverse, entry.autotuned, entry.trained_on, np.array(hidden))
@@ -271,16 +216,16 @@ def _delta_name() -> str:
     return f"delta-{token_hex(16)}.faiss"
 
 
-def _written(folder: Path, name: str, write: Callable[[_Summed], None]) -> FileEntry:
+def written(folder: Path, name: str, write: Callable[[Summed], None]) -> FileEntry:
     path = folder / name
     with atomic_file(path) as file:
-        summed = _Summed(file)
+        summed = Summed(file)
         write(summed)
     entry = FileEntry(name, summed.size, summed.crc32, path.stat().st_mtime_ns)
     return entry.without(folder, max(summed.arrays, key=itemgetter(1), default=None))
 
 
-def _write_faiss(file: _Summed, index: Any, piece: int = PIECE) -> None:
+def _write_faiss(file: Summed, index: Any, piece: int = PIECE) -> None:
     write = partial(file.write_piece, whole=piece)
     writer = faiss.PyCallbackIOWriter(write, piece)
     faiss.write_index(index, writer)
@@ -298,7 +243,7 @@ def _read_faiss(path: Path, mapped: bool) -> Any:
         return faiss.read_index(faiss.PyCallbackIOReader(file.read))
 
 
-def _mapped(path: Path, dtype: np.dtype[Any], offset: int, count: int) -> Any:
+def mapped_array(path: Path, dtype: np.dtype[Any], offset: int, count: int) -> Any:
     if not count:
         return np.zeros(0, dtype)
     return np.memmap(path, dtype, mode="r", offset=offset, shape=(count,))

@@ -11,7 +11,7 @@ count with their own vector until it is made anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Protocol
@@ -25,6 +25,8 @@ from index.state import CatalogState
 # Neighbours that are stored of each image, and those of them that its augmented vector is made of.
 STORED, AUGMENTED = 20, 5
 POWER = 3.0
+# Of fewer images no two have neighbours beside each other.
+LEAST_ARRANGED = 3
 # Images whose neighbours are looked for at a time, and those whose vectors are summed: there may be
 # `AUGMENTED` others for each.
 BLOCK, PART = 1024, 128
@@ -182,6 +184,18 @@ def build_graph(
             lengths = _lengths(index, unit[part], nearest[part], cosines[part])
             arrays.lengths[rows[part]] = lengths
     return NeighbourGraph(arrays, state)
+
+
+def told(
+    chunks: Iterable[tuple[Ids, Floats]], count: int, progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[Ids, Floats]]:
+    """Pass chunks on, and tell how many images of how many have been seen."""
+    done = 0
+    for ids, unit in chunks:
+        yield ids, unit
+        done += len(ids)
+        if progress is not None:
+            progress(done, count)
 
 
 def _blocks(chunks: Iterable[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]]:
