@@ -34,10 +34,12 @@ class FusedLimits:
     plain
         The share of the plain cosine in the rank; the rest is that of the expanded query with the
         augmented vectors.
-    first
-        Of so many nearest images the expansion is chosen.
-    least, per_result
-        So many images, and so many for each that is asked for, are ranked.
+    first, more
+        So many nearest images, and at least so many more than are asked for, are looked around.
+    around
+        So many neighbours of each of them are ranked, too.
+    per_result
+        Within a mask so many are ranked for each image that is asked for.
     same
         An image with such a cosine is the query itself, and comes first.
     """
@@ -45,8 +47,9 @@ class FusedLimits:
     expanded: int = 5
     power: float = 3.0
     plain: float = 0.3
-    first: int = 50
-    least: int = 100
+    first: int = 100
+    more: int = 20
+    around: int = 5
     per_result: int = 4
     same: float = 0.999
 
@@ -116,36 +119,42 @@ def fused_ranking(
     index: VectorIndex,
     query: Floats,
     k: int,
-    mask: Ids | Mask | None = None,
+    mask: Ids | None = None,
     *,
     least: float = -np.inf,
     limits: FusedLimits = FusedLimits(),
 ) -> Ranked:
     """Return the `k` images of the highest rank among those whose cosine is `least` at least.
 
-    What may be found is up to the mask; the query is expanded by whatever is nearest to it. An
-    index that was never arranged ranks by cosine.
+    The index is asked once: for the nearest images, whose neighbours by the graph are ranked with
+    them. What may be found is up to the mask; the query is expanded by whatever is nearest to it.
+    An index that was never arranged ranks by cosine.
 
     Parameters
     ----------
     query
         A unit vector, float32 `[dim]`.
+    mask
+        Only these may be found, int64 `[n]`.
     """
     graph = index.graph
     if graph is None:
         return plain_ranking(index, query, k, mask)
-    size = max(limits.least, limits.per_result * k)
-    first = plain_ranking(index, query, limits.first, None)
-    allowed = first if mask is None else plain_ranking(index, query, min(size, limits.first), mask)
-    expanded = _expanded(index, graph, query, first.ids, limits)
-    found = plain_ranking(index, expanded, size, mask)
-    ids = np.union1d(allowed.ids, found.ids)
-    cosines, augmented = _products(index, graph, np.stack([query, expanded]), ids)
+    nearest = plain_ranking(index, query, max(limits.first, k + limits.more), None)
+    around = _Surroundings(index, graph, graph.around(nearest.ids, limits.around))
+    cosines, augmented = around.products(query)
+    expanded = around.expanded(query, augmented, limits)
+    if mask is not None:
+        nearest = plain_ranking(index, query, max(limits.first, limits.per_result * k), mask)
+        allowed = around.ids[np.isin(around.ids, mask)]
+        around = _Surroundings(index, graph, np.union1d(nearest.ids, allowed))
+        cosines, _ = around.products(query)
+    _, augmented = around.products(expanded)
     known = ~np.isnan(cosines) & (cosines >= least)
-    ids, cosines = ids[known], np.clip(cosines[known], -1, 1)
+    ids, cosines = around.ids[known], np.clip(cosines[known], -1, 1)
     ranks = (limits.plain * cosines + (1 - limits.plain) * augmented[known]).astype(np.float32)
     order = _order(ids, cosines, ranks, limits)[:k]
-    return Ranked(ids[order], cosines[order], ranks[order], allowed.best, FUSED)
+    return Ranked(ids[order], cosines[order], ranks[order], nearest.best, FUSED)
 
 
 def _order(ids: Ids, cosines: Floats, ranks: Floats, limits: FusedLimits) -> Ids:
@@ -153,49 +162,47 @@ def _order(ids: Ids, cosines: Floats, ranks: Floats, limits: FusedLimits) -> Ids
     return np.lexsort((ids, -ranks, cosines < limits.same))
 
 
-def _expanded(
-    index: VectorIndex, graph: NeighbourGraph, query: Floats, ids: Ids, limits: FusedLimits
-) -> Floats:
-    """Return the query with the augmented vectors that are nearest to it taken up, `[dim]`."""
-    _, products = _products(index, graph, query[None], ids)
-    best = np.argsort(-products, kind="stable")[: limits.expanded]
-    weights = np.maximum(products[best], 0) ** limits.power
-    total = query + weights @ _augmented(index, graph, ids[best])
-    unit: Floats = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
-    return unit
-
-
-def _products(
-    index: VectorIndex, graph: NeighbourGraph, queries: Floats, ids: Ids
-) -> tuple[Floats, Floats]:
-    """Return products of a query with images, and of a query with their augmented vectors.
+class _Surroundings:
+    """Some images, and what their augmented vectors are made of.
 
     Parameters
     ----------
-    queries
-        The one, and as the last the other, which may be the same; float32 `[m, dim]`.
     ids
-        int64 `[n]`.
-
-    Returns
-    -------
-    plain, augmented
-        float32 `[n]`; plain ones are NaN for unknown images.
+        Ascending, int64 `[n]`.
     """
-    neighbours, weights, lengths = graph.weighted(ids)
-    made_of = np.concatenate([ids[:, None], neighbours], axis=1)
-    every, where = np.unique(made_of, return_inverse=True)
-    products = index.cosines(queries, every)
-    where = where.reshape(made_of.shape)
-    last = np.nan_to_num(products[-1], nan=0.0)[where]
-    total = last[:, 0] + (last[:, 1:] * weights).sum(axis=1)
-    return products[0][where[:, 0]], total / lengths
 
+    def __init__(self, index: VectorIndex, graph: NeighbourGraph, ids: Ids) -> None:
+        self.ids = ids
+        self._index = index
+        self._neighbours, self._weights, self._lengths = graph.weighted(ids)
+        # Without -1, which stands for no neighbour and has no weight.
+        self._every = np.union1d(ids, self._neighbours.ravel())
+        self._own = np.searchsorted(self._every, ids)
+        self._others = np.searchsorted(self._every, self._neighbours)
 
-def _augmented(index: VectorIndex, graph: NeighbourGraph, ids: Ids) -> Floats:
-    """Return the augmented vectors of images, float32 `[n, dim]`."""
-    neighbours, weights, lengths = graph.weighted(ids)
-    parts = index.vectors(np.concatenate([ids[:, None], neighbours], axis=1).ravel())
-    parts = parts.reshape(len(ids), -1, parts.shape[1])
-    total: Floats = parts[:, 0] + (parts[:, 1:] * weights[:, :, None]).sum(axis=1)
-    return total / lengths[:, None]
+    def products(self, query: Floats) -> tuple[Floats, Floats]:
+        """Return products of a query float32 `[dim]` with the images, and with augmented vectors.
+
+        Both are float32 `[n]`; plain ones are NaN for images that the index does not hold.
+        """
+        products = self._index.cosines(query[None], self._every)[0]
+        plain = products[self._own]
+        np.nan_to_num(products, copy=False, nan=0.0)
+        total = products[self._own] + (products[self._others] * self._weights).sum(axis=1)
+        return plain, total / self._lengths
+
+    def expanded(self, query: Floats, products: Floats, limits: FusedLimits) -> Floats:
+        """Return a query with the augmented vectors nearest to it taken up, float32 `[dim]`.
+
+        Parameters
+        ----------
+        products
+            Of the query with the augmented vectors, float32 `[n]`.
+        """
+        best = np.argsort(-products, kind="stable")[: limits.expanded]
+        weights = np.maximum(products[best], 0) ** limits.power / self._lengths[best]
+        parts = np.concatenate([self.ids[best, None], self._neighbours[best]], axis=1)
+        shares = np.concatenate([weights[:, None], weights[:, None] * self._weights[best]], axis=1)
+        total = query + shares.ravel() @ self._index.vectors(parts.ravel())
+        unit: Floats = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
+        return unit

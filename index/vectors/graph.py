@@ -121,6 +121,13 @@ class NeighbourGraph:
         there = (known[found] == ids) & ~_among(ids, self._forgotten)
         return np.where(there, found, -1)
 
+    def around(self, ids: Ids, count: int) -> Ids:
+        """Return images and the first `count` neighbours of each, ascending, int64."""
+        rows = self.rows_of(ids)
+        nearest = np.take(self.arrays.neighbours, rows[rows >= 0], axis=0, mode="clip")[:, :count]
+        known = np.take(self.arrays.ids, nearest[nearest >= 0], mode="clip")
+        return np.union1d(ids, known[~_among(known, self._forgotten)])
+
     def weighted(self, ids: Ids) -> tuple[Ids, Floats, Floats]:
         """Return what the augmented vectors of images are made of, beside their own ones.
 
@@ -136,8 +143,8 @@ class NeighbourGraph:
         arrays, rows = self.arrays, self.rows_of(ids)
         known = rows >= 0
         # What stands in a file is clipped, not trusted: a damaged row can misplace an image only.
-        nearest = np.take(arrays.neighbours[:, :AUGMENTED], rows, axis=0, mode="clip")
-        cosines = np.take(arrays.cosines[:, :AUGMENTED], rows, axis=0, mode="clip")
+        nearest = np.take(arrays.neighbours, rows, axis=0, mode="clip")[:, :AUGMENTED]
+        cosines = np.take(arrays.cosines, rows, axis=0, mode="clip")[:, :AUGMENTED]
         there = known[:, None] & (nearest >= 0)
         neighbours = np.where(there, np.take(arrays.ids, nearest, mode="clip"), -1)
         there &= ~_among(neighbours, self._forgotten)

@@ -28,7 +28,7 @@ from tests.support.augmented import best, fused, unit
 DIM, COUNT = 32, 600
 STATE = CatalogState("c" * 32, 1, "t" * 32)
 IDS: Ids = 5 * np.arange(COUNT, dtype=np.int64)
-ALL = FusedLimits(first=COUNT, least=COUNT)
+ALL = FusedLimits(first=COUNT)
 
 
 def _embeddings() -> Floats:
@@ -113,6 +113,18 @@ def test_a_mask_holds_and_the_answer_is_full(kind: str, request: pytest.FixtureR
         assert set(ranked.ids.tolist()) <= set(allowed.tolist())
         cosines = VECTORS[1::3] @ query
         assert ranked.best == pytest.approx(cosines.max(), abs=0.05)
+
+
+@pytest.mark.parametrize("kind", ["exact", "coded"])
+def test_within_a_mask_the_order_is_that_of_all(kind: str, request: pytest.FixtureRequest) -> None:
+    index = request.getfixturevalue(kind)
+    allowed = IDS[1::3]
+    shares = []
+    for query in QUERIES:
+        ranks = fused(query, VECTORS)
+        wanted = best(ranks[1::3], allowed, 10)
+        shares.append(len(set(wanted) & set(fused_ranking(index, query, 10, allowed).ids)))
+    assert np.mean(shares) > 9
 
 
 def test_what_is_hidden_is_not_found_and_counts_for_nobody() -> None:

@@ -102,6 +102,16 @@ def test_what_is_forgotten_counts_with_itself_alone(graph: NeighbourGraph) -> No
     assert gone not in graph.weighted(IDS)[0], "nor does it count for others"
 
 
+def test_around_images_lie_their_nearest_ones(graph: NeighbourGraph) -> None:
+    neighbours, _, _ = graph.weighted(IDS[:2])
+    wanted = sorted({*IDS[:2].tolist(), *neighbours[:, :3].ravel().tolist()})
+    assert graph.around(IDS[:2], 3).tolist() == wanted
+    assert graph.around(np.array([1], np.int64), 3).tolist() == [1], "unknown, but asked for"
+    gone = int(neighbours[0, 0])
+    graph.forget(np.array([gone], np.int64))
+    assert gone not in graph.around(IDS[:1], 3)
+
+
 def test_unknown_images_count_with_themselves(graph: NeighbourGraph) -> None:
     neighbours, weights, lengths = graph.weighted(np.array([0, 10**9], np.int64))
     assert np.all(neighbours == -1)
