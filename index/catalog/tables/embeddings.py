@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, bindparam, func, null, select, type_coerce
+from sqlalchemy import Connection, bindparam, func, null, select, type_coerce
 from sqlalchemy.types import NullType
 
 from index.catalog.sql.database import Database, chunks_of, driver_rows
@@ -129,11 +129,14 @@ class EmbeddingTable:
 
     def _of(self, ids: Sequence[int], damage: Damage) -> tuple[Ids, Vectors]:
         wanted = sorted(set(ids))
-        query = stored(self._database.has_checksums).order_by(Embedding.image_id)
         table = _Table(len(wanted), self._dim, self._dtype)
+        checked = self._database.has_checksums
         with self._database.reading() as connection:
             for chunk in chunks_of(wanted):
-                found = connection.execute(query.where(_among(chunk)))
+                in_a_row = chunk[-1] - chunk[0] + 1 == len(chunk)
+                # A thousand names cost more than the rows that they name.
+                named = {"first": chunk[0], "last": chunk[-1]} if in_a_row else {"ids": chunk}
+                found = connection.execute(_some_query(checked, in_a_row), named)
                 for rows in driver_rows(found, ROWS_UNPACKED):
                     table.add(damage.sound(rows))
         return table.filled()
@@ -183,14 +186,6 @@ class EmbeddingTable:
             f"its stored embedding is damaged{others}",
             "Run `engine index FOLDER --verify` on its folder: it is embedded again",
         )
-
-
-def _among(ids: Sequence[int]) -> ColumnElement[bool]:
-    """Return the condition that an embedding is of one of these images, ascending."""
-    if ids[-1] - ids[0] + 1 == len(ids):
-        # A thousand names cost more than the rows that they name.
-        return Embedding.image_id.between(ids[0], ids[-1])
-    return Embedding.image_id.in_(ids)
 
 
 class _Table:
@@ -264,6 +259,18 @@ def _span_query(visible: bool, checked: bool) -> Query:
         .order_by(Embedding.image_id)
     )
     return query.where(Image.missing_since.is_(None)) if visible else query
+
+
+@cache
+def _some_query(checked: bool, in_a_row: bool) -> Query:
+    """Return a query of some embeddings; it is made once, for every search waits for it."""
+    ids = Embedding.image_id
+    which = (
+        ids.between(bindparam("first"), bindparam("last"))
+        if in_a_row
+        else ids.in_(bindparam("ids", expanding=True))
+    )
+    return stored(checked).where(which).order_by(ids)
 
 
 def stored(checked: bool) -> Query:

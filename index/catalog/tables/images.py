@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -232,25 +233,11 @@ class ImageTable:
 
     def rows(self, ids: Sequence[int]) -> dict[int, ImageRow]:
         """Return what a reader sees of these images; unknown ids are left out."""
-        columns = with_prediction(
-            select(
-                Image.id,
-                Image.path,
-                Image.content_hash,
-                Image.width,
-                Image.height,
-                Image.format,
-                Image.label,
-                Category.name,
-                Prediction.probability,
-                Image.indexed_at,
-            )
-        )
         decode = self._database.paths.decode
         found: dict[int, ImageRow] = {}
         with self._database.reading() as connection:
             for chunk in chunks_of(ids):
-                for key, path, *others in connection.execute(columns.where(Image.id.in_(chunk))):
+                for key, path, *others in connection.execute(_rows_query(), {"ids": chunk}):
                     found[key] = ImageRow(key, decode(path), *others)
         return found
 
@@ -299,3 +286,21 @@ class ImageTable:
             if connection.execute(select(func.count()).where(hidden)).scalar_one():
                 values = {"missing_since": None, "generation": next_generation(connection)}
                 connection.execute(update(Image).where(hidden).values(values))
+
+
+@cache
+def _rows_query() -> Query:
+    """Return a query of what a reader sees of some images; made once, for searches wait for it."""
+    columns = (
+        Image.id,
+        Image.path,
+        Image.content_hash,
+        Image.width,
+        Image.height,
+        Image.format,
+        Image.label,
+        Category.name,
+        Prediction.probability,
+        Image.indexed_at,
+    )
+    return with_prediction(select(*columns)).where(Image.id.in_(bindparam("ids", expanding=True)))
