@@ -17,6 +17,8 @@ from engine.testing import FakeEmbedder
 from index.store import Store
 from tests.support import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 PRECIOUS = b"the only copy of a letter\n" * 400
 CATALOG = ("catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "catalog.sqlite-journal")
 # What a store holds: `-` stands for the process, as in the name of a temporary file.

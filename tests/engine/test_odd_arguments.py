@@ -19,6 +19,8 @@ from index.catalog.catalog import Catalog
 from index.errors import CatalogDamagedError, reason_of
 from tests.support.web import Site
 
+pytestmark = pytest.mark.slow
+
 LONE = ["\ud800", "chair\udfff", "\udc80\ud83d", "a\udce4\udbff.jpg"]
 NO_NUMBERS = ["5", None, True, 2.5, math.nan, math.inf, -1, 0, b"5", [5], np.float32(3.5)]
 

@@ -31,6 +31,8 @@ from index.records import FileState
 from tests.support.formats import by_pillow, cmyk, grey_16, grey_float, several
 from tests.support.shop import put
 
+pytestmark = pytest.mark.slow
+
 UNTIL = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 # Far beyond 64 bits either way, and all the edges on the way there.
 NUMBERS = st.one_of(

@@ -20,6 +20,8 @@ from engine.pictures.threads.memory import ImageMemory, Reserve
 from engine.pictures.threads.prefetch import prefetch
 from tests.support.slow import Endless, slow_jpeg_of_pieces, until
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 0.2
 MakeEndless = Callable[..., tuple[ImageMemory, Endless]]
 

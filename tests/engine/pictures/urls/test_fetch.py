@@ -16,6 +16,8 @@ from engine.pictures.urls.addresses import Found, look_up
 from engine.pictures.urls.fetch import fetch_bytes
 from tests.support.hostile_web import OK, HostileServer, Visit
 
+pytestmark = pytest.mark.slow
+
 BODY = bytes(range(256)) * 4000  # larger than one read
 QUICK = UrlLimits(seconds=0.4, bytes=10_000, overhead=20_000)
 # So long no fetch with QUICK may take, on a machine that is very busy.

@@ -11,6 +11,8 @@ from index.records import Floats
 from index.vectors.choose import REFINEMENTS
 from index.vectors.ivf.segment import Segment
 
+pytestmark = pytest.mark.slow
+
 COUNT = 600
 # `FAR_OFF` of engine/search/verify.py.
 FAR_OFF = 0.1
