@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from index.records import Floats, Ids, Rows
 from index.vectors.faiss_api import faiss, threads_for
@@ -21,6 +22,7 @@ _LENGTH = 8
 BLOCK = 8192
 # So many vectors of a file are asked for their neighbours at a time, and compared with so many.
 ASKED_ROWS, READ_ROWS = 512, 256
+HELD_BYTES = 4 << 20
 
 
 class Flat:
@@ -157,9 +159,13 @@ class FlatFile:
         Length of a vector, and what its components are stored as.
     count
         How many there are.
+    held
+        Vectors of so many bytes in all are read once, and held.
     """
 
-    def __init__(self, file: BinaryIO, dim: int, dtype: str, count: int) -> None:
+    def __init__(
+        self, file: BinaryIO, dim: int, dtype: str, count: int, *, held: int = HELD_BYTES
+    ) -> None:
         self._file = file
         self._dim = dim
         self._dtype = np.dtype(dtype).newbyteorder("<")
@@ -167,6 +173,8 @@ class FlatFile:
         file.seek(self._codes_at + count * dim * self._dtype.itemsize + _LENGTH)
         self.ids: Ids = np.frombuffer(file.read(8 * count), np.int64)
         self._order = np.argsort(self.ids, kind="stable")
+        small = count * dim * self._dtype.itemsize <= held
+        self._all = self._read(0, count) if small else None
 
     def chunks(self, size: int = ASKED_ROWS) -> Iterator[tuple[Ids, Floats]]:
         """Yield ids and vectors float32 `[size, dim]`, in the last piece fewer."""
@@ -189,16 +197,23 @@ class FlatFile:
     def vectors(self, ids: Ids) -> Floats:
         """Return the vectors of images that are in it, float32 `[n, dim]`."""
         positions = self._order[np.searchsorted(self.ids, ids, sorter=self._order)]
+        if self._all is not None:
+            return self._all[positions].astype(np.float32)
         vectors = np.empty((len(ids), self._dim), np.float32)
         for row, position in enumerate(positions.tolist()):
             vectors[row] = self._rows(position, 1)
         return vectors
 
     def _rows(self, start: int, count: int) -> Floats:
+        stored = self._all
+        rows = self._read(start, count) if stored is None else stored[start : start + count]
+        return rows.astype(np.float32)
+
+    def _read(self, start: int, count: int) -> npt.NDArray[Any]:
         size = self._dim * self._dtype.itemsize
         self._file.seek(self._codes_at + start * size)
         data = self._file.read(min(count, len(self.ids) - start) * size)
-        return np.frombuffer(data, self._dtype).reshape(-1, self._dim).astype(np.float32)
+        return np.frombuffer(data, self._dtype).reshape(-1, self._dim)
 
 
 def write_rows(
