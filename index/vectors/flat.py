@@ -22,7 +22,7 @@ _LENGTH = 8
 BLOCK = 8192
 # So many vectors of a file are asked for their neighbours at a time, and compared with so many.
 ASKED_ROWS, READ_ROWS = 512, 256
-HELD_BYTES = 4 << 20
+CACHED_BYTES = 4 << 20
 
 
 class Flat:
@@ -159,12 +159,12 @@ class FlatFile:
         Length of a vector, and what its components are stored as.
     count
         How many there are.
-    held
-        Vectors of so many bytes in all are read once, and held.
+    cached_bytes
+        Vectors of so many bytes in all are read once, and stay in memory.
     """
 
     def __init__(
-        self, file: BinaryIO, dim: int, dtype: str, count: int, *, held: int = HELD_BYTES
+        self, file: BinaryIO, dim: int, dtype: str, count: int, *, cached_bytes: int = CACHED_BYTES
     ) -> None:
         self._file = file
         self._dim = dim
@@ -173,7 +173,7 @@ class FlatFile:
         file.seek(self._codes_at + count * dim * self._dtype.itemsize + _LENGTH)
         self.ids: Ids = np.frombuffer(file.read(8 * count), np.int64)
         self._order = np.argsort(self.ids, kind="stable")
-        small = count * dim * self._dtype.itemsize <= held
+        small = count * dim * self._dtype.itemsize <= cached_bytes
         self._all = self._read(0, count) if small else None
 
     def chunks(self, size: int = ASKED_ROWS) -> Iterator[tuple[Ids, Floats]]:

@@ -66,14 +66,14 @@ def test_products_with_augmented_vectors_are_summed_from_plain_ones(
     np.testing.assert_allclose(summed / lengths, augmented(unit) @ query, atol=3e-3)
 
 
-@pytest.mark.parametrize("held", [0, 1 << 20])
+@pytest.mark.parametrize("cached_bytes", [0, 1 << 20])
 def test_a_file_read_piece_by_piece_makes_the_same_graph(
-    graph: NeighbourGraph, unit: Floats, held: int
+    graph: NeighbourGraph, unit: Floats, cached_bytes: int
 ) -> None:
     stored = [row.tobytes() for row in unit.astype(np.float16)]
     file = io.BytesIO()
     write_rows(file.write, DIM, "float16", COUNT, [(IDS.tolist(), stored)])
-    flat = FlatFile(file, DIM, "float16", COUNT, held=held)
+    flat = FlatFile(file, DIM, "float16", COUNT, cached_bytes=cached_bytes)
     pieces = [part for ids, _ in flat.chunks(64) for part in ids.tolist()]
     assert pieces == IDS.tolist()
     again = build_graph(flat, flat.chunks(64), STATE).arrays
