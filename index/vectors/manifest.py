@@ -23,11 +23,12 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from index.files.atomic_file import write_atomically
 from index.files.regular_file import is_regular, open_regular
@@ -38,6 +39,9 @@ from index.vectors.ivf.autotune import Autotuned
 MANIFEST = "manifest.json"
 FORMAT = 1
 CHUNK_BYTES = 1 << 18
+# Of files of more bytes the next piece is read by a thread while the one before is summed.
+PREFETCH_FROM, PREFETCHED_BYTES = 16 << 20, 1 << 20
+Spans = tuple[tuple[int, int], ...]
 VECTOR_FILE = re.compile(r"(delta|segment)-[0-9a-f]{32}\.faiss|graph-[0-9a-f]{32}\.bin")
 # What the release before wrote, beside the folder.
 EARLIER = ("index.faiss", "index.main.faiss")
@@ -88,19 +92,12 @@ class FileEntry:
         """Return the sum of the file without one part, None where its size has changed."""
         start, size = without or (self.size, 0)
         spans = ((0, start), (start + size, self.size))
-        # One buffer for all of it, small enough for the processor's cache.
-        chunk, value = memoryview(bytearray(CHUNK_BYTES)), 0
+        prefetched = self.size - size > PREFETCH_FROM
         try:
             with open_regular(folder / self.name) as file:
                 if os.fstat(file.fileno()).st_size != self.size:
                     return None
-                for first, end in spans:
-                    file.seek(first)
-                    left = end - first
-                    while left > 0 and (count := file.readinto(chunk[: min(left, CHUNK_BYTES)])):
-                        value = zlib.crc32(chunk[:count], value)
-                        left -= count
-            return value
+                return _sum_prefetched(file, spans) if prefetched else _sum(file, spans)
         except OSError:
             return None
 
@@ -121,6 +118,42 @@ class FileEntry:
         with suppress(OSError):
             os.utime(path, ns=(found.st_atime_ns, self.mtime_ns), follow_symlinks=False)
         return True
+
+
+def _pieces(file: BinaryIO, spans: Spans, size: int, buffers: int) -> Iterator[memoryview]:
+    """Yield what lies in spans of a file; a piece is written over when `buffers` more were read."""
+    chunks = cycle([memoryview(bytearray(size)) for _ in range(buffers)])
+    for first, end in spans:
+        file.seek(first)
+        left = end - first
+        while left > 0:
+            chunk = next(chunks)
+            count = file.readinto(chunk[: min(left, size)])  # type: ignore[attr-defined]
+            if not count:
+                return
+            yield chunk[:count]
+            left -= count
+
+
+def _sum(file: BinaryIO, spans: Spans) -> int:
+    """Return the sum of spans, in pieces small enough for the processor's cache."""
+    value = 0
+    for piece in _pieces(file, spans, CHUNK_BYTES, 1):
+        value = zlib.crc32(piece, value)
+    return value
+
+
+def _sum_prefetched(file: BinaryIO, spans: Spans) -> int:
+    """Return the sum of spans, while another thread reads the next piece."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    value, pieces = 0, _pieces(file, spans, PREFETCHED_BYTES, 2)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = pool.submit(next, pieces, None)
+            value = zlib.crc32(piece, value)
+    return value
 
 
 @dataclass(frozen=True, slots=True)

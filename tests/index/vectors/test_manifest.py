@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from index.vectors.manifest import (
     tidy,
     write_manifest,
 )
+from tests.support.indexes import flip_bit
 
 # Two histories of copies of one catalog: the first two generations are common to them.
 OURS = [CatalogState("catalog", number, f"ours-{number}") for number in range(5)]
@@ -205,3 +208,24 @@ def test_status_tells_what_is_there(tmp_path: Path) -> None:
     status = saved_status(folder)
     assert (status.note, status.damaged) == ("damaged", (str(folder / MANIFEST),))
     assert status.state is None
+
+
+def test_a_large_file_is_summed_while_the_next_piece_is_read(tmp_path: Path) -> None:
+    """Pieces, parts of pieces, and a part in the midst that is left out, each by its last byte."""
+    size, codes = (18 << 20) + 5, ((3 << 20) + 1, (1 << 20) + 3)
+    data = bytearray(np.random.default_rng(0).bytes(size))
+    path = tmp_path / f"segment-{'0' * 32}.faiss"
+    path.write_bytes(data)
+    other = zlib.crc32(data[sum(codes) :], zlib.crc32(data[: codes[0]]))
+    entry = FileEntry(path.name, size, zlib.crc32(data), path.stat().st_mtime_ns, codes, other)
+    assert entry.is_whole(tmp_path)
+    assert entry.is_sound(tmp_path)
+    for position in (0, 1 << 20, codes[0] - 1, sum(codes), size - 1):
+        flip_bit(path, position)
+        assert not entry.is_sound(tmp_path), position
+        flip_bit(path, position)
+    flip_bit(path, codes[0])
+    assert entry.is_sound(tmp_path), "codes may be damaged"
+    assert not entry.is_whole(tmp_path)
+    path.write_bytes(data[:-1])
+    assert not entry.is_sound(tmp_path)
