@@ -92,6 +92,11 @@ def _as_seen() -> Callable[[str], str]:
     return shown if sys.stdout.isatty() else str
 
 
+def rank_heading(order: str) -> str:
+    """Return the heading of the ranks of hits, with what they are by where it is not the score."""
+    return "rank" if order == "plain" else f"rank ({order})"
+
+
 def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table for people; numbers to the right, the header in bold on a terminal."""
     cells = [[cell if isinstance(cell, str) else _cell(cell) for cell in row] for row in rows]

@@ -53,7 +53,7 @@ def command(
 
 
 def _tell(tour: Tour) -> None:
-    from cli.render import bold, tell, write, write_table
+    from cli.render import bold, rank_heading, tell, write, write_table
 
     def step(number: int, text: str, command: str) -> None:
         write(f"\n{bold(f'{number}. {text}')}\n")
@@ -69,7 +69,7 @@ def _tell(tour: Tour) -> None:
     tell(f"   {index.images} images in the catalog, {index.embedded} embedded now")
     step(2, "Find what looks like a picture", tour.commands["search"])
     write_table(
-        ("rank", "score", "label", "path"),
+        (rank_heading(tour.search.order), "score", "label", "path"),
         [(hit.rank, hit.score, hit.label, hit.path) for hit in tour.search],
     )
     step(3, "Teach the engine five categories, from 20 pictures of each", tour.commands["train"])

@@ -176,7 +176,7 @@ def _tell(report: SearchReport, *, asked_for_category: bool, narrowed: bool) -> 
 
 
 def _write(report: SearchReport, *, json: bool, paths: bool, null: bool, csv: bool) -> None:
-    from cli.render import write_csv, write_json, write_paths, write_table
+    from cli.render import rank_heading, write_csv, write_json, write_paths, write_table
 
     hits = report.results
     if json:
@@ -187,9 +187,8 @@ def _write(report: SearchReport, *, json: bool, paths: bool, null: bool, csv: bo
         rows = [(*_row(hit), hit.path, hit.missing, hit.rank_score) for hit in hits]
         write_csv(("rank", *COLUMNS, "missing", "rank_score"), rows)
     elif hits:
-        order = "rank" if report.order == "plain" else f"rank ({report.order})"
         write_table(
-            (order, *COLUMNS),
+            (rank_heading(report.order), *COLUMNS),
             [(*_row(hit), f"{hit.path}{' (missing)' * hit.missing}") for hit in hits],
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cli.pages.gallery import result_cards
+from cli.pages.gallery import order_told, result_cards
 from cli.pages.html import Card, Section, require_own_page, write_page
 from demo.tour import Tour
 from engine.heads.results import Classification
@@ -26,7 +26,8 @@ def write_tour_page(tour: Tour, file: Path) -> None:
     sections = [
         Section(
             "Find what looks like this",
-            "The first picture was searched for; it is not in the catalog.",
+            "The first picture was searched for; it is not in the catalog. "
+            + order_told(tour.search),
             tour.commands["search"],
             [Card(os.path.abspath(query), "searched for", share=0), *result_cards(tour.search)],
         ),

@@ -36,9 +36,7 @@ def write_search_page(report: SearchReport, file: Path, *, force: bool = False) 
 def _found(report: SearchReport) -> str:
     if report.results and report.close is False:
         return "Nothing is close: even the most similar picture is unlike what was searched for."
-    if report.results and report.order == "fused":
-        return "In the order of their surroundings, too; the number is the cosine of each."
-    return report.why_empty or ""
+    return report.why_empty or order_told(report)
 
 
 def write_suspects_page(report: SuspectReport, file: Path, *, force: bool = False) -> None:
@@ -58,15 +56,22 @@ def write_suspects_page(report: SuspectReport, file: Path, *, force: bool = Fals
             [f"margin {each.margin:.3f}", os.path.basename(each.path)],
             guesses=[
                 Guess(each.suggestion, each.suggestion_probability, right=False),
-                Guess(each.label, each.probability, right=True),
+                Guess(f"{each.label} (its label)", each.probability, right=False),
             ],
         )
         for each in report
     ]
     text = f"{report.doubted} of {report.images} labels are doubted."
-    shown = "Each picture was judged by layers that had not seen it. The label it has is marked."
+    shown = "Each picture was judged by layers that had not seen it."
     sections = [Section(f"Listed: {len(report)}", shown, cards=cards)]
     write_page(file, "Pictures whose label is doubted", text, sections, force=force)
+
+
+def order_told(report: SearchReport) -> str:
+    """Return a sentence on the order of hits, none where the numbers on them show it."""
+    if not report.results or report.order == "plain":
+        return ""
+    return "What looks like a picture counts for its place, too; the numbers are its own score."
 
 
 def result_cards(report: SearchReport) -> list[Card]:

@@ -175,7 +175,7 @@ class _Surroundings:
         self.ids = ids
         self._index = index
         self._neighbours, self._weights, self._lengths = graph.weighted(ids)
-        # Without -1, which stands for no neighbour and has no weight.
+        # With -1, which stands for no neighbour: no index holds it, and it has no weight.
         self._every = np.union1d(ids, self._neighbours.ravel())
         self._own = np.searchsorted(self._every, ids)
         self._others = np.searchsorted(self._every, self._neighbours)

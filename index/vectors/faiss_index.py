@@ -234,7 +234,10 @@ class FaissIndex:
         segment = self.segment
         if segment is None or segment.total == len(segment):
             return False
+        graph = self.graph
         self.build(source, progress)
+        # The same images under the same ids: their neighbours are what they were.
+        self.graph = graph
         return True
 
     def rewrite(self, source: Source, progress: Progress | None = None) -> bool:

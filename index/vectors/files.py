@@ -26,9 +26,10 @@ from index.files.regular_file import open_regular
 from index.records import Ids, Rows
 from index.state import CatalogState
 from index.vectors.faiss_api import faiss
+from index.vectors.file_entry import FileEntry
 from index.vectors.flat import Flat, write_rows
 from index.vectors.ivf.segment import SearchLimits, Segment
-from index.vectors.manifest import DeltaEntry, FileEntry, SegmentEntry
+from index.vectors.manifest import DeltaEntry, SegmentEntry
 
 _ALIGNED = 64
 # FAISS hands over an array in pieces of so many bytes, and what remains of it.

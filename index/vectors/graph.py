@@ -25,6 +25,9 @@ from index.state import CatalogState
 # Neighbours that are stored of each image, and those of them that its augmented vector is made of.
 STORED, AUGMENTED = 20, 5
 POWER = 3.0
+# The weights are not negative, so no augmented vector is shorter than what it is made for, and none
+# longer than all of them; a zero embedding has none. Codes may be a little off.
+LEAST_LENGTH, MOST_LENGTH = 0.5, 1.0 + AUGMENTED
 # Of fewer images no two have neighbours beside each other.
 LEAST_ARRANGED = 3
 # Images whose neighbours are looked for at a time, and those whose vectors are summed: there may be
@@ -148,12 +151,13 @@ class NeighbourGraph:
         there = known[:, None] & (nearest >= 0)
         neighbours = np.where(there, np.take(arrays.ids, nearest, mode="clip"), -1)
         there &= ~_among(neighbours, self._forgotten)
-        weights = np.where(there, np.maximum(cosines.astype(np.float32), 0) ** POWER, 0)
+        weights = np.where(there, _weights(cosines), 0).astype(np.float32)
         lengths = np.take(arrays.lengths, rows, mode="clip")
+        usual = (lengths >= LEAST_LENGTH) & (lengths <= MOST_LENGTH)
         return (
             np.where(there, neighbours, -1),
-            np.nan_to_num(weights, nan=0.0, posinf=0.0).astype(np.float32),
-            np.where(known & (lengths > 0), lengths, 1).astype(np.float32),
+            weights,
+            np.where(known & usual, lengths, 1).astype(np.float32),
         )
 
 
@@ -224,7 +228,7 @@ def _lengths(index: Neighbours, unit: Floats, nearest: Ids, cosines: Floats) -> 
     nearest, cosines = nearest[:, :AUGMENTED], cosines[:, :AUGMENTED]
     # As they are stored, and read again.
     rounded = cosines.astype(np.float16).astype(np.float32)
-    weights = np.where(nearest >= 0, np.maximum(rounded, 0) ** POWER, 0).astype(np.float32)
+    weights = np.where(nearest >= 0, _weights(rounded), 0).astype(np.float32)
     some, where = np.unique(nearest, return_inverse=True)
     where = where.reshape(nearest.shape)
     vectors = np.zeros((len(some), unit.shape[1]), np.float32)
@@ -235,6 +239,13 @@ def _lengths(index: Neighbours, unit: Floats, nearest: Ids, cosines: Floats) -> 
         total += weights[:, column, None] * vectors[where[:, column]]
     lengths: Floats = np.linalg.norm(total, axis=1).astype(np.float32)
     return lengths
+
+
+def _weights(cosines: npt.NDArray[Any]) -> Floats:
+    """Return what neighbours count by their cosines, 0 to 1 whatever stands in a file."""
+    known = np.nan_to_num(cosines.astype(np.float32), nan=0.0)
+    weights: Floats = np.clip(known, 0, 1) ** np.float32(POWER)
+    return weights
 
 
 def _among(ids: Ids, ascending: Ids) -> npt.NDArray[np.bool_]:

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from index.catalog.catalog import Catalog
-from index.sync import OpenedIndex, save_index
+from index.sync import OpenedIndex, compact_index, save_index
 from index.vectors.choose import FaissLimits
 from tests.support.indexes import (
     checked_at,
     delta_in,
+    faiss_at,
     faiss_of,
     files_in,
+    manifest_in,
     open_at,
     save_at,
     segment_in,
@@ -204,3 +206,20 @@ def test_a_segment_stays_until_its_images_are_well_below_the_threshold(
     ):
         opened = _settled(large, folder, FaissLimits(exact_components=threshold))
         assert (faiss_of(opened).segment is not None) == has_segment
+
+
+def test_compacting_leaves_the_neighbours_of_all_as_they_are(
+    large: Catalog, folder: Path, check_large: Check
+) -> None:
+    _settled(large, folder)
+    before = manifest_in(folder)
+    large.images.hide([3, 4])
+    opened = compact_index(large, faiss_at(large, folder))
+    assert opened is not None
+    after = manifest_in(folder)
+    assert after.segment != before.segment, "the segment is another one"
+    assert after.graph == before.graph is not None
+    graph = faiss_of(open_at(large, folder)).graph
+    assert graph is not None
+    assert graph.forgotten.tolist() == [3, 4]
+    check_large(large, opened)

@@ -16,10 +16,11 @@ import pytest
 
 from index.records import Floats
 from index.state import CatalogState
+from index.vectors.file_entry import FileEntry
 from index.vectors.files import read_delta, read_segment, write_delta, write_segment
 from index.vectors.flat import Flat
 from index.vectors.ivf.segment import SearchLimits, Segment
-from index.vectors.manifest import DeltaEntry, FileEntry, SegmentEntry
+from index.vectors.manifest import DeltaEntry, SegmentEntry
 from tests.support.indexes import flip_bit
 
 DIM = 16

@@ -140,6 +140,20 @@ def test_its_file_comes_back_as_it_was_written(graph: NeighbourGraph, tmp_path: 
         np.testing.assert_array_equal(getattr(read.arrays, name), getattr(graph.arrays, name))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 6e4, -6e4])
+def test_whatever_stands_in_it_weights_and_lengths_are_bounded(
+    graph: NeighbourGraph, value: float
+) -> None:
+    """Large files are not read whole before they are used."""
+    graph.arrays.cosines[:] = value
+    graph.arrays.lengths[:] = value
+    graph.arrays.neighbours[:] = np.int32(2**31 - 1)
+    neighbours, weights, lengths = graph.weighted(IDS)
+    assert set(neighbours.ravel().tolist()) == {int(IDS[-1])}
+    assert ((weights >= 0) & (weights <= 1)).all()
+    assert (lengths == 1).all()
+
+
 def test_a_file_that_was_changed_is_passed_over(graph: NeighbourGraph, tmp_path: Path) -> None:
     entry = write_graph(tmp_path, graph)
     path = tmp_path / entry.file.name

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.state import CatalogState
+from index.vectors.file_entry import FileEntry
 from index.vectors.ivf.autotune import Autotuned
 from index.vectors.manifest import (
     MANIFEST,
     DeltaEntry,
-    FileEntry,
     Manifest,
     SegmentEntry,
     may_replace,
