@@ -15,7 +15,7 @@ from index.files.regular_file import is_regular, open_regular
 
 CHUNK_BYTES = 1 << 18
 # Of files of more bytes the next piece is read by a thread while the one before is summed.
-PREFETCH_FROM, PREFETCHED_BYTES = 16 << 20, 1 << 20
+PREFETCH_FROM, PREFETCHED_BYTES = 64 << 20, 1 << 20
 Spans = tuple[tuple[int, int], ...]
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.state import CatalogState
-from index.vectors.file_entry import FileEntry
+from index.vectors.file_entry import PREFETCH_FROM, FileEntry
 from index.vectors.ivf.autotune import Autotuned
 from index.vectors.manifest import (
     MANIFEST,
@@ -212,7 +212,7 @@ def test_status_tells_what_is_there(tmp_path: Path) -> None:
 
 def test_a_large_file_is_summed_while_the_next_piece_is_read(tmp_path: Path) -> None:
     """Pieces, parts of pieces, and a part in the midst that is left out, each by its last byte."""
-    size, codes = (18 << 20) + 5, ((3 << 20) + 1, (1 << 20) + 3)
+    size, codes = PREFETCH_FROM + (2 << 20) + 5, ((3 << 20) + 1, (1 << 20) + 3)
     data = bytearray(np.random.default_rng(0).bytes(size))
     path = tmp_path / f"segment-{'0' * 32}.faiss"
     path.write_bytes(data)
