@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import UsageError
+from engine.search.surroundings import Surroundings
 from index.records import Floats, Ids
-from index.vectors.graph import NeighbourGraph
 from index.vectors.index import Mask, VectorIndex
 
 FUSED, PLAIN = RANKS = ("fused", "plain")
@@ -35,9 +35,16 @@ class FusedLimits:
         The share of the plain cosine in the rank; the rest is that of the expanded query with the
         augmented vectors.
     first, more
-        So many nearest images, and at least so many more than are asked for, are looked around.
-    around
-        So many neighbours of each of them are ranked, too.
+        So many nearest images are looked at, and at least so many more than are asked for.
+    looked, around
+        Of so many of the nearest, and at least of as many as are asked for, so many neighbours are
+        looked at, too.
+    ranked
+        Of all these so many are ranked, those of the highest cosine, and at least `more` than are
+        asked for.
+    taken_up
+        Ranks are estimated first. So many of the best are summed whole to choose what the query
+        takes up, and `more` than are asked for to answer.
     per_result
         Within a mask so many are ranked for each image that is asked for.
     same
@@ -47,9 +54,12 @@ class FusedLimits:
     expanded: int = 5
     power: float = 3.0
     plain: float = 0.3
-    first: int = 100
+    first: int = 350
     more: int = 20
-    around: int = 5
+    looked: int = 80
+    around: int = 10
+    ranked: int = 250
+    taken_up: int = 60
     per_result: int = 4
     same: float = 0.999
 
@@ -140,69 +150,21 @@ def fused_ranking(
     graph = index.graph
     if graph is None:
         return plain_ranking(index, query, k, mask)
-    nearest = plain_ranking(index, query, max(limits.first, k + limits.more), None)
-    around = _Surroundings(index, graph, graph.around(nearest.ids, limits.around))
-    cosines, augmented = around.products(query)
-    expanded = around.expanded(query, augmented, limits)
+    first, looked = max(limits.first, k + limits.more), max(limits.looked, k)
+    ids = graph.around(index.candidates(query, first, k), limits.around, looked)
+    around = Surroundings(index, graph, ids, query, max(limits.ranked, k + limits.more))
+    expanded = around.expanded(limits.expanded, limits.power, limits.taken_up)
     if mask is not None:
-        nearest = plain_ranking(index, query, max(limits.first, limits.per_result * k), mask)
-        allowed = around.ids[np.isin(around.ids, mask)]
-        around = _Surroundings(index, graph, np.union1d(nearest.ids, allowed))
-        cosines, _ = around.products(query)
-    _, augmented = around.products(expanded)
-    known = ~np.isnan(cosines) & (cosines >= least)
-    ids, cosines = around.ids[known], np.clip(cosines[known], -1, 1)
-    ranks = (limits.plain * cosines + (1 - limits.plain) * augmented[known]).astype(np.float32)
+        nearest = index.candidates(query, max(limits.first, limits.per_result * k), k, mask)
+        ids = np.union1d(nearest, ids[np.isin(ids, mask)])
+        around = Surroundings(index, graph, ids, query, max(limits.ranked, limits.per_result * k))
+    some, ranks = around.ranks(expanded, limits.plain, least, k + limits.more)
+    ids, cosines = around.ids[some], around.cosines[some]
     order = _order(ids, cosines, ranks, limits)[:k]
-    return Ranked(ids[order], cosines[order], ranks[order], nearest.best, FUSED)
+    best = float(around.cosines.max(initial=-np.inf))
+    return Ranked(ids[order], cosines[order], ranks[order], best, FUSED)
 
 
 def _order(ids: Ids, cosines: Floats, ranks: Floats, limits: FusedLimits) -> Ids:
     """Return the positions of images by falling rank, those that are the query itself first."""
     return np.lexsort((ids, -ranks, cosines < limits.same))
-
-
-class _Surroundings:
-    """Some images, and what their augmented vectors are made of.
-
-    Parameters
-    ----------
-    ids
-        Ascending, int64 `[n]`.
-    """
-
-    def __init__(self, index: VectorIndex, graph: NeighbourGraph, ids: Ids) -> None:
-        self.ids = ids
-        self._index = index
-        self._neighbours, self._weights, self._lengths = graph.weighted(ids)
-        # With -1, which stands for no neighbour: no index holds it, and it has no weight.
-        self._every = np.union1d(ids, self._neighbours.ravel())
-        self._own = np.searchsorted(self._every, ids)
-        self._others = np.searchsorted(self._every, self._neighbours)
-
-    def products(self, query: Floats) -> tuple[Floats, Floats]:
-        """Return products of a query float32 `[dim]` with the images, and with augmented vectors.
-
-        Both are float32 `[n]`; plain ones are NaN for images that the index does not hold.
-        """
-        products = self._index.cosines(query[None], self._every)[0]
-        plain = products[self._own]
-        np.nan_to_num(products, copy=False, nan=0.0)
-        total = products[self._own] + (products[self._others] * self._weights).sum(axis=1)
-        return plain, total / self._lengths
-
-    def expanded(self, query: Floats, products: Floats, limits: FusedLimits) -> Floats:
-        """Return a query with the augmented vectors nearest to it taken up, float32 `[dim]`.
-
-        Parameters
-        ----------
-        products
-            Of the query with the augmented vectors, float32 `[n]`.
-        """
-        best = np.argsort(-products, kind="stable")[: limits.expanded]
-        weights = np.maximum(products[best], 0) ** limits.power / self._lengths[best]
-        parts = np.concatenate([self.ids[best, None], self._neighbours[best]], axis=1)
-        shares = np.concatenate([weights[:, None], weights[:, None] * self._weights[best]], axis=1)
-        total = query + shares.ravel() @ self._index.vectors(parts.ravel())
-        unit: Floats = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
-        return unit

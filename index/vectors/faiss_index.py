@@ -7,7 +7,8 @@ of that to be merged into the segment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -27,6 +28,7 @@ from index.vectors.files import (
     write_segment,
 )
 from index.vectors.flat import Flat
+from index.vectors.gathered import GatheredVectors
 from index.vectors.graph import LEAST_ARRANGED, NeighbourGraph, build_graph, told
 from index.vectors.graph_file import graph_name, read_graph, write_graph
 from index.vectors.index import Hits, IndexStatus, Mask, Progress, Source, WasIn, best_of
@@ -45,6 +47,8 @@ from index.vectors.mask import FaissMask
 
 # A writer may replace manifest and files between the look at the one and at the others.
 ATTEMPTS = 5
+# So many new images are candidates for each that is promised.
+NEW_PER_RESULT = 4
 
 
 class FaissIndex:
@@ -146,12 +150,8 @@ class FaissIndex:
         scores, ids = self.delta.search(queries, k, selector)
         if self.segment is not None:
             allowed = None if made is None else made.segment
-            try:
+            with self._contradictions():
                 found = self.segment.search(queries, k, allowed)
-            except (IndexError, RuntimeError) as error:
-                path = self._folder / segment_name(self.segment.key)
-                reason = f"it contradicts itself ({type(error).__name__})"
-                raise IndexDamagedError(path, reason, "It is built anew") from error
             scores, ids = best_of(k, (found[0], scores), (found[1], ids))
         return Hits(np.clip(scores, -1, 1), ids)
 
@@ -160,14 +160,29 @@ class FaissIndex:
         hits = self.search(unit, k)
         return hits.scores, hits.ids
 
-    def cosines(self, queries: Floats, ids: Ids) -> Floats:
-        """Compare unit vectors float32 `[m, dim]` with ascending ids: `[m, n]`, NaN for none."""
-        cosines = self.delta.cosines(queries, ids)
-        if self.segment is not None:
-            positions = self.segment.positions_of(ids)
-            there = positions >= 0
-            cosines[:, there] = self.segment.cosines(queries, positions[there])
-        return cosines
+    def candidates(
+        self, query: Floats, count: int, promised: int, mask: Ids | Mask | None = None
+    ) -> Ids:
+        """Return about the nearest images to a unit vector `[dim]`, int64 `[count]` and more."""
+        made = self.mask(mask) if isinstance(mask, np.ndarray) else cast("FaissMask | None", mask)
+        segment, few = self.segment, count
+        found = np.zeros(0, np.int64)
+        if segment is not None:
+            with self._contradictions():
+                found = segment.candidates(query, count, promised, made.segment if made else None)
+            # Those are known exactly, and no neighbour of any other: few of them can rank high.
+            few = max(NEW_PER_RESULT * promised, count - len(found))
+        if not len(self.delta):
+            return found
+        few = min(few, len(self.delta))
+        _, new = self.delta.search(query[None], few, None if made is None else made.selector)
+        return np.concatenate([found, new[0][new[0] >= 0]])
+
+    def gathered(self, ids: Ids) -> GatheredVectors:
+        """Read the vectors of images int64 `[n]` once, for several products with them."""
+        gathered = GatheredVectors(self.delta, self.segment)
+        gathered.take_in(ids)
+        return gathered
 
     def vectors(self, ids: Ids) -> Floats:
         """Return the unit vectors of images, float32 `[n, dim]`, zeros for unknown ones."""
@@ -289,6 +304,17 @@ class FaissIndex:
         """Release everything; a mapping goes with the last reference to it."""
         self.state, self.segment, self.graph = None, None, None
         self.delta = Flat.empty(self._dim, self._dtype)
+
+    @contextmanager
+    def _contradictions(self) -> Iterator[None]:
+        """Let what FAISS and NumPy say of a damaged segment be said of its file."""
+        try:
+            yield
+        except (IndexError, RuntimeError) as error:
+            key = self.segment.key if self.segment is not None else ""
+            reason = f"it contradicts itself ({type(error).__name__})"
+            path = self._folder / segment_name(key)
+            raise IndexDamagedError(path, reason, "It is built anew") from error
 
     def _take_up(self, manifest: Manifest) -> bool:
         """Open the files of a manifest; return whether they are all whole."""

@@ -247,4 +247,5 @@ def _read_faiss(path: Path, mapped: bool) -> Any:
 def mapped_array(path: Path, dtype: np.dtype[Any], offset: int, count: int) -> Any:
     if not count:
         return np.zeros(0, dtype)
-    return np.memmap(path, dtype, mode="r", offset=offset, shape=(count,))
+    # A plain view, which keeps the mapping: each operation on NumPy's own class takes 10 us more.
+    return np.asarray(np.memmap(path, dtype, mode="r", offset=offset, shape=(count,)))

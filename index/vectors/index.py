@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from index.records import Floats, Ids, Rows
 from index.state import CatalogState, Preference
@@ -111,6 +112,26 @@ class Source(Protocol):
         """Yield ids and vectors as the bytes that are stored, in order of id."""
 
 
+class Gathered(Protocol):
+    """The vectors of `n` images, as an index holds them; zeros for unknown images."""
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Which of the images the index holds, bool `[n]`."""
+
+    def take_in(self, ids: Ids) -> None:
+        """Read the vectors of more images, int64."""
+
+    def products(self, query: Floats, start: int = 0) -> Floats:
+        """Return products with a query `[dim]`, those from `start` on, float32 `[n - start]`.
+
+        `start` is 0, or what `n` was before images were taken in.
+        """
+
+    def combined(self, weights: Floats) -> Floats:
+        """Return the sum of all vectors, each times its weight of float32 `[n]`, `[dim]`."""
+
+
 class VectorIndex(Protocol):
     """Unit vectors under the ids of their images, searched, and saved between processes.
 
@@ -179,21 +200,36 @@ class VectorIndex(Protocol):
     def graph(self) -> NeighbourGraph | None:
         """The nearest neighbours of the images in it, None where it was never arranged."""
 
-    def cosines(self, queries: Floats, ids: Ids) -> Floats:
-        """Compare queries with images.
+    def candidates(
+        self, query: Floats, count: int, promised: int, mask: Ids | Mask | None = None
+    ) -> Ids:
+        """Return about the nearest images to a query, each once, int64.
 
         Parameters
         ----------
-        queries
-            Unit vectors, float32 `[m, dim]`, contiguous.
-        ids
-            Ascending, each once, int64 `[n]`.
+        query
+            A unit vector, float32 `[dim]`.
+        count
+            About so many.
+        promised
+            So many at least, where the mask allows so many: the nearest are among them with the
+            recall of a search for as many. The others are what the same search comes across.
+        mask
+            As in `search`.
 
         Returns
         -------
-        Floats
-            float32 `[m, n]`, NaN for unknown images.
+        Ids
+            First those that the graph may know, roughly best first, then those that are newer.
+
+        Raises
+        ------
+        IndexDamagedError
+            What is saved contradicts itself.
         """
+
+    def gathered(self, ids: Ids) -> Gathered:
+        """Read the vectors of images int64 `[n]`, each once, for several products with them."""
 
     def vectors(self, ids: Ids) -> Floats:
         """Return the unit vectors of images, float32 `[n, dim]`, zeros for unknown ones."""

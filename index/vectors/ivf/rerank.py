@@ -33,21 +33,31 @@ class Codes:
         `faiss.IndexScalarQuantizer` with the codes in it; it may be mapped from a file.
     inverse_lengths
         One over the length of what each code stands for, float32 `[total]`.
+
+    Attributes
+    ----------
+    first, step
+        What an unpacked code stands for: `first + step * code`, each float32 `[dim]`.
     """
 
     def __init__(self, stored: Any, inverse_lengths: Floats) -> None:
         self._stored = stored
         self._inverse_lengths = inverse_lengths
+        self._bits = int(8 * stored.code_size // stored.d)
         least, width = np.split(faiss.vector_to_array(stored.sq.trained), 2)
-        self._step = (width / STEPS).astype(np.float32)
-        self._first = (least + self._step / 2).astype(np.float32)
+        self.step: Floats = (width / STEPS).astype(np.float32)
+        self.first: Floats = (least + self.step / 2).astype(np.float32)
+        if self.bits != 8:
+            # FAISS unpacks these.
+            self.step, self.first = np.ones_like(self.step), np.zeros_like(self.first)
+        self._pointed: npt.NDArray[np.uint8] = np.zeros((0, stored.code_size), np.uint8)
         # New memory for every query would have to be cleared by the system first.
         self._of_thread = local()
 
     @property
     def bits(self) -> int:
         """Bits a component."""
-        return int(8 * self._stored.code_size // self._stored.d)
+        return self._bits
 
     def cosines(self, queries: Floats, positions: Ids) -> Floats:
         """Compare each query with the vectors at its positions.
@@ -76,42 +86,33 @@ class Codes:
         cosines *= np.take(self._inverse_lengths, positions, mode="clip")
         return cosines
 
-    def products(self, queries: Floats, positions: Ids) -> Floats:
-        """Compare each query with the vectors at the same positions.
+    def rows(self, positions: Ids) -> tuple[Floats, Floats]:
+        """Return the codes at positions int64 `[n]`, one by one, and what to multiply each with.
 
-        Parameters
-        ----------
-        queries
-            Rotated, float32 `[m, dim]`.
-        positions
-            int64 `[n]`.
+        A unit vector is `(first + step * row) * scale`, rotated.
 
         Returns
         -------
-        Floats
-            Cosines, float32 `[m, n]`.
+        rows
+            float32 `[n, dim]`.
+        scale
+            float32 `[n]`.
         """
-        cosines = np.empty((len(queries), len(positions)), np.float32)
-        scaled, start = self._scaled(queries)
-        codes = self._bytes()
-        for first in range(0, len(positions), BLOCK):
-            block = slice(first, first + BLOCK)
-            rows = self._rows(codes, positions[block])
-            for row, query in enumerate(scaled):
-                cosines[row, block] = inner_products(rows, query)
-        cosines += start[:, None]
-        cosines *= self._inverse_lengths[positions]
-        return cosines
+        codes, scale = self._bytes(), self._inverse_lengths[positions]
+        rows = np.empty((len(positions), self._stored.d), np.float32)
+        for start in range(0, len(positions), BLOCK):
+            block = slice(start, start + BLOCK)
+            taken = self._taken(codes, positions[block])
+            rows[block] = taken if self.bits == 8 else self._stored.sa_decode(taken)
+        return rows, scale
 
     def vectors(self, positions: Ids) -> Floats:
         """Return the rotated unit vectors that the codes at positions stand for, `[n, dim]`."""
-        codes = self._bytes()[positions]
-        if self.bits == 8:
-            decoded = codes * self._step + self._first
-        else:
-            decoded = self._stored.sa_decode(np.ascontiguousarray(codes))
-        unit: Floats = decoded * self._inverse_lengths[positions][:, None]
-        return unit
+        rows, scale = self.rows(positions)
+        rows *= self.step
+        rows += self.first
+        rows *= scale[:, None]
+        return rows
 
     def rerank(self, queries: Floats, candidates: Ids | list[Ids], k: int) -> tuple[Floats, Ids]:
         """Return scores and positions `[n, k]` of each query's nearest candidates, best first.
@@ -169,25 +170,20 @@ class Codes:
         there = np.take_along_axis(there, best, axis=1)
         scores = np.where(there, np.take_along_axis(cosines, best, axis=1), -1)
         positions = np.where(there, np.take_along_axis(candidates, best, axis=1), -1)
-        missing = ((0, 0), (0, k - best.shape[1]))
-        return (
-            np.pad(scores, missing, constant_values=-1).astype(np.float32),
-            np.pad(positions, missing, constant_values=-1),
-        )
+        if best.shape[1] < k:
+            missing = ((0, 0), (0, k - best.shape[1]))
+            scores = np.pad(scores, missing, constant_values=-1)
+            positions = np.pad(positions, missing, constant_values=-1)
+        return scores.astype(np.float32), positions
 
     def _scaled(self, queries: Floats) -> tuple[Floats, Floats]:
-        if self.bits != 8:
-            return queries, np.zeros(len(queries), np.float32)
-        return self._step * queries, queries @ self._first
+        return self.step * queries, queries @ self.first
 
     def _rows(self, codes: npt.NDArray[np.uint8], positions: Ids) -> Floats:
         """Return the codes at these positions as float32, until the next call of this thread."""
         if not hasattr(self._of_thread, "rows"):
-            self._of_thread.codes = np.empty((BLOCK, codes.shape[1]), np.uint8)
             self._of_thread.rows = np.empty((BLOCK, self._stored.d), np.float32)
-        taken: npt.NDArray[np.uint8] = self._of_thread.codes[: len(positions)]
-        # The positions are known to exist; being told so, NumPy writes where it should at once.
-        np.take(codes, positions, axis=0, out=taken, mode="clip")
+        taken = self._taken(codes, positions)
         if self.bits != 8:
             decoded: Floats = self._stored.sa_decode(taken)
             return decoded
@@ -195,9 +191,20 @@ class Codes:
         rows[:] = taken
         return rows
 
+    def _taken(self, codes: npt.NDArray[np.uint8], positions: Ids) -> npt.NDArray[np.uint8]:
+        """Return the codes at these positions, until the next call of this thread."""
+        if not hasattr(self._of_thread, "codes"):
+            self._of_thread.codes = np.empty((BLOCK, codes.shape[1]), np.uint8)
+        taken: npt.NDArray[np.uint8] = self._of_thread.codes[: len(positions)]
+        # The positions are known to exist; being told so, NumPy writes where it should at once.
+        np.take(codes, positions, axis=0, out=taken, mode="clip")
+        return taken
+
     def _bytes(self) -> npt.NDArray[np.uint8]:
-        # Asked for anew each time: adding vectors moves them.
-        stored = self._stored
-        size = stored.ntotal * stored.code_size
-        pointed: npt.NDArray[np.uint8] = faiss.rev_swig_ptr(stored.codes.data(), size)
-        return pointed.reshape(stored.ntotal, stored.code_size)
+        stored, total = self._stored, int(self._stored.ntotal)
+        pointed = self._pointed
+        # Adding vectors moves them.
+        if len(pointed) != total:
+            pointed = faiss.rev_swig_ptr(stored.codes.data(), total * stored.code_size)
+            pointed = self._pointed = pointed.reshape(total, stored.code_size)
+        return pointed

@@ -20,6 +20,7 @@ import numpy as np
 
 from index.records import Floats, Ids
 from index.vectors.faiss_api import faiss
+from index.vectors.graph import first_of_all
 from index.vectors.ivf.autotune import Autotuned
 from index.vectors.ivf.probe import MAX_MARGIN, InvertedLists
 from index.vectors.ivf.rerank import Codes
@@ -90,6 +91,13 @@ class Segment:
         128 bits as hex that tell this segment from every other; drawn where it is None.
     limits
         When it is searched in which way.
+
+    Attributes
+    ----------
+    codes
+        What candidates are reranked by.
+    rotation
+        Which its codes are of vectors after.
     """
 
     def __init__(
@@ -110,9 +118,9 @@ class Segment:
         self.autotuned = autotuned
         self.trained_on = trained_on
         self.limits = limits or SearchLimits()
-        self._rotate = Rotation(int(inner.d))
+        self.rotation = Rotation(int(inner.d))
         self._lists = InvertedLists(faiss.downcast_index(inner.base_index))
-        self._codes = Codes(faiss.downcast_index(inner.refine_index), inverse_lengths)
+        self.codes = Codes(faiss.downcast_index(inner.refine_index), inverse_lengths)
         self._shown = np.ones(len(ids), np.bool_)
         if hidden is not None:
             self._shown[hidden] = False
@@ -129,7 +137,7 @@ class Segment:
     @property
     def refine(self) -> str:
         """The codes that candidates are reranked by: `SQ8`, ..."""
-        return f"SQ{self._codes.bits}"
+        return f"SQ{self.codes.bits}"
 
     @property
     def kind(self) -> str:
@@ -196,35 +204,51 @@ class Segment:
         if not wanted:
             return scores, positions
         limits = self.limits
-        rotated = self._rotate(queries)
+        rotated = self.rotation(queries)
         one_by_one = mask.count <= limits.few and margin is None
         few = np.flatnonzero(mask.allowed) if one_by_one else None
-        # Of every image only some are allowed: the nearest of those lie as deep as this.
-        depth = wanted * self.total / mask.count
-        margin = margin or self.autotuned.margin(depth)
-        candidates = candidates or self.autotuned.candidates_among(mask.count / self.total)
-        extra = max(limits.candidates_per_result * wanted, candidates)
-        reranked = min(wanted + extra, mask.count)
-        effort = _Effort(margin, self._lists.most_probes(depth), reranked)
+        effort = self._effort(wanted, mask, margin, candidates)
 
         for start in range(0, len(queries), limits.queries_at_once):
             some = slice(start, start + limits.queries_at_once)
             answer = scores[some, :wanted], positions[some, :wanted]
             if few is not None:
                 all_few = np.broadcast_to(few, (len(rotated[some]), len(few)))
-                answer[0][:], answer[1][:] = self._codes.rerank(rotated[some], all_few, wanted)
+                answer[0][:], answer[1][:] = self.codes.rerank(rotated[some], all_few, wanted)
             else:
                 self._probe_until_found(rotated[some], mask, effort, answer)
         return scores, positions
 
+    def candidates(
+        self, query: Floats, count: int, promised: int, mask: SegmentMask | None = None
+    ) -> Ids:
+        """Return about the nearest images to a unit vector `[dim]`, by short codes, best first.
+
+        What a search for the nearest `promised` reranks is among them. They are as many at least,
+        and `count` where the lists that it probes hold so many.
+        """
+        mask = mask or self._visible
+        wanted = min(count, mask.count)
+        if mask.count > self.limits.few and mask.by_list is None:
+            effort = self._effort(min(promised, wanted), mask)
+            effort = replace(effort, candidates=min(max(count, effort.candidates), mask.count))
+            projected = self._lists.project(self.rotation(query[None]))
+            probes = self._lists.probe(projected, effort.margin, effort.lists)
+            found = self._lists.scan(projected, probes, effort.candidates, mask.selector)[0]
+            found = found[found >= 0]
+            if len(found) >= min(promised, wanted):
+                return np.asarray(self.ids[found], np.int64)
+        found = self.search(query[None], wanted, mask)[1][0]
+        return np.asarray(found[found >= 0], np.int64)
+
     def lists_probed(self, queries: Floats, margin: float) -> float:
         """Return how many lists each of these queries would probe, on average."""
-        probes = self._lists.probe(self._lists.project(self._rotate(queries)), margin)
+        probes = self._lists.probe(self._lists.project(self.rotation(queries)), margin)
         return int((probes.lists >= 0).sum()) / max(1, len(queries))
 
     def margins_needed(self, queries: Floats, positions: Ids) -> Floats:
         """Return the margin with which a query probes the list of each position, `[n, depth]`."""
-        projected = self._lists.project(self._rotate(queries))
+        projected = self._lists.project(self.rotation(queries))
         return self._lists.margins_needed(projected, positions)
 
     def warm_up(self, stopped: Callable[[], bool]) -> None:
@@ -235,9 +259,25 @@ class Segment:
         stopped
             Is asked from time to time whether to give up.
         """
-        self._codes.warm_up(stopped)
+        self.codes.warm_up(stopped)
         if not stopped():
             np.asarray(self.inverse_lengths).max(initial=0)
+
+    def _effort(
+        self,
+        wanted: int,
+        mask: SegmentMask,
+        margin: float | None = None,
+        candidates: int | None = None,
+    ) -> _Effort:
+        """Return what a search for the nearest `wanted` spends; some of it can be dictated."""
+        # Of every image only some are allowed: the nearest of those lie as deep as this.
+        depth = wanted * self.total / mask.count
+        margin = margin or self.autotuned.margin(depth)
+        candidates = candidates or self.autotuned.candidates_among(mask.count / self.total)
+        extra = max(self.limits.candidates_per_result * wanted, candidates)
+        reranked = min(wanted + extra, mask.count)
+        return _Effort(margin, self._lists.most_probes(depth), reranked)
 
     def _probe_until_found(
         self, rotated: Floats, mask: SegmentMask, effort: _Effort, answer: tuple[Floats, Ids]
@@ -256,7 +296,7 @@ class Segment:
             # Without any direction: FAISS cannot scale such a query's tables, and finds nothing.
             allowed = np.flatnonzero(mask.allowed)
             one = slice(row, row + 1)
-            best = self._codes.rerank(rotated[one], allowed[None], scores.shape[1])
+            best = self.codes.rerank(rotated[one], allowed[None], scores.shape[1])
             scores[one], positions[one] = best
 
     def _probe(
@@ -277,31 +317,33 @@ class Segment:
             found = self._lists.scan(projected, probes, effort.candidates, mask.selector)
         else:
             found = [mask.by_list.positions_in(probes.of(query)) for query in range(len(rows))]
-        scores[rows], positions[rows] = self._codes.rerank(queries, found, scores.shape[1])
+        scores[rows], positions[rows] = self.codes.rerank(queries, found, scores.shape[1])
 
     def positions_of(self, ids: Ids) -> Ids:
         """Return the visible position of each image, int64 `[n]`, -1 where it has none."""
-        ascending, order = self._ordered
+        ascending, order, first = self._ordered
         if not len(ascending):
             return np.full(len(ids), -1, np.int64)
-        found = np.searchsorted(ascending, ids, side="right") - 1
+        if first is None:
+            found = np.searchsorted(ascending, ids, side="right") - 1
+        else:
+            found = np.clip(ids - first, 0, len(ascending) - 1)
         positions = found if order is None else order[found]
         visible = (ascending[found] == ids) & self._shown[positions]
         return np.where(visible, positions, -1)
 
-    def cosines(self, queries: Floats, positions: Ids) -> Floats:
-        """Compare unit vectors float32 `[m, dim]` with the vectors at positions, `[m, n]`."""
-        return self._codes.products(self._rotate(queries), positions)
-
     def vectors(self, positions: Ids) -> Floats:
         """Return the unit vectors that the codes at positions stand for, float32 `[n, dim]`."""
-        return self._rotate.back(self._codes.vectors(positions))
+        return self.rotation.back(self.codes.vectors(positions))
 
     @cached_property
-    def _ordered(self) -> tuple[Ids, Ids | None]:
-        """The ids in ascending order, and their positions where they do not stand so."""
+    def _ordered(self) -> tuple[Ids, Ids | None, int | None]:
+        """The ids in ascending order, their positions where they do not stand so, and the first.
+
+        The first is None where ids have gaps, or stand there twice.
+        """
         if np.all(np.diff(self.ids) > 0):
-            return self.ids, None
+            return self.ids, None, first_of_all(self.ids)
         # Images were added later.
         order = np.argsort(self.ids, kind="stable")
-        return np.asarray(self.ids[order]), order
+        return np.asarray(self.ids[order]), order, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,8 @@ def test_around_images_lie_their_nearest_ones(graph: NeighbourGraph) -> None:
     wanted = sorted({*IDS[:2].tolist(), *neighbours[:, :3].ravel().tolist()})
     assert graph.around(IDS[:2], 3).tolist() == wanted
     assert graph.around(np.array([1], np.int64), 3).tolist() == [1], "unknown, but asked for"
+    first = sorted({*IDS[:2].tolist(), *neighbours[0, :3].tolist()})
+    assert graph.around(IDS[:2], 3, looked=1).tolist() == first
     gone = int(neighbours[0, 0])
     graph.forget(np.array([gone], np.int64))
     assert gone not in graph.around(IDS[:1], 3)
@@ -166,3 +169,18 @@ def test_a_file_that_was_changed_is_passed_over(graph: NeighbourGraph, tmp_path:
     assert read_graph(tmp_path, entry) is None
     path.unlink()
     assert read_graph(tmp_path, entry) is None
+
+
+def test_images_without_a_gap_between_their_ids_are_found_as_others_are(
+    graph: NeighbourGraph,
+) -> None:
+    arrays = graph.arrays
+    dense = NeighbourGraph(replace(arrays, ids=50 + np.arange(COUNT, dtype=np.int64)), STATE)
+    asked = np.array([49, 50, 50 + COUNT - 1, 50 + COUNT, -1], np.int64)
+    assert dense.rows_of(asked).tolist() == [-1, 0, COUNT - 1, -1, -1]
+    ids, rows = dense.arrays.ids, arrays.ids
+    for found, wanted in zip(dense.weighted(ids), graph.weighted(rows), strict=True):
+        same = ids[np.searchsorted(rows, wanted)] if wanted.dtype == np.int64 else wanted
+        np.testing.assert_array_equal(found, same)
+    around = graph.around(rows[:4], 3)
+    np.testing.assert_array_equal(dense.around(ids[:4], 3), ids[np.searchsorted(rows, around)])
