@@ -226,24 +226,36 @@ def _limit_libraries(threads: int) -> None:
         os.environ[name] = str(threads)
 
 
+# The parameter by which typer hands over what it knows of a command line.
+CONTEXT = "context"
+
+
 def takes_options(options: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Return a decorator that gives a command an option for each field of a dataclass.
 
     They stand where the command's parameter `options` stands, which is given the dataclass. What
-    a field says about itself is in `engine.options`.
+    a field says about itself is in `engine.options`. A field `given` is told which were written on
+    the command line.
     """
     offered = [each for each in option_fields(options) if each.option.help]
+    tells = any(each.name == "given" for each in option_fields(options))
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
         @wraps(command)
         def with_options(**given: Any) -> int:
+            context = given.pop(CONTEXT, None)
             values = {each.name: _value(each, given.pop(each.name)) for each in offered}
+            if tells and context is not None:
+                values["given"] = tuple(name for name in values if _written_out(context, name))
             return command(**given, options=options(**values))
 
         signature = inspect.signature(command, eval_str=True)
         parameters: list[inspect.Parameter] = []
         for each in signature.parameters.values():
             parameters += map(_parameter, offered) if each.name == "options" else [each]
+        if tells:
+            kind = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(inspect.Parameter(CONTEXT, kind, annotation=typer.Context))
         # Python has parameters without a default first; that is the order of `--help`, too.
         parameters.sort(key=lambda each: each.default is not each.empty)
         parameters = [each.replace(kind=each.POSITIONAL_OR_KEYWORD) for each in parameters]
@@ -254,6 +266,12 @@ def takes_options(options: type) -> Callable[[Callable[..., int]], Callable[...,
         return with_options
 
     return decorate
+
+
+def _written_out(context: typer.Context, name: str) -> bool:
+    """Say whether a parameter's value was given, and is not its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _parameter(field: OptionField) -> inspect.Parameter:
@@ -272,7 +290,7 @@ def _parameter(field: OptionField) -> inspect.Parameter:
         max=option.maximum if numeric else None,
     )
     kind: Any = str if _written(field) else field.kind
-    if field.several:
+    if field.several or option.written:
         default = option.written
     if default is None:
         kind = kind | None

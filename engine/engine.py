@@ -329,7 +329,7 @@ class Engine:
         options: TrainOptions | None = None,
         extend: bool = False,
         tune: bool = False,
-        views: int = 0,
+        views: int | None = None,
         mirror_indexed: bool = False,
         min_images: int = 0,
     ) -> TrainReport:
@@ -350,14 +350,16 @@ class Engine:
         from_labels
             Use the labels of the catalog's images instead of a folder.
         options
-            How to train.
+            How to train. Where they leave that open, it is chosen within `options.budget` seconds:
+            options as with `tune`, and whether views are of use.
         tune
-            Select the options first, by cross-validation; what `options` ask for beside the
-            defaults stays.
+            Select the options first, by cross-validation, however long it takes unless a budget
+            was given; what `options` ask for beside the defaults stays.
         views
             Learn from so many parts of each picture, too, drawn at random, mirrored or not and
             with other colours; each is embedded once. Pictures that are in the catalog are
-            opened for it.
+            opened for it. None for as many as are found to be of use, or none where `options` say
+            how to train.
         mirror_indexed
             Open pictures that are in the catalog to learn from mirrored copies of them, too;
             other pictures are mirrored anyway.
@@ -368,7 +370,8 @@ class Engine:
         Raises
         ------
         UsageError
-            Neither or both of `dataset` and `from_labels`, or a reserved name.
+            Neither or both of `dataset` and `from_labels`, a reserved name, or both `tune` and
+            `options.fast`.
         UnknownHeadError
             There is no head to extend.
         StoreNotFoundError
@@ -376,6 +379,7 @@ class Engine:
         TrainingError
             Too few pictures.
         """
+        began = time.monotonic()
         from engine.errors import UsageError
         from engine.heads.head import check_name, find_head
         from engine.heads.options import TrainOptions
@@ -384,7 +388,13 @@ class Engine:
 
         check_name(head)
         require_number("min_images", min_images, 0, whole=True)
-        require_number("views", views, 0, whole=True)
+        if views is not None:
+            require_number("views", views, 0, whole=True)
+        options = options or TrainOptions()
+        if tune and options.fast:
+            raise UsageError(
+                "fast and tune", "one compares, the other does not", "Leave out one of the two"
+            )
         if (dataset is None) != from_labels:
             raise UsageError(
                 "train", "it learns either from a folder or from labels", "Name one of the two"
@@ -405,8 +415,9 @@ class Engine:
                 Source(
                     None if from_labels else str(dataset), extend, views, mirror_indexed, min_images
                 ),
-                options or TrainOptions(),
+                options,
                 select_model=tune,
+                began=began,
             )
 
     def finetune(

@@ -31,7 +31,11 @@ EXAMPLES = """Examples:
 
 engine train ./photos --head furniture
 
-engine train ./photos --head furniture --tune
+engine train ./photos --head furniture --budget 1m
+
+engine train ./photos --head furniture --fast
+
+engine train ./photos --head furniture --tune --views 8
 
 engine train ./photos --head furniture --hidden 256,64 --activation gelu --dropout 0.5
 
@@ -62,22 +66,24 @@ def command(
         bool,
         typer.Option(
             "--tune",
-            help="Select the other options first, by cross-validation. What is asked for by some "
-            "of them stays.",
+            help="Select the other options first, by cross-validation, however long it takes "
+            "unless --budget is given. What is asked for by some of them stays.",
         ),
     ] = False,
     *,
     options: TrainOptions,
     views: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--views",
             min=0,
             max=64,
             help="Also learn from so many parts of each picture, drawn at random, with other "
             "colours. Each is embedded once.",
+            show_default="4 where they help and fit the budget, none where an option says how to "
+            "train",
         ),
-    ] = 0,
+    ] = None,
     mirror_indexed: Annotated[
         bool,
         typer.Option(
@@ -99,8 +105,10 @@ def command(
 ) -> int:
     """Add categories to the built-in 1000, from a few dozen pictures of each.
 
-    The pictures are embedded once and remembered. Pictures that are in the catalog are not opened
-    at all. Afterwards the whole catalog is classified anew, from its stored embeddings.
+    Where no option says how to train, that is chosen within --budget, by cross-validation, and one
+    line says what was chosen. The pictures are embedded once and remembered. Pictures that are in
+    the catalog are opened for drawn views alone. Afterwards the whole catalog is classified anew,
+    from its stored embeddings.
     """
     from cli.failures import failures_named, tell_failures
     from cli.render import write_json
@@ -144,7 +152,7 @@ def _tell(report: TrainReport) -> None:
     for note in report.notes:
         say(note)
     if report.selection is not None:
-        tell(f"selected {report.selection.reason} ({report.selection.seconds:.1f} s)")
+        say(f"selected {report.selection.reason} ({report.selection.seconds:.1f} s)")
     seconds = report.seconds
     tell(
         f"head {report.head}: {', '.join(report.categories)}",

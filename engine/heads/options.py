@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Self
 
 from engine.errors import UsageError
-from engine.options import Option, check_options
+from engine.options import SECONDS, Option, check_options
 
 # With more rows than this, large batches: an epoch over so many is then enough to need few of them.
 MANY = 20_000
@@ -21,6 +21,10 @@ ACTIVATIONS = ("relu", "gelu", "silu", "tanh")
 # Rows seen in all, over and over where there are fewer; and the least number of epochs.
 ROWS_SEEN = 600_000
 FEWEST_EPOCHS = 3
+# Seconds within which a training without options chooses how to train.
+BUDGET = 15.0
+# What says nothing of how layers are fitted.
+BESIDE_FITTING = ("validation", "seed", "budget", "fast", "given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,14 @@ class TrainOptions:
 
     `weight_decay` is the share of `lr` by which weights shrink in each step; for `lbfgs` how much
     half of their squared length weighs against the sum of all images' losses.
+
+    `budget` is wall time: see `engine.learning.choice`. Nothing is chosen with `fast`, nor where
+    any option says how layers are fitted (`says_how`): then one training is done, as told.
+
+    `given` names fields that somebody set though their value may be the default, as the command
+    line knows: model selection leaves them alone, as it does what differs from the defaults.
+
+    `views` is how many views of each image layers learn from, of those there are; None for all.
 
     `label_smoothing` spreads what it takes from an image's label over all categories (Szegedy et
     al. 2016, "Rethinking the Inception architecture for computer vision", section 7).
@@ -90,6 +102,19 @@ class TrainOptions:
         float, Option("Share of pictures for validation.", minimum=0.0, maximum=0.9)
     ] = 0.2
     seed: Annotated[int, Option("The same seed: the same head.", minimum=0, maximum=2**63 - 1)] = 0
+    budget: Annotated[
+        float,
+        Option(
+            "Where no option says how to train: choose within so much time, embedding included.",
+            minimum=0.0,
+            metavar="TIME",
+            unit=SECONDS,
+            written=f"{BUDGET:g}s",
+        ),
+    ] = BUDGET
+    fast: Annotated[bool, Option("Train once, by the defaults of these options.")] = False
+    given: Annotated[tuple[str, ...], Option()] = ()
+    views: Annotated[int | None, Option(minimum=1)] = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
@@ -102,9 +127,24 @@ class TrainOptions:
             )
 
     @property
+    def wished(self) -> frozenset[str]:
+        """Names of the fields that were given, or differ from the defaults."""
+        different = (each.name for each in fields(self) if getattr(self, each.name) != each.default)
+        return frozenset((*self.given, *different))
+
+    @property
+    def says_how(self) -> bool:
+        """Whether somebody wished for some way to fit layers."""
+        return bool(self.wished.difference(BESIDE_FITTING))
+
+    @property
     def rate(self) -> float:
         """The learning rate: `lr`, or the optimizer's own."""
         return OPTIMIZERS[self.optimizer] if self.lr is None else self.lr
+
+    def rows_seen(self, rows: int) -> int:
+        """Return how many rows a training on so many goes over at most, again and again."""
+        return rows * self.scaled(rows).epochs
 
     def scaled(self, rows: int) -> Self:
         """Return what these options mean for so many rows: the same, unless they are very many.

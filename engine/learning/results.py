@@ -133,13 +133,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ModelSelection:
-    """Which candidates were compared, in how many folds of how many images, and why one won."""
+    """Which candidates were compared, in how many folds of how many images, and why one won.
+
+    `left_out` are candidates that there was no time for.
+    """
 
     reason: str
     folds: int
     images: int
     candidates: Sequence[Candidate]
     seconds: float
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

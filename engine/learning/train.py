@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from engine.learning.data.notes import data_notes
 from engine.learning.data.requirements import Requirements, chosen_categories, sizes_of
 from engine.learning.extend import extended
 from engine.learning.results import DIVERGED, TrainReport, TrainSeconds
+from engine.learning.selection.views import ViewOptions, with_views
 from engine.learning.train_head import HeadTraining, Trained, TrainLimits
 from engine.learning.trial import new_head
 from engine.pictures.augment import view_names
@@ -32,6 +34,10 @@ from index.records import Ids, Vectors
 
 LOST = "{lost} of the pictures learned before are not in this store any more, and were left out"
 NAN = float("nan")
+# Of the budget, what is left for gates and for the catalog, whose time no trial tells.
+FOR_THE_REST = 0.15
+# Of the time that is left when images are embedded, what drawn views may take.
+FOR_VIEWS = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Source:
     extend
         Add to what the head of the same name has learned.
     drawn_views
-        Learn from so many drawn views of each image, too.
+        Learn from so many drawn views of each image, too; None to leave it open.
     mirror_indexed
         Learn from mirrored copies of images that are in the catalog, too.
     min_images
@@ -54,7 +60,7 @@ class Source:
 
     dataset: str | None = None
     extend: bool = False
-    drawn_views: int = 0
+    drawn_views: int | None = None
     mirror_indexed: bool = False
     min_images: int = 0
 
@@ -69,15 +75,22 @@ def train(
     *,
     select_model: bool = False,
     limits: TrainLimits | None = None,
+    began: float | None = None,
 ) -> TrainReport:
     """Train a head, and store it in a catalog whose writer lock the caller holds.
+
+    Where nothing says how to train, options are selected and views drawn within
+    `TrainOptions.budget`.
 
     Parameters
     ----------
     heads
         The heads the catalog has; one of that name is replaced.
     select_model
-        Select the options first, starting from those given.
+        Select the options first, starting from those given, however long it takes unless a budget
+        was given.
+    began
+        When the budget began, by `time.monotonic`; None for now.
 
     Raises
     ------
@@ -87,8 +100,16 @@ def train(
         A category has too few usable images.
     """
     limits, notes = limits or TrainLimits(), []
-    began = time.monotonic()
+    called = time.monotonic()
     examples, data = _collected(catalog, embedder, source)
+    chooses = not (select_model or options.fast or options.says_how or source.extend)
+    deadline, late = math.inf, ""
+    if chooses or "budget" in options.wished:
+        deadline = _deadline(called if began is None else began, options.budget)
+    if chooses and source.drawn_views is None:
+        judging = replace(limits.selection, judge_views=True)
+        limits = replace(limits, selection=judging)
+        examples, late = _with_views(examples, catalog, embedder, source, limits.views, deadline)
     started = time.monotonic()
     if source.extend:
         before = find_head(heads, name)
@@ -106,8 +127,15 @@ def train(
         lambda done, total: embedder.reporter.progress("training", done, total, "epochs"),
         lambda done, total: embedder.reporter.progress("selecting", done, total, "trials"),
     )
-    trained = training.run(new_head(name, embedder.identity, examples), select_model=select_model)
-    seconds = TrainSeconds(started - began, time.monotonic() - started)
+    trained = training.run(
+        new_head(name, embedder.identity, examples),
+        select_model=select_model or chooses,
+        deadline=deadline,
+    )
+    if trained.selection and late:
+        reason = f"{trained.selection.reason}; {late}"
+        trained = replace(trained, selection=replace(trained.selection, reason=reason))
+    seconds = TrainSeconds(started - called, time.monotonic() - started)
     head = _with_origin(trained, data, examples.views, seconds)
     others = [each for each in heads if each.name != name]
     adopt_heads(catalog, embedder, [*others, head], put=head)
@@ -120,16 +148,54 @@ def _collected(catalog: Catalog, embedder: Embedder, source: Source) -> tuple[Ex
     requirements = Requirements(min_images=source.min_images)
     if source.dataset is None:
         return collect_labelled(catalog, requirements), FROM_LABELS
+    drawn = source.drawn_views or 0
     examples = collect(
         source.dataset,
         embedder,
         catalog,
-        views=view_names(source.drawn_views),
+        views=view_names(drawn),
         requirements=requirements,
         keep_views=True,
-        open_indexed=source.mirror_indexed or source.drawn_views > 0,
+        open_indexed=source.mirror_indexed or drawn > 0,
     )
     return examples, readable(os.path.abspath(source.dataset))
+
+
+def _deadline(began: float, budget: float) -> float:
+    """Return by when a head should be trained, by `time.monotonic`, now that images are embedded.
+
+    That counts, but leaves at least half of the budget: many images deserve a choice, too.
+    """
+    return max(began + budget, time.monotonic() + budget / 2) - FOR_THE_REST * budget
+
+
+def _with_views(
+    examples: Examples,
+    catalog: Catalog,
+    embedder: Embedder,
+    source: Source,
+    options: ViewOptions,
+    deadline: float,
+) -> tuple[Examples, str]:
+    """Return examples with drawn views, where there is time; and what there was no time for."""
+    if source.dataset is None:
+        return examples, ""
+    folder, requirements = source.dataset, Requirements(min_images=source.min_images)
+
+    def collected(count: int, seconds: float) -> Examples:
+        return collect(
+            folder,
+            embedder,
+            catalog,
+            views=view_names(count),
+            requirements=requirements,
+            keep_views=True,
+            open_indexed=True,
+            seconds=seconds,
+        )
+
+    now = time.monotonic()
+    return with_views(examples, collected, now + FOR_VIEWS * (deadline - now), options)
 
 
 def _require_categories(categories: Sequence[str]) -> None:
@@ -181,7 +247,10 @@ def _with_origin(trained: Trained, data: str, views: Sequence[str], seconds: Tra
         trained.head.record or Record(),
         data=data,
         settings=asdict(trained.options)
-        | {"views": list(views), "selection": selection.reason if selection else None},
+        | {
+            "views": list(views[: trained.options.views]),
+            "selection": selection.reason if selection else None,
+        },
         versions=versions(),
         seconds=asdict(seconds),
     )

@@ -9,6 +9,7 @@ the temperature and threshold that the validation answers of all trials together
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,8 +24,10 @@ from engine.heads.record import Learned, Record
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split, SplitOptions, measuring_splits
 from engine.learning.measure import forgetting, label_probabilities, measure
-from engine.learning.model_selection import SelectionOptions, select
 from engine.learning.results import ModelSelection
+from engine.learning.selection.candidates import SelectionOptions
+from engine.learning.selection.select import select
+from engine.learning.selection.views import ViewOptions
 from engine.learning.trial import (
     GateOptions,
     Progress,
@@ -49,6 +52,8 @@ class TrainLimits:
         Which images a head is measured on.
     selection
         How its options are selected.
+    views
+        How many views are drawn where that is left open.
     gate
         What gates are fitted to.
     background
@@ -59,6 +64,7 @@ class TrainLimits:
 
     split: SplitOptions = field(default_factory=SplitOptions)
     selection: SelectionOptions = field(default_factory=SelectionOptions)
+    views: ViewOptions = field(default_factory=ViewOptions)
     gate: GateOptions = field(default_factory=GateOptions)
     background: int = 5000
     background_test: float = 0.2
@@ -135,8 +141,16 @@ class HeadTraining:
             options.seed,
         )
 
-    def run(self, head: Head, *, select_model: bool = False) -> Trained:
-        """Train and measure a new head; select its options first, if that is asked for."""
+    def run(self, head: Head, *, select_model: bool = False, deadline: float = math.inf) -> Trained:
+        """Train and measure a new head.
+
+        Parameters
+        ----------
+        select_model
+            Select its options first.
+        deadline
+            By `time.monotonic`; what is not compared by then is left out of the selection.
+        """
         examples, splits = self._examples, self._splits
         rows = len(examples.image) + len(self._background)
         with threads_for(rows, head.dim):
@@ -144,7 +158,7 @@ class HeadTraining:
             of_splits: Sequence[TrainOptions] = [final] * len(splits)
             if select_model:
                 how = self._limits.selection
-                selected = select(examples, splits, final, how, self._selecting)
+                selected = select(examples, splits, final, how, self._selecting, deadline)
                 final, of_splits, selection = selected.final, selected.of_splits, selected.told
             measured, calibrating = self._trials(head, of_splits, final)
             answers, metrics = measure(measured, examples, self._built_in)
@@ -203,8 +217,9 @@ class HeadTraining:
         epochs = max(1, round(float(np.median([each.fitted.epochs for each in trials]))))
         typical = min(trials, key=lambda each: abs(each.fitted.epochs - epochs))
         options = options.scaled(len(self._examples.image))
+        everything = np.arange(len(self._examples))
         fitted = fit_layers(
-            layer_rows(self._examples),
+            layer_rows(self._examples, self._examples.rows_of(everything, options.views)),
             len(head.categories),
             options,
             epochs=epochs,

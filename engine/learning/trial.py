@@ -129,7 +129,7 @@ def fit_split(
     # Only images as they are stop a training: a view of them is no image that will be asked about.
     validation = layer_rows(examples, examples.originals[split.validation])
     return fit_layers(
-        layer_rows(examples, examples.rows_of(split.train)),
+        layer_rows(examples, examples.rows_of(split.train, options.views)),
         len(examples.categories),
         options,
         validation=validation if len(split.validation) else None,

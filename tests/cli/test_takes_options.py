@@ -162,3 +162,29 @@ def test_a_time_is_read_as_people_write_it(text: str, seconds: float) -> None:
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="this is no time"):
         parse_seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "given"),
+    [
+        ([], ()),
+        (["--optimizer", "adamw"], ("optimizer",)),
+        (["--hidden", "0", "--seed", "0"], ("hidden", "seed")),
+        (["--budget", "2m"], ("budget",)),
+    ],
+    ids=["nothing", "a default", "two defaults", "a time"],
+)
+def test_what_was_written_out_is_told_from_what_was_not(line: list[str], given: Any) -> None:
+    asked: list[TrainOptions] = []
+
+    @takes_options(TrainOptions)
+    def command(options: TrainOptions) -> int:
+        asked.append(options)
+        return 0
+
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    done = CliRunner().invoke(app, line, standalone_mode=False)
+    assert done.exception is None
+    assert set(asked[0].given) == set(given)
+    assert asked[0].budget == (120.0 if given == ("budget",) else 15.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -41,6 +42,7 @@ def collect(
     requirements: Requirements | None = None,
     keep_views: bool = False,
     open_indexed: bool = False,
+    seconds: float = math.inf,
 ) -> Examples:
     """Return the images of a data set with their labels and embeddings.
 
@@ -66,9 +68,13 @@ def collect(
         Store new embeddings as views; the caller then holds the store's writer lock.
     open_indexed
         Open images whose own embedding is in the catalog, too, to embed further views.
+    seconds
+        Give up where embedding takes longer.
 
     Raises
     ------
+    OutOfTimeError
+        It takes longer.
     UsageError
         There is no such folder, nothing in it has a label, or nothing can be read.
     TrainingError
@@ -78,6 +84,7 @@ def collect(
     requirements = requirements or Requirements()
     found = find_labelled(dataset, labels)
     collector = Collector(catalog, embedder, tuple(views), keep_views, open_indexed)
+    collector.seconds = seconds
     collector.ask_catalog(dataset, found.files)
     verb, notes = "measuring", list(found.notes)
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +27,22 @@ from index.catalog.catalog import Catalog
 from index.records import FileState, Vectors
 
 BATCH = 32
+# Images after which it can be told how long all of them take.
+TELLING = 64
+
+
+class OutOfTimeError(Exception):
+    """Collecting would not be over in time.
+
+    Attributes
+    ----------
+    seconds
+        That it would take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"it would take {seconds:.1f} s")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +69,8 @@ class Collector:
         What was collected, what cannot be read, and for how many images the backbone ran.
     unreadable
         What was found to be so while sizes were looked for.
+    seconds
+        Give up where `run` would take longer.
     """
 
     catalog: Catalog | None
@@ -63,6 +83,7 @@ class Collector:
     skipped: list[Skipped] = field(default_factory=list)
     unreadable: list[Skipped] = field(default_factory=list)
     embedded: int = 0
+    seconds: float = math.inf
 
     def sizes(self, files: Sequence[Labelled], enough: int) -> dict[str, CategorySize]:
         """Return how many images each label has; nothing is embedded.
@@ -81,7 +102,14 @@ class Collector:
         return dict(zip(by_label, sizes, strict=True))
 
     def run(self, files: Sequence[Labelled]) -> None:
-        """Collect all files, embedding in batches what is not at hand."""
+        """Collect all files, embedding in batches what is not at hand.
+
+        Raises
+        ------
+        OutOfTimeError
+            It takes more than `seconds`, or will. What was embedded until then is stored.
+        """
+        started = time.monotonic()
         pending: list[tuple[_Image, str, Pixels]] = []
         opened = prefetch(
             lambda each: self._open(each, self.indexed.get(each[0].path)),
@@ -100,6 +128,12 @@ class Collector:
             if len(pending) >= BATCH:
                 self._embed(pending)
             self.embedder.reporter.progress("embedding", number, len(files), "images")
+            if number % TELLING == 0:
+                # Of files that take much longer than others it can only be told when they did.
+                expected = (time.monotonic() - started) * len(files) / number
+                if expected > self.seconds:
+                    self.embedder.reporter.progress("embedding", len(files), len(files), "images")
+                    raise OutOfTimeError(expected)
         self._embed(pending)
 
     def examples(self, skipped: Sequence[Skipped], notes: Sequence[str]) -> Examples:

@@ -86,11 +86,12 @@ class Examples:
         """
         return copy_groups(self.hashes, self.vectors.unit, self.originals, self.copies)
 
-    def rows_of(self, images: Ids) -> Ids:
-        """Return the rows of all views of these images, int64, ascending."""
+    def rows_of(self, images: Ids, views: int | None = None) -> Ids:
+        """Return the rows of the first so many views, or all, of these images, int64, ascending."""
         wanted = np.zeros(len(self), np.bool_)
         wanted[images] = True
-        return np.flatnonzero(wanted[self.image])
+        rows = np.flatnonzero(wanted[self.image])
+        return rows if views is None else rows[self.view[rows] < views]
 
     def take(self, images: Ids, views: int | None = None) -> Examples:
         """Return these images alone, in this order, with copies of their embeddings.
@@ -102,9 +103,7 @@ class Examples:
         views
             Take the first so many views alone; None for all.
         """
-        rows = self.rows_of(images)
-        if views is not None:
-            rows = rows[self.view[rows] < views]
+        rows = self.rows_of(images, views)
         position = np.full(len(self), -1, np.int64)
         position[images] = np.arange(len(images))
         return replace(

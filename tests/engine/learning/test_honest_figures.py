@@ -21,7 +21,7 @@ from engine.heads.options import LBFGS, TrainOptions
 from engine.heads.record import Answers
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split, SplitOptions, measuring_splits
-from engine.learning.model_selection import SelectionOptions
+from engine.learning.selection.candidates import SelectionOptions
 from engine.learning.train_head import HeadTraining, TrainLimits
 from engine.learning.trial import new_head
 from index.records import CatalogIdentity, Ids, Vectors
@@ -54,7 +54,7 @@ def examples_of(
         vectors=Vectors.of(values.reshape(-1, DIM).astype(np.float32)),
         image=np.tile(np.arange(count), views),
         view=np.repeat(np.arange(views), count),
-        views=("original", "mirror")[:views],
+        views=("original", "mirror", "drawn-1")[:views],
         copies=SAME_CONTENT,
     )
 
@@ -65,9 +65,10 @@ def trained(
     split: SplitOptions,
     *,
     select_model: bool = False,
+    judge_views: bool = False,
     options: TrainOptions = QUICK,
 ) -> Head:
-    limits = TrainLimits(split, SelectionOptions(CANDIDATES))
+    limits = TrainLimits(split, SelectionOptions(CANDIDATES, judge_views=judge_views))
     training = HeadTraining(examples, Vectors.empty(DIM), built_in, options, limits)
     return training.run(new_head("x", IDENTITY, examples), select_model=select_model).head
 
@@ -160,6 +161,7 @@ class Case:
     views: int = 1
     select_model: bool = False
     copies: bool = False
+    judge_views: bool = False
 
 
 CASES = {
@@ -167,10 +169,12 @@ CASES = {
     "few, with views": Case(FEW, views=2),
     "few, selected": Case(FEW, select_model=True),
     "few, selected, with views": Case(FEW, views=2, select_model=True),
+    "few, views judged": Case(FEW, views=3, select_model=True, judge_views=True),
     "few, with copies": Case(FEW, copies=True),
     "many": Case(MANY),
     "many, with views": Case(MANY, views=2),
     "many, selected": Case(MANY, select_model=True),
+    "many, views judged": Case(MANY, views=3, select_model=True, judge_views=True),
     "many, with copies": Case(MANY, copies=True),
 }
 
@@ -190,7 +194,13 @@ def ask(case: Case, values: np.ndarray, labels: Ids, built_in: BuiltIn) -> tuple
     """Return the head, the split that has image 0 in its test part, and the images tested."""
     copies = {number: number % 24 for number in range(48)} if case.copies else None
     examples = examples_of(values, labels, case.views, copies)
-    head = trained(examples, built_in, case.split, select_model=case.select_model)
+    head = trained(
+        examples,
+        built_in,
+        case.split,
+        select_model=case.select_model,
+        judge_views=case.judge_views,
+    )
     splits = measuring_splits(examples.labels, examples.groups, 0.2, case.split, 0)
     (first,) = (split for split in splits if split.test[0] == splits[0].test[0])
     return head, first, np.sort(np.concatenate([split.test for split in splits]))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from engine.heads.options import MANY as MANY_ROWS
 from engine.heads.options import TrainOptions
 from engine.learning.data.examples import Examples
 from engine.learning.data.split import Split, SplitOptions, measuring_splits
-from engine.learning.model_selection import (
+from engine.learning.selection.candidates import (
     CANDIDATES,
-    Selected,
     SelectionOptions,
     candidate_options,
-    select,
+    soonest_first,
 )
+from engine.learning.selection.select import Selected, select
 from index.records import Floats, Ids, Vectors
 from tests.support.spread import SAME_CONTENT
 
@@ -147,3 +150,93 @@ def test_too_few_images_to_compare_leave_the_simplest_candidate() -> None:
     assert found.final.hidden == ()
     assert [each.hidden for each in found.of_splits] == [()] * len(splits_of(few))
     assert "too few" in found.told.reason
+
+
+def with_drawn(misleading: bool) -> Examples:
+    """Two categories whose drawn views show what the images leave out, or the opposite of it."""
+    rng = np.random.default_rng(5)
+    labels = np.arange(30) % 2
+    away = np.where(labels, 1, -1)[:, None] * np.array([0.6, 0.0])
+    seen = away + rng.normal(0, 0.7, (30, 2))
+    drawn = (-away if misleading else away) + rng.normal(0, 0.05, (30, 2))
+    values = np.concatenate([seen, seen, drawn, drawn]).astype(np.float32)
+    both = examples_of(values, np.tile(labels, 4), views=4)
+    return replace(both, views=("original", "mirror", "drawn-1", "drawn-2"))
+
+
+LBFGS = {"optimizer": "lbfgs", "weight_decay": 1.0}
+
+
+@pytest.mark.parametrize("split", [FEW, MANY])
+@pytest.mark.parametrize("misleading", [False, True])
+def test_drawn_views_are_learned_from_where_they_help(
+    split: SplitOptions, misleading: bool
+) -> None:
+    found = selected(with_drawn(misleading), TrainOptions(), (LBFGS,), split, judge_views=True)
+    assert found.final.views == (2 if misleading else None)
+    # Without the images of its fold a selection may say otherwise, but seldom.
+    views = [each.views for each in found.of_splits]
+    assert 2 * views.count(found.final.views) > len(views)
+    assert len(found.told.candidates) == 2
+    assert ("without drawn views" in found.told.reason) == misleading
+
+
+@pytest.mark.parametrize("split", [FEW, MANY])
+def test_without_time_the_one_is_taken_that_is_trained_soonest(split: SplitOptions) -> None:
+    examples, late = straight(40), time.monotonic() - 1
+    splits, told = splits_of(examples, split), list[tuple[int, int]]()
+    how = SelectionOptions((LINEAR, LBFGS))
+    found = select(examples, splits, TrainOptions(), how, lambda *part: told.append(part), late)
+    assert {each.optimizer for each in (found.final, *found.of_splits)} == {"lbfgs"}
+    assert "no time to compare" in found.told.reason
+    # The bar goes away though nothing was compared.
+    assert told and all(done == total for done, total in told)
+
+
+def test_a_candidate_that_takes_too_long_is_left_out_and_named() -> None:
+    examples = straight(60)
+    # One epoch is seconds, and there are sixty.
+    endless = {"hidden": (4096, 4096), "patience": 60}
+    how = SelectionOptions((LBFGS, endless))
+    deadline = time.monotonic() + 20
+    found = select(examples, splits_of(examples), TrainOptions(), how, deadline=deadline)
+    assert found.final.optimizer == "lbfgs"
+    assert [each.options for each in found.told.candidates] == ["linear, weight decay 1, lbfgs"]
+    (late,) = found.told.left_out
+    assert late.startswith("hidden 4096,4096")
+    assert "left out for want of time: 1 (hidden 4096,4096" in found.told.reason
+    # It was known from the first trial, long before the time was over.
+    assert time.monotonic() < deadline + 20
+
+
+def test_a_deadline_that_is_no_limit_changes_nothing() -> None:
+    examples = straight(80)
+    splits = splits_of(examples)
+    how = SelectionOptions((LBFGS, LINEAR))
+    one = select(examples, splits, QUICK, how)
+    other = select(examples, splits, QUICK, how, deadline=time.monotonic() + 600)
+    assert (one.final, one.of_splits) == (other.final, other.of_splits)
+    assert one.told.candidates == other.told.candidates
+
+
+@pytest.mark.parametrize(("rows", "first"), [(MANY_ROWS, "lbfgs"), (MANY_ROWS + 1, "adamw")])
+def test_what_is_trained_the_soonest_comes_first(rows: int, first: str) -> None:
+    candidates = candidate_options(TrainOptions(), CANDIDATES)
+    groups = soonest_first(candidates, rows)
+    assert groups[0][0].optimizer == first
+    assert groups[0][0].hidden == ()
+    assert {each for group in groups for each in group} == set(candidates)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("optimizer", "adamw"), ("hidden", ()), ("weight_decay", 0.05)]
+)
+def test_what_was_given_stays_though_it_is_the_default(name: str, value: Any) -> None:
+    found = candidate_options(TrainOptions(given=(name,)), CANDIDATES)
+    assert {getattr(each, name) for each in found} == {value}
+
+
+def test_one_category_leaves_nothing_to_compare() -> None:
+    examples = replace(straight(40), categories=("yes",), labels=np.zeros(40, np.int64))
+    found = selected(examples)
+    assert found.told.candidates == [] and "no other" in found.told.reason
