@@ -3,8 +3,9 @@
     python -m benchmarks.ranking [--data FOLDER] [--draws 5]
 
 Catalogs of a few pictures of each of 30 categories and 300 foreign ones; all other pictures of the
-categories are searched for. Then every picture of all categories among all others. Precision is
-that of `engine evaluate`: of those that could be among the first k, how many are.
+categories are searched for. Then every picture of all categories among all others. P@10 is that of
+`engine evaluate`: of those that could be among the first ten, how many are. R-precision is the
+precision of as many hits as there are pictures to be found.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from index.vectors.graph import build_graph
 
 FOREIGN = "foreign"
 STATE = CatalogState("0" * 32, 1, "0" * 32)
-Figures = tuple[float, float, float]
+# P@1, R-precision, P@10 and mAP.
+Figures = tuple[float, float, float, float]
 
 
 def embedded(data: Path) -> tuple[Floats, list[str]]:
@@ -54,25 +56,25 @@ def arranged(unit: Floats) -> FaissIndex:
 def figures(
     index: FaissIndex, labels: Sequence[str], queries: Floats, wanted: Sequence[str], order: str
 ) -> Figures:
-    """Return P@1, P@10 and mAP of queries from outside of the index."""
+    """Return P@1, R-precision, P@10 and mAP of queries from outside of the index."""
     names = np.array(labels)
     results = []
     for query, label in zip(queries, wanted, strict=True):
         results.append(_figures(_ranked(index, query, len(names), order), names == label))
-    first, ten, mean = np.mean(results, axis=0).tolist()
-    return first, ten, mean
+    first, full, ten, mean = np.mean(results, axis=0).tolist()
+    return first, full, ten, mean
 
 
 def leave_one_out(index: FaissIndex, unit: Floats, labels: Sequence[str], order: str) -> Figures:
-    """Return P@1, P@10 and mAP of every image of the index among all others."""
+    """Return P@1, R-precision, P@10 and mAP of every image of the index among all others."""
     names, results = np.array(labels), []
     for row, query in enumerate(unit):
         ranked = _ranked(index, query, len(names), order)
         relevant = names == names[row]
         relevant[row] = False
         results.append(_figures(ranked[ranked != row], relevant))
-    first, ten, mean = np.mean(results, axis=0).tolist()
-    return first, ten, mean
+    first, full, ten, mean = np.mean(results, axis=0).tolist()
+    return first, full, ten, mean
 
 
 def _ranked(index: FaissIndex, query: Floats, k: int, order: str) -> Ids:
@@ -85,7 +87,12 @@ def _figures(ranked: Ids, relevant: Ids) -> Figures:
     there = max(1, int(relevant.sum()))
     precision = np.cumsum(found) / np.arange(1, len(found) + 1)
     ten = float(found[:10].sum()) / min(there, 10)
-    return float(found[0]), ten, float((precision * found).sum()) / there
+    return (
+        float(found[0]),
+        float(precision[there - 1]),
+        ten,
+        float((precision * found).sum()) / there,
+    )
 
 
 def draws(unit: Floats, labels: Sequence[str], each: int, count: int, order: str) -> Figures:
@@ -102,8 +109,8 @@ def draws(unit: Floats, labels: Sequence[str], each: int, count: int, order: str
             asked += some[each:]
         index = arranged(unit[held])
         results.append(figures(index, names[held], unit[asked], names[asked], order))
-    first, ten, mean = np.mean(results, axis=0).tolist()
-    return first, ten, mean
+    first, full, ten, mean = np.mean(results, axis=0).tolist()
+    return first, full, ten, mean
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -116,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if data is None:
         parser.error("photographs are needed: --data DIR; benchmarks/README.md says which")
     unit, labels = embedded(data)
-    print("| catalog | order | P@1 | P@10 | mAP |\n|---|---|---:|---:|---:|")
+    print("| catalog | order | P@1 | R-precision | P@10 | mAP |\n|---|---|---:|---:|---:|---:|")
     for each in (5, 2):
         for order in reversed(RANKS):
             found = draws(unit, labels, each, asked.draws, order)
