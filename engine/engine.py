@@ -639,7 +639,7 @@ class Engine:
         StoreNotFoundError
             There is no catalog.
         """
-        from engine.search.duplicates import find_duplicates, least_score
+        from engine.search.duplicates.find import find_duplicates, least_score
 
         least = least_score(level, min_score)
         return self._session.ask(lambda catalog, index: find_duplicates(catalog, index, least))

@@ -15,7 +15,7 @@ from PIL import Image
 from engine import DuplicateGroup, Engine
 from engine.errors import StoreNotFoundError
 from engine.progress import SILENT
-from engine.search.duplicates import DuplicateLimits, find_duplicates
+from engine.search.duplicates.find import DuplicateLimits, find_duplicates
 from engine.session.session import Session
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from engine.config import require_number
 from engine.errors import UsageError
-from engine.search.files import Disk, Identity, ImageFile
-from engine.search.linkage import batches, complete_linkage
+from engine.search.duplicates.files import Disk, Identity, ImageFile
+from engine.search.duplicates.linkage import batches, complete_linkage
 from engine.search.results import DuplicateGroup
 from index.catalog.catalog import Catalog
 from index.records import Ids, ImageFacts

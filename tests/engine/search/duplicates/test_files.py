@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.search.files import Disk, ImageFile
+from engine.search.duplicates.files import Disk, ImageFile
 from index.records import FileState, ImageFacts
 
 LONG_AGO = 1_600_000_000

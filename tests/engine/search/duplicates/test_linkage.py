@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.search.linkage import Linked, batches, complete_linkage
+from engine.search.duplicates.linkage import Linked, batches, complete_linkage
 from index.records import Floats, Ids
 
 BOUNDS = st.sampled_from([-1.0, 0.0, 0.5, 0.8, 0.95, 1.0])
