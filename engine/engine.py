@@ -639,10 +639,14 @@ class Engine:
         StoreNotFoundError
             There is no catalog.
         """
-        from engine.search.duplicates.find import find_duplicates, least_score
+        from engine.search.duplicates.find import Level, find_duplicates
+        from engine.search.duplicates.pixels import Pixels
 
-        least = least_score(level, min_score)
-        return self._session.ask(lambda catalog, index: find_duplicates(catalog, index, least))
+        wanted = Level.of(level, min_score)
+        pixels = Pixels(self.config, self._session.reporter)
+        return self._session.ask(
+            lambda catalog, index: find_duplicates(catalog, index, wanted, pixels)
+        )
 
     def status(self) -> Status:
         """Say what the store holds, and whether it is in order.

@@ -3,198 +3,294 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
+from PIL.Image import Image
 
 from engine.config import require_number
 from engine.errors import UsageError
+from engine.search.duplicates.copies import Copies, Star
+from engine.search.duplicates.correlation import Miniature
 from engine.search.duplicates.files import Disk, Identity, ImageFile
-from engine.search.duplicates.linkage import batches, complete_linkage
+from engine.search.duplicates.linkage import DIGITS, batches, complete_linkage
+from engine.search.duplicates.neighbours import Neighbours, neighbours
+from engine.search.duplicates.pixels import Pixels
+from engine.search.duplicates.rules import Edited, PairRule, SamePixels
 from engine.search.results import DuplicateGroup
 from index.catalog.catalog import Catalog
 from index.records import Ids, ImageFacts
-from index.vectors.index import Hits, Mask, VectorIndex
+from index.vectors.index import VectorIndex
 
 EXACT, COPY, SIMILAR = LEVELS = ("exact", "copy", "similar")
-# The least cosine similarity of copies, and of what looks alike where nobody says another.
-NEAR_DUPLICATE = 0.95
+# Of pictures in which there is hardly anything to see: nobody can say whether they are copies.
+BLANK = "blank"
+# The least cosine similarity of what looks alike where nobody says another.
 SIMILAR_IMAGES = 0.9
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What is listed: the same content always.
+
+    Attributes
+    ----------
+    copies
+        Copies, too.
+    min_score
+        The least cosine similarity, -1 to 1, of what is similar; None where it is not listed.
+    least_copy
+        That of every copy to the one that stays, where a person asked for it.
+    """
+
+    copies: bool
+    min_score: float | None = None
+    least_copy: float = -1.0
+
+    @classmethod
+    def of(cls, name: str | None, min_score: float | None) -> Level:
+        """Return a level by its name.
+
+        Parameters
+        ----------
+        name
+            `exact`, `copy` or `similar`; None for `copy`, or for `similar` where there is a
+            `min_score`.
+        min_score
+            Of `similar` alone.
+
+        Raises
+        ------
+        UsageError
+            There is no such level or score, or the level does not take one.
+        """
+        if min_score is not None:
+            require_number("min_score", min_score, -1, 1)
+        if name is None:
+            name = COPY if min_score is None else SIMILAR
+        if name not in LEVELS:
+            raise UsageError(
+                "level", f"{name!r} is not a choice", f"Use one of {', '.join(LEVELS)}"
+            )
+        if name == SIMILAR:
+            if min_score is None:
+                return cls(True, SIMILAR_IMAGES)
+            return cls(True, float(min_score), float(min_score))
+        if min_score is not None:
+            raise UsageError(
+                "min_score", f"the level {name} has a bound of its own", "Use the level similar"
+            )
+        return cls(name == COPY)
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateLimits:
-    """How much a search for duplicates compares at a time.
+    """How much a search for duplicates compares at a time, and when two images are copies.
 
     Attributes
     ----------
-    neighbours
-        How many of an image's nearest images count.
     block
-        Ids whose embeddings are read and searched for at a time; pairs that are grouped at a time.
+        Images whose neighbours are looked at at a time; pairs that are grouped at a time.
     rounding
         By how much the index may understate a cosine.
+    same, edited
+        When two images are copies.
     """
 
-    neighbours: int = 20
     block: int = 1024
     rounding: float = 1e-3
-
-
-def least_score(level: str | None, min_score: float | None) -> float | None:
-    """Return the least cosine similarity that a level lists, None where content alone counts.
-
-    Parameters
-    ----------
-    level
-        `exact`, `copy` or `similar`; None for `copy`, or for `similar` where there is a
-        `min_score`.
-    min_score
-        Of `similar` alone.
-
-    Raises
-    ------
-    UsageError
-        There is no such level or score, or the level does not take one.
-    """
-    if min_score is not None:
-        require_number("min_score", min_score, -1, 1)
-    if level is None:
-        level = COPY if min_score is None else SIMILAR
-    if level not in LEVELS:
-        raise UsageError("level", f"{level!r} is not a choice", f"Use one of {', '.join(LEVELS)}")
-    if level == SIMILAR:
-        return SIMILAR_IMAGES if min_score is None else float(min_score)
-    if min_score is not None:
-        raise UsageError(
-            "min_score", f"the level {level} has a bound of its own", "Use the level similar"
-        )
-    return NEAR_DUPLICATE if level == COPY else None
+    same: SamePixels = field(default_factory=SamePixels)
+    edited: Edited = field(default_factory=Edited)
 
 
 def find_duplicates(
     catalog: Catalog,
     index: VectorIndex,
-    min_score: float | None,
+    level: Level,
+    read: Pixels,
     limits: DuplicateLimits = DuplicateLimits(),
 ) -> list[DuplicateGroup]:
-    """Return groups of duplicates, exact ones first, then the others by falling score.
+    """Return groups of duplicates: exact ones, copies, blank ones, similar ones, by falling score.
 
-    Pairs are found through their nearest neighbours in the index, a block of images at a time: no
-    table of all pairs is made, and memory grows with the duplicates that are found, not with the
-    catalog. A content stands in one of the other groups once, however many files have it.
+    Pairs are found through their nearest neighbours, a block of images at a time: no table of all
+    pairs is made, and memory grows with the duplicates that are found, not with the catalog. A
+    content stands in one of the other groups once, however many files have it, and a picture with
+    copies in one of those that are similar.
 
     Parameters
     ----------
-    min_score
-        Least cosine similarity of every two images in a group, -1 to 1; None for exact ones alone.
+    read
+        Gives the pixels of files that may be copies.
     """
-    disk = Disk(catalog.folders.all())
-    copies = _copies(catalog, disk)
-    if min_score is None:
-        return copies.groups
-    pairs = _pairs(catalog, index, min_score, copies.later, limits)
-    alike = list(_alike(catalog, disk, pairs, min_score, copies.first, limits))
-    return copies.groups + sorted(alike, key=lambda group: (-group.score, group.keep))
+    return _Search(catalog, index, read, limits).groups(level)
 
 
-@dataclass(frozen=True, slots=True)
-class _Copies:
-    """Contents that several images have.
+class _Search:
+    """One search for duplicates: which image stands for which others."""
 
-    Attributes
+    def __init__(
+        self, catalog: Catalog, index: VectorIndex, read: Pixels, limits: DuplicateLimits
+    ) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._pixels = read
+        self._limits = limits
+        self._disk = Disk(catalog.folders.all())
+        # The file that stands for others, by the id of its image, and all images but these.
+        self._first: dict[int, ImageFile] = {}
+        self._later: set[int] = set()
+
+    def groups(self, level: Level) -> list[DuplicateGroup]:
+        groups = self._exact()
+        if level.copies:
+            copies = list(self._copies(level.least_copy))
+            groups += sorted(
+                copies, key=lambda group: (group.kind == BLANK, -group.score, group.keep)
+            )
+        if level.min_score is not None:
+            similar = list(self._similar(level.min_score))
+            groups += sorted(similar, key=lambda group: (-group.score, group.keep))
+        return groups
+
+    def _exact(self) -> list[DuplicateGroup]:
+        by_content: dict[str, dict[int, ImageFacts]] = defaultdict(dict)
+        for image_id, facts in self._catalog.contents.copies().items():
+            by_content[facts.content_hash][image_id] = facts
+        groups: list[DuplicateGroup] = []
+        for images in by_content.values():
+            files = self._disk.files(images)
+            groups += _group(EXACT, 1.0, files)
+            self._stands_for(files[0], images)
+        return sorted(groups, key=lambda group: group.keep)
+
+    def _copies(self, least: float) -> Iterator[DuplicateGroup]:
+        """Yield groups of copies, and of what is blank.
+
+        What has the same pixels is one picture by then, or it would be a crowd of its own.
+        """
+        same = {}
+        for star in self._stars(self._pairs_of(self._limits.same)):
+            keep = self._files([star.centre, *star.others])[0]
+            others = [each for each in (star.centre, *star.others) if each != keep.id]
+            same[keep.id] = Star(keep.id, tuple(others), star.blank)
+            self._stands_for(keep, others)
+        edited = self._pairs_of(self._limits.edited)
+        for star in self._stars(edited):
+            keep = self._files([star.centre, *star.others])[0]
+            others = [each for each in (star.centre, *star.others) if each != keep.id]
+            certain = others if keep.id == star.centre else edited.among(keep.id, others)
+            parts = [same.pop(each, Star(each, ())) for each in (keep.id, *others)]
+            images = [each for part in parts for each in (part.centre, *part.others)]
+            may_go = {each for part in parts if part.centre in certain for each in part.others}
+            may_go = may_go.union(certain, parts[0].others)
+            yield from self._copied(images, star.blank, may_go, least)
+        for star in same.values():
+            images = [star.centre, *star.others]
+            yield from self._copied(images, star.blank, set(star.others), least)
+
+    def _copied(
+        self, images: Sequence[int], blank: bool, may_go: set[int], least: float
+    ) -> Iterator[DuplicateGroup]:
+        """Yield the group of some images, those left out that are less like the one that stays."""
+        keep, *others = (file.id for file in self._files(images))
+        cosines = self._cosines(keep, others)
+        members = {keep: 1.0}
+        members |= {each: value for each, value in cosines.items() if value >= least}
+        self._later -= set(others)
+        self._stands_for(self._files([keep])[0], members)
+        kind, may_go = (BLANK, set()) if blank else (COPY, may_go)
+        yield from _group(kind, min(members.values()), self._files([*members]), may_go)
+
+    def _pairs_of(self, rule: PairRule) -> Copies:
+        near, rounding = self._neighbours(rule.least_cosine), self._limits.rounding
+        return Copies(self._catalog, near, self, rule, rounding)
+
+    def _stars(self, copies: Copies) -> Iterator[Star]:
+        return copies.stars(self._ranks, self._limits.block)
+
+    def _similar(self, min_score: float) -> Iterator[DuplicateGroup]:
+        """Yield groups of images of which every two are so similar."""
+        pairs = self._pairs(min_score)
+        for part in batches(pairs, self._limits.block):
+            ids, vectors = self._catalog.embeddings.of(np.unique(part).tolist())
+            for each in complete_linkage(vectors.unit, np.searchsorted(ids, part), min_score):
+                yield from _group(SIMILAR, each.lowest, self._files(ids[each.rows].tolist()))
+
+    def _pairs(self, min_score: float) -> Ids:
+        """Return the pairs of images that may be so similar, each once, int64 `[n, 2]`."""
+        found = [np.empty((0, 2), np.int64)]
+        for part in self._neighbours(min_score):
+            alike = part.cosines >= min_score - self._limits.rounding
+            rows, ranks = np.nonzero(alike & (part.nearest >= 0))
+            # From either side: where very many are alike, only one of two may have the other
+            # listed.
+            pairs = np.stack([part.ids[rows], part.nearest[rows, ranks]], axis=1)
+            found.append(np.unique(np.sort(pairs, axis=1), axis=0))
+        return np.unique(np.concatenate(found), axis=0)
+
+    def _neighbours(self, bound: float) -> Iterator[Neighbours]:
+        left_out = np.array(sorted(self._later), np.int64)
+        bound -= self._limits.rounding
+        return neighbours(self._catalog, self._index, left_out, bound, self._limits.block)
+
+    def _stands_for(self, file: ImageFile, images: Iterable[int]) -> None:
+        self._first[file.id] = file
+        self._later |= set(images) - {file.id}
+
+    def _files(self, images: Sequence[int]) -> list[ImageFile]:
+        """Return the files of images, each once, the one that should stay first."""
+        known = [self._first[image_id] for image_id in images if image_id in self._first]
+        facts = self._catalog.contents.facts(
+            [image_id for image_id in images if image_id not in self._first]
+        )
+        return sorted([*known, *self._disk.files(facts)], key=lambda file: file.rank)
+
+    def _ranks(self, images: Sequence[int]) -> dict[int, int]:
+        files = self._files(images)
+        ranks = {file.id: rank for rank, file in enumerate(files)}
+        # Another name of a file that was changed meanwhile.
+        return {image_id: ranks.get(image_id, len(files)) for image_id in images}
+
+    def miniatures(self, images: Sequence[int]) -> dict[int, Miniature]:
+        """See `copies.Reader`."""
+        return self._read(images, self._pixels.miniatures)
+
+    def greys(self, images: Sequence[int]) -> dict[int, Image]:
+        """See `copies.Reader`."""
+        return self._read(images, self._pixels.greys)
+
+    def _read(
+        self, images: Sequence[int], read: Callable[[Sequence[str]], Sequence[Read | None]]
+    ) -> dict[int, Read]:
+        facts = self._catalog.contents.facts(images)
+        seen = zip(facts, read([each.file.path for each in facts.values()]), strict=True)
+        return {image_id: each for image_id, each in seen if each is not None}
+
+    def _cosines(self, keep: int, others: Sequence[int]) -> dict[int, float]:
+        """Return the cosine of one image and each of some others."""
+        ids, vectors = self._catalog.embeddings.of([keep, *others])
+        products = vectors.unit @ vectors.unit[np.searchsorted(ids, keep)]
+        rounded = np.minimum(np.round(products.astype(np.float64), DIGITS), 1.0)
+        return {
+            each: value
+            for each, value in zip(ids.tolist(), rounded.tolist(), strict=True)
+            if each != keep
+        }
+
+
+def _group(
+    kind: str, score: float, files: Iterable[ImageFile], removable: Container[int] | None = None
+) -> list[DuplicateGroup]:
+    """Return a group of files in a list, which is empty where they are one and the same file.
+
+    Parameters
     ----------
-    groups
-        Those that lie in several files.
-    first
-        The file that stands for a content, by the id of its image.
-    later
-        Every other image of such a content, int64 `[n]`.
+    removable
+        Images of which alone others may go; None for any.
     """
-
-    groups: list[DuplicateGroup]
-    first: dict[int, ImageFile]
-    later: Ids
-
-
-def _copies(catalog: Catalog, disk: Disk) -> _Copies:
-    by_content: dict[str, dict[int, ImageFacts]] = defaultdict(dict)
-    for image_id, facts in catalog.contents.copies().items():
-        by_content[facts.content_hash][image_id] = facts
-    groups: list[DuplicateGroup] = []
-    first: dict[int, ImageFile] = {}
-    later: list[int] = []
-    for images in by_content.values():
-        files = disk.files(images)
-        groups += _group(EXACT, 1.0, files)
-        first[files[0].id] = files[0]
-        later += images.keys() - {files[0].id}
-    groups.sort(key=lambda group: group.keep)
-    return _Copies(groups, first, np.array(later, np.int64))
-
-
-def _pairs(
-    catalog: Catalog, index: VectorIndex, min_score: float, later: Ids, limits: DuplicateLimits
-) -> Ids:
-    """Return the pairs of images that may be so similar, each once, int64 `[n, 2]`."""
-    found = [np.empty((0, 2), np.int64)]
-    for ids, hits in _neighbours(catalog, index, min_score, later, limits):
-        alike = (hits.scores >= min_score - limits.rounding) & (hits.ids >= 0)
-        alike &= (hits.ids != ids[:, None]) & ~np.isin(hits.ids, later)
-        rows, ranks = np.nonzero(alike)
-        # From either side: where very many are alike, only one of two may have the other listed.
-        pairs = np.stack([ids[rows], hits.ids[rows, ranks]], axis=1)
-        found.append(np.unique(np.sort(pairs, axis=1), axis=0))
-    return np.unique(np.concatenate(found), axis=0)
-
-
-def _neighbours(
-    catalog: Catalog, index: VectorIndex, min_score: float, later: Ids, limits: DuplicateLimits
-) -> Iterator[tuple[Ids, Hits]]:
-    """Yield the nearest images of all but later copies, some images after the other."""
-    only_first: Mask | None = None
-    for span in catalog.embeddings.spans(limits.block):
-        part = catalog.embeddings.in_span(span, visible=True)
-        first = ~np.isin(part.ids, later)
-        unit = part.packed[first].vectors.unit
-        if not len(unit):
-            continue
-        hits = index.search(unit, limits.neighbours)
-        crowded = np.flatnonzero(hits.scores[:, -1] >= min_score - limits.rounding)
-        if len(later) and len(crowded):
-            # Copies may have crowded out others. They are left out of a second search, not of the
-            # first: a filter slows every query down, and few need it.
-            only_first = only_first or index.mask(np.setdiff1d(index.ids, later))
-            again = index.search(unit[crowded], limits.neighbours, only_first)
-            hits.scores[crowded], hits.ids[crowded] = again.scores, again.ids
-        yield part.ids[first], hits
-
-
-def _alike(
-    catalog: Catalog,
-    disk: Disk,
-    pairs: Ids,
-    min_score: float,
-    first: Mapping[int, ImageFile],
-    limits: DuplicateLimits,
-) -> Iterator[DuplicateGroup]:
-    """Yield groups of images of which every two are so similar, some pairs after the other."""
-    for part in batches(pairs, limits.block):
-        ids, vectors = catalog.embeddings.of(np.unique(part).tolist())
-        linked = complete_linkage(vectors.unit, np.searchsorted(ids, part), min_score)
-        members = [ids[each.rows].tolist() for each in linked]
-        others = [image_id for each in members for image_id in each if image_id not in first]
-        facts = catalog.contents.facts(others)
-        for each, images in zip(linked, members, strict=True):
-            kind = COPY if each.lowest >= NEAR_DUPLICATE else SIMILAR
-            known = [first[image_id] for image_id in images if image_id in first]
-            alone = {image_id: facts[image_id] for image_id in images if image_id in facts}
-            yield from _group(kind, each.lowest, [*known, *disk.files(alone)])
-
-
-def _group(kind: str, score: float, files: Iterable[ImageFile]) -> list[DuplicateGroup]:
-    """Return a group of files in a list, which is empty where they are one and the same file."""
     distinct: dict[Identity, ImageFile] = {}
     for file in sorted(files, key=lambda file: file.rank):
         distinct.setdefault(file.identity, file)
@@ -202,6 +298,10 @@ def _group(kind: str, score: float, files: Iterable[ImageFile]) -> list[Duplicat
     if not others:
         return []
     others.sort(key=lambda file: file.path)
-    removable = [file.path for file in others if file.removable and keep.vouches]
+    may_go = [
+        file.path
+        for file in others
+        if file.removable and keep.vouches and (removable is None or file.id in removable)
+    ]
     paths = [keep.path, *(file.path for file in others)]
-    return [DuplicateGroup(kind, score, paths, keep.path, removable)]
+    return [DuplicateGroup(kind, score, paths, keep.path, may_go)]

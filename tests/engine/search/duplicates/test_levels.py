@@ -18,13 +18,23 @@ from engine.errors import UsageError
 LONG_AGO = 1_600_000_000
 
 
-def draw(path: Path, content: int, side: int = 16, noise: float = 0.0) -> Path:
-    """Write a picture of sixteen squares of colour, with some noise, long ago."""
+def draw(path: Path, content: int, side: int = 16, noise: float = 0.0, grain: int = 0) -> Path:
+    """Write a picture of sixteen squares, some of a colour, with some noise, long ago.
+
+    With `grain` each pixel is of another brightness, and the squares remain as bright.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    squares = np.random.default_rng(content).integers(40, 216, (4, 4, 3)).astype(np.float64)
+    drawn = np.random.default_rng(content)
+    squares = drawn.integers(64, 256, (4, 4, 3)).astype(np.float64)
+    # The fake backbone sees the colours themselves: few of them, or all pictures look alike.
+    squares *= drawn.random((4, 4, 3)) < 0.25
     squares += np.random.default_rng(content + 1000).normal(0, 1, (4, 4, 3)) * noise
     image = Image.fromarray(np.clip(squares, 0, 255).astype(np.uint8))
-    image.resize((side, side), Image.Resampling.NEAREST).save(path)
+    image = image.resize((side, side), Image.Resampling.NEAREST)
+    if grain:
+        brightness = np.random.default_rng(grain).choice([0.0, 2.0], (side, side, 1))
+        image = Image.fromarray(np.clip(np.asarray(image) * brightness, 0, 255).astype(np.uint8))
+    image.save(path)
     os.utime(path, (LONG_AGO, LONG_AGO))
     return path
 
@@ -48,10 +58,10 @@ def folder(tmp_path: Path) -> Path:
     """An exact copy, a copy and something similar, each of another picture."""
     shop = tmp_path / "shop"
     for content, name in enumerate(("exact", "copy", "similar")):
-        draw(shop / f"{name}.bmp", content)
+        draw(shop / f"{name}.bmp", content, side=64, grain=content)
     shutil.copy2(shop / "exact.bmp", shop / "exact too.bmp")
-    draw(shop / "copy too.bmp", 1, noise=5)
-    draw(shop / "similar too.bmp", 2, noise=60)
+    draw(shop / "copy too.bmp", 1, side=64, noise=5, grain=1)
+    draw(shop / "similar too.bmp", 2, side=64, grain=99)
     return shop
 
 
@@ -190,5 +200,6 @@ def test_images_whose_drive_is_not_mounted_are_listed_and_none_may_go(
     before = indexed.duplicates()
     folder.rename(folder.with_name("elsewhere"))
     after = indexed.duplicates()
-    assert [group.paths for group in after] == [group.paths for group in before]
-    assert [list(group.removable) for group in after] == [[], []]
+    # What cannot be looked at counts by its embedding alone.
+    assert all(group.paths in [each.paths for each in after] for group in before)
+    assert not any(group.removable for group in after)

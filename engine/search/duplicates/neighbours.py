@@ -1,0 +1,120 @@
+"""The nearest images of every image: from the graph if it knows all of them, else searched for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from index.catalog.catalog import Catalog
+from index.records import Floats, Ids
+from index.vectors.graph import STORED, NeighbourGraph
+from index.vectors.index import Mask, VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The nearest others of `n` images, best first.
+
+    Attributes
+    ----------
+    ids
+        The images, int64 `[n]`.
+    nearest
+        int64 `[n, STORED]`, -1 where there are no more.
+    cosines
+        As the index knows them, float32 `[n, STORED]`, -1 where there are no more.
+    """
+
+    ids: Ids
+    nearest: Ids
+    cosines: Floats
+
+
+def neighbours(
+    catalog: Catalog, index: VectorIndex, left_out: Ids, bound: float, block: int
+) -> Iterator[Neighbours]:
+    """Yield the nearest images of all but some, among all but these, some images after the other.
+
+    Parameters
+    ----------
+    left_out
+        Ascending, int64.
+    bound
+        Whoever else has at least this cosine is wanted: where those that are left out may have
+        crowded out one of them, an image is searched for again.
+    block
+        How many images at a time.
+    """
+    others: Mask | None = None
+    for found in _of_all(catalog, index, block):
+        first = ~np.isin(found.ids, left_out)
+        if not first.any():
+            continue
+        part = Neighbours(found.ids[first], found.nearest[first], found.cosines[first])
+        if not len(left_out):
+            yield part
+            continue
+        gone = np.isin(part.nearest, left_out)
+        crowded = np.flatnonzero(gone.any(axis=1) & _may_lack(part, gone, bound))
+        part = _moved_to_the_end(part, gone)
+        if len(crowded):
+            # They are left out of a second search, not of the first: a filter slows every query
+            # down, and few need it.
+            others = others or index.mask(np.setdiff1d(index.ids, left_out))
+            ids, vectors = catalog.embeddings.of(part.ids[crowded].tolist())
+            again = _searched(index, ids, vectors.unit, others)
+            rows = np.searchsorted(part.ids, again.ids)
+            part.nearest[rows], part.cosines[rows] = again.nearest, again.cosines
+        yield part
+
+
+def _of_all(catalog: Catalog, index: VectorIndex, block: int) -> Iterator[Neighbours]:
+    """Yield the nearest images of all, ascending."""
+    graph = index.graph
+    if graph is not None and _knows_all(graph, index):
+        arrays = graph.arrays
+        for start in range(0, len(graph), block):
+            part = slice(start, start + block)
+            rows = arrays.neighbours[part]
+            # What stands in a file is clipped, not trusted.
+            nearest = np.where(rows >= 0, np.take(arrays.ids, rows, mode="clip"), -1)
+            cosines = np.nan_to_num(arrays.cosines[part].astype(np.float32), nan=-1.0)
+            yield Neighbours(arrays.ids[part], nearest, np.where(rows >= 0, cosines, -1))
+        return
+    for span in catalog.embeddings.spans(block):
+        stored = catalog.embeddings.in_span(span, visible=True)
+        unit = stored.packed.vectors.unit
+        if len(unit):
+            yield _searched(index, stored.ids, unit, None)
+
+
+def _knows_all(graph: NeighbourGraph, index: VectorIndex) -> bool:
+    same_count = len(graph) == len(index) and not len(graph.forgotten)
+    return same_count and np.array_equal(graph.arrays.ids, np.sort(index.ids))
+
+
+def _searched(index: VectorIndex, ids: Ids, unit: Floats, mask: Mask | None) -> Neighbours:
+    hits = index.search(np.ascontiguousarray(unit), STORED + 1, mask)
+    cosines = np.where(hits.ids >= 0, hits.scores, -1).astype(np.float32)
+    found = Neighbours(ids, hits.ids, cosines)
+    found = _moved_to_the_end(found, hits.ids == ids[:, None])
+    return Neighbours(ids, found.nearest[:, :STORED], found.cosines[:, :STORED])
+
+
+def _may_lack(part: Neighbours, gone: npt.NDArray[np.bool_], bound: float) -> npt.NDArray[np.bool_]:
+    """Say which images lack many neighbours, or one that is close enough."""
+    many = gone.sum(axis=1) > STORED // 4
+    full = part.nearest[:, -1] >= 0
+    lacking: npt.NDArray[np.bool_] = full & (many | (part.cosines[:, -1] >= bound))
+    return lacking
+
+
+def _moved_to_the_end(part: Neighbours, gone: npt.NDArray[np.bool_]) -> Neighbours:
+    """Return neighbours without some, those that are left still in order."""
+    order = np.argsort(gone, axis=1, kind="stable")
+    nearest = np.take_along_axis(np.where(gone, -1, part.nearest), order, axis=1)
+    cosines = np.take_along_axis(np.where(gone, -1, part.cosines), order, axis=1)
+    return Neighbours(part.ids, nearest, cosines)

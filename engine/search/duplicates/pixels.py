@@ -1,0 +1,81 @@
+"""Small copies of images, read from their files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from PIL import Image
+
+from engine.config import Config
+from engine.errors import ImageError
+from engine.pictures.decode import decode
+from engine.pictures.read import read_file
+from engine.pictures.threads.memory import ImageMemory, Reserve
+from engine.pictures.threads.prefetch import prefetch
+from engine.progress import Reporter
+from engine.search.duplicates import correlation, detail
+from engine.search.duplicates.correlation import Miniature
+
+# Files that threads may be ahead of the reader.
+AHEAD = 64
+# Miniatures that are remembered, of 4 kB each.
+REMEMBERED = 20_000
+
+
+class Pixels:
+    """Reads miniatures, by the limits that a configuration sets on images, and tells how many.
+
+    Parameters
+    ----------
+    config
+        Its limits on bytes, pixels, memory and time.
+    reporter
+        Is told of progress.
+    """
+
+    def __init__(self, config: Config, reporter: Reporter) -> None:
+        self._config = config
+        self._reporter = reporter
+        self._memory = ImageMemory.of(config)
+        self._seen: dict[str, Image.Image | None] = {}
+        self._done = 0
+
+    def miniatures(self, paths: Sequence[str]) -> list[Miniature | None]:
+        """Return the miniatures of files, None for each that cannot be read."""
+        new = [path for path in dict.fromkeys(paths) if path not in self._seen]
+        if len(self._seen) + len(new) > REMEMBERED:
+            self._seen, new = {}, list(dict.fromkeys(paths))
+        read = self._read(new, 2 * correlation.SIDE, lambda image: Miniature.of(image).grey)
+        self._seen |= dict(zip(new, read, strict=True))
+        greys = [self._seen[path] for path in paths]
+        # What is computed of one goes with it: of its pixels alone there may be many.
+        return [Miniature(grey) if grey is not None else None for grey in greys]
+
+    def greys(self, paths: Sequence[str]) -> list[Image.Image | None]:
+        """Return files in grey, no larger than `detail` compares, None for what cannot be read."""
+        return self._read(paths, detail.SIDE, detail.small_enough)
+
+    def _read(
+        self, paths: Sequence[str], enough: int, small: Callable[[Image.Image], Image.Image]
+    ) -> list[Image.Image | None]:
+        """Return small copies of files; a JPEG is unpacked no further than to `enough` pixels."""
+
+        def decoded(path: str, reserve: Reserve) -> Image.Image:
+            data = read_file(path, self._config.max_file_bytes, reserve)
+            return small(decode(data, path, self._config.max_pixels, enough, reserve).pixels)
+
+        def one(path: str) -> Image.Image | None:
+            try:
+                return self._memory.turn(path, lambda reserve: decoded(path, reserve))
+            except ImageError:
+                return None
+
+        seen: list[Image.Image | None] = []
+        threads = prefetch(one, paths, workers=self._config.decoders, window=AHEAD)
+        with closing(threads) as images:
+            for image in images:
+                seen.append(image)
+                self._done += 1
+                self._reporter.progress("comparing", self._done, None, "images")
+        return seen
