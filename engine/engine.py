@@ -619,9 +619,14 @@ class Engine:
         )
 
     def duplicates(
-        self, min_score: float | None = None, *, level: str | None = None
+        self,
+        min_score: float | None = None,
+        *,
+        level: str | None = None,
+        images: ImageLike | Sequence[ImageLike] | None = None,
+        skipped: list[Skipped] | None = None,
     ) -> list[DuplicateGroup]:
-        """Find images that are there more than once.
+        """Find images that are there more than once, or pictures that are there already.
 
         Parameters
         ----------
@@ -629,8 +634,14 @@ class Engine:
             Least similarity of every two images in a group (cosine, -1 to 1); of the level
             `similar` alone.
         level
-            `exact` lists the same content, `copy` also what is nearly the same to the eye,
-            `similar` all that is so similar; by default `copy`, or `similar` with a `min_score`.
+            `exact` lists the same content, `copy` also the same picture compressed, resized,
+            cropped, mirrored or framed, `similar` all that is so similar; by default `copy`, or
+            `similar` with a `min_score`.
+        images
+            Pictures to ask about, as for `search`: what of the catalog each is a duplicate of.
+            The catalog stays as it is.
+        skipped
+            Pictures that cannot be used are added here; where it is None, the first one raises.
 
         Raises
         ------
@@ -638,14 +649,26 @@ class Engine:
             There is no such level, or `min_score` is no such number.
         StoreNotFoundError
             There is no catalog.
+        ImageError
+            A picture cannot be used and `skipped` is None, or none of them can.
         """
-        from engine.search.duplicates.find import Level, find_duplicates
+        from engine.search.duplicates.find import DuplicateLimits, Level, find_duplicates
         from engine.search.duplicates.pixels import Pixels
 
-        wanted = Level.of(level, min_score)
-        pixels = Pixels(self.config, self._session.reporter)
-        return self._session.ask(
-            lambda catalog, index: find_duplicates(catalog, index, wanted, pixels)
+        wanted, limits = Level.of(level, min_score), DuplicateLimits()
+        session, pixels = self._session, Pixels(self.config, self._session.reporter)
+        if images is None:
+            return session.ask(
+                lambda catalog, index: find_duplicates(catalog, index, wanted, pixels, limits)
+            )
+        from engine.search.duplicates.asked import duplicates_of, read_asked
+
+        session.catalog()
+        asked = read_asked(_as_list(images), session.embedder(), pixels, skipped)
+        return session.ask(
+            lambda catalog, index: list(
+                duplicates_of(asked, catalog, index, wanted, pixels, limits)
+            )
         )
 
     def status(self) -> Status:

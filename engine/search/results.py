@@ -63,9 +63,11 @@ class DuplicateGroup:
     Attributes
     ----------
     kind
-        `exact` in content, `copy`, or `similar`.
+        `exact` in content, `copy` (compressed, resized, cropped, mirrored, framed), `similar`, or
+        `blank`: there is hardly anything to see in them, so nobody can say.
     score
-        Cosine similarity of the two that are least alike.
+        Cosine similarity of the two that are least alike; of copies, of `keep` and the one that is
+        least like it.
     paths
         The one that should stay, then the others by path.
     keep
@@ -73,6 +75,8 @@ class DuplicateGroup:
     removable
         Those that may go while `keep` stays. Both are as they were indexed; no link of the catalog
         leads to or through one that may go, and none is needed to reach `keep`.
+    query
+        The picture that was asked about, one of `paths`; None where none was.
     """
 
     kind: str
@@ -80,3 +84,4 @@ class DuplicateGroup:
     paths: Sequence[str]
     keep: str
     removable: Sequence[str]
+    query: str | None = None

@@ -162,7 +162,7 @@ class _Search:
         groups: list[DuplicateGroup] = []
         for images in by_content.values():
             files = self._disk.files(images)
-            groups += _group(EXACT, 1.0, files)
+            groups += group_of(EXACT, 1.0, files)
             self._stands_for(files[0], images)
         return sorted(groups, key=lambda group: group.keep)
 
@@ -202,7 +202,7 @@ class _Search:
         self._later -= set(others)
         self._stands_for(self._files([keep])[0], members)
         kind, may_go = (BLANK, set()) if blank else (COPY, may_go)
-        yield from _group(kind, min(members.values()), self._files([*members]), may_go)
+        yield from group_of(kind, min(members.values()), self._files([*members]), may_go)
 
     def _pairs_of(self, rule: PairRule) -> Copies:
         near, rounding = self._neighbours(rule.least_cosine), self._limits.rounding
@@ -217,7 +217,7 @@ class _Search:
         for part in batches(pairs, self._limits.block):
             ids, vectors = self._catalog.embeddings.of(np.unique(part).tolist())
             for each in complete_linkage(vectors.unit, np.searchsorted(ids, part), min_score):
-                yield from _group(SIMILAR, each.lowest, self._files(ids[each.rows].tolist()))
+                yield from group_of(SIMILAR, each.lowest, self._files(ids[each.rows].tolist()))
 
     def _pairs(self, min_score: float) -> Ids:
         """Return the pairs of images that may be so similar, each once, int64 `[n, 2]`."""
@@ -281,7 +281,7 @@ class _Search:
         }
 
 
-def _group(
+def group_of(
     kind: str, score: float, files: Iterable[ImageFile], removable: Container[int] | None = None
 ) -> list[DuplicateGroup]:
     """Return a group of files in a list, which is empty where they are one and the same file.

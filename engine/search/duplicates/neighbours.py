@@ -65,7 +65,7 @@ def neighbours(
             # down, and few need it.
             others = others or index.mask(np.setdiff1d(index.ids, left_out))
             ids, vectors = catalog.embeddings.of(part.ids[crowded].tolist())
-            again = _searched(index, ids, vectors.unit, others)
+            again = searched(index, ids, vectors.unit, others)
             rows = np.searchsorted(part.ids, again.ids)
             part.nearest[rows], part.cosines[rows] = again.nearest, again.cosines
         yield part
@@ -88,7 +88,7 @@ def _of_all(catalog: Catalog, index: VectorIndex, block: int) -> Iterator[Neighb
         stored = catalog.embeddings.in_span(span, visible=True)
         unit = stored.packed.vectors.unit
         if len(unit):
-            yield _searched(index, stored.ids, unit, None)
+            yield searched(index, stored.ids, unit, None)
 
 
 def _knows_all(graph: NeighbourGraph, index: VectorIndex) -> bool:
@@ -96,7 +96,8 @@ def _knows_all(graph: NeighbourGraph, index: VectorIndex) -> bool:
     return same_count and np.array_equal(graph.arrays.ids, np.sort(index.ids))
 
 
-def _searched(index: VectorIndex, ids: Ids, unit: Floats, mask: Mask | None) -> Neighbours:
+def searched(index: VectorIndex, ids: Ids, unit: Floats, mask: Mask | None) -> Neighbours:
+    """Return the nearest others of some images by their unit vectors float32 `[n, dim]`."""
     hits = index.search(np.ascontiguousarray(unit), STORED + 1, mask)
     cosines = np.where(hits.ids >= 0, hits.scores, -1).astype(np.float32)
     found = Neighbours(ids, hits.ids, cosines)

@@ -56,6 +56,21 @@ class Pixels:
         """Return files in grey, no larger than `detail` compares, None for what cannot be read."""
         return self._read(paths, detail.SIDE, detail.small_enough)
 
+    def of(self, data: bytes, name: str) -> tuple[Miniature, Image.Image]:
+        """Return the miniature of a picture's bytes, and it in grey.
+
+        Raises
+        ------
+        ImageError
+            It cannot be read.
+        """
+
+        def decoded(reserve: Reserve) -> Image.Image:
+            return decode(data, name, self._config.max_pixels, detail.SIDE, reserve).pixels
+
+        image = self._memory.turn(name, decoded)
+        return Miniature.of(image), detail.small_enough(image)
+
     def _read(
         self, paths: Sequence[str], enough: int, small: Callable[[Image.Image], Image.Image]
     ) -> list[Image.Image | None]:
