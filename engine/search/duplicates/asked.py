@@ -200,7 +200,8 @@ class _Found:
         in_catalog = [one for one in cosines if one >= 0]
         files = disk.files(self._catalog.contents.facts(in_catalog))
         files += [self._before[one].file for one in cosines if one in self._before]
-        removable = set() if kind == BLANK else {self._each.file.id, *cosines}
+        # Nothing of the catalog may go because of a picture that may never be added to it.
+        removable = set() if kind == BLANK else {self._each.file.id}
         groups = group_of(kind, min(cosines.values()), [self._each.file, *files], removable)
         return [replace(group, query=self._each.name) for group in groups]
 
