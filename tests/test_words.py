@@ -68,7 +68,7 @@ AVOIDED = (
     Avoided(
         "probe, probe margin, or nearest",
         ("near", "reach", "gap", "gaps"),
-        except_for={"near_duplicate": "the field's word for a copy that is not exact"},
+        except_for={"reducing_gap": "a parameter of Pillow's"},
     ),
     Avoided("probe", ("look", "looks"), ("index", "engine/search")),
     Avoided("position", ("place", "places")),

@@ -207,7 +207,7 @@ class _Found:
 
     def _cosines(self, same: Container[int]) -> dict[int, float]:
         """Return the cosines of what is nearest, of no image that is the same."""
-        ids, vectors = self._catalog.embeddings.of([one for one in self._near() if one >= 0])
+        ids, vectors = self._catalog.embeddings.of([one for one in self._nearest() if one >= 0])
         cosines = vectors.unit @ self._each.unit
         found = dict(zip(ids.tolist(), cosines.tolist(), strict=True))
         for one, before in self._before.items():
@@ -215,9 +215,9 @@ class _Found:
                 found[one] = float(before.unit @ self._each.unit)
         return {one: min(round(cosine, DIGITS), 1.0) for one, cosine in found.items()}
 
-    def _near(self) -> list[int]:
-        near: list[int] = self._hits.nearest[0].tolist()
-        return near
+    def _nearest(self) -> list[int]:
+        nearest: list[int] = self._hits.nearest[0].tolist()
+        return nearest
 
     def _backgrounds_of(
         self, images: Ids, index: VectorIndex, mask: Mask, limits: DuplicateLimits

@@ -73,7 +73,7 @@ class Copies:
 
     Parameters
     ----------
-    near
+    found
         The neighbours of all images that may.
     read
         Gives their pixels.
@@ -84,7 +84,7 @@ class Copies:
     def __init__(
         self,
         catalog: Catalog,
-        near: Iterator[Neighbours],
+        found: Iterator[Neighbours],
         read: Reader,
         rule: PairRule,
         rounding: float,
@@ -92,7 +92,7 @@ class Copies:
         self._catalog = catalog
         self._read = read
         self._rule = rule
-        self._pairs, self._backgrounds = _candidates(near, rule, rounding)
+        self._pairs, self._backgrounds = _candidates(found, rule, rounding)
 
     def stars(self, rank: Callable[[Sequence[int]], dict[int, int]], block: int) -> Iterator[Star]:
         """Yield groups of copies, in no order.
@@ -229,7 +229,7 @@ def _pair(one: int, other: int) -> tuple[int, int]:
 
 
 def _candidates(
-    near: Iterator[Neighbours], rule: PairRule, rounding: float
+    parts: Iterator[Neighbours], rule: PairRule, rounding: float
 ) -> tuple[Ids, Backgrounds]:
     """Return pairs that may belong together, int64 `[n, 2]`, and the background of each image."""
     all_ids: list[Ids] = []
@@ -237,7 +237,7 @@ def _candidates(
     pairs: list[Ids] = [np.empty((0, 2), np.int64)]
     cosines: list[Floats] = []
     lowest = rule.background(np.full((1, STORED), -1, np.float32))
-    for part in near:
+    for part in parts:
         background = rule.background(part.cosines)
         all_ids.append(part.ids)
         values.append(background)

@@ -15,9 +15,9 @@ from index.records import Floats
 
 # Pixels of the longer side, beyond which nothing is looked at.
 SIDE = 512
-# Pixels of the side of a place, the variance from which it has detail (levels of 255), and the
-# share of it by which two places that show the same may differ.
-PLACE, DETAIL, ALIKE = 8, 900.0, 0.2
+# Pixels of the side of a cell, the variance from which it has detail (levels of 255), and the
+# share of it by which two cells that show the same may differ.
+CELL, DETAIL, ALIKE = 8, 900.0, 0.2
 
 
 def small_enough(image: Image.Image) -> Image.Image:
@@ -28,7 +28,7 @@ def small_enough(image: Image.Image) -> Image.Image:
 
 
 def differing(one: Image.Image, other: Image.Image, *, mirrored: bool = False) -> float:
-    """Return the share of places with detail, of either, at which two pictures differ, 0 to 1.
+    """Return the share of cells with detail, of either, at which two pictures differ, 0 to 1.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def differing(one: Image.Image, other: Image.Image, *, mirrored: bool = False) -
         One is the other, left and right exchanged.
     """
     size = min(one.width, other.width), min(one.height, other.height)
-    first = _places(one, size)
-    second = _places(ImageOps.mirror(other) if mirrored else other, size)
+    first = _cells(one, size)
+    second = _cells(ImageOps.mirror(other) if mirrored else other, size)
     variance = np.maximum((first**2).mean(axis=1), (second**2).mean(axis=1))
     detailed = variance > DETAIL
     if not detailed.any():
@@ -48,16 +48,16 @@ def differing(one: Image.Image, other: Image.Image, *, mirrored: bool = False) -
     return float(differ.mean())
 
 
-def _places(image: Image.Image, size: tuple[int, int]) -> Floats:
-    """Return the places of a picture, the mean of each taken away, float32 `[n, PLACE ** 2]`."""
+def _cells(image: Image.Image, size: tuple[int, int]) -> Floats:
+    """Return the cells of a picture, the mean of each taken away, float32 `[n, CELL ** 2]`."""
     if image.size != size:
         image = image.resize(size, Image.Resampling.LANCZOS)
     # A sharp edge that lies half a pixel further is still the same edge.
     levels: npt.NDArray[np.float32] = np.asarray(
         image.filter(ImageFilter.GaussianBlur(1)), np.float32
     )
-    height, width = (length // PLACE * PLACE for length in levels.shape)
-    squares = levels[:height, :width].reshape(height // PLACE, PLACE, width // PLACE, PLACE)
-    places = squares.swapaxes(1, 2).reshape(-1, PLACE * PLACE)
-    centred: Floats = places - places.mean(axis=1, keepdims=True)
+    height, width = (length // CELL * CELL for length in levels.shape)
+    squares = levels[:height, :width].reshape(height // CELL, CELL, width // CELL, CELL)
+    cells = squares.swapaxes(1, 2).reshape(-1, CELL * CELL)
+    centred: Floats = cells - cells.mean(axis=1, keepdims=True)
     return centred

@@ -205,8 +205,8 @@ class _Search:
         yield from group_of(kind, min(members.values()), self._files([*members]), may_go)
 
     def _pairs_of(self, rule: PairRule) -> Copies:
-        near, rounding = self._neighbours(rule.least_cosine), self._limits.rounding
-        return Copies(self._catalog, near, self, rule, rounding)
+        found, rounding = self._neighbours(rule.least_cosine), self._limits.rounding
+        return Copies(self._catalog, found, self, rule, rounding)
 
     def _stars(self, copies: Copies) -> Iterator[Star]:
         return copies.stars(self._ranks, self._limits.block)

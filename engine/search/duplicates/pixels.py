@@ -18,7 +18,7 @@ from engine.search.duplicates import correlation, detail
 from engine.search.duplicates.correlation import Miniature
 
 # Files that threads may be ahead of the reader.
-AHEAD = 64
+WINDOW = 64
 # Miniatures that are remembered, of 4 kB each.
 REMEMBERED = 20_000
 
@@ -87,7 +87,7 @@ class Pixels:
                 return None
 
         seen: list[Image.Image | None] = []
-        threads = prefetch(one, paths, workers=self._config.decoders, window=AHEAD)
+        threads = prefetch(one, paths, workers=self._config.decoders, window=WINDOW)
         with closing(threads) as images:
             for image in images:
                 seen.append(image)
