@@ -18,7 +18,7 @@ from engine.pictures.urls import is_url
 from engine.search.duplicates.copies import LIES_ON, MARKED
 from engine.search.duplicates.correlation import Miniature
 from engine.search.duplicates.detail import differing
-from engine.search.duplicates.files import Disk, ImageFile
+from engine.search.duplicates.files import Disk, ImageFile, ranked
 from engine.search.duplicates.find import (
     BLANK,
     COPY,
@@ -28,6 +28,7 @@ from engine.search.duplicates.find import (
     Level,
     group_of,
 )
+from engine.search.duplicates.keep import LARGEST_STAYS, Keep
 from engine.search.duplicates.linkage import DIGITS
 from engine.search.duplicates.neighbours import searched
 from engine.search.duplicates.pixels import Pixels
@@ -124,6 +125,7 @@ def duplicates_of(
     level: Level,
     pixels: Pixels,
     limits: DuplicateLimits,
+    keep: Keep = LARGEST_STAYS,
 ) -> Iterator[DuplicateGroup]:
     """Yield for each picture its groups: what is the same, a copy, or similar.
 
@@ -131,7 +133,8 @@ def duplicates_of(
     A picture that is in the catalog is no duplicate of itself, and of the others that were asked
     about those before it count, too.
     """
-    disk = Disk(catalog.folders.all())
+    disk = Disk(catalog.folders.all(), keep)
+    asked = [replace(one, file=ranked(one.file, keep, [one.file.path])) for one in asked]
     backgrounds: dict[int, float] = {}
     for number, each in enumerate(asked):
         found = _Found(each, asked[:number], catalog, index, limits)

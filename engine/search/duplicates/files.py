@@ -11,11 +11,12 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 from engine.pictures.links import Links
 from engine.pictures.read import file_hash
+from engine.search.duplicates.keep import LARGEST_STAYS, Keep
 from index.records import ImageFacts
 
 # A file changed so shortly before its last scan, or after it, may hold something else by now.
@@ -32,7 +33,7 @@ class ImageFile:
     ----------
     id, path
         The image that stands for the file: one whose path leads through no link, where there is
-        one, and of these the first by path.
+        one, of these one that a pattern names, and of these the first by path.
     identity
         What no other file has.
     pixels
@@ -44,8 +45,12 @@ class ImageFile:
     unchanged
         It is there and holds what the catalog says.
     removable
-        It is unchanged, and no link that was seen leads to it, nor a path of the catalog through
-        one.
+        It is unchanged, no pattern names it, and no link that was seen leads to it, nor a path of
+        the catalog through one.
+    named
+        A pattern names one of its paths, so that it stays.
+    rank
+        What sorts the file that should stay first: see `ranked`.
     """
 
     id: int
@@ -56,22 +61,13 @@ class ImageFile:
     direct: bool
     unchanged: bool
     removable: bool
+    named: bool = False
+    rank: tuple[Any, ...] = field(default=(), compare=False)
 
     @property
     def vouches(self) -> bool:
         """Whether others may go because this one stays."""
         return self.direct and self.unchanged
-
-    @property
-    def rank(self) -> tuple[bool, int, bool, bool, int, str]:
-        """What sorts the file that should stay first: the largest, then oldest, then by path.
-
-        Files that are gone or were changed come last, and of files of one size those that links
-        alone lead to. Of files of one size the target of a link comes first, however young: it
-        stays in any case, so that the others may go.
-        """
-        size, link = -self.pixels, not self.direct
-        return not self.unchanged, size, link, self.removable, self.mtime_ns, self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +94,12 @@ class Disk:
     ----------
     folders
         Where links to files are looked for, to the bottom, beside the folders of the images.
+    keep
+        Which files stay.
     """
 
-    def __init__(self, folders: Sequence[str] = ()) -> None:
+    def __init__(self, folders: Sequence[str] = (), keep: Keep = LARGEST_STAYS) -> None:
+        self._keep = keep
         self._real: dict[str, str] = {}
         self._links = Links(folders)
 
@@ -115,7 +114,8 @@ class Disk:
             is_target = state is not None and self._links.lead_to(state)
             name = _Name(image_id, facts, state, linked, is_target)
             names[name.identity].append(name)
-        return sorted(map(_file, names.values()), key=lambda file: file.rank)
+        found = (_file(each, self._keep) for each in names.values())
+        return sorted(found, key=lambda file: file.rank)
 
     def _is_linked(self, path: str) -> bool:
         """Say whether a path leads through a link, at its end or before."""
@@ -132,12 +132,15 @@ def _state(path: str) -> os.stat_result | None:
         return None
 
 
-def _file(names: list[_Name]) -> ImageFile:
+def _file(names: list[_Name], keep: Keep) -> ImageFile:
     """Return the file that has these names."""
-    name = min(names, key=lambda each: (each.linked, each.facts.file.path))
+    wanted = {each.id for each in names if keep.matches(each.facts.file.path)}
+    name = min(names, key=lambda each: (each.linked, each.id not in wanted, each.facts.file.path))
     facts, state = name.facts, name.state
     unchanged = state is not None and _is_unchanged(facts, state)
-    return ImageFile(
+    # The target of a link stays: who made the link relies on it.
+    is_led_to = any(each.linked or each.is_target for each in names)
+    file = ImageFile(
         id=name.id,
         path=facts.file.path,
         identity=name.identity,
@@ -145,9 +148,16 @@ def _file(names: list[_Name]) -> ImageFile:
         mtime_ns=state.st_mtime_ns if state else facts.file.mtime_ns,
         direct=not name.linked,
         unchanged=unchanged,
-        # The target of a link stays: who made the link relies on it.
-        removable=unchanged and not any(each.linked or each.is_target for each in names),
+        removable=unchanged and not is_led_to,
     )
+    return ranked(file, keep, [each.facts.file.path for each in names])
+
+
+def ranked(file: ImageFile, keep: Keep, paths: Sequence[str]) -> ImageFile:
+    """Return a file that has these paths, with what a rule makes of it."""
+    named = any(map(keep.matches, paths))
+    file = replace(file, named=named, removable=file.removable and not named)
+    return replace(file, rank=keep.rank(file))
 
 
 def _is_unchanged(facts: ImageFacts, state: os.stat_result) -> bool:

@@ -15,6 +15,7 @@ from engine.errors import UsageError
 from engine.search.duplicates.copies import Copies, Star
 from engine.search.duplicates.correlation import Miniature
 from engine.search.duplicates.files import Disk, Identity, ImageFile
+from engine.search.duplicates.keep import LARGEST_STAYS, Keep
 from engine.search.duplicates.linkage import DIGITS, batches, complete_linkage
 from engine.search.duplicates.neighbours import Neighbours, neighbours
 from engine.search.duplicates.pixels import Pixels
@@ -112,6 +113,7 @@ def find_duplicates(
     level: Level,
     read: Pixels,
     limits: DuplicateLimits = DuplicateLimits(),
+    keep: Keep = LARGEST_STAYS,
 ) -> list[DuplicateGroup]:
     """Return groups of duplicates: exact ones, copies, blank ones, similar ones, by falling score.
 
@@ -124,21 +126,28 @@ def find_duplicates(
     ----------
     read
         Gives the pixels of files that may be copies.
+    keep
+        Which file of a group stays.
     """
-    return _Search(catalog, index, read, limits).groups(level)
+    return _Search(catalog, index, read, limits, keep).groups(level)
 
 
 class _Search:
     """One search for duplicates: which image stands for which others."""
 
     def __init__(
-        self, catalog: Catalog, index: VectorIndex, read: Pixels, limits: DuplicateLimits
+        self,
+        catalog: Catalog,
+        index: VectorIndex,
+        read: Pixels,
+        limits: DuplicateLimits,
+        keep: Keep,
     ) -> None:
         self._catalog = catalog
         self._index = index
         self._pixels = read
         self._limits = limits
-        self._disk = Disk(catalog.folders.all())
+        self._disk = Disk(catalog.folders.all(), keep)
         # The file that stands for others, by the id of its image, and all images but these.
         self._first: dict[int, ImageFile] = {}
         self._later: set[int] = set()

@@ -121,12 +121,12 @@ class Filter:
     def ids(self, rows: Iterable[Sequence[Any]], paths: PathCodec) -> list[int]:
         """Return the ids of those rows, each `(id, *glob_columns)`, whose globs all match."""
         for position, clause in enumerate(self.globs, start=1):
-            match = _pattern(str(clause.value)).match
+            glob = str(clause.value)
             decode = paths.decode if clause.field == "path" else str
             rows = [
                 row
                 for row in rows
-                if row[position] is not None and match(composed(decode(row[position])))
+                if row[position] is not None and glob_matches(glob, decode(row[position]))
             ]
         return [row[0] for row in rows]
 
@@ -203,6 +203,11 @@ def _written(value: str | float) -> list[str | float]:
         return [value]
     forms = (unicodedata.normalize(form, value) for form in ("NFC", "NFD"))
     return list(dict.fromkeys((value, *forms)))
+
+
+def glob_matches(glob: str, text: str) -> bool:
+    """Say whether a glob fits the whole of a text, however Unicode writes either."""
+    return _pattern(composed(glob)).match(composed(text)) is not None
 
 
 @lru_cache
