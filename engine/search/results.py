@@ -71,10 +71,12 @@ class DuplicateGroup:
     paths
         The one that should stay, then the others by path.
     keep
-        The one that should stay: the largest, of these the oldest, then the first by path.
+        The one that should stay, as `Engine.duplicates` was asked: the largest, of these the
+        oldest, then the first by path.
     removable
         Those that may go while `keep` stays. Both are as they were indexed; no link of the catalog
-        leads to or through one that may go, and none is needed to reach `keep`.
+        leads to or through one that may go, and none is needed to reach `keep`. A pattern that was
+        asked for names none of them.
     query
         The picture that was asked about, one of `paths`; None where none was.
     """
