@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         TrainReport,
     )
     from engine.progress import Reporter
+    from engine.search.duplicates.moves.results import MovedFile, MoveReport, UndoReport
     from engine.search.results import DuplicateGroup, Hit, SearchReport
     from engine.skipped import Skipped
     from engine.status import Status
@@ -60,6 +61,8 @@ __all__ = [
     "ImageError",
     "IndexReport",
     "IngestOptions",
+    "MoveReport",
+    "MovedFile",
     "Prediction",
     "RelocateReport",
     "RemoveReport",
@@ -71,6 +74,7 @@ __all__ = [
     "SuspectReport",
     "TrainOptions",
     "TrainReport",
+    "UndoReport",
     "UrlLimits",
     "UsageError",
 ]
@@ -94,6 +98,8 @@ _ROOMS = {
     "ImageError": "engine.errors",
     "IndexReport": "engine.ingest.results",
     "IngestOptions": "engine.ingest.options",
+    "MoveReport": "engine.search.duplicates.moves.results",
+    "MovedFile": "engine.search.duplicates.moves.results",
     "Prediction": "engine.heads.results",
     "RelocateReport": "engine.ingest.results",
     "RemoveReport": "engine.ingest.results",
@@ -105,6 +111,7 @@ _ROOMS = {
     "SuspectReport": "engine.learning.results",
     "TrainOptions": "engine.heads.options",
     "TrainReport": "engine.learning.results",
+    "UndoReport": "engine.search.duplicates.moves.results",
     "UrlLimits": "engine.config",
     "UsageError": "engine.errors",
 }

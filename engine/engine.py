@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.config import Config, require_number
+from engine.errors import StoreError, StoreLockedError
 from engine.progress import SILENT, Reporter
 from engine.session.session import Session
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         SuspectReport,
         TrainReport,
     )
+    from engine.search.duplicates.moves.results import MoveReport, UndoReport
     from engine.search.queries import ImageLike
     from engine.search.results import DuplicateGroup, SearchReport
     from engine.skipped import Skipped
@@ -623,6 +626,7 @@ class Engine:
         min_score: float | None = None,
         *,
         level: str | None = None,
+        keep: str = "largest",
         images: ImageLike | Sequence[ImageLike] | None = None,
         skipped: list[Skipped] | None = None,
     ) -> list[DuplicateGroup]:
@@ -637,6 +641,9 @@ class Engine:
             `exact` lists the same content, `copy` also the same picture compressed, resized,
             cropped, mirrored or framed, `similar` all that is so similar; by default `copy`, or
             `similar` with a `min_score`.
+        keep
+            Which should stay of a group: the `largest`, the `oldest`, or a glob on whole paths,
+            all of which that match stay.
         images
             Pictures to ask about, as for `search`: what of the catalog each is a duplicate of.
             The catalog stays as it is.
@@ -653,23 +660,97 @@ class Engine:
             A picture cannot be used and `skipped` is None, or none of them can.
         """
         from engine.search.duplicates.find import DuplicateLimits, Level, find_duplicates
+        from engine.search.duplicates.keep import Keep
         from engine.search.duplicates.pixels import Pixels
 
-        wanted, limits = Level.of(level, min_score), DuplicateLimits()
+        wanted, limits, rule = Level.of(level, min_score), DuplicateLimits(), Keep.parse(keep)
         session, pixels = self._session, Pixels(self.config, self._session.reporter)
         if images is None:
-            return session.ask(
-                lambda catalog, index: find_duplicates(catalog, index, wanted, pixels, limits)
+            groups = session.ask(
+                lambda catalog, index: find_duplicates(catalog, index, wanted, pixels, limits, rule)
             )
-        from engine.search.duplicates.asked import duplicates_of, read_asked
+        else:
+            from engine.search.duplicates.asked import duplicates_of, read_asked
 
-        session.catalog()
-        asked = read_asked(_as_list(images), session.embedder(), pixels, skipped)
-        return session.ask(
-            lambda catalog, index: list(
-                duplicates_of(asked, catalog, index, wanted, pixels, limits)
+            session.catalog()
+            asked = read_asked(_as_list(images), session.embedder(), pixels, skipped)
+            groups = session.ask(
+                lambda catalog, index: list(
+                    duplicates_of(asked, catalog, index, wanted, pixels, limits, rule)
+                )
             )
-        )
+        if (unmatched := rule.unmatched(groups)) is not None:
+            session.reporter.announce(f"keep: {unmatched}")
+        return groups
+
+    def move_duplicates(
+        self, folder: str | Path, *, level: str = "exact", keep: str = "largest"
+    ) -> MoveReport:
+        """Move what may go of each group of duplicates to a folder; `undo_moves` puts it back.
+
+        Parameters
+        ----------
+        folder
+            Where to, and where the manifest of it will be; outside the folders that are indexed.
+        level
+            `exact` or `copy`.
+        keep
+            As in `duplicates`.
+
+        Raises
+        ------
+        UsageError
+            There is no such level, the folder is none for it, or `keep` matches no picture.
+        EngineError
+            The folder cannot be written, or is full. What was moved is in the manifest.
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.search.duplicates.find import DuplicateLimits, Level, find_duplicates
+        from engine.search.duplicates.keep import Keep
+        from engine.search.duplicates.moves.move import Mover, require_level
+        from engine.search.duplicates.pixels import Pixels
+
+        require_level(level)
+        wanted, limits, rule = Level.of(level, None), DuplicateLimits(), Keep.parse(keep)
+        session, pixels = self._session, Pixels(self.config, self._session.reporter)
+        store = str(self.config.store.folder)
+        with session.writing(create=False) as catalog:
+            mover = Mover(catalog, str(folder), store, level, rule, session.reporter)
+            session.index().settle(catalog)
+            groups = session.ask(
+                lambda catalog, index: find_duplicates(catalog, index, wanted, pixels, limits, rule)
+            )
+            try:
+                return mover.run(groups)
+            finally:
+                session.index().settle(catalog)
+
+    def undo_moves(self, manifest: str | Path) -> UndoReport:
+        """Put back the files that `move_duplicates` has moved, as its manifest says.
+
+        It may be done again at any time. Nothing is written over, and no store is needed: without
+        one `index` takes the files up.
+
+        Raises
+        ------
+        EngineError
+            The manifest is none, or damaged; nothing was changed.
+        """
+        from engine.search.duplicates.moves.undo import undo_moves
+
+        with ExitStack() as stack:
+            catalog, why = None, "there is none"
+            try:
+                catalog = stack.enter_context(self._session.writing(create=False))
+            except StoreLockedError:
+                raise
+            except StoreError as error:
+                why = str(error)
+            report = undo_moves(str(manifest), catalog, self._session.reporter, why)
+            if catalog is not None:
+                self._session.index().settle(catalog)
+            return report
 
     def status(self) -> Status:
         """Say what the store holds, and whether it is in order.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import Csv, Failed, Json, NoUrls, Null, Paths, Store, open_engine, require_one_form
+from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from engine.search.duplicates.moves.results import MovedFile
     from engine.search.results import DuplicateGroup
     from engine.skipped import Skipped
 
@@ -23,11 +26,18 @@ engine duplicates --paths -0 | xargs -0 rm
 engine duplicates new.jpg
 
 engine duplicates --level similar --min-score 0.8 --json
+
+engine duplicates --keep '*/originals/*' --move-to ~/duplicates
+
+engine duplicates --undo ~/duplicates/moved-20260131T120000Z.jsonl
 """
 LEFT_OUT = (
     "{count} more are not named: a link leads to or through them, or they are not as they were "
     "indexed; `engine duplicates --level {level}` shows all, `engine index` takes up changes"
 )
+
+MOVED_FORM = "--move-to moves files of the catalog, and tells so as text or with --json"
+NOT_MOVED = "pictures that look alike are no copies of each other, and none is moved"
 
 
 def command(
@@ -60,6 +70,31 @@ def command(
             show_default="0.9",
         ),
     ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            metavar="largest|oldest|PATTERN",
+            help="Which should stay of a group. A PATTERN is a glob on whole paths, such as "
+            "'*/originals/*': all that match stay, else the largest.",
+            show_default="largest",
+        ),
+    ] = None,
+    move_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--move-to",
+            metavar="DIR",
+            help="Move what may go to DIR, outside the folders that are indexed: exact copies, and "
+            "others only with --level copy. A manifest in DIR names all of it.",
+        ),
+    ] = None,
+    undo: Annotated[
+        Path | None,
+        typer.Option(
+            "--undo", metavar="FILE", help="Put back all that the manifest FILE says was moved."
+        ),
+    ] = None,
     paths: Paths = False,
     null: Null = False,
     csv: Csv = False,
@@ -81,17 +116,34 @@ def command(
     With --paths, what is printed can be deleted: exact copies of what stays, and others only where
     --level says so. Never named is what stays, a path through a link, a file that a link in a
     folder that was indexed leads to, and one that is not as it was indexed.
+
+    With --move-to just these are moved, each checked again when its turn comes. Nothing is deleted
+    or written over, Ctrl-C included, and --undo puts every file back.
     """
     from cli.failures import failures_named, tell_failures
     from cli.render import say, write_csv, write_json, write_paths, write_table
 
     require_one_form(json=json, csv=csv, paths=paths, null=null)
+    forms = {"IMAGE": bool(images), "--paths": paths, "--null": null, "--csv": csv}
+    levels = {"--level": level is not None, "--min-score": min_score is not None}
+    rule = "largest" if keep is None else keep
+    if undo is not None:
+        moves = {"--keep": keep is not None, "--move-to": move_to is not None}
+        _refuse({**levels, **moves, **forms}, "--undo goes by the manifest alone", "Leave it out")
+        return _undo(undo, store, failed, json=json)
+    if move_to is not None:
+        _refuse(forms, MOVED_FORM, "Leave it out")
+        levels["--level"] = level == "similar"
+        _refuse(levels, NOT_MOVED, "Use --level exact or copy")
+        return _move(move_to, store, failed, level=level or "exact", keep=rule, json=json)
     names_alone = paths or null
     if names_alone and level is None:
         level = "exact"
     skipped: list[Skipped] = []
     with failures_named(failed, skipped), open_engine(store, no_urls=no_urls) as engine:
-        groups = engine.duplicates(min_score, level=level, images=images or None, skipped=skipped)
+        groups = engine.duplicates(
+            min_score, level=level, keep=rule, images=images or None, skipped=skipped
+        )
     if json:
         write_json(groups)
     elif names_alone:
@@ -106,6 +158,60 @@ def command(
     else:
         say("no duplicates")
     return tell_failures(skipped, failed)
+
+
+def _refuse(given: Mapping[str, bool], reason: str, remedy: str) -> None:
+    """Refuse options that were given, where they make no sense.
+
+    Raises
+    ------
+    UsageError
+        There are some.
+    """
+    if names := [name for name, is_given in given.items() if is_given]:
+        raise UsageError(" and ".join(names), reason, remedy)
+
+
+def _move(
+    folder: Path, store: Path | None, failed: Path | None, *, level: str, keep: str, json: bool
+) -> int:
+    from cli.failures import failures_named, tell_failures
+    from cli.render import say, tell, write_json
+
+    with failures_named(failed), open_engine(store) as engine:
+        report = engine.move_duplicates(folder, level=level, keep=keep)
+    if json:
+        write_json(report)
+    elif report.moved:
+        size = f"{report.size / 1e6:.1f} MB"
+        tell(f"moved {_files(report.moved)} ({size}) to {report.folder}")
+    else:
+        say("nothing was moved" if report.skipped else "no duplicates to move")
+    if report.moved:
+        say(f"to put back all of it: {report.undo}")
+    return tell_failures(report.skipped, failed)
+
+
+def _undo(manifest: Path, store: Path | None, failed: Path | None, *, json: bool) -> int:
+    from cli.failures import failures_named, tell_failures
+    from cli.render import say, tell, write_json
+
+    with failures_named(failed), open_engine(store) as engine:
+        report = engine.undo_moves(manifest)
+    if json:
+        write_json(report)
+    elif report.restored or report.skipped:
+        others = f"; {report.already_there} lay where they belong" if report.already_there else ""
+        tell(f"put back {_files(report.restored)}{others}")
+    else:
+        tell("nothing is left to put back: every file that was moved is in its place")
+    for note in report.notes:
+        say(f"note: {note}")
+    return tell_failures(report.skipped, failed)
+
+
+def _files(files: Sequence[MovedFile]) -> str:
+    return "1 file" if len(files) == 1 else f"{len(files)} files"
 
 
 def _rows(groups: Sequence[DuplicateGroup]) -> Iterator[tuple[int, str, float, str, str]]:

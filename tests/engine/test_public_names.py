@@ -31,6 +31,8 @@ NAMES = [
     "ImageError",
     "IndexReport",
     "IngestOptions",
+    "MoveReport",
+    "MovedFile",
     "Prediction",
     "RelocateReport",
     "RemoveReport",
@@ -42,6 +44,7 @@ NAMES = [
     "SuspectReport",
     "TrainOptions",
     "TrainReport",
+    "UndoReport",
     "UrlLimits",
     "UsageError",
 ]
