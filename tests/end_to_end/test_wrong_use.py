@@ -170,12 +170,32 @@ def test_training_makes_a_store_where_none_was_named(
         ("duplicates --store S --paths --level=", "'' is not a choice"),
         ("duplicates --store S --level copy --min-score 0.9", "Use the level similar"),
         ("duplicates --store S --paths --min-score 0.9", "Use the level similar"),
+        ("duplicates --store S --keep=", "'' is no rule. Use largest, oldest or a pattern"),
+        ("duplicates --store S --move-to P", "what lies there would be indexed again"),
+        ("duplicates --store S --move-to P/bed/bed-0001.jpg", "it is a file. Name a folder"),
+        ("duplicates --store S --move-to S/aside", "the store is no place for pictures"),
+        ("duplicates --store S --move-to O/a --paths", "--paths: --move-to moves files of the"),
+        ("duplicates --store S --move-to O/a --csv", "--csv: --move-to moves files of the"),
+        ("duplicates P/bed/bed-0001.jpg --store S --move-to O/a", "IMAGE: --move-to moves files"),
+        ("duplicates --store S --move-to O/a --level similar", "alike are no copies of each other"),
+        ("duplicates --store S --move-to O/a --min-score 0.9", "alike are no copies of each other"),
+        ("duplicates --store S --move-to O/a --level near", "'near' is not a choice. Use exact or"),
+        ("duplicates --store S --undo O/a --level copy", "--level: --undo goes by the manifest"),
+        ("duplicates --store S --undo O/a --keep oldest", "--keep: --undo goes by the manifest"),
+        ("duplicates --store S --undo O/a --move-to O/b", "--move-to: --undo goes by the"),
+        ("duplicates P/bed/bed-0001.jpg --store S --undo O/a", "IMAGE: --undo goes by the"),
     ],
 )
 def test_a_wrong_request_is_told_what_would_be_right(
     line: str, part: str, refused: Refused
 ) -> None:
     assert part in refused(line, 2)
+
+
+@pytest.mark.parametrize("line", ["O/none", "P", "P/bed/bed-0001.jpg", "S/catalog.sqlite"])
+def test_what_is_no_manifest_is_told(line: str, refused: Refused) -> None:
+    said = refused(f"duplicates --undo {line} --store S", 1)
+    assert "Name a file that `engine duplicates --move-to` has made, as it made it" in said
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "0", "-1"])

@@ -13,6 +13,7 @@ from tests.torture.case import Result, WrongAnswerError, kill, run, start
 from tests.torture.stores import Shop, check, make_shop
 
 COUNT, NEW = 60, 24
+COPIED = range(1, 20)
 # Longer than any of these verbs takes here.
 MOST_SECONDS = 0.8
 
@@ -43,6 +44,18 @@ def _relocate(engine: Engine, shop: Shop) -> None:
     engine.relocate(shop.folder / "shop" / "bed", shop.folder / "shop" / "sofa")
 
 
+def _tidy(engine: Engine, shop: Shop) -> None:
+    copies = shop.folder / "shop" / "copies"
+    copies.mkdir(exist_ok=True)
+    for content in COPIED:
+        if shop.path(content).exists() and not (copies / f"{content}.bmp").exists():
+            shutil.copy2(shop.path(content), copies)
+    engine.index([shop.folder / "shop"], label="parent")
+    report = engine.move_duplicates(shop.folder / "aside")
+    if report.manifest is not None:
+        engine.undo_moves(report.manifest)
+
+
 def _export(engine: Engine, shop: Shop) -> None:
     engine.export(shop.folder / "out.npy")
 
@@ -56,6 +69,7 @@ VERBS: tuple[Callable[[Engine, Shop], None], ...] = (
     _delete_head,
     _compact,
     _relocate,
+    _tidy,
     _export,
 )
 
@@ -104,12 +118,33 @@ def _judge(shop: Shop, probes: list[int], verb: Callable[[Engine, Shop], None]) 
         if moved.exists():
             moved.rename(shop.folder / "shop" / "bed")
         engine.index([shop.folder / "shop"], label="parent")
-        if verb is _export:
+        if verb is _tidy:
+            _check_tidied(engine, shop)
+        elif verb is _export:
             engine.export(shop.folder / "out.npy", force=True)
         elif verb not in (_index, _relocate, _delete_head):
             verb(engine, shop)
             engine.index([shop.folder / "shop"], label="parent")
     return check(shop, probes)
+
+
+def _check_tidied(engine: Engine, shop: Shop) -> None:
+    """Whatever was moved and whatever was put back, all of it can be put back."""
+    for manifest in (shop.folder / "aside").glob("moved-*.jsonl"):
+        report = engine.undo_moves(manifest)
+        if report.skipped:
+            raise WrongAnswerError(f"{report.skipped[0].path}: {report.skipped[0].reason}")
+    copies = shop.folder / "shop" / "copies"
+    for content in COPIED:
+        original, copy = shop.path(content), copies / f"{content}.bmp"
+        if not original.exists():
+            raise WrongAnswerError(f"{original} is lost")
+        # Not yet copied, or that was cut short.
+        whole = copy.exists() and copy.stat().st_mtime_ns == original.stat().st_mtime_ns
+        if whole and copy.read_bytes() != original.read_bytes():
+            raise WrongAnswerError(f"{copy} is not what it was")
+    shutil.rmtree(copies, ignore_errors=True)
+    engine.index([shop.folder / "shop"], label="parent")
 
 
 def _check_files(shop: Shop) -> None:

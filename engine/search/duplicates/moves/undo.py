@@ -233,7 +233,8 @@ def undo_moves(
         It is none, it is damaged, or another process works with it; nothing was changed.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    path = os.path.join(os.path.realpath(folder), name)
+    with suppress(ValueError):  # nothing has such a name, as is found when it is opened
+        path = os.path.join(os.path.realpath(folder), name)
     with closing(open_manifest(path)) as file:
         manifest = read_manifest(file, path)
         return Undo(manifest, catalog, reporter, no_catalog=no_catalog).run()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import Config, Engine, EngineError, UndoReport
+from engine import Config, Engine, EngineError, UndoReport, UsageError
 from engine.errors import StoreLockedError
 from engine.testing import FakeEmbedder
 from tests.support.aside import Shop, Tree, tree
@@ -253,6 +253,15 @@ def test_from_any_folder_by_a_relative_name(
     with shop.opened() as engine:
         engine.undo_moves(shop.manifests()[0].name)
     assert tree(shop.images) == before
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\0/b", "\ud800/b", "\udc80\ud83d"])
+def test_a_name_that_no_file_has_is_an_error_of_that_name(shop: Shop, name: str) -> None:
+    with shop.opened() as engine:
+        with pytest.raises(EngineError, match="it cannot be read"):
+            engine.undo_moves(name)
+        with pytest.raises(UsageError, match="this can be no folder"):
+            engine.move_duplicates(name)
 
 
 def test_a_wrong_manifest_changes_nothing(shop: Shop, before: Tree) -> None:
