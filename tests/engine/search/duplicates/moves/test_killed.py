@@ -30,7 +30,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     made = Shop(folder, folder / "aside")
     made.put("a.bmp", 1)
     made.put("b/a.bmp", 1, mode=0o600)
-    made.put("b/two\nlines.bmp", 1)
+    made.put("e/two\nlines.bmp", 1)
     made.put("c.bmp", 2)
     made.put(b"\xff.bmp", 2)
     made.put("d.bmp", 3)
