@@ -56,7 +56,7 @@ def command(
             metavar="exact|copy|similar",
             help="List the same content alone; also copies: compressed, resized, cropped, "
             "mirrored, framed; or all that is as similar as --min-score says.",
-            show_default="copy; exact with --paths; similar with --min-score",
+            show_default="copy; exact with --paths and --move-to; similar with --min-score",
         ),
     ] = None,
     min_score: Annotated[
@@ -107,9 +107,10 @@ def command(
 
     Each copy is one of the picture that its group is made of, and not of another copy alone; every
     two of a similar group are as similar as the level asks. The score is the lowest similarity of
-    these. The first one should stay: the largest, of these one that a link leads to, of these the
-    oldest. A file counts once, however many links lead to it. Pictures with hardly anything to see,
-    such as black frames, are blank: nobody can say whether they are copies.
+    these. The first one should stay: unless --keep says otherwise the largest, of these one that a
+    link leads to, of these the oldest. A file counts once, however many links lead to it. Pictures
+    with hardly anything to see, such as black frames, are blank: nobody can say whether they are
+    copies.
 
     With IMAGE, nothing is added: each group holds what the catalog has of that picture.
 
