@@ -91,6 +91,7 @@ def test_leaving_the_block_closes_the_catalog(images: Path, tmp_path: Path) -> N
         lambda engine, image: engine.status(),
         lambda engine, image: engine.remove([image]),
         lambda engine, image: engine.duplicates(),
+        lambda engine, image: engine.move_duplicates("aside"),
         lambda engine, image: engine.train(head="x", from_labels=True),
         lambda engine, image: engine.heads["x"],
         lambda engine, image: engine.heads.export("x", "x.safetensors"),

@@ -183,6 +183,11 @@ class Mover:
                 sync_folder(Path(folder, each).parent)
             target = os.path.join(folder, move.destination)
             move_file(move.source, target, state, move.content)
+            if not os.path.lexists(move.copy_of):
+                # A drive that is mounted twice shows one file as two.
+                move_file(target, move.source, os.lstat(target), move.content)
+                reason = f"what would stay went with it, being the same file: {move.copy_of}"
+                raise _SkippedError(reason, "Index a drive by one of its paths alone")
         except FileExistsError:
             raise
         except ChangedError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from engine.progress import Reporter
 from engine.search.duplicates.moves.reader import Manifest, open_manifest, read_manifest
 from engine.search.duplicates.moves.records import Move
 from engine.search.duplicates.moves.results import MovedFile, UndoReport
+from engine.search.duplicates.moves.reveal import reveal
 from engine.skipped import Skipped
 from index.catalog.catalog import Catalog
 from index.errors import reason_of
@@ -130,7 +130,9 @@ class Undo:
             # Ended between its second name and the loss of the first.
             os.unlink(moved)
             self._note(move, scanned_ns, restored=True)
-        elif _holds(move.source, at_source, move):
+        elif at_source is not None and _holds(move.source, at_source, move):
+            if at_moved is not None and os.path.samestat(at_source, at_moved):
+                at_moved = None  # one name, written in two ways
             self._finish(move, moved, at_moved, scanned_ns)
         else:
             self._put_back(move, moved, at_source, scanned_ns)
@@ -203,7 +205,7 @@ class Undo:
     def _show(self) -> None:
         """Tell the catalog that files are there again."""
         if self._catalog is not None and self._to_show:
-            self._unknown += show(self._catalog, self._to_show, self._manifest.folder)
+            self._unknown += reveal(self._catalog, self._to_show, self._manifest.folder)
         self._to_show = []
 
     def _remove_folders(self) -> None:
@@ -238,34 +240,6 @@ def undo_moves(
     with closing(open_manifest(path)) as file:
         manifest = read_manifest(file, path)
         return Undo(manifest, catalog, reporter, no_catalog=no_catalog).run()
-
-
-def show(catalog: Catalog, files: Sequence[tuple[Move, FileState, int]], folder: str) -> int:
-    """Show the images of files again, without embedding anything; return how many have none.
-
-    Parameters
-    ----------
-    files
-        Each with its state, and when its content was looked at.
-    folder
-        Where the files came from. Images that were indexed there move with them.
-    """
-    elsewhere = {move.source: os.path.join(folder, move.destination) for move, _, _ in files}
-    known = catalog.images.known([*elsewhere, *elsewhere.values()])
-    restat, gone, unknown = [], [], 0
-    for move, file, scanned_ns in files:
-        row, other = known.get(move.source), known.get(elsewhere[move.source])
-        if row is None and other is not None and other.content_hash == move.sha256:
-            row, other = other, None
-        if other is not None and not other.missing:
-            gone.append(other.id)
-        if row is None or row.content_hash != move.sha256:
-            unknown += 1
-        else:
-            restat.append((row.id, file, scanned_ns))
-    catalog.images.hide(gone)
-    catalog.images.restat(restat)
-    return unknown
 
 
 def _state(path: str) -> os.stat_result | None:

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,12 @@ from engine import EngineError, MoveReport, UsageError
 from engine.errors import StoreLockedError, StoreNotFoundError
 from engine.progress import Reporter
 from engine.search.duplicates.keep import Keep
+from engine.search.duplicates.moves import move
 from engine.search.duplicates.moves.move import Mover
 from engine.search.duplicates.moves.undo_command import undo_command
 from engine.search.results import DuplicateGroup
 from index.catalog.catalog import Catalog
+from index.files.move_file import move_file
 from tests.support.aside import Shop, tree
 from tests.support.shop import NotingReporter
 
@@ -183,6 +186,29 @@ def test_a_copy_of_what_is_gone_stays(shop: Shop, change: str) -> None:
     assert names(report) == ["shop/b/a.bmp"]
     assert [str(stays) in each.reason for each in report.skipped] == [True]
     assert (shop.images / "c.bmp").exists()
+
+
+def test_what_turns_out_to_be_the_one_that_stays_is_put_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drive that is mounted twice: what is moved from one path is gone from the other."""
+    shop.index()
+    before = tree(shop.images)
+    stays, hidden = shop.images / "a.bmp", shop.folder / "hidden"
+
+    def mounted_twice(source: str, target: str, *facts: Any) -> None:
+        move_file(source, target, *facts)
+        if stays.exists():
+            stays.rename(hidden)
+        else:
+            hidden.rename(stays)
+
+    monkeypatch.setattr(move, "move_file", mounted_twice)
+    report = moved(shop)
+    assert report.moved == []
+    assert ["what would stay went with it" in each.reason for each in report.skipped] == [True] * 2
+    assert tree(shop.images) == before
+    assert len(shop.found()) == 4
 
 
 def test_what_a_pattern_of_hard_links_stays_under_its_name(shop: Shop) -> None:

@@ -155,6 +155,19 @@ def test_one_name_written_in_two_ways_is_not_lost(shop: Shop, before: Tree) -> N
     assert tree(shop.images) == before
 
 
+def test_a_destination_that_is_the_old_name_itself_is_not_taken_away(
+    shop: Shop, before: Tree
+) -> None:
+    """Beside the pictures' folder, a manifest's destinations are its sources."""
+    undo(shop)
+    manifest = Path(shutil.copy(shop.manifests()[0], shop.folder))
+    with shop.opened() as engine:
+        report = engine.undo_moves(manifest)
+    assert (report.restored, report.already_there, report.skipped) == ([], 2, [])
+    assert tree(shop.images) == before
+    assert shop.found() == ["a.bmp", "b/a.bmp", "c.bmp"]
+
+
 def test_a_folder_that_is_gone_is_made_anew_where_its_drive_is_there(
     shop: Shop, before: Tree
 ) -> None:
