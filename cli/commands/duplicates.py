@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Csv, Failed, Json, NoUrls, Null, Paths, Store, open_engine, require_one_form
+from cli.options import (
+    Csv,
+    Failed,
+    Force,
+    Json,
+    NoUrls,
+    Null,
+    Paths,
+    Store,
+    open_engine,
+    require_one_form,
+)
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +33,8 @@ EXAMPLES = """Examples:
 engine duplicates
 
 engine duplicates --paths -0 | xargs -0 rm
+
+engine duplicates --html duplicates.html
 
 engine duplicates new.jpg
 
@@ -95,6 +108,11 @@ def command(
             "--undo", metavar="FILE", help="Put back all that the manifest FILE says was moved."
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Also write a page with the pictures."),
+    ] = None,
+    force: Force = False,
     paths: Paths = False,
     null: Null = False,
     csv: Csv = False,
@@ -126,6 +144,7 @@ def command(
 
     require_one_form(json=json, csv=csv, paths=paths, null=null)
     forms = {"IMAGE": bool(images), "--paths": paths, "--null": null, "--csv": csv}
+    forms["--html"] = html is not None
     levels = {"--level": level is not None, "--min-score": min_score is not None}
     rule = "largest" if keep is None else keep
     if undo is not None:
@@ -140,11 +159,20 @@ def command(
     names_alone = paths or null
     if names_alone and level is None:
         level = "exact"
+    if html is not None:
+        from cli.pages.html import require_page_file
+
+        require_page_file(html, force=force)
     skipped: list[Skipped] = []
     with failures_named(failed, skipped), open_engine(store, no_urls=no_urls) as engine:
         groups = engine.duplicates(
             min_score, level=level, keep=rule, images=images or None, skipped=skipped
         )
+    if html is not None:
+        from cli.pages.duplicates import write_duplicates_page
+
+        write_duplicates_page(groups, html, force=force)
+        say(f"wrote {html}")
     if json:
         write_json(groups)
     elif names_alone:
