@@ -30,6 +30,7 @@ from benchmarks.support.synthetic import synthetic
 from index.records import Floats, Ids
 
 BACKBONE = "efficientnet_lite0"
+Figures = dict[str, dict[str, dict[str, Any]]]
 K, TUNING, ASKED = 10, 300, 500
 FIGURES, TABLE = "nearest.json", "NEAREST.md"
 
@@ -71,7 +72,6 @@ ENTRIES = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is asked for, and write the table."""
     asked = _parser().parse_args(arguments)
-    found = json.loads((RESULTS / FIGURES).read_text()) if (RESULTS / FIGURES).exists() else {}
     with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         folder = Path(name)
         entries = [each for each in ENTRIES if not asked.only or each.module in asked.only]
@@ -82,12 +82,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             python = Path(sys.executable) if entry.module == "engine" else asked.python
             facts = _too_large(entry, folder) or _run(entry, folder, python, asked.seconds)
             facts["machine"] = describe_machine()
-            found.setdefault(str(asked.vectors), {})[entry.name] = facts
             # Kept after each: a later one that fails takes nothing with it.
+            found = _read()
+            found.setdefault(str(asked.vectors), {})[entry.name] = facts
             (RESULTS / FIGURES).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-            (RESULTS / TABLE).write_text(_page(found), encoding="utf-8")
-    (RESULTS / TABLE).write_text(_page(found), encoding="utf-8")
-    print(_page(found))
+    page = _page(_read())
+    (RESULTS / TABLE).write_text(page, encoding="utf-8")
+    print(page)
+
+
+def _read() -> Figures:
+    """Return what was measured, by the number of vectors and by library."""
+    path = RESULTS / FIGURES
+    found: Figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,7 +128,7 @@ def _made_up(folder: Path, count: int, data: Path | None) -> None:
     start = 0
     for block in source.blocks(count, np.random.default_rng(2)):
         vectors[start : start + len(block)] = block
-        scores, found = _nearer(scores, found, queries @ block.T, start)
+        scores, found = nearer(scores, found, queries @ block.T, start)
         start += len(block)
     vectors.flush()
     for name, part in (("tuning", slice(TUNING)), ("asked", slice(TUNING, None))):
@@ -128,7 +136,8 @@ def _made_up(folder: Path, count: int, data: Path | None) -> None:
         np.save(folder / f"{name}_truth.npy", found[part])
 
 
-def _nearer(scores: Floats, found: Ids, more: Floats, start: int) -> tuple[Floats, Ids]:
+def nearer(scores: Floats, found: Ids, more: Floats, start: int) -> tuple[Floats, Ids]:
+    """Return scores and ids `[n, K]` of the best of these and of `more`, whose ids go on."""
     ids = np.broadcast_to(np.arange(start, start + more.shape[1]), more.shape)
     every, named = np.concatenate([scores, more], axis=1), np.concatenate([found, ids], axis=1)
     best = np.argpartition(-every, K - 1, axis=1)[:, :K]
@@ -175,7 +184,7 @@ def _run(entry: Entry, folder: Path, python: Path, seconds: int) -> dict[str, An
         return facts
 
 
-def _page(found: dict[str, dict[str, dict[str, Any]]]) -> str:
+def _page(found: Figures) -> str:
     """Return all figures as a page."""
     lines = [
         "# The index beside other libraries of nearest neighbours",
