@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 # Scores of codes are hardly ever off by more.
 CODES_OFF = 0.03
+# Of codes of some directions of a vector scores are further off, so that more hits are compared
+# with the catalog's vectors for each that is asked for.
+COARSE_OFF, COARSE_RESULTS = 0.2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def search(
             ranked.ids.tolist(), ranked.scores.tolist(), ranked.rank_scores.tolist(), strict=True
         )
         if each[1] >= least
-    ]
+    ][: int(query.k)]
     rows = catalog.images.rows([image_id for image_id, *_ in found])
     if len(rows) < len(found):
         # Index and catalog are of one state: such rows are lost, and others may be.
@@ -138,11 +141,12 @@ def _ranked(
     index: VectorIndex, vector: Floats, query: Query, allowed: Ids | None, least: float
 ) -> Ranked:
     """Return the images that are nearest to a unit vector float32 `[dim]`, best first."""
-    k = min(int(query.k), max(len(index), 1))
+    wanted = int(query.k) * (COARSE_RESULTS if index.coarse else 1)
+    k = min(wanted, max(len(index), 1))
     if query.rank == PLAIN:
         return plain_ranking(index, vector, k, allowed)
     # Codes may understate a cosine that is high enough.
-    slack = CODES_OFF if index.approximate else 0.0
+    slack = (COARSE_OFF if index.coarse else CODES_OFF) if index.approximate else 0.0
     return fused_ranking(index, vector, k, allowed, least=least - slack)
 
 

@@ -12,6 +12,8 @@ from index.vectors.index import VectorIndex
 
 # No code that was made of its vector is this far off; `tests/index/vectors` measures the coarsest.
 FAR_OFF = 0.1
+# Of one that was made of some directions of its vector, what the others hold comes on top.
+FAR_OFF_COARSE = 0.5
 
 
 def verified(
@@ -42,6 +44,7 @@ def verified(
     """
     if not index.approximate:
         return ranked, []
+    far_off = FAR_OFF_COARSE if index.coarse else FAR_OFF
     ids, vectors = catalog.embeddings.sound(ranked.ids.tolist())
     cosines = dict(zip(ids.tolist(), np.clip(vectors.unit @ query, -1, 1).tolist(), strict=True))
     scores, damaged = ranked.scores.copy(), []
@@ -51,7 +54,7 @@ def verified(
             damaged.append(image_id)
             continue
         # What was built in this process is as the catalog is: its codes can only be coarse.
-        if index.from_disk and not abs(cosine - float(scores[row])) <= FAR_OFF:
+        if index.from_disk and not abs(cosine - float(scores[row])) <= far_off:
             raise IndexDamagedError(
                 "the index",
                 f"it holds another vector than the catalog of image {image_id}",

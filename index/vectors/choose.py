@@ -23,6 +23,9 @@ LISTS_PER_ROOT = 2.0
 LEAST_LISTS, MOST_LISTS = 16, 65_536
 # The codes that candidates are reranked by, finest first: FAISS's name, and bytes per 8 components.
 REFINEMENTS = (("SQ8", 8), ("SQ6", 6), ("SQ4", 4))
+# Where these do not fit either, this many principal directions of a vector are kept, and it is
+# scanned on fewer: some 300 bytes.
+PROJECTED_DIM, PROJECTED_SCAN_DIM = 256, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,14 @@ class Plan:
         On how many directions vectors are scanned.
     refine
         The codes that candidates are reranked by: `SQ8`, `SQ6` or `SQ4`.
+    projected_dim
+        How many principal directions of a vector are coded at all; 0 for all.
     """
 
     lists: int = 0
     scan_dim: int = 0
     refine: str = ""
+    projected_dim: int = 0
 
     @property
     def is_exact(self) -> bool:
@@ -54,6 +60,7 @@ class Plan:
             return dim * (2 if dtype == "float16" else 4) + 8
         short = self.scan_dim / DIRECTIONS_PER_CODE * CODE_BITS / 8
         # Both codes; position in the list, id, and length.
+        dim = self.projected_dim or dim
         return short + dim * dict(REFINEMENTS)[self.refine] / 8 + 8 + 8 + 4
 
 
@@ -95,7 +102,8 @@ def choose_plan(
     """Return the kind of index for `count` vectors of length `dim`.
 
     Exact while that is fast and fits; then IVF lists of product quantization, whose best
-    candidates are reranked by codes of 8 bits a component, or of fewer where memory is short.
+    candidates are reranked by codes of 8 bits a component, or of fewer where memory is short. Where
+    it is shorter still, vectors are projected onto their principal directions first.
 
     Parameters
     ----------
@@ -112,6 +120,10 @@ def choose_plan(
     scan_dim = min(dim + dim % DIRECTIONS_PER_CODE, SCAN_DIM)
     lists = _lists(count)
     plans = [Plan(lists, scan_dim, refine) for refine, _ in REFINEMENTS]
+    projected = Plan(lists, PROJECTED_SCAN_DIM, REFINEMENTS[0][0], PROJECTED_DIM)
+    # Of few components coarse codes of all take less.
+    if projected.bytes_per_vector(dim, dtype) < plans[-1].bytes_per_vector(dim, dtype):
+        plans.append(projected)
     for plan in plans:
         if count * plan.bytes_per_vector(dim, dtype) <= budget:
             return plan

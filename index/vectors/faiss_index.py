@@ -125,6 +125,11 @@ class FaissIndex:
         return self.segment is not None
 
     @property
+    def coarse(self) -> bool:
+        """Whether vectors are held on some of their directions only."""
+        return self.segment is not None and bool(self.segment.projected_dim)
+
+    @property
     def from_disk(self) -> bool:
         """Whether it was read from files, which a disk may have changed since."""
         return self._from_disk
@@ -355,7 +360,7 @@ class FaissIndex:
         if plan.is_exact:
             return self._well_below(source)
         return (
-            segment.refine != plan.refine
+            (segment.refine, segment.projected_dim) != (plan.refine, plan.projected_dim)
             or len(self) > limits.growth * segment.trained_on
             or segment.total - len(segment) > limits.hidden_share * segment.total
         )

@@ -204,7 +204,10 @@ def read_segment(
         ids = mapped_array(path, np.dtype(np.int64), starts[0], entry.total)
         hidden = mapped_array(path, np.dtype(np.int64), starts[1], entry.hidden)
         inverse = mapped_array(path, np.dtype(np.float32), starts[2], entry.total)
-        if not isinstance(inner, faiss.IndexRefine) or inner.ntotal != entry.total:
+        refined = inner
+        if isinstance(inner, faiss.IndexPreTransform):
+            refined = faiss.downcast_index(inner.index)
+        if not isinstance(refined, faiss.IndexRefine) or refined.ntotal != entry.total:
             return None
         codes = (inner, ids, inverse, entry.autotuned, entry.trained_on, np.array(hidden))
         key = entry.file.name.removeprefix("segment-").removesuffix(".faiss")

@@ -76,8 +76,8 @@ class GatheredVectors:
 
     def combined(self, weights: Floats) -> Floats:
         """Return the sum of all vectors, each times its weight of float32 `[n]`, `[dim]`."""
-        total = np.zeros(self._delta.dim, np.float32)
-        coded, segment = total.copy(), self._segment
+        total, segment = np.zeros(self._delta.dim, np.float32), self._segment
+        coded = np.zeros(0 if segment is None else len(segment.codes.step), np.float32)
         for part in self._parts:
             own = weights[part.where]
             used = np.flatnonzero(own)
@@ -87,14 +87,14 @@ class GatheredVectors:
             shares = own[used] * part.scale[used]
             coded += segment.codes.step * (shares @ part.rows[used])
             coded += shares.sum() * segment.codes.first
-        return total if segment is None else total + segment.rotation.back(coded[None])[0]
+        return total if segment is None else total + segment.transform.back(coded[None])[0]
 
     def _of_part(self, part: _Rows, query: Floats) -> Floats:
         segment = self._segment
         if part.scale is None or segment is None:
             return inner_products(part.rows, query)
         if self._rotated is None or self._query is not query:
-            self._query, self._rotated = query, segment.rotation(query[None])[0]
+            self._query, self._rotated = query, segment.transform(query[None])[0]
         codes, rotated = segment.codes, self._rotated
         # The query is scaled, not all of the codes.
         products = inner_products(part.rows, codes.step * rotated)

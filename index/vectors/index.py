@@ -172,6 +172,14 @@ class VectorIndex(Protocol):
         """Whether scores come from codes that stand for the vectors, and not from these."""
 
     @property
+    def coarse(self) -> bool:
+        """Whether vectors are held on some of their directions only.
+
+        Scores are then too low or high by what the others hold, and the nearest are among more
+        than are asked for: who knows the vectors compares these.
+        """
+
+    @property
     def from_disk(self) -> bool:
         """Whether it was read from files, which a disk may have changed since."""
 

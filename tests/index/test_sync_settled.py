@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from index.catalog.catalog import Catalog
+from index.catalog.tables.images import Batch
+from index.records import Floats
 from index.sync import OpenedIndex, compact_index, save_index
 from index.vectors.choose import FaissLimits
 from tests.support.indexes import (
@@ -24,6 +27,9 @@ from tests.support.indexes import (
 )
 
 Check = Callable[[Catalog, OpenedIndex], None]
+NewCatalog = Callable[..., AbstractContextManager[Catalog]]
+MakeBatch = Callable[..., Batch]
+Likenesses = Callable[..., Floats]
 # Merge a delta of more than five.
 SMALL = FaissLimits(delta=5)
 
@@ -159,6 +165,29 @@ def test_whoever_grants_less_memory_gets_coarser_codes(large: Catalog, folder: P
     assert (opened.origin, faiss_of(opened).kind) == ("settled", "IVF16, PQ8x4fs, SQ4")
     assert _settled(large, folder).origin == "current"
     assert set(open_at(large, folder).vectors.ids.tolist()) == set(range(1, 121))
+
+
+def test_whoever_grants_least_has_some_directions_of_each_vector(
+    new_catalog: NewCatalog, make_batch: MakeBatch, likenesses: Likenesses, folder: Path
+) -> None:
+    with new_catalog(dim=640, dtype="float16") as catalog:
+        paths = [f"/{number}" for number in range(400)]
+        catalog.images.store(make_batch(paths, embeddings=likenesses(400, 640)))
+        catalog.prefer("compressed", None)
+        whole = _settled(catalog, folder)
+        assert faiss_of(whole).kind == "IVF32, PQ256x4fs, SQ8"
+        catalog.prefer(None, 1)
+        opened = _settled(catalog, folder)
+        assert (opened.origin, faiss_of(opened).kind) == ("settled", "PCA256, IVF32, PQ64x4fs, SQ8")
+        again = open_at(catalog, folder)
+        assert (again.origin, faiss_of(again).coarse) == ("current", True)
+        assert again.vectors.status().kind == "PCA256, IVF32, PQ64x4fs, SQ8"
+        assert checked_at(catalog, folder) == ("current", []), "who grants little is not warned"
+        catalog.images.store(make_batch(["/new"], embeddings=likenesses(1, 640, 5), seed=5))
+        caught_up = open_at(catalog, folder)
+        assert caught_up.origin == "caught up"
+        found = caught_up.vectors.search(likenesses(1, 640, 5), 1)
+        assert found.scores[0, 0] > 0.999, "what is new is compared whole"
 
 
 def test_a_check_never_builds(large: Catalog, folder: Path, tmp_path: Path) -> None:

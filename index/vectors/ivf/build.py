@@ -18,6 +18,7 @@ from index.vectors.choose import CODE_BITS, DIRECTIONS_PER_CODE, Plan
 from index.vectors.faiss_api import faiss, product_with
 from index.vectors.ivf.autotune import DEPTHS, NEIGHBOURS, Autotuned, GroundTruth, Trial, autotune
 from index.vectors.ivf.probe import MAX_MARGIN
+from index.vectors.ivf.projection import Projection, principal_directions
 from index.vectors.ivf.rotation import Rotation
 from index.vectors.ivf.segment import SearchLimits, Segment
 from index.vectors.mask import SegmentMask
@@ -78,26 +79,28 @@ def build_segment(
     search
         The segment's limits.
     """
-    rotate = Rotation(sample[1].shape[1])
     # What was trained on is found more easily than what was not: it may not measure.
     most = (limits or BuildLimits()).queries
     count = max(0, min(most, len(sample[0]) // 4, len(sample[0]) - plan.lists))
     queries = (sample[0][:count], sample[1][:count])
-    inner = _trained(plan, rotate(sample[1][count:]))
+    transform = _transform(plan, sample[1][count:])
+    inner = _trained(plan, transform(sample[1][count:]))
     neighbours = _ExactNeighbours(*queries)
     ids: list[Ids] = []
     inverse: list[Floats] = []
     done = 0
     for chunk_ids, unit in chunks:
-        rotated = rotate(unit)
-        inner.add(rotated)
-        inverse.append(inverse_lengths(inner, rotated))
+        turned = transform(unit)
+        inner.add(turned)
+        inverse.append(inverse_lengths(inner, turned, whole=not plan.projected_dim))
         neighbours.see(chunk_ids, unit, done)
         ids.append(chunk_ids)
         done += len(chunk_ids)
         if progress is not None:
             progress(done)
     all_ids, all_inverse = np.concatenate(ids), np.concatenate(inverse)
+    if isinstance(transform, Projection):
+        inner = faiss.IndexPreTransform(transform.transform, inner)
     built = Segment(inner, all_ids, all_inverse, _NOT_MEASURED, trained_on=done, limits=search)
     built.autotuned = measure(built, queries, neighbours.found())
     return built
@@ -111,13 +114,13 @@ def extend_segment(old: Segment, chunks: Iterable[Chunk]) -> Segment:
     old
         Must not be mapped from a file: it is added to, and of no use afterwards.
     """
-    rotate = Rotation(int(old.inner.d))
     ids, inverse = [np.asarray(old.ids)], [np.asarray(old.inverse_lengths)]
     for chunk_ids, unit in chunks:
-        rotated = rotate(unit)
-        old.inner.add(rotated)
+        turned = old.transform(unit)
+        old.refined.add(turned)
         ids.append(chunk_ids)
-        inverse.append(inverse_lengths(old.inner, rotated))
+        inverse.append(inverse_lengths(old.refined, turned, whole=not old.projected_dim))
+    old.inner.ntotal = old.refined.ntotal
     return Segment(
         old.inner,
         np.concatenate(ids),
@@ -180,13 +183,22 @@ def _masked_trial(
     return [Trial(depth, search, nearest, needed)]
 
 
-def inverse_lengths(inner: Any, rotated: Floats) -> Floats:
-    """Return one over the lengths of what the codes of these vectors stand for, float32 `[n]`."""
+def inverse_lengths(inner: Any, turned: Floats, *, whole: bool = True) -> Floats:
+    """Return what to multiply codes with to have the lengths of these vectors, float32 `[n]`.
+
+    Parameters
+    ----------
+    turned
+        Rotated or projected, float32 `[n, d]`.
+    whole
+        Whether they are unit vectors, but for zero embeddings.
+    """
     codes = faiss.downcast_index(inner.refine_index)
-    decoded = codes.sa_decode(codes.sa_encode(rotated))
+    decoded = codes.sa_decode(codes.sa_encode(turned))
     lengths = np.maximum(np.linalg.norm(decoded, axis=1), np.finfo(np.float32).tiny)
+    own = 1.0 if whole else np.linalg.norm(turned, axis=1)
     # A zero embedding has no direction, and must stay the least similar to everything.
-    return np.where(lengths > 0.5, 1 / lengths, 1).astype(np.float32)
+    return np.where(lengths > 0.5, own / lengths, 1).astype(np.float32)
 
 
 class _ExactNeighbours:
@@ -217,6 +229,13 @@ class _ExactNeighbours:
         self._scores = np.take_along_axis(self._scores, columns, axis=1)
 
 
+def _transform(plan: Plan, sample: Floats) -> Rotation | Projection:
+    """Return what vectors go through first: a rotation, or a projection learnt from a sample."""
+    if not plan.projected_dim:
+        return Rotation(sample.shape[1])
+    return Projection.onto(principal_directions(sample, plan.projected_dim))
+
+
 def _trained(plan: Plan, rotated: Floats) -> Any:
     """Return an empty `faiss.IndexRefine` whose projection, centroids and codes are trained.
 
@@ -227,7 +246,7 @@ def _trained(plan: Plan, rotated: Floats) -> Any:
     """
     dim, metric = rotated.shape[1], faiss.METRIC_INNER_PRODUCT
     projection = faiss.LinearTransform(dim, plan.scan_dim, False)
-    matrix = _principal_directions(rotated, plan.scan_dim)
+    matrix = principal_directions(rotated, plan.scan_dim)
     faiss.copy_array_to_vector(matrix.ravel(), projection.A)
     projection.is_trained = True
     projected = np.ascontiguousarray(rotated @ matrix.T)
@@ -257,18 +276,3 @@ def _trained_lists(plan: Plan, projected: Floats) -> Any:
     lists.pq.cp.min_points_per_centroid = 1
     lists.train(projected)
     return lists
-
-
-def _principal_directions(rotated: Floats, count: int) -> Floats:
-    """Return an orthonormal basis of the directions that hold most, rotated, `[count, dim]`.
-
-    Of the second moments, not of the covariance: inner products are to be preserved, and the mean
-    is part of them.
-    """
-    moments = (rotated.T @ rotated).astype(np.float64)
-    _, vectors = np.linalg.eigh(moments)
-    basis = np.zeros((count, len(moments)), np.float32)
-    # Directions go in pairs: where their number is odd, the last one is empty.
-    basis[: len(moments)] = vectors[:, ::-1][:, :count].T
-    # Rotated among themselves, lest the first directions outweigh the codes of all others.
-    return np.ascontiguousarray(Rotation(count)(np.ascontiguousarray(basis.T)).T)

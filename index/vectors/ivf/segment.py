@@ -23,6 +23,7 @@ from index.vectors.faiss_api import faiss
 from index.vectors.graph import first_of_all
 from index.vectors.ivf.autotune import Autotuned
 from index.vectors.ivf.probe import MAX_MARGIN, InvertedLists
+from index.vectors.ivf.projection import Projection
 from index.vectors.ivf.rerank import Codes
 from index.vectors.ivf.rotation import Rotation
 from index.vectors.mask import SegmentMask
@@ -72,15 +73,16 @@ class Segment:
     Parameters
     ----------
     inner
-        `faiss.IndexRefine` of rotated vectors: a refinement over a projection over IVF lists. It
-        keeps and stores the codes; its own search, which probes a fixed number of lists, is not
-        used.
+        `faiss.IndexRefine` of rotated vectors: a refinement over a projection over IVF lists. Or
+        `faiss.IndexPreTransform`: a projection over such an index of projected vectors. It keeps
+        and stores the codes; its own search, which probes a fixed number of lists, is not used.
     ids
         The image at each position, int64 `[total]`. Of an id that stands there twice the later
         position counts.
     inverse_lengths
         What the product with a refined code must be multiplied with to be a cosine: one over the
-        length of the vector that the code stands for, float32 `[total]`.
+        length of the vector that the code stands for, float32 `[total]`; times the length that a
+        projection has left of it.
     autotuned
         How many lists to probe and candidates to rerank.
     trained_on
@@ -96,8 +98,12 @@ class Segment:
     ----------
     codes
         What candidates are reranked by.
-    rotation
-        Which its codes are of vectors after.
+    transform
+        What vectors went through before they were coded.
+    projected_dim
+        How many directions that left of them, 0 for all.
+    refined
+        The `faiss.IndexRefine`.
     """
 
     def __init__(
@@ -118,9 +124,16 @@ class Segment:
         self.autotuned = autotuned
         self.trained_on = trained_on
         self.limits = limits or SearchLimits()
-        self.rotation = Rotation(int(inner.d))
-        self._lists = InvertedLists(faiss.downcast_index(inner.base_index))
-        self.codes = Codes(faiss.downcast_index(inner.refine_index), inverse_lengths)
+        self.transform: Rotation | Projection = Rotation(int(inner.d))
+        self.refined, self.projected_dim = inner, 0
+        if isinstance(inner, faiss.IndexPreTransform):
+            self.transform = Projection(faiss.downcast_VectorTransform(inner.chain.at(0)))
+            self.refined, self.projected_dim = (
+                faiss.downcast_index(inner.index),
+                self.transform.projected_dim,
+            )
+        self._lists = InvertedLists(faiss.downcast_index(self.refined.base_index))
+        self.codes = Codes(faiss.downcast_index(self.refined.refine_index), inverse_lengths)
         self._shown = np.ones(len(ids), np.bool_)
         if hidden is not None:
             self._shown[hidden] = False
@@ -141,8 +154,9 @@ class Segment:
 
     @property
     def kind(self) -> str:
-        """What it is, for people: `IVF2048, PQ256x4fs, SQ8`."""
-        return f"{self._lists.name}, {self.refine}"
+        """What it is, for people: `IVF2048, PQ256x4fs, SQ8`, or `PCA256, IVF2048, ...`."""
+        projected = f"PCA{self.projected_dim}, " if self.projected_dim else ""
+        return f"{projected}{self._lists.name}, {self.refine}"
 
     @property
     def hidden(self) -> Ids:
@@ -204,7 +218,7 @@ class Segment:
         if not wanted:
             return scores, positions
         limits = self.limits
-        rotated = self.rotation(queries)
+        rotated = self.transform(queries)
         one_by_one = mask.count <= limits.few and margin is None
         few = np.flatnonzero(mask.allowed) if one_by_one else None
         effort = self._effort(wanted, mask, margin, candidates)
@@ -232,7 +246,7 @@ class Segment:
         if mask.count > self.limits.few and mask.by_list is None:
             effort = self._effort(min(promised, wanted), mask)
             effort = replace(effort, candidates=min(max(count, effort.candidates), mask.count))
-            projected = self._lists.project(self.rotation(query[None]))
+            projected = self._lists.project(self.transform(query[None]))
             probes = self._lists.probe(projected, effort.margin, effort.lists)
             found = self._lists.scan(projected, probes, effort.candidates, mask.selector)[0]
             found = found[found >= 0]
@@ -243,12 +257,12 @@ class Segment:
 
     def lists_probed(self, queries: Floats, margin: float) -> float:
         """Return how many lists each of these queries would probe, on average."""
-        probes = self._lists.probe(self._lists.project(self.rotation(queries)), margin)
+        probes = self._lists.probe(self._lists.project(self.transform(queries)), margin)
         return int((probes.lists >= 0).sum()) / max(1, len(queries))
 
     def margins_needed(self, queries: Floats, positions: Ids) -> Floats:
         """Return the margin with which a query probes the list of each position, `[n, depth]`."""
-        projected = self._lists.project(self.rotation(queries))
+        projected = self._lists.project(self.transform(queries))
         return self._lists.margins_needed(projected, positions)
 
     def warm_up(self, stopped: Callable[[], bool]) -> None:
@@ -334,7 +348,7 @@ class Segment:
 
     def vectors(self, positions: Ids) -> Floats:
         """Return the unit vectors that the codes at positions stand for, float32 `[n, dim]`."""
-        return self.rotation.back(self.codes.vectors(positions))
+        return self.transform.back(self.codes.vectors(positions))
 
     @cached_property
     def _ordered(self) -> tuple[Ids, Ids | None, int | None]:

@@ -22,11 +22,13 @@ class Codes:
 
     approximate = True
 
-    def __init__(self, *, from_disk: bool = True) -> None:
+    def __init__(self, *, from_disk: bool = True, coarse: bool = False) -> None:
         self.from_disk = from_disk
+        self.coarse = coarse
 
 
 INDEX: Any = Codes()
+COARSE: Any = Codes(coarse=True)
 
 
 @pytest.fixture
@@ -94,3 +96,11 @@ def test_an_index_that_was_just_built_is_not_damaged(catalog: Catalog) -> None:
     index: Any = Codes(from_disk=False)
     found, damaged = verified(catalog, index, QUERY, _hits((1, 0.5), (2, 0.95)))
     assert (found.ids.tolist(), damaged) == ([1, 2], [])
+
+
+def test_a_coarse_code_may_be_further_off(catalog: Catalog) -> None:
+    found, damaged = verified(catalog, COARSE, QUERY, _hits((1, 0.5), (2, 0.4)))
+    assert (found.ids.tolist(), damaged) == ([1, 2], [])
+    np.testing.assert_allclose(found.scores, [0.8, 0.6], atol=1e-3)
+    with pytest.raises(IndexDamagedError, match="another vector"):
+        verified(catalog, COARSE, QUERY, _hits((1, 0.2)))

@@ -13,13 +13,14 @@ from index.vectors.choose import (
     EXACT_COMPONENTS,
     LEAST_LISTS,
     MOST_LISTS,
+    PROJECTED_DIM,
     REFINEMENTS,
     Plan,
     choose_plan,
 )
 
 MILLION = 1_000_000
-FINENESS = [refine for refine, _ in REFINEMENTS]
+FINENESS = [(refine, 0) for refine, _ in REFINEMENTS] + [("SQ8", PROJECTED_DIM)]
 
 counts = st.integers(0, 10**9)
 dims = st.integers(1, 4096)
@@ -29,6 +30,11 @@ memories = st.integers(1, 2**44)
 
 def _compressed(count: int, dim: int = 1280, memory: int | None = None) -> Plan:
     return choose_plan(count, dim, "float16", Preference("compressed", memory))
+
+
+def _fineness(plan: Plan) -> int:
+    """Return how coarse a compressed index is, 0 for the finest."""
+    return FINENESS.index((plan.refine, plan.projected_dim))
 
 
 @pytest.mark.parametrize("dim", [8, 1280, 2048])
@@ -81,11 +87,24 @@ def test_a_million_images_are_kept_as_finely_as_memory_allows(
     gigabytes: float | None, refine: str
 ) -> None:
     memory = None if gigabytes is None else int(gigabytes * 1e9)
-    assert _compressed(MILLION, memory=memory).refine == refine
+    plan = _compressed(MILLION, memory=memory)
+    assert (plan.refine, plan.projected_dim) == (refine, 0)
+
+
+def test_ten_million_images_fit_four_gigabytes_on_some_of_their_directions() -> None:
+    plan = _compressed(10 * MILLION, memory=4 * 10**9)
+    assert plan.projected_dim == PROJECTED_DIM
+    assert plan.bytes_per_vector(1280, "float16") == 308
+
+
+@pytest.mark.parametrize("dim", [64, 256, 300])
+def test_of_few_components_all_are_kept(dim: int) -> None:
+    plan = _compressed(MILLION, dim, memory=1)
+    assert (plan.refine, plan.projected_dim) == ("SQ4", 0)
 
 
 def test_where_nothing_fits_the_smallest_is_taken() -> None:
-    assert _compressed(MILLION, memory=1).refine == FINENESS[-1]
+    assert _fineness(_compressed(MILLION, memory=1)) == len(FINENESS) - 1
 
 
 @pytest.mark.parametrize(("dim", "size"), [(1280, 1428), (2048, 2196)])
@@ -104,19 +123,20 @@ def test_a_plan_fits_the_memory_or_is_the_smallest_there_is(
 ) -> None:
     plan = choose_plan(count, dim, dtype, Preference("auto", memory))
     fits = count * plan.bytes_per_vector(dim, dtype) <= memory
-    assert fits or plan.refine == FINENESS[-1]
+    smallest = choose_plan(count, dim, dtype, Preference("auto", 0))
+    assert fits or plan == smallest
 
 
 @given(count=counts, dim=dims, one=memories, other=memories)
 def test_more_memory_never_makes_it_coarser(count: int, dim: int, one: int, other: int) -> None:
     scarce, ample = (_compressed(count, dim, memory) for memory in sorted((one, other)))
-    assert FINENESS.index(ample.refine) <= FINENESS.index(scarce.refine)
+    assert _fineness(ample) <= _fineness(scarce)
 
 
 @given(one=counts, other=counts, dim=dims, memory=memories)
 def test_more_images_never_make_it_finer(one: int, other: int, dim: int, memory: int) -> None:
     few, many = (_compressed(count, dim, memory) for count in sorted((one, other)))
-    assert FINENESS.index(few.refine) <= FINENESS.index(many.refine)
+    assert _fineness(few) <= _fineness(many)
 
 
 @given(one=counts, other=counts)
