@@ -31,7 +31,7 @@ from index.records import Floats, Ids
 
 BACKBONE = "efficientnet_lite0"
 Figures = dict[str, dict[str, dict[str, Any]]]
-K, TUNING, ASKED = 10, 300, 500
+K, TUNING, ASKED, DIM = 10, 300, 500, 1280
 FIGURES, TABLE = "nearest.json", "NEAREST.md"
 
 
@@ -207,7 +207,9 @@ def _page(found: Figures) -> str:
             "| bytes a vector | built in | processor time of that | peak memory |",
             "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
         ]
-        lines += [_row(name, facts) for name, facts in _in_order(libraries)]
+        for entry in ENTRIES:
+            facts = libraries.get(entry.name) or {"skipped": _by_sum(entry, int(count), found)}
+            lines.append(_row(entry.name, facts))
     machines = {
         f"{facts['machine']['processor']}, {facts['machine']['cores']} cores, "
         f"{facts['machine']['memory']}"
@@ -217,9 +219,16 @@ def _page(found: Figures) -> str:
     return "\n".join([*lines, "", f"Measured on: {'; '.join(sorted(machines))}.", ""])
 
 
-def _in_order(libraries: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    names = [entry.name for entry in ENTRIES]
-    return sorted(libraries.items(), key=lambda each: names.index(each[0]))
+def _by_sum(entry: Entry, count: int, found: Figures) -> str:
+    """Say what a library that was not run would need at least, from what fewer vectors took."""
+    needed = f"not run: {entry.component_bytes * count * DIM / 1e9:.1f} GB by sum"
+    less = [size for size, each in found.items() if "build_seconds" in each.get(entry.name, {})]
+    less = [size for size in less if int(size) < count]
+    if not less:
+        return needed
+    largest = max(less, key=int)
+    spent = found[largest][entry.name]["build_cpu_seconds"] * count / int(largest)
+    return f"{needed}, and {spent:,.0f} s of a processor in proportion to {int(largest):,}"
 
 
 def _row(name: str, facts: dict[str, Any]) -> str:
