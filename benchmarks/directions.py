@@ -102,7 +102,7 @@ def _ask(folder: Path, dim: int) -> None:
     assert index.open()
     opened = time.perf_counter() - began
     index.warm_up(lambda: False)
-    for wanted in (K, COARSE_RESULTS * K):
+    for wanted in (K, 4 * K, COARSE_RESULTS * K):
         found, times, spent = 0, [], []
         for query, nearest in zip(queries, truth, strict=True):
             began, before = time.perf_counter(), time.process_time()

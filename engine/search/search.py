@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 CODES_OFF = 0.03
 # Of codes of some directions of a vector scores are further off, so that more hits are compared
 # with the catalog's vectors for each that is asked for.
-COARSE_OFF, COARSE_RESULTS = 0.2, 4
+COARSE_OFF, COARSE_RESULTS = 0.2, 10
 
 
 @dataclass(frozen=True, slots=True)
