@@ -368,7 +368,7 @@ class Engine:
             other pictures are mirrored anyway.
         min_images
             Leave out categories with fewer pictures. By default one with fewer than two is an
-            error.
+            error; with 1 it is learned, and cannot be tested.
 
         Raises
         ------
@@ -387,7 +387,8 @@ class Engine:
         from engine.heads.head import check_name, find_head
         from engine.heads.options import TrainOptions
         from engine.learning.data.dataset import require_folder
-        from engine.learning.train import Source, train
+        from engine.learning.data.source import Source
+        from engine.learning.train import train
 
         check_name(head)
         require_number("min_images", min_images, 0, whole=True)
@@ -421,6 +422,7 @@ class Engine:
                 options,
                 select_model=tune,
                 began=began,
+                ask=lambda question: self._session.index().ask(catalog, question),
             )
 
     def finetune(

@@ -24,7 +24,7 @@ FEWEST_EPOCHS = 3
 # Seconds within which a training without options chooses how to train.
 BUDGET = 15.0
 # What says nothing of how layers are fitted.
-BESIDE_FITTING = ("validation", "seed", "budget", "fast", "given")
+BESIDE_FITTING = ("validation", "seed", "budget", "fast", "unlabelled", "given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,13 @@ class TrainOptions:
         ),
     ] = BUDGET
     fast: Annotated[bool, Option("Train once, by the defaults of these options.")] = False
+    unlabelled: Annotated[
+        bool,
+        Option(
+            "Where categories have fewer than 8 pictures, and no option says how to train: also "
+            "learn from the catalog's pictures without a label, as far as they look alike."
+        ),
+    ] = True
     given: Annotated[tuple[str, ...], Option()] = ()
     views: Annotated[int | None, Option(minimum=1)] = None
 

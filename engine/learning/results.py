@@ -159,7 +159,8 @@ class TrainReport:
     three are NaN where no image could be tested.
 
     `embedded` is how many images had to be opened; `background` how many images of the catalog
-    were learned from as belonging to no category; `history` is one row per epoch of a trial;
+    were learned from as belonging to no category, `unlabelled` how many without a label as showing
+    one, as far as they look alike; `history` is one row per epoch of a trial;
     `selection` is set where models were selected.
     """
 
@@ -179,6 +180,7 @@ class TrainReport:
     history: Sequence[Mapping[str, float]] = field(default_factory=list)
     selection: ModelSelection | None = None
     notes: Sequence[str] = ()
+    unlabelled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,25 +14,36 @@ from engine.embedding.embedder import Embedder
 from engine.errors import TrainingError
 from engine.heads.check import check_categories
 from engine.heads.head import Head, find_head
-from engine.heads.options import TrainOptions
-from engine.heads.record import FROM_LABELS, THEN, Record, versions
+from engine.heads.options import LBFGS, TrainOptions
+from engine.heads.record import THEN, Record, versions
 from engine.ingest.reclassify import adopt_heads
-from engine.learning.data.collect import collect, collect_labelled
 from engine.learning.data.copies import copy_groups
 from engine.learning.data.examples import Examples
 from engine.learning.data.notes import data_notes
+from engine.learning.data.propagation import (
+    PropagationOptions,
+    Surroundings,
+    surroundings_of,
+)
 from engine.learning.data.requirements import Requirements, chosen_categories, sizes_of
+from engine.learning.data.source import Source, collected
 from engine.learning.extend import extended
 from engine.learning.results import DIVERGED, TrainReport, TrainSeconds
 from engine.learning.selection.views import ViewOptions, with_views
 from engine.learning.train_head import HeadTraining, Trained, TrainLimits
 from engine.learning.trial import new_head
-from engine.pictures.augment import view_names
 from index.catalog.catalog import Catalog
-from index.names import readable, same_name
+from index.names import same_name
 from index.records import Ids, Vectors
+from index.vectors.index import VectorIndex
 
 LOST = "{lost} of the pictures learned before are not in this store any more, and were left out"
+HELPED = (
+    "few pictures of each category: {count:,} pictures of the catalog without a label helped, as "
+    "far as they look alike; --no-unlabelled leaves them out"
+)
+# What is trained with pictures without a label: measured in docs/heads.md.
+FEW: Mapping[str, Any] = {"optimizer": LBFGS, "weight_decay": 1.0, "label_smoothing": 0.1}
 NAN = float("nan")
 # Of the budget, what is left for gates and for the catalog, whose time no trial tells.
 FOR_THE_REST = 0.15
@@ -40,29 +51,8 @@ FOR_THE_REST = 0.15
 FOR_VIEWS = 0.85
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What a training is asked to learn from; see `Engine.train`.
-
-    Attributes
-    ----------
-    dataset
-        A folder with one folder per category; None for the labels of the catalog's images.
-    extend
-        Add to what the head of the same name has learned.
-    drawn_views
-        Learn from so many drawn views of each image, too; None to leave it open.
-    mirror_indexed
-        Learn from mirrored copies of images that are in the catalog, too.
-    min_images
-        Leave out categories with fewer images; 0 to refuse those with fewer than two.
-    """
-
-    dataset: str | None = None
-    extend: bool = False
-    drawn_views: int | None = None
-    mirror_indexed: bool = False
-    min_images: int = 0
+Question = Callable[[Catalog, VectorIndex], Surroundings | None]
+Ask = Callable[[Question], Surroundings | None]
 
 
 def train(
@@ -76,6 +66,7 @@ def train(
     select_model: bool = False,
     limits: TrainLimits | None = None,
     began: float | None = None,
+    ask: Ask | None = None,
 ) -> TrainReport:
     """Train a head, and store it in a catalog whose writer lock the caller holds.
 
@@ -91,6 +82,8 @@ def train(
         was given.
     began
         When the budget began, by `time.monotonic`; None for now.
+    ask
+        Asks the index, whose graph tells what images without a label show; None for no index.
 
     Raises
     ------
@@ -101,15 +94,19 @@ def train(
     """
     limits, notes = limits or TrainLimits(), []
     called = time.monotonic()
-    examples, data = _collected(catalog, embedder, source)
+    examples, data = collected(source, catalog, embedder), source.name
     chooses = not (select_model or options.fast or options.says_how or source.extend)
     deadline, late = math.inf, ""
     if chooses or "budget" in options.wished:
         deadline = _deadline(called if began is None else began, options.budget)
+    if chooses and options.unlabelled:
+        examples = _with_unlabelled(examples, ask, limits.propagation)
+    if examples.around is not None:
+        chooses, options = False, replace(options, **FEW)
     if chooses and source.drawn_views is None:
         judging = replace(limits.selection, judge_views=True)
         limits = replace(limits, selection=judging)
-        examples, late = _with_views(examples, catalog, embedder, source, limits.views, deadline)
+        examples, late = _with_views(examples, source, catalog, embedder, limits.views, deadline)
     started = time.monotonic()
     if source.extend:
         before = find_head(heads, name)
@@ -135,6 +132,8 @@ def train(
     if trained.selection and late:
         reason = f"{trained.selection.reason}; {late}"
         trained = replace(trained, selection=replace(trained.selection, reason=reason))
+    if trained.unlabelled:
+        notes.append(HELPED.format(count=trained.unlabelled))
     seconds = TrainSeconds(started - called, time.monotonic() - started)
     head = _with_origin(trained, data, examples.views, seconds)
     others = [each for each in heads if each.name != name]
@@ -143,22 +142,14 @@ def train(
     return _report(replace(trained, head=head), examples, seconds, notes)
 
 
-def _collected(catalog: Catalog, embedder: Embedder, source: Source) -> tuple[Examples, str]:
-    """Return what to learn, and where it comes from."""
-    requirements = Requirements(min_images=source.min_images)
-    if source.dataset is None:
-        return collect_labelled(catalog, requirements), FROM_LABELS
-    drawn = source.drawn_views or 0
-    examples = collect(
-        source.dataset,
-        embedder,
-        catalog,
-        views=view_names(drawn),
-        requirements=requirements,
-        keep_views=True,
-        open_indexed=source.mirror_indexed or drawn > 0,
-    )
-    return examples, readable(os.path.abspath(source.dataset))
+def _with_unlabelled(examples: Examples, ask: Ask | None, options: PropagationOptions) -> Examples:
+    """Return examples with the images around them, where examples are few and there are such."""
+    categories = len(examples.categories)
+    if ask is None or categories < 2 or len(examples) >= options.fewer_than * categories:
+        return examples
+    unit, hashes = examples.vectors.unit[examples.originals], frozenset(examples.hashes)
+    around = ask(lambda catalog, index: surroundings_of(unit, hashes, catalog, index, options))
+    return replace(examples, around=around)
 
 
 def _deadline(began: float, budget: float) -> float:
@@ -171,31 +162,22 @@ def _deadline(began: float, budget: float) -> float:
 
 def _with_views(
     examples: Examples,
+    source: Source,
     catalog: Catalog,
     embedder: Embedder,
-    source: Source,
     options: ViewOptions,
     deadline: float,
 ) -> tuple[Examples, str]:
     """Return examples with drawn views, where there is time; and what there was no time for."""
     if source.dataset is None:
         return examples, ""
-    folder, requirements = source.dataset, Requirements(min_images=source.min_images)
-
-    def collected(count: int, seconds: float) -> Examples:
-        return collect(
-            folder,
-            embedder,
-            catalog,
-            views=view_names(count),
-            requirements=requirements,
-            keep_views=True,
-            open_indexed=True,
-            seconds=seconds,
-        )
-
     now = time.monotonic()
-    return with_views(examples, collected, now + FOR_VIEWS * (deadline - now), options)
+    return with_views(
+        examples,
+        lambda count, seconds: collected(source, catalog, embedder, count, seconds),
+        now + FOR_VIEWS * (deadline - now),
+        options,
+    )
 
 
 def _require_categories(categories: Sequence[str]) -> None:
@@ -247,6 +229,7 @@ def _with_origin(trained: Trained, data: str, views: Sequence[str], seconds: Tra
         trained.head.record or Record(),
         data=data,
         settings=asdict(trained.options)
+        | {"unlabelled": trained.unlabelled}
         | {
             "views": list(views[: trained.options.views]),
             "selection": selection.reason if selection else None,
@@ -273,6 +256,7 @@ def _report(
         majority_baseline=head.metrics.get("majority_baseline", NAN),
         temperature=head.temperature,
         background=trained.background,
+        unlabelled=trained.unlabelled,
         seconds=seconds,
         skipped=list(examples.skipped),
         history=head.history,

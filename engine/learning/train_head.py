@@ -22,6 +22,7 @@ from engine.heads.head import Dense, Head
 from engine.heads.options import TrainOptions
 from engine.heads.record import Learned, Record
 from engine.learning.data.examples import Examples
+from engine.learning.data.propagation import PropagationOptions
 from engine.learning.data.split import Split, SplitOptions, measuring_splits
 from engine.learning.measure import forgetting, label_probabilities, measure
 from engine.learning.results import ModelSelection
@@ -35,8 +36,8 @@ from engine.learning.trial import (
     calibrate,
     gate_of,
     gate_rows,
-    layer_rows,
     run_trial,
+    train_rows,
     trial_gate,
 )
 from index.records import Vectors
@@ -54,6 +55,8 @@ class TrainLimits:
         How its options are selected.
     views
         How many views are drawn where that is left open.
+    propagation
+        How labels spread to images without one, where images are few.
     gate
         What gates are fitted to.
     background
@@ -65,6 +68,7 @@ class TrainLimits:
     split: SplitOptions = field(default_factory=SplitOptions)
     selection: SelectionOptions = field(default_factory=SelectionOptions)
     views: ViewOptions = field(default_factory=ViewOptions)
+    propagation: PropagationOptions = field(default_factory=PropagationOptions)
     gate: GateOptions = field(default_factory=GateOptions)
     background: int = 5000
     background_test: float = 0.2
@@ -82,6 +86,8 @@ class Trained:
         Those that it was trained with.
     background
         How many images of the catalog it learned from as belonging to no category.
+    unlabelled
+        How many images of the catalog without a label it learned from as showing a category.
     diverged
         A loss was NaN.
     selection
@@ -91,6 +97,7 @@ class Trained:
     head: Head
     options: TrainOptions
     background: int
+    unlabelled: int
     diverged: bool
     selection: ModelSelection | None
 
@@ -176,7 +183,8 @@ class HeadTraining:
         metrics = {"images": float(len(examples)), **metrics}
         diverged = any(each.fitted.diverged for each in (*measured, *calibrating))
         head = replace(head, metrics=metrics, record=record)
-        return Trained(head, final, background, diverged or fitted.diverged, selection)
+        diverged = diverged or fitted.diverged
+        return Trained(head, final, background, self._unlabelled(final), diverged, selection)
 
     def _trials(
         self, head: Head, of_splits: Sequence[TrainOptions], final: TrainOptions
@@ -219,7 +227,7 @@ class HeadTraining:
         options = options.scaled(len(self._examples.image))
         everything = np.arange(len(self._examples))
         fitted = fit_layers(
-            layer_rows(self._examples, self._examples.rows_of(everything, options.views)),
+            train_rows(self._examples, everything, options),
             len(head.categories),
             options,
             epochs=epochs,
@@ -268,6 +276,12 @@ class HeadTraining:
         rows = gate_rows(examples, np.arange(len(examples)), self._limits.gate, seed)
         others = self._prototypes.draw(examples.vectors[rows], seed + 1)
         return forgetting(head, others, self._background_test, self._built_in)
+
+    def _unlabelled(self, options: TrainOptions) -> int:
+        """Return how many images without a label the final layers learned from."""
+        everything = np.arange(len(self._examples))
+        rows = train_rows(self._examples, everything, options)
+        return 0 if rows.weights is None else len(rows.values) - len(self._examples.image)
 
     def _learned(self) -> Learned:
         examples = self._examples

@@ -18,8 +18,9 @@ from engine.heads.fitting.lbfgs import fit_gate
 from engine.heads.fitting.rows import Rows, balanced_sample, embedding_scale
 from engine.heads.head import Dense, Head, layer_logits
 from engine.heads.numerics import log_softmax, log_sum_exp
-from engine.heads.options import TrainOptions
+from engine.heads.options import LBFGS, TrainOptions
 from engine.learning.data.examples import Examples
+from engine.learning.data.propagation import claimed
 from engine.learning.data.split import Split
 from index.records import CatalogIdentity, Floats, Ids, Vectors
 
@@ -27,6 +28,8 @@ from index.records import CatalogIdentity, Floats, Ids, Vectors
 # all but this share of validation images, or less than half where those are surer than that.
 REJECTED = 0.02
 MOST_ASKED = 0.5
+# Images without a label whose claim is doubted count so much: images of a category, to this power.
+DOUBTED = -2.0
 # One divisor of logits is searched for among these.
 _TEMPERATURES = np.geomspace(0.2, 5.0, 49)
 
@@ -129,7 +132,7 @@ def fit_split(
     # Only images as they are stop a training: a view of them is no image that will be asked about.
     validation = layer_rows(examples, examples.originals[split.validation])
     return fit_layers(
-        layer_rows(examples, examples.rows_of(split.train, options.views)),
+        train_rows(examples, split.train, options),
         len(examples.categories),
         options,
         validation=validation if len(split.validation) else None,
@@ -141,6 +144,36 @@ def layer_rows(examples: Examples, rows: Ids | None = None) -> Rows:
     """Return what layers learn from: these rows, or all."""
     scale = embedding_scale(examples.vectors.unit.shape[1])
     return Rows(examples.vectors.unit, examples.row_labels, rows, scale)
+
+
+def train_rows(examples: Examples, images: Ids, options: TrainOptions) -> Rows:
+    """Return what layers are fitted to: views of these images, and what these claim around them.
+
+    Images without a label count as far as they are claimed with confidence, and less where layers
+    that learned from the labelled ones alone take them for something else: of several images of a
+    category these know much, of a single one hardly more than its neighbours do. A labelled image
+    counts as 1 in all of its views together.
+    """
+    chosen = examples.rows_of(images, options.views)
+    rows = layer_rows(examples, chosen)
+    around, outputs = examples.around, len(examples.categories)
+    if around is None or options.optimizer != LBFGS:
+        return rows
+    unit, labels = examples.vectors.unit, examples.labels
+    found = claimed(around, unit[examples.originals], labels, images, outputs)
+    vectors = around.vectors[found.images]
+    (layer,) = fit_layers(rows, outputs, options).layers
+    doubted = layer(vectors.unit * np.float32(rows.scale)).argmax(axis=1) != found.labels
+    each = max(1.0, len(images) / len(np.unique(labels[images])))
+    views = np.bincount(examples.image[chosen], minlength=len(examples))[examples.image[chosen]]
+    return Rows(
+        np.concatenate([unit[chosen], vectors.unit]),
+        np.concatenate([examples.row_labels[chosen], found.labels]),
+        scale=rows.scale,
+        weights=np.concatenate(
+            [1 / views, found.confidence * np.where(doubted, each**DOUBTED, 1)]
+        ).astype(np.float32),
+    )
 
 
 def log_probabilities(

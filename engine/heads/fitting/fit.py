@@ -188,8 +188,9 @@ def _fit_to_minimum(
         progress(len(history), options.epochs)
 
     labels = rows.labels[positions]
-    weights = class_weights(labels, outputs)
-    layer = minimal_layer(values, labels, rows.scale, weights, options, after)
+    counts = None if rows.weights is None else rows.weights[positions]
+    weights = class_weights(labels, outputs, counts)
+    layer = minimal_layer(values, labels, rows.scale, weights, options, after, counts)
     return Fitted((layer,), max(1, len(history)), history)
 
 

@@ -62,6 +62,7 @@ def minimal_layer(
     weights: Floats,
     options: TrainOptions,
     after: Callable[[Dense, float, float], None] = lambda layer, loss, accuracy: None,
+    counts: Floats | None = None,
 ) -> Dense:
     """Return the layer of least cross-entropy, weights penalised by half their squared length.
 
@@ -79,17 +80,26 @@ def minimal_layer(
         `weight_decay` over `n` is the weight of the penalty, `epochs` the most iterations.
     after
         Is told after each iteration: the layer, the loss without penalty, and the accuracy.
+    counts
+        What each row counts, float32 `[n]`, their sum in the place of `n`; None for 1 each.
     """
     inputs, targets = torch.from_numpy(values), torch.from_numpy(labels)
     entropy_of = nn.CrossEntropyLoss(
-        weight=torch.from_numpy(weights), label_smoothing=options.label_smoothing
+        weight=torch.from_numpy(weights),
+        label_smoothing=options.label_smoothing,
+        reduction="mean" if counts is None else "none",
     )
-    penalty = options.weight_decay / (2 * len(labels))
+    penalty = options.weight_decay / (2 * (len(labels) if counts is None else float(counts.sum())))
+    shares: torch.Tensor | None = None
+    if counts is not None:
+        shares = torch.from_numpy(counts / (counts * weights[labels]).sum())
     latest: list[float] = [0.0, 0.0]
 
     def loss_of(weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         logits = inputs @ (weight * scale).T + bias
         entropy: torch.Tensor = entropy_of(logits, targets)
+        if shares is not None:
+            entropy = entropy @ shares
         latest[:] = [entropy.item(), float((logits.argmax(1) == targets).float().mean())]
         return entropy + penalty * weight.square().sum()
 

@@ -23,12 +23,15 @@ class Rows:
         int64 `[m]`, which rows to take; None for all.
     scale
         Multiplies the values.
+    weights
+        float32 `[n]`, what each row counts; None for all alike. Only the exact minimum asks for it.
     """
 
     values: Floats
     labels: Ids
     chosen: Ids | None = None
     scale: float = 1.0
+    weights: Floats | None = None
 
     @property
     def positions(self) -> Ids:
@@ -44,11 +47,21 @@ def embedding_scale(dim: int) -> float:
     return float(np.sqrt(dim) / 4)
 
 
-def class_weights(labels: Ids, outputs: int) -> Floats:
-    """Return what each category weighs so that rare ones count as much, float32 `[outputs]`."""
-    counts = np.bincount(labels, minlength=outputs)
-    weights = len(labels) / (outputs * np.maximum(counts, 1))
-    return weights.astype(np.float32)
+def class_weights(labels: Ids, outputs: int, weights: Floats | None = None) -> Floats:
+    """Return what each category weighs so that rare ones count as much, float32 `[outputs]`.
+
+    Parameters
+    ----------
+    weights
+        What each row counts, float32 `[n]`; None for all alike.
+    """
+    if weights is None:
+        counts = np.bincount(labels, minlength=outputs)
+        each = len(labels) / (outputs * np.maximum(counts, 1))
+        return each.astype(np.float32)
+    sums = np.bincount(labels, weights, minlength=outputs)
+    share: Floats = (sums.sum() / (outputs * np.maximum(sums, 1e-6))).astype(np.float32)
+    return share
 
 
 def balanced_sample(labels: Ids, most: int, fewest: int, seed: int) -> Ids:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from engine.learning.data.copies import CopyOptions, copy_groups
+from engine.learning.data.propagation import Surroundings
 from engine.pictures.augment import ORIGINAL
 from engine.skipped import Skipped
 from index.records import Ids, Vectors
@@ -45,6 +46,8 @@ class Examples:
         How the data set was read, and what was left out.
     copies
         Which images count as copies of each other.
+    around
+        Images of the catalog without a label that are learned from, too, where images are few.
     """
 
     hashes: tuple[str, ...]
@@ -59,6 +62,7 @@ class Examples:
     embedded: int = 0
     notes: tuple[str, ...] = ()
     copies: CopyOptions = field(default_factory=CopyOptions)
+    around: Surroundings | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -114,6 +118,7 @@ class Examples:
             vectors=self.vectors[rows],
             image=position[self.image[rows]],
             view=self.view[rows],
+            around=self.around and self.around.take(images),
         )
 
 

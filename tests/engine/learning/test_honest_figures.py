@@ -25,6 +25,7 @@ from engine.learning.selection.candidates import SelectionOptions
 from engine.learning.train_head import HeadTraining, TrainLimits
 from engine.learning.trial import new_head
 from index.records import CatalogIdentity, Ids, Vectors
+from tests.support.around import surroundings
 from tests.support.spread import SAME_CONTENT
 
 DIM = 12
@@ -162,6 +163,7 @@ class Case:
     select_model: bool = False
     copies: bool = False
     judge_views: bool = False
+    unlabelled: bool = False
 
 
 CASES = {
@@ -170,6 +172,7 @@ CASES = {
     "few, selected": Case(FEW, select_model=True),
     "few, selected, with views": Case(FEW, views=2, select_model=True),
     "few, views judged": Case(FEW, views=3, select_model=True, judge_views=True),
+    "few, with unlabelled": Case(FEW, views=2, unlabelled=True),
     "few, with copies": Case(FEW, copies=True),
     "many": Case(MANY),
     "many, with views": Case(MANY, views=2),
@@ -194,12 +197,23 @@ def ask(case: Case, values: np.ndarray, labels: Ids, built_in: BuiltIn) -> tuple
     """Return the head, the split that has image 0 in its test part, and the images tested."""
     copies = {number: number % 24 for number in range(48)} if case.copies else None
     examples = examples_of(values, labels, case.views, copies)
+    options = QUICK
+    if case.unlabelled:
+        others = (
+            np.random.default_rng(8).normal(0, 2.0, (30, DIM))
+            + 2.5 * np.eye(DIM)[np.arange(30) % 3]
+        )
+        unit = Vectors.of(others.astype(np.float32)).unit
+        around = surroundings(unit, examples.vectors.unit[examples.originals])
+        examples = replace(examples, around=around)
+        options = TrainOptions(optimizer=LBFGS, weight_decay=1.0)
     head = trained(
         examples,
         built_in,
         case.split,
         select_model=case.select_model,
         judge_views=case.judge_views,
+        options=options,
     )
     splits = measuring_splits(examples.labels, examples.groups, 0.2, case.split, 0)
     (first,) = (split for split in splits if split.test[0] == splits[0].test[0])
