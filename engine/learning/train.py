@@ -147,6 +147,9 @@ def _with_unlabelled(examples: Examples, ask: Ask | None, options: PropagationOp
     categories = len(examples.categories)
     if ask is None or categories < 2 or len(examples) >= options.fewer_than * categories:
         return examples
+    least, *_, most = sorted(np.bincount(examples.labels).tolist())
+    if categories == 2 and most >= options.unequal * least:
+        return examples
     unit, hashes = examples.vectors.unit[examples.originals], frozenset(examples.hashes)
     around = ask(lambda catalog, index: surroundings_of(unit, hashes, catalog, index, options))
     return replace(examples, around=around)

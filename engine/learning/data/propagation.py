@@ -31,6 +31,9 @@ class PropagationOptions:
     ----------
     fewer_than
         Of more images of a category, on average, the catalog helps no head: docs/heads.md.
+    unequal
+        Where one of two categories has so many times as many images as the other, it may be all
+        else, which has no neighbourhood of its own: measured, claims cost seven points there.
     neighbours, power, alpha
         Edges of each image, the power of the cosine that they weigh, and the share of what an image
         says that it has from its neighbours: the usual values.
@@ -47,6 +50,7 @@ class PropagationOptions:
     """
 
     fewer_than: int = 8
+    unequal: float = 2.0
     neighbours: int = 10
     power: float = 3.0
     alpha: float = 0.8
