@@ -12,7 +12,7 @@ from cli.pages.duplicates import MOST_GROUPS, MOST_OF_A_GROUP, write_duplicates_
 from engine import DuplicateGroup
 from tests.support.page import Page, read_page
 
-NASTY = "<script>bold & \"quoted\".png"
+NASTY = '<script>bold & "quoted".png'
 
 
 @pytest.fixture
