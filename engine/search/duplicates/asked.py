@@ -169,7 +169,8 @@ class _Found:
         mask = index.mask(np.setdiff1d(index.ids, sorted(self._same | own)))
         self._hits = searched(index, np.array([each.file.id]), each.unit[None], mask)
         self.background = float(limits.edited.background(self._hits.cosines)[0])
-        likely = self._hits.nearest[self._hits.cosines >= limits.edited.least_cosine]
+        slack = limits.coarse if index.coarse else limits.rounding
+        likely = self._hits.nearest[self._hits.cosines >= limits.edited.least_cosine - slack]
         self._backgrounds = self._backgrounds_of(likely, index, mask, limits)
 
     def groups(

@@ -95,14 +95,15 @@ class DuplicateLimits:
     ----------
     block
         Images whose neighbours are looked at at a time; pairs that are grouped at a time.
-    rounding
-        By how much the index may understate a cosine.
+    rounding, coarse
+        By how much the index may understate a cosine, as it is and where its codes are coarse.
     same, edited
         When two images are copies.
     """
 
     block: int = 1024
     rounding: float = 1e-3
+    coarse: float = 0.1
     same: SamePixels = field(default_factory=SamePixels)
     edited: Edited = field(default_factory=Edited)
 
@@ -147,6 +148,7 @@ class _Search:
         self._index = index
         self._pixels = read
         self._limits = limits
+        self._slack = limits.coarse if index.coarse else limits.rounding
         self._disk = Disk(catalog.folders.all(), keep)
         # The file that stands for others, by the id of its image, and all images but these.
         self._first: dict[int, ImageFile] = {}
@@ -214,8 +216,8 @@ class _Search:
         yield from group_of(kind, min(members.values()), self._files([*members]), may_go)
 
     def _pairs_of(self, rule: PairRule) -> Copies:
-        found, rounding = self._neighbours(rule.least_cosine), self._limits.rounding
-        return Copies(self._catalog, found, self, rule, rounding)
+        found = self._neighbours(rule.least_cosine)
+        return Copies(self._catalog, found, self, rule, self._slack)
 
     def _stars(self, copies: Copies) -> Iterator[Star]:
         return copies.stars(self._ranks, self._limits.block)
@@ -232,7 +234,7 @@ class _Search:
         """Return the pairs of images that may be so similar, each once, int64 `[n, 2]`."""
         found = [np.empty((0, 2), np.int64)]
         for part in self._neighbours(min_score):
-            alike = part.cosines >= min_score - self._limits.rounding
+            alike = part.cosines >= min_score - self._slack
             rows, ranks = np.nonzero(alike & (part.nearest >= 0))
             # From either side: where very many are alike, only one of two may have the other
             # listed.
@@ -242,8 +244,8 @@ class _Search:
 
     def _neighbours(self, bound: float) -> Iterator[Neighbours]:
         left_out = np.array(sorted(self._later), np.int64)
-        bound -= self._limits.rounding
-        return neighbours(self._catalog, self._index, left_out, bound, self._limits.block)
+        block = self._limits.block
+        return neighbours(self._catalog, self._index, left_out, bound - self._slack, block)
 
     def _stands_for(self, file: ImageFile, images: Iterable[int]) -> None:
         self._first[file.id] = file
