@@ -11,8 +11,9 @@ SUM := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 STAMP := $(VENV)/.installed-$(SUM)
 BENCH_STAMP := $(VENV)/.installed-bench-$(SUM)
 FASTDUP := benchmarks/.cache/fastdup
+NEAREST := benchmarks/.cache/nearest
 
-.PHONY: demo test test-quick torture format docs bench bench-fastdup clean
+.PHONY: demo test test-quick torture format docs bench bench-fastdup bench-nearest clean
 
 demo: $(STAMP)
 	$(BIN)/engine demo
@@ -64,6 +65,14 @@ bench-fastdup: $(FASTDUP)/bin/python
 
 $(FASTDUP)/bin/python:
 	$(PYTHON) -m venv $(FASTDUP)
+
+# Other libraries of nearest neighbours, in an environment of their own.
+bench-nearest: $(NEAREST)/bin/python
+	$(BIN)/python -m benchmarks.nearest --python $(NEAREST)/bin/python $(ARGS)
+
+$(NEAREST)/bin/python: benchmarks/peers/nearest/requirements.txt
+	$(PYTHON) -m venv $(NEAREST)
+	$(NEAREST)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 
 $(BENCH_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'

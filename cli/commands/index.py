@@ -109,7 +109,8 @@ def command(
             "--memory",
             metavar="SIZE",
             help="What the index should fit into, such as 4G or 500M; none lifts the limit. The "
-            "catalog remembers it.",
+            "less there is for an image, the coarser it is found; scores stay exact. The catalog "
+            "remembers it.",
             show_default="no limit",
         ),
     ] = None,
