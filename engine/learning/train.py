@@ -42,6 +42,10 @@ HELPED = (
     "few pictures of each category: {count:,} pictures of the catalog without a label helped, as "
     "far as they look alike; --no-unlabelled leaves them out"
 )
+TOO_FEW = (
+    "fewer than {count} pictures of each category are too few to compare ways of training by: "
+    "it was done by the defaults"
+)
 # What is trained with pictures without a label: measured in docs/heads.md.
 FEW: Mapping[str, Any] = {"optimizer": LBFGS, "weight_decay": 1.0, "label_smoothing": 0.1}
 NAN = float("nan")
@@ -99,10 +103,15 @@ def train(
     deadline, late = math.inf, ""
     if chooses or "budget" in options.wished:
         deadline = _deadline(called if began is None else began, options.budget)
-    if chooses and options.unlabelled:
-        examples = _with_unlabelled(examples, ask, limits.propagation)
-    if examples.around is not None:
-        chooses, options = False, replace(options, **FEW)
+    if chooses and _are_few(examples, limits.propagation):
+        # On so few images no comparison tells which way to train is better.
+        chooses = False
+        if options.unlabelled:
+            examples = _with_unlabelled(examples, ask, limits.propagation)
+        if examples.around is not None:
+            options = replace(options, **FEW)
+        else:
+            notes.append(TOO_FEW.format(count=limits.propagation.fewer_than))
     if chooses and source.drawn_views is None:
         judging = replace(limits.selection, judge_views=True)
         limits = replace(limits, selection=judging)
@@ -142,10 +151,14 @@ def train(
     return _report(replace(trained, head=head), examples, seconds, notes)
 
 
+def _are_few(examples: Examples, options: PropagationOptions) -> bool:
+    return len(examples) < options.fewer_than * len(examples.categories)
+
+
 def _with_unlabelled(examples: Examples, ask: Ask | None, options: PropagationOptions) -> Examples:
-    """Return examples with the images around them, where examples are few and there are such."""
+    """Return few examples with the images around them, where there are such."""
     categories = len(examples.categories)
-    if ask is None or categories < 2 or len(examples) >= options.fewer_than * categories:
+    if ask is None or categories < 2:
         return examples
     least, *_, most = sorted(np.bincount(examples.labels).tolist())
     if categories == 2 and most >= options.unequal * least:

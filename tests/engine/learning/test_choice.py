@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,17 @@ from index.records import Vectors
 from tests.support.spread import SpreadEmbedder
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def images(drawn: Path, tmp_path: Path) -> Path:
+    """Eight renders in each of three categories: as many as ways of training are compared by."""
+    for category in ("bed", "chair", "lamp"):
+        folder = tmp_path / "pictures" / category
+        folder.mkdir(parents=True)
+        for source in sorted((drawn / category).iterdir())[:8]:
+            shutil.copy2(source, folder / source.name)
+    return tmp_path / "pictures"
 
 
 def head_of(engine: Engine, name: str) -> Head:

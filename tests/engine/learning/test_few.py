@@ -80,6 +80,36 @@ def test_without_any_index_few_pictures_are_learned_all_the_same(
     assert fake_engine.train(folder / "few", head="shades").unlabelled == 0
 
 
+def same_layers(engine: Engine, one: str, other: str) -> bool:
+    heads = engine._session.heads()
+    layers = [find_head(heads, name).layers for name in (one, other)]
+    return all(
+        np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
+        for a, b in zip(*layers, strict=True)
+    )
+
+
+def test_without_their_help_few_pictures_are_trained_by_the_defaults(
+    folder: Path, indexed: Engine
+) -> None:
+    report = indexed.train(folder / "few", head="few", options=TrainOptions(unlabelled=False))
+    indexed.train(folder / "few", head="fast", options=TrainOptions(fast=True))
+    assert report.selection is None
+    assert any("fewer than 8 pictures" in note for note in report.notes)
+    assert same_layers(indexed, "few", "fast")
+
+
+def test_of_two_very_unequal_categories_the_catalog_is_not_asked(
+    folder: Path, indexed: Engine
+) -> None:
+    for path in sorted((folder / "catalog" / "dark").iterdir())[:4]:
+        shutil.copy(path, folder / "few" / "dark")
+    report = indexed.train(folder / "few", head="few")
+    indexed.train(folder / "few", head="fast", options=TrainOptions(fast=True))
+    assert report.unlabelled == 0
+    assert same_layers(indexed, "few", "fast")
+
+
 def test_pictures_that_are_trained_on_do_not_help_themselves(
     folder: Path, fake_engine: Engine
 ) -> None:
