@@ -21,7 +21,7 @@ from benchmarks.support.filled_store import made_up_batch
 from benchmarks.support.synthetic import Synthetic, synthetic
 from benchmarks.support.tools import console
 from benchmarks.support.weights import environment
-from engine import Engine
+from engine import Engine, TrainOptions
 from engine.config import Config
 from engine.embedding.choose import choose_embedder
 from engine.heads.classifier import Classifier
@@ -126,7 +126,7 @@ def _labelling(source: Synthetic, rng: np.random.Generator) -> Dense:
 
 
 def _train(measured: Measured, variables: Mapping[str, str]) -> None:
-    command = ["train", "--from-labels", "--head", LARGE, "--json"]
+    command = ["train", "--from-labels", "--head", LARGE, "--fast", "--json"]
     answer, seconds, peak = _command(command, variables)
     report = json.loads(answer)
     measured.note("training", seconds)
@@ -140,7 +140,9 @@ def _refresh(measured: Measured, store: Path, size: int, settings: Settings) -> 
     """Let heads come: a small one, the same once more, and a large one."""
     assert settings.data is not None
     with Engine.open(store, cache=settings.cache / "engine") as engine:
-        engine.train(settings.data / "furniture" / "train", head=SMALL)
+        engine.train(
+            settings.data / "furniture" / "train", head=SMALL, options=TrainOptions(fast=True)
+        )
         for name in (SMALL, LARGE):
             engine.heads.export(name, store.parent / name)
             engine.heads.delete(name)
@@ -258,7 +260,7 @@ def _figures(measured: Measured, where: str) -> list[Figure]:
         "duplicates": (DUPLICATES_SECONDS, AT_MOST),
     }
     notes = {
-        "training": f"`engine train --from-labels`, {CATEGORIES} labels, the whole process",
+        "training": f"`engine train --from-labels --fast`, {CATEGORIES} labels, the whole process",
         "duplicates": "`engine duplicates`, the whole process, the index built before",
         COMES: "`heads.add`: heads asked over all embeddings, what differs written, committed",
         "refreshing: reading alone": "parts: one thread each",

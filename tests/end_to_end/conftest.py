@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import Config, Engine
+from engine import Config, Engine, TrainOptions
 from engine.backbones.table import backbone_named
 from engine.backbones.weights import WeightsCache
 from engine.runtimes.openvino_export import export_openvino
@@ -36,7 +36,7 @@ def trained(ready: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("trained") / "store"
     with Engine(Config.at(folder)) as made:
         made.index([drawn], label="parent")
-        made.train(drawn, head="furniture")
+        made.train(drawn, head="furniture", options=TrainOptions(fast=True))
     return folder
 
 

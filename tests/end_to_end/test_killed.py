@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import Config, Engine
+from engine import Config, Engine, TrainOptions
 from engine.heads.classifier import Classifier
 from engine.heads.file import head_from_bytes
 from engine.testing import FakeEmbedder
@@ -158,7 +158,7 @@ def killed_again_and_again(drawn: Path, tmp_path_factory: pytest.TempPathFactory
     store = tmp_path_factory.mktemp("trained") / "store"
     with _engine(store) as engine:
         engine.index([drawn], label="parent")
-        engine.train(drawn, head="one")
+        engine.train(drawn, head="one", options=TrainOptions(fast=True))
     return store
 
 

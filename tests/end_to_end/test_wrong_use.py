@@ -101,7 +101,7 @@ def test_training_makes_a_store_where_none_was_named(
     quick: Run, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert quick("train", drawn, "--head", "rooms").returncode == 0
+    assert quick("train", drawn, "--head", "rooms", "--fast").returncode == 0
     assert (tmp_path / ".engine" / "catalog.sqlite").exists()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from engine import Engine
+from engine import Engine, TrainOptions
 from tests.torture.case import Result, WrongAnswerError, kill, run, start
 from tests.torture.stores import Shop, check, make_shop
 
@@ -27,7 +27,7 @@ def _remove(engine: Engine, shop: Shop) -> None:
 
 
 def _train(engine: Engine, shop: Shop) -> None:
-    engine.train(head="again", from_labels=True)
+    engine.train(head="again", from_labels=True, options=TrainOptions(fast=True))
 
 
 def _delete_head(engine: Engine, shop: Shop) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import Config, Engine
+from engine import Config, Engine, TrainOptions
 from engine.progress import Reporter
 from engine.testing import FAKE, FakeEmbedder, FakeRuntime
 from index.records import Floats, Vectors
@@ -90,7 +90,7 @@ def make_shop(folder: Path, count: int, *, compressed: bool = False) -> Shop:
     def fill() -> None:
         with shop.opened() as (engine, _):
             engine.index([folder / "shop"], label="parent")
-            engine.train(head="furniture", from_labels=True)
+            engine.train(head="furniture", from_labels=True, options=TrainOptions(fast=True))
         if compressed:
             from index.catalog.catalog import Catalog
 

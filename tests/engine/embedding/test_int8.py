@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import Config, Engine
+from engine import Config, Engine, TrainOptions
 from engine.errors import BackboneMismatchError, HeadMismatchError, UsageError
 from engine.progress import Reporter
 from index.catalog.catalog import Catalog
@@ -61,7 +61,7 @@ def test_classifying_needs_no_precision(engine: Engine, drawn: Path) -> None:
 def test_a_head_learns_from_the_catalog_and_belongs_to_it(
     engine: Engine, drawn: Path, tmp_path: Path
 ) -> None:
-    engine.train(drawn, head="furniture")
+    engine.train(drawn, head="furniture", options=TrainOptions(fast=True))
     assert engine.evaluate(drawn, head="furniture").accuracy >= 0.9
     engine.heads.export("furniture", tmp_path / "furniture.safetensors")
     with Engine.open(tmp_path / "fp32", precision="fp32") as other:
@@ -158,7 +158,7 @@ def test_too_few_images_leave_no_store_behind(tmp_path: Path, drawn: Path) -> No
 
 def test_training_can_make_the_catalog(tmp_path: Path, drawn: Path) -> None:
     with Engine(Config(store=Store(tmp_path / "store"), precision="int8")) as engine:
-        engine.train(drawn, head="furniture")
+        engine.train(drawn, head="furniture", options=TrainOptions(fast=True))
         assert engine.status().precision == "int8"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import Engine
+from engine import Engine, TrainOptions
 
 PRECISIONS = ("fp32", "int8")
 
@@ -21,7 +21,11 @@ def stores(real_images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     for precision in PRECISIONS:
         with Engine.open(folder / precision, precision=precision) as engine:
             engine.index([real_images / "catalog"], label="parent")
-            engine.train(real_images / "furniture" / "train", head="furniture")
+            engine.train(
+                real_images / "furniture" / "train",
+                head="furniture",
+                options=TrainOptions(fast=True),
+            )
     return {precision: folder / precision for precision in PRECISIONS}
 
 
