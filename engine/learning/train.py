@@ -50,7 +50,7 @@ TOO_FEW = (
 FEW: Mapping[str, Any] = {"optimizer": LBFGS, "weight_decay": 1.0, "label_smoothing": 0.1}
 NAN = float("nan")
 # Of the budget, what is left for gates and for the catalog, whose time no trial tells.
-FOR_THE_REST = 0.15
+FOR_THE_REST = 0.18
 # Of the time that is left when images are embedded, what drawn views may take.
 FOR_VIEWS = 0.85
 
