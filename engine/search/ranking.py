@@ -158,7 +158,7 @@ def fused_ranking(
         nearest = index.candidates(query, max(limits.first, limits.per_result * k), k, mask)
         ids = np.union1d(nearest, ids[np.isin(ids, mask)])
         around = Surroundings(index, graph, ids, query, max(limits.ranked, limits.per_result * k))
-    some, ranks = around.ranks(expanded, limits.plain, least, k + limits.more)
+    some, ranks = around.ranks(expanded, limits.plain, least, k + limits.more, limits.same)
     ids, cosines = around.ids[some], around.cosines[some]
     order = _order(ids, cosines, ranks, limits)[:k]
     best = float(around.cosines.max(initial=-np.inf))

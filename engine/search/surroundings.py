@@ -78,7 +78,9 @@ class Surroundings:
         unit: Floats = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
         return unit
 
-    def ranks(self, expanded: Floats, plain: float, least: float, count: int) -> tuple[Ids, Floats]:
+    def ranks(
+        self, expanded: Floats, plain: float, least: float, count: int, same: float
+    ) -> tuple[Ids, Floats]:
         """Return the images of the highest rank.
 
         Parameters
@@ -92,18 +94,21 @@ class Surroundings:
             Only images with such a cosine.
         count
             So many, where there are so many.
+        same
+            And those of such a cosine, which come first whatever their rank.
 
         Returns
         -------
         positions
-            Of these images, int64 `[count]`, in no particular order.
+            Of these images, int64 `[count]` or more, in no particular order.
         ranks
-            Theirs, float32 `[count]`.
+            Theirs, float32.
         """
         products = self._vectors.products(expanded)
         estimates = plain * self.cosines + (1 - plain) * self._summed(products)
         allowed = np.flatnonzero(self.cosines >= least)
-        some = allowed[highest(estimates[allowed], count)]
+        best = highest(estimates[allowed], count)
+        some = allowed[np.union1d(best, np.flatnonzero(self.cosines[allowed] >= same))]
         augmented = self._summed(self._taken_in(some, expanded, products))[some]
         return some, (plain * self.cosines[some] + (1 - plain) * augmented).astype(np.float32)
 

@@ -173,3 +173,17 @@ def test_there_are_two_orders() -> None:
     require_rank("plain")
     with pytest.raises(UsageError, match="'best' is not a choice"):
         require_rank("best")
+
+
+@pytest.mark.parametrize("number", [0, 7, 59])
+def test_an_image_whose_neighbours_are_gone_is_first_for_itself(number: int) -> None:
+    """What its surroundings counted for is missing, so its rank is low."""
+    rng = np.random.default_rng(0)
+    crowd = unit((2 + rng.normal(size=(60, DIM))).astype(np.float32))
+    ids = np.arange(60, dtype=np.int64)
+    index = FaissIndex(Path("nowhere"), DIM, "float32")
+    index.add(ids, crowd)
+    index.graph = build_graph(index, [(ids, crowd)], STATE)
+    index.graph.forget(np.delete(ids, number))
+    found = fused_ranking(index, crowd[number], 5, limits=FusedLimits(more=0))
+    assert found.ids[0] == number

@@ -62,7 +62,7 @@ def test_ranks_are_those_of_all_vectors_though_few_were_read(index: FaissIndex) 
         rows = np.sort(rng.choice(COUNT, 30, replace=False))
         around = _around(index, query, rows)
         np.testing.assert_allclose(around.cosines, vectors[rows] @ query, atol=1e-5)
-        some, ranks = around.ranks(expanded, 0.3, -np.inf, 12)
+        some, ranks = around.ranks(expanded, 0.3, -np.inf, 12, same=2)
         true = 0.3 * (vectors @ query) + 0.7 * (others @ expanded)
         np.testing.assert_allclose(ranks, true[around.ids[some] // 5], atol=1e-5)
 
@@ -89,7 +89,7 @@ def test_those_of_the_highest_cosine_count(index: FaissIndex) -> None:
 
 def test_what_is_below_the_least_cosine_has_no_rank(index: FaissIndex) -> None:
     around = _around(index, QUERIES[0], np.arange(COUNT))
-    some, ranks = around.ranks(QUERIES[0], 0.3, 0.5, COUNT)
+    some, ranks = around.ranks(QUERIES[0], 0.3, 0.5, COUNT, same=2)
     assert around.cosines[some].min() >= 0.5
     assert len(some) == len(ranks) == (around.cosines >= 0.5).sum()
 
