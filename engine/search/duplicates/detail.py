@@ -13,8 +13,9 @@ from PIL import Image, ImageFilter, ImageOps
 
 from index.records import Floats
 
-# Pixels of the longer side, beyond which nothing is looked at.
-SIDE = 512
+# Pixels of the longer side, beyond which nothing is looked at, and of the shorter one, below which
+# a picture shows nothing that its miniature does not.
+SIDE, LEAST_SIDE = 512, 128
 # Pixels of the side of a cell, the variance from which it has detail (levels of 255), and the
 # share of it by which two cells that show the same may differ.
 CELL, DETAIL, ALIKE = 8, 900.0, 0.2
@@ -38,6 +39,8 @@ def differing(one: Image.Image, other: Image.Image, *, mirrored: bool = False) -
         One is the other, left and right exchanged.
     """
     size = min(one.width, other.width), min(one.height, other.height)
+    if min(size) < LEAST_SIDE:
+        return 0.0
     first = _cells(one, size)
     second = _cells(ImageOps.mirror(other) if mirrored else other, size)
     variance = np.maximum((first**2).mean(axis=1), (second**2).mean(axis=1))

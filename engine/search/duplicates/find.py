@@ -192,6 +192,10 @@ class _Search:
         for star in self._stars(edited):
             keep = self._files([star.centre, *star.others])[0]
             others = [each for each in (star.centre, *star.others) if each != keep.id]
+            cosines = self._cosines(keep.id, others)
+            others = [each for each in others if cosines[each] >= least]
+            if not others:
+                continue
             certain = others if keep.id == star.centre else edited.among(keep.id, others)
             parts = [same.pop(each, Star(each, ())) for each in (keep.id, *others)]
             images = [each for part in parts for each in (part.centre, *part.others)]

@@ -68,10 +68,13 @@ class SamePixels:
         The least cosine of both.
     least
         The least correlation of their pixels, as they lie.
+    unseen
+        The least cosine where one of them cannot be read.
     """
 
     least_cosine: float = 0.95
     least: float = 0.97
+    unseen: float = 0.99
 
     def background(self, cosines: Floats) -> Floats:
         """See `PairRule`: none."""
@@ -88,7 +91,7 @@ class SamePixels:
 
     def are_unseen(self, cosine: float, background: float) -> bool:
         """See `PairRule`."""
-        return False
+        return cosine >= self.unseen
 
 
 @dataclass(frozen=True, slots=True)

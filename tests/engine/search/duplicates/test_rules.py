@@ -55,7 +55,8 @@ def test_pixels_decide_between_two_of_one_cosine() -> None:
 def test_a_file_that_cannot_be_read_counts_by_its_cosine() -> None:
     assert Edited().are_unseen(0.9, 0.6)
     assert not Edited().are_unseen(0.78, 0.6)
-    assert not SamePixels().are_unseen(1.0, 0.0)
+    assert SamePixels().are_unseen(0.995, 1.0)
+    assert not SamePixels().are_unseen(0.98, 0.0)
 
 
 def test_the_same_pixels_are_one_picture_in_any_crowd() -> None:
