@@ -661,8 +661,9 @@ class Engine:
         ImageError
             A picture cannot be used and `skipped` is None, or none of them can.
         """
-        from engine.search.duplicates.find import DuplicateLimits, Level, find_duplicates
+        from engine.search.duplicates.find import find_duplicates
         from engine.search.duplicates.keep import Keep
+        from engine.search.duplicates.level import DuplicateLimits, Level
         from engine.search.duplicates.pixels import Pixels
 
         wanted, limits, rule = Level.of(level, min_score), DuplicateLimits(), Keep.parse(keep)
@@ -708,8 +709,9 @@ class Engine:
         StoreNotFoundError
             There is no catalog.
         """
-        from engine.search.duplicates.find import DuplicateLimits, Level, find_duplicates
+        from engine.search.duplicates.find import find_duplicates
         from engine.search.duplicates.keep import Keep
+        from engine.search.duplicates.level import DuplicateLimits, Level
         from engine.search.duplicates.moves.move import Mover, require_level
         from engine.search.duplicates.pixels import Pixels
 

@@ -12,28 +12,20 @@ from PIL.Image import Image
 
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError
-from engine.pictures.decode import decode
 from engine.pictures.read import content_hash
 from engine.pictures.urls import is_url
 from engine.search.duplicates.copies import LIES_ON, MARKED
 from engine.search.duplicates.correlation import Miniature
 from engine.search.duplicates.detail import differing
 from engine.search.duplicates.files import Disk, ImageFile, ranked
-from engine.search.duplicates.find import (
-    BLANK,
-    COPY,
-    EXACT,
-    SIMILAR,
-    DuplicateLimits,
-    Level,
-    group_of,
-)
+from engine.search.duplicates.find import group_of
 from engine.search.duplicates.keep import LARGEST_STAYS, Keep
+from engine.search.duplicates.level import BLANK, COPY, EXACT, SIMILAR, DuplicateLimits, Level
 from engine.search.duplicates.linkage import DIGITS
 from engine.search.duplicates.neighbours import searched
 from engine.search.duplicates.pixels import Pixels
 from engine.search.duplicates.rules import PairRule
-from engine.search.queries import STDIN, ImageLike, embed_sources, read_source, source_name
+from engine.search.queries import STDIN, ImageLike, read_source, source_name
 from engine.search.results import DuplicateGroup
 from engine.skipped import Skipped
 from index.catalog.catalog import Catalog
@@ -95,27 +87,35 @@ def read_asked(
 
 
 def _read(image: ImageLike, number: int, embedder: Embedder, pixels: Pixels) -> Asked:
-    config, name = embedder.config, source_name(image)
-    data = read_source(image, config, embedder.reporter.announce)
+    name = source_name(image)
+    data = read_source(image, embedder.config, embedder.reporter.announce)
+    small = pixels.of(data, name)
+    network = embedder.memory.turn(name, lambda reserve: embedder.pixels(data, name, reserve))
     fetched = isinstance(image, bytes) or image == STDIN or is_url(name)
-    _, vectors = embed_sources(embedder, [data], None)
-    decoded = decode(data, name, config.max_pixels, 64)
-    miniature, grey = pixels.of(data, name)
     path = name if fetched else os.path.abspath(name)
-    state = None if fetched else os.stat(path)
-    linked = os.path.realpath(path) != path
-    there = state is not None and stat.S_ISREG(state.st_mode)
+    state = None if fetched else _state(path)
+    removable = state is not None and os.path.realpath(path) == path
     file = ImageFile(
         id=number,
         path=path,
         identity=(state.st_dev, state.st_ino) if state is not None else path,
-        pixels=decoded.width * decoded.height,
+        pixels=small.pixels,
         mtime_ns=state.st_mtime_ns if state is not None else 0,
-        direct=not linked,
-        unchanged=there,
-        removable=there and not linked,
+        direct=removable,
+        unchanged=state is not None,
+        removable=removable,
     )
-    return Asked(path, content_hash(data), file, vectors.unit[0], miniature, grey)
+    unit = embedder.embed([network]).unit[0]
+    return Asked(path, content_hash(data), file, unit, small.miniature, small.grey)
+
+
+def _state(path: str) -> os.stat_result | None:
+    """Return the state of a file, None where it has gone since it was read."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return state if stat.S_ISREG(state.st_mode) else None
 
 
 def duplicates_of(

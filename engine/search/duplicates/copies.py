@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Any, Protocol
@@ -20,8 +20,9 @@ from index.catalog.catalog import Catalog
 from index.records import Floats, Ids
 from index.vectors.graph import STORED
 
-# How many images are looked at closely at a time, and how often what was refused is grouped anew.
-CLOSELY, ROUNDS = 128, 5
+# Pairs whose pixels are in memory at a time: of each image there may be a megabyte. And how often
+# what was refused is grouped anew.
+AT_A_TIME, ROUNDS = 128, 5
 # Two pictures that correlate by so much, as they lie or mirrored, must be the same from close by,
 # but for this share of their places: a mark may have been put on one.
 LIES_ON, MARKED = 0.95, 0.05
@@ -106,17 +107,16 @@ class Copies:
             How many pairs to look at at a time.
         """
         for pairs in batches(self._pairs, block):
-            alike, seen = self._alike(pairs)
+            alike, blank = self._alike(pairs)
             ranks = rank(sorted({image_id for pair in alike for image_id in pair}))
             for _ in range(ROUNDS):
                 refused: set[tuple[int, int]] = set()
                 found: set[int] = set()
                 for centre, others in stars(alike, ranks):
-                    same = self._closely(centre, others, seen)
+                    same = set(others) if centre in blank else self._closely(centre, others)
                     refused |= {_pair(centre, other) for other in set(others) - same}
                     if same:
-                        blank = centre in seen and seen[centre].is_blank
-                        yield Star(centre, tuple(sorted(same)), blank)
+                        yield Star(centre, tuple(sorted(same)), centre in blank)
                         found |= {centre, *same}
                 alike = [
                     pair for pair in alike if pair not in refused and not found.intersection(pair)
@@ -127,50 +127,51 @@ class Copies:
     def among(self, one: int, others: Sequence[int]) -> set[int]:
         """Return those of some images that belong to one, whatever they are beside it."""
         pairs = np.array([_pair(one, other) for other in others], np.int64).reshape(-1, 2)
-        alike, seen = self._alike(pairs)
-        found = sorted({image_id for pair in alike for image_id in pair} - {one})
-        return self._closely(one, found, seen)
+        alike, _ = self._alike(pairs)
+        return self._closely(one, sorted({each for pair in alike for each in pair} - {one}))
 
-    def _alike(self, pairs: Ids) -> tuple[list[tuple[int, int]], dict[int, Miniature]]:
-        """Return those of some pairs that belong together, and what was seen of their images."""
-        cosines, one, other = self._compared(pairs)
-        worth = self._rule.may_be(cosines, one, other)
-        if not worth.any():
-            return [], {}
-        seen = self._read.miniatures(np.unique(pairs[worth]).tolist())
-        backgrounds = (one + other)[worth] / 2
-        found = zip(
-            pairs[worth].tolist(), cosines[worth].tolist(), backgrounds.tolist(), strict=True
-        )
-        alike = [
-            (first, second)
-            for (first, second), cosine, background in found
-            if self._are(cosine, background, seen.get(first), seen.get(second))
-        ]
-        return alike, seen
+    def _alike(self, pairs: Ids) -> tuple[list[tuple[int, int]], set[int]]:
+        """Return those of some pairs that belong together, and which of their images are blank."""
+        alike: list[tuple[int, int]] = []
+        blank: set[int] = set()
+        for start in range(0, len(pairs), AT_A_TIME):
+            part = pairs[start : start + AT_A_TIME]
+            cosines, one, other = self._compared(part)
+            worth = self._rule.may_be(cosines, one, other)
+            seen = self._read.miniatures(np.unique(part[worth]).tolist())
+            blank |= {image_id for image_id, miniature in seen.items() if miniature.is_blank}
+            backgrounds = (one + other)[worth] / 2
+            found = zip(
+                part[worth].tolist(), cosines[worth].tolist(), backgrounds.tolist(), strict=True
+            )
+            alike += [
+                (first, second)
+                for (first, second), cosine, background in found
+                if self._are(cosine, background, seen.get(first), seen.get(second))
+            ]
+        return alike, blank
 
-    def _closely(
-        self, centre: int, others: Sequence[int], seen: Mapping[int, Miniature]
-    ) -> set[int]:
+    def _closely(self, centre: int, others: Sequence[int]) -> set[int]:
         """Return those of some images that are the same as one from close by, if they lie on it."""
         same = set(others)
-        if centre not in seen or seen[centre].is_blank:
-            return same
-        lying = {
-            other: mirrored
-            for other in others
-            if other in seen
-            and (mirrored := seen[centre].lies_on(seen[other], LIES_ON)) is not None
-        }
-        for start in range(0, len(lying), CLOSELY):
-            part = list(lying)[start : start + CLOSELY]
-            greys = self._read.greys([centre, *part])
+        for start in range(0, len(others), AT_A_TIME):
+            part = others[start : start + AT_A_TIME]
+            seen = self._read.miniatures([centre, *part])
+            if centre not in seen:
+                return same
+            lying = {
+                other: mirrored
+                for other in part
+                if other in seen
+                and (mirrored := seen[centre].lies_on(seen[other], LIES_ON)) is not None
+            }
+            greys = self._read.greys([centre, *lying]) if lying else {}
             same -= {
                 other
-                for other in part
+                for other, mirrored in lying.items()
                 if other in greys
                 and centre in greys
-                and differing(greys[centre], greys[other], mirrored=lying[other]) > MARKED
+                and differing(greys[centre], greys[other], mirrored=mirrored) > MARKED
             }
         return same
 

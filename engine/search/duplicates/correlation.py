@@ -7,6 +7,7 @@ large, as a product on a white ground is, was taken away before: only detail is 
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TypeAlias
 
@@ -18,13 +19,18 @@ from index.records import Floats
 
 # Pixels of a side.
 SIDE = 64
-# By how much one may have been shrunk to lie in the other, and degrees by which it may be turned:
-# of a turned one the middle is looked for, without the corners that were filled.
-SHRUNK = (1.0, 0.92, 0.85, 0.78, 0.71, 0.65)
+# By how much one may have been shrunk to lie in the other, its height more or less than its width
+# as in a frame of equal border, and degrees by which it may be turned: of a turned one the middle
+# is looked for, without the corners that were filled.
+SHRUNK = (1.0, 0.96, 0.92, 0.885, 0.85, 0.815, 0.78, 0.745, 0.71, 0.68, 0.65)
+STRETCHED = (0.965, 1.0, 1.035)
 TURNED = (-10, -5, 5, 10)
 MIDDLE = 44
-# Of the blur that is taken away, in pixels.
-BLUR = 3
+# What a turned one is found by must be more by so much: the middle of a face is in another face.
+FOR_TURNED = 0.15
+# Of the blur that is taken away, in pixels. What lies beside a picture, such as a frame, changes
+# the detail at its border, which is not looked for.
+BLUR, INNER = 3, slice(4, -4)
 # The deviation of detail, in levels of 255, below which there is nothing to compare.
 BLANK = 2.0
 # The correlation at which no better place is looked for.
@@ -39,25 +45,28 @@ class Miniature:
     ----------
     grey
         Mode L, `SIDE` by `SIDE` pixels.
+    aspect
+        The width of the picture by its height.
     """
 
-    def __init__(self, grey: Image.Image) -> None:
+    def __init__(self, grey: Image.Image, aspect: float) -> None:
         self._grey = grey
+        self._aspect = aspect
 
     @classmethod
     def of(cls, image: Image.Image) -> Miniature:
         """Return the miniature of a picture of any size."""
         small = image.resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
-        return cls(small.convert("L"))
+        return cls(small.convert("L"), image.width / image.height)
 
     @cached_property
     def _detail(self) -> Floats:
         return _detail(self._grey)
 
     @property
-    def grey(self) -> Image.Image:
-        """Its pixels, all that it is made of."""
-        return self._grey
+    def made_of(self) -> tuple[Image.Image, float]:
+        """All that it is made of: its pixels, and the aspect of the picture."""
+        return self._grey, self._aspect
 
     @property
     def is_blank(self) -> bool:
@@ -67,7 +76,7 @@ class Miniature:
     @cached_property
     def mirrored(self) -> Miniature:
         """The same, left and right exchanged."""
-        return Miniature(ImageOps.mirror(self._grey))
+        return Miniature(ImageOps.mirror(self._grey), self._aspect)
 
     def aligned(self, other: Miniature) -> float:
         """Return the correlation of both as they lie, -1 to 1."""
@@ -96,10 +105,12 @@ class Miniature:
         """Return the highest correlation of a part of this one with a place in another."""
         sizes, spectra = self._templates
         products = np.fft.irfft2(other._spectrum * spectra, (SIDE, SIDE))
-        return max(
-            float((products[row, : SIDE - size + 1, : SIDE - size + 1] / other._norms(size)).max())
-            for row, size in enumerate(sizes)
-        )
+        best, turned = -1.0, len(sizes) - len(TURNED)
+        for row, (height, width) in enumerate(sizes):
+            valid = products[row, : SIDE - height + 1, : SIDE - width + 1]
+            found = float((valid / other._norms(height, width)).max())
+            best = max(best, found - FOR_TURNED * (row >= turned))
+        return best
 
     @cached_property
     def _unit(self) -> Floats:
@@ -113,23 +124,43 @@ class Miniature:
         return spectrum
 
     @cached_property
-    def _templates(self) -> tuple[list[int], Spectra]:
-        """The sizes of what is looked for, and its spectra, of zero mean and unit norm."""
-        sizes = [round(SIDE * share) for share in SHRUNK]
+    def _templates(self) -> tuple[list[tuple[int, int]], Spectra]:
+        """The heights and widths of what is looked for, and its spectra, of mean 0 and norm 1."""
+        sizes = {
+            (round(SIDE * share * stretch), round(SIDE * share))
+            for share in SHRUNK
+            for stretch in STRETCHED
+            if share * stretch <= 1
+        }
         bilinear = Image.Resampling.BILINEAR
-        parts = [_detail(self._grey.resize((size, size), bilinear)) for size in sizes]
+        parts = [
+            _detail(self._grey.resize((width, height), bilinear))[INNER, INNER]
+            for height, width in sorted(sizes)
+        ]
         start = (SIDE - MIDDLE) // 2
         middle = slice(start, start + MIDDLE)
-        for degrees in TURNED:
-            turned = _detail(self._grey.rotate(degrees, Image.Resampling.BICUBIC))
-            parts.append(turned[middle, middle])
+        parts += [_detail(self._turned(degrees))[middle, middle] for degrees in TURNED]
         padded = np.zeros((len(parts), SIDE, SIDE), np.float32)
         for row, part in enumerate(parts):
             centred = part - part.mean()
             norm = max(float(np.linalg.norm(centred)), BLANK)
-            padded[row, : len(part), : len(part)] = centred / norm
+            height, width = part.shape
+            padded[row, :height, :width] = centred / norm
         spectra: Spectra = np.conj(np.fft.rfft2(padded))
-        return [len(part) for part in parts], spectra
+        return [(part.shape[0], part.shape[1]) for part in parts], spectra
+
+    def _turned(self, degrees: float) -> Image.Image:
+        """Return it as the picture looks when that is turned, whatever its aspect."""
+        cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        # Pillow asks where each pixel comes from.
+        across, down = -sine / self._aspect, sine * self._aspect
+        middle = (SIDE - 1) / 2
+        matrix = (
+            *(cosine, across, middle * (1 - cosine - across)),
+            *(down, cosine, middle * (1 - cosine - down)),
+        )
+        size, affine = (SIDE, SIDE), Image.Transform.AFFINE
+        return self._grey.transform(size, affine, matrix, Image.Resampling.BICUBIC)
 
     @cached_property
     def _sums(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -138,16 +169,11 @@ class Miniature:
         one, square = (each.cumsum(0).cumsum(1) for each in (detail, detail * detail))
         return np.pad(one, ((1, 0), (1, 0))), np.pad(square, ((1, 0), (1, 0)))
 
-    def _norms(self, size: int) -> Floats:
-        """Return the norm of every square of so many pixels, its mean taken away."""
-        one, square = (
-            table[size:, size:]
-            - table[:-size, size:]
-            - table[size:, :-size]
-            + table[:-size, :-size]
-            for table in self._sums
-        )
-        pixels = size * size
+    def _norms(self, height: int, width: int) -> Floats:
+        """Return the norm of every part of so many pixels, its mean taken away."""
+        strips = [table[height:] - table[:-height] for table in self._sums]
+        one, square = (strip[:, width:] - strip[:, :-width] for strip in strips)
+        pixels = height * width
         variance = np.maximum(square / pixels - (one / pixels) ** 2, 1.0)
         norms: Floats = np.sqrt(variance * pixels)
         return norms

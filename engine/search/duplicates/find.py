@@ -10,102 +10,30 @@ from typing import TypeVar
 import numpy as np
 from PIL.Image import Image
 
-from engine.config import require_number
-from engine.errors import UsageError
 from engine.search.duplicates.copies import Copies, Star
 from engine.search.duplicates.correlation import Miniature
 from engine.search.duplicates.files import Disk, Identity, ImageFile
 from engine.search.duplicates.keep import LARGEST_STAYS, Keep
+from engine.search.duplicates.level import BLANK, COPY, EXACT, SIMILAR, DuplicateLimits, Level
 from engine.search.duplicates.linkage import DIGITS, batches, complete_linkage
 from engine.search.duplicates.neighbours import Neighbours, neighbours
 from engine.search.duplicates.pixels import Pixels
-from engine.search.duplicates.rules import Edited, PairRule, SamePixels
+from engine.search.duplicates.rules import PairRule
 from engine.search.results import DuplicateGroup
 from index.catalog.catalog import Catalog
 from index.records import Ids, ImageFacts
 from index.vectors.index import VectorIndex
 
-EXACT, COPY, SIMILAR = LEVELS = ("exact", "copy", "similar")
-# Of pictures in which there is hardly anything to see: nobody can say whether they are copies.
-BLANK = "blank"
-# The least cosine similarity of what looks alike where nobody says another.
-SIMILAR_IMAGES = 0.9
 Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """What is listed: the same content always.
+class _Part:
+    """Images that belong together, and which of them are known to be copies of the first."""
 
-    Attributes
-    ----------
-    copies
-        Copies, too.
-    min_score
-        The least cosine similarity, -1 to 1, of what is similar; None where it is not listed.
-    least_copy
-        That of every copy to the one that stays, where a person asked for it.
-    """
-
-    copies: bool
-    min_score: float | None = None
-    least_copy: float = -1.0
-
-    @classmethod
-    def of(cls, name: str | None, min_score: float | None) -> Level:
-        """Return a level by its name.
-
-        Parameters
-        ----------
-        name
-            `exact`, `copy` or `similar`; None for `copy`, or for `similar` where there is a
-            `min_score`.
-        min_score
-            Of `similar` alone.
-
-        Raises
-        ------
-        UsageError
-            There is no such level or score, or the level does not take one.
-        """
-        if min_score is not None:
-            require_number("min_score", min_score, -1, 1)
-        if name is None:
-            name = COPY if min_score is None else SIMILAR
-        if name not in LEVELS:
-            raise UsageError(
-                "level", f"{name!r} is not a choice", f"Use one of {', '.join(LEVELS)}"
-            )
-        if name == SIMILAR:
-            if min_score is None:
-                return cls(True, SIMILAR_IMAGES)
-            return cls(True, float(min_score), float(min_score))
-        if min_score is not None:
-            raise UsageError(
-                "min_score", f"the level {name} has a bound of its own", "Use the level similar"
-            )
-        return cls(name == COPY)
-
-
-@dataclass(frozen=True, slots=True)
-class DuplicateLimits:
-    """How much a search for duplicates compares at a time, and when two images are copies.
-
-    Attributes
-    ----------
-    block
-        Images whose neighbours are looked at at a time; pairs that are grouped at a time.
-    rounding, coarse
-        By how much the index may understate a cosine, as it is and where its codes are coarse.
-    same, edited
-        When two images are copies.
-    """
-
-    block: int = 1024
-    rounding: float = 1e-3
-    coarse: float = 0.1
-    same: SamePixels = field(default_factory=SamePixels)
-    edited: Edited = field(default_factory=Edited)
+    images: tuple[int, ...]
+    may_go: set[int] = field(default_factory=set)
+    blank: bool = False
 
 
 def find_duplicates(
@@ -113,7 +41,7 @@ def find_duplicates(
     index: VectorIndex,
     level: Level,
     read: Pixels,
-    limits: DuplicateLimits = DuplicateLimits(),
+    limits: DuplicateLimits,
     keep: Keep = LARGEST_STAYS,
 ) -> list[DuplicateGroup]:
     """Return groups of duplicates: exact ones, copies, blank ones, similar ones, by falling score.
@@ -182,42 +110,48 @@ class _Search:
 
         What has the same pixels is one picture by then, or it would be a crowd of its own.
         """
-        same = {}
-        for star in self._stars(self._pairs_of(self._limits.same)):
-            keep = self._files([star.centre, *star.others])[0]
-            others = [each for each in (star.centre, *star.others) if each != keep.id]
-            same[keep.id] = Star(keep.id, tuple(others), star.blank)
+        same: dict[int, _Part] = {}
+        pairs = self._pairs_of(self._limits.same)
+        for star in self._stars(pairs):
+            keep, others, certain = self._around(star, pairs)
+            same[keep.id] = _Part((keep.id, *others), certain, star.blank)
             self._stands_for(keep, others)
-        edited = self._pairs_of(self._limits.edited)
-        for star in self._stars(edited):
-            keep = self._files([star.centre, *star.others])[0]
-            others = [each for each in (star.centre, *star.others) if each != keep.id]
+        pairs = self._pairs_of(self._limits.edited)
+        for star in self._stars(pairs):
+            keep, others, certain = self._around(star, pairs)
             cosines = self._cosines(keep.id, others)
             others = [each for each in others if cosines[each] >= least]
             if not others:
                 continue
-            certain = others if keep.id == star.centre else edited.among(keep.id, others)
-            parts = [same.pop(each, Star(each, ())) for each in (keep.id, *others)]
-            images = [each for part in parts for each in (part.centre, *part.others)]
-            may_go = {each for part in parts if part.centre in certain for each in part.others}
-            may_go = may_go.union(certain, parts[0].others)
-            yield from self._copied(images, star.blank, may_go, least)
-        for star in same.values():
-            images = [star.centre, *star.others]
-            yield from self._copied(images, star.blank, set(star.others), least)
+            parts = [same.pop(each, _Part((each,))) for each in (keep.id, *others)]
+            may_go = certain | parts[0].may_go
+            may_go = may_go.union(*(part.may_go for part in parts if part.images[0] in certain))
+            images = tuple(each for part in parts for each in part.images)
+            yield from self._copied(_Part(images, may_go, star.blank), least)
+        for part in same.values():
+            yield from self._copied(part, least)
 
-    def _copied(
-        self, images: Sequence[int], blank: bool, may_go: set[int], least: float
-    ) -> Iterator[DuplicateGroup]:
+    def _around(self, star: Star, pairs: Copies) -> tuple[ImageFile, list[int], set[int]]:
+        """Return the file of a star that stays, the other images, and which are copies of it."""
+        images = [star.centre, *star.others]
+        keep = self._files(images)[0]
+        others = [each for each in images if each != keep.id]
+        if star.blank:
+            return keep, others, set()
+        certain = set(others) if keep.id == star.centre else pairs.among(keep.id, others)
+        return keep, others, certain
+
+    def _copied(self, part: _Part, least: float) -> Iterator[DuplicateGroup]:
         """Yield the group of some images, those left out that are less like the one that stays."""
-        keep, *others = (file.id for file in self._files(images))
+        keep, *others = (file.id for file in self._files(part.images))
         cosines = self._cosines(keep, others)
         members = {keep: 1.0}
         members |= {each: value for each, value in cosines.items() if value >= least}
         self._later -= set(others)
-        self._stands_for(self._files([keep])[0], members)
-        kind, may_go = (BLANK, set()) if blank else (COPY, may_go)
-        yield from group_of(kind, min(members.values()), self._files([*members]), may_go)
+        files = self._files([*members])
+        self._stands_for(files[0], members)
+        kind = BLANK if part.blank else COPY
+        yield from group_of(kind, min(members.values()), files, part.may_go)
 
     def _pairs_of(self, rule: PairRule) -> Copies:
         found = self._neighbours(rule.least_cosine)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from typing import TypeVar
 
 from PIL import Image
 
@@ -23,6 +25,26 @@ WINDOW = 64
 REMEMBERED = 20_000
 
 
+Small = TypeVar("Small")
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """A picture that was handed in.
+
+    Attributes
+    ----------
+    miniature, grey
+        Small copies of it: see `correlation.py` and `detail.py`.
+    pixels
+        Width times height.
+    """
+
+    miniature: Miniature
+    grey: Image.Image
+    pixels: int
+
+
 class Pixels:
     """Reads miniatures, by the limits that a configuration sets on images, and tells how many.
 
@@ -38,7 +60,7 @@ class Pixels:
         self._config = config
         self._reporter = reporter
         self._memory = ImageMemory.of(config)
-        self._seen: dict[str, Image.Image | None] = {}
+        self._seen: dict[str, tuple[Image.Image, float] | None] = {}
         self._done = 0
 
     def miniatures(self, paths: Sequence[str]) -> list[Miniature | None]:
@@ -46,18 +68,18 @@ class Pixels:
         new = [path for path in dict.fromkeys(paths) if path not in self._seen]
         if len(self._seen) + len(new) > REMEMBERED:
             self._seen, new = {}, list(dict.fromkeys(paths))
-        read = self._read(new, 2 * correlation.SIDE, lambda image: Miniature.of(image).grey)
+        read = self._read(new, 2 * correlation.SIDE, lambda image: Miniature.of(image).made_of)
         self._seen |= dict(zip(new, read, strict=True))
-        greys = [self._seen[path] for path in paths]
+        seen = [self._seen[path] for path in paths]
         # What is computed of one goes with it: of its pixels alone there may be many.
-        return [Miniature(grey) if grey is not None else None for grey in greys]
+        return [Miniature(*made_of) if made_of is not None else None for made_of in seen]
 
     def greys(self, paths: Sequence[str]) -> list[Image.Image | None]:
         """Return files in grey, no larger than `detail` compares, None for what cannot be read."""
         return self._read(paths, detail.SIDE, detail.small_enough)
 
-    def of(self, data: bytes, name: str) -> tuple[Miniature, Image.Image]:
-        """Return the miniature of a picture's bytes, and it in grey.
+    def of(self, data: bytes, name: str) -> HandedIn:
+        """Return what is to be known of a picture's bytes.
 
         Raises
         ------
@@ -65,28 +87,29 @@ class Pixels:
             It cannot be read.
         """
 
-        def decoded(reserve: Reserve) -> Image.Image:
-            return decode(data, name, self._config.max_pixels, detail.SIDE, reserve).pixels
+        def seen(reserve: Reserve) -> HandedIn:
+            image = decode(data, name, self._config.max_pixels, detail.SIDE, reserve)
+            small = Miniature.of(image.pixels), detail.small_enough(image.pixels)
+            return HandedIn(*small, image.width * image.height)
 
-        image = self._memory.turn(name, decoded)
-        return Miniature.of(image), detail.small_enough(image)
+        return self._memory.turn(name, seen)
 
     def _read(
-        self, paths: Sequence[str], enough: int, small: Callable[[Image.Image], Image.Image]
-    ) -> list[Image.Image | None]:
+        self, paths: Sequence[str], enough: int, small: Callable[[Image.Image], Small]
+    ) -> list[Small | None]:
         """Return small copies of files; a JPEG is unpacked no further than to `enough` pixels."""
 
-        def decoded(path: str, reserve: Reserve) -> Image.Image:
+        def decoded(path: str, reserve: Reserve) -> Small:
             data = read_file(path, self._config.max_file_bytes, reserve)
             return small(decode(data, path, self._config.max_pixels, enough, reserve).pixels)
 
-        def one(path: str) -> Image.Image | None:
+        def one(path: str) -> Small | None:
             try:
                 return self._memory.turn(path, lambda reserve: decoded(path, reserve))
             except ImageError:
                 return None
 
-        seen: list[Image.Image | None] = []
+        seen: list[Small | None] = []
         threads = prefetch(one, paths, workers=self._config.decoders, window=WINDOW)
         with closing(threads) as images:
             for image in images:

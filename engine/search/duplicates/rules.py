@@ -108,13 +108,10 @@ class Edited:
         What of the mean background of two images is taken from their cosine.
     least
         The least of such a normalised score; pixels are not asked below it.
-    weight, unknown
-        What a correlation of pixels beyond `unknown` adds to a score; it is taken for `unknown`
-        where a file cannot be read.
-    least_found
-        The least correlation of pixels that were seen.
-    bound
-        The least sum of both.
+    found
+        The least correlation of pixels.
+    unseen
+        The least normalised score where a file cannot be read.
     """
 
     first: int = 10
@@ -122,10 +119,8 @@ class Edited:
     floor: float = 0.6
     share: float = 0.7
     least: float = 0.33
-    weight: float = 0.5
-    unknown: float = 0.5
-    least_found: float = 0.35
-    bound: float = 0.4
+    found: float = 0.7
+    unseen: float = 0.4
 
     @property
     def least_cosine(self) -> float:
@@ -149,10 +144,8 @@ class Edited:
 
     def are(self, cosine: float, background: float, one: Miniature, other: Miniature) -> bool:
         """See `PairRule`."""
-        found = one.correlation(other)
-        score = cosine - self.share * background + self.weight * (found - self.unknown)
-        return found >= self.least_found and score >= self.bound
+        return one.correlation(other) >= self.found
 
     def are_unseen(self, cosine: float, background: float) -> bool:
         """See `PairRule`."""
-        return cosine - self.share * background >= self.bound
+        return cosine - self.share * background >= self.unseen

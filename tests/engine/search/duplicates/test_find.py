@@ -15,7 +15,8 @@ from PIL import Image
 from engine import DuplicateGroup, Engine
 from engine.errors import StoreNotFoundError
 from engine.progress import SILENT
-from engine.search.duplicates.find import DuplicateLimits, Level, find_duplicates
+from engine.search.duplicates.find import find_duplicates
+from engine.search.duplicates.level import DuplicateLimits, Level
 from engine.search.duplicates.pixels import Pixels
 from engine.session.session import Session
 
