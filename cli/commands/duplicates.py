@@ -140,7 +140,7 @@ def command(
     or written over, Ctrl-C included, and --undo puts every file back.
     """
     from cli.failures import failures_named, tell_failures
-    from cli.render import say, write_csv, write_json, write_paths, write_table
+    from cli.render import say, write_paths
 
     require_one_form(json=json, csv=csv, paths=paths, null=null)
     forms = {"IMAGE": bool(images), "--paths": paths, "--null": null, "--csv": csv}
@@ -173,20 +173,27 @@ def command(
 
         write_duplicates_page(groups, html, force=force)
         say(f"wrote {html}")
-    if json:
-        write_json(groups)
-    elif names_alone:
+    if names_alone:
         write_paths((path for group in groups for path in group.removable), null=null)
         count = sum(len(group.paths) - 1 - len(group.removable) for group in groups)
         if count:
             say(LEFT_OUT.format(count=count, level=level))
+    else:
+        _write(groups, json=json, csv=csv)
+    return tell_failures(skipped, failed)
+
+
+def _write(groups: Sequence[DuplicateGroup], *, json: bool, csv: bool) -> None:
+    from cli.render import say, write_csv, write_json, write_table
+
+    if json:
+        write_json(groups)
     elif csv:
         write_csv(("group", "kind", "score", "keep", "path"), _rows(groups))
     elif groups:
         write_table(("group", "kind", "lowest score", "", "path"), _rows(groups))
     else:
         say("no duplicates")
-    return tell_failures(skipped, failed)
 
 
 def _refuse(given: Mapping[str, bool], reason: str, remedy: str) -> None:

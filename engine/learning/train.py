@@ -96,22 +96,18 @@ def train(
     TrainingError
         A category has too few usable images.
     """
-    limits, notes = limits or TrainLimits(), []
+    limits = limits or TrainLimits()
     called = time.monotonic()
     examples, data = collected(source, catalog, embedder), source.name
     chooses = not (select_model or options.fast or options.says_how or source.extend)
     deadline, late = math.inf, ""
+    notes: list[str] = []
     if chooses or "budget" in options.wished:
         deadline = _deadline(called if began is None else began, options.budget)
     if chooses and _are_few(examples, limits.propagation):
         # On so few images no comparison tells which way to train is better.
         chooses = False
-        if options.unlabelled:
-            examples = _with_unlabelled(examples, ask, limits.propagation)
-        if examples.around is not None:
-            options = replace(options, **FEW)
-        else:
-            notes.append(TOO_FEW.format(count=limits.propagation.fewer_than))
+        examples, options, notes = _few(examples, options, ask, limits.propagation)
     if chooses and source.drawn_views is None:
         judging = replace(limits.selection, judge_views=True)
         limits = replace(limits, selection=judging)
@@ -149,6 +145,17 @@ def train(
     adopt_heads(catalog, embedder, [*others, head], put=head)
     notes += [DIVERGED] if trained.diverged else []
     return _report(replace(trained, head=head), examples, seconds, notes)
+
+
+def _few(
+    examples: Examples, options: TrainOptions, ask: Ask | None, how: PropagationOptions
+) -> tuple[Examples, TrainOptions, list[str]]:
+    """Return how few examples are learned: with the images around them, or by the defaults."""
+    if options.unlabelled:
+        examples = _with_unlabelled(examples, ask, how)
+    if examples.around is not None:
+        return examples, replace(options, **FEW), []
+    return examples, options, [TOO_FEW.format(count=how.fewer_than)]
 
 
 def _are_few(examples: Examples, options: PropagationOptions) -> bool:
