@@ -2,9 +2,10 @@
 
     python -m benchmarks.copies [--data FOLDER] [--set held-out|tuning] [--draws 3]
 
-Two kinds of catalogs. In the first, 100 photographs with nine edits each lie among 400 others; in
-the second, 60 pictures of furniture with five edits each among 240 that look much like them. Each
-is tried with 30 black frames and 30 receipts of one form beside it. The held-out sets are of other
+Three kinds of catalogs. In the first, 100 photographs with nine edits each lie among 400 others; in
+the second, 60 pictures of furniture with five edits each among 240 that look much like them; the
+third are small folders of two kinds of things, nine of whose 40 photographs have an edit. Each is
+tried with 30 black frames and 30 receipts of one form beside it. The held-out sets are of other
 photographs than those on which the values of `engine/search/duplicates/rules.py` were chosen, which
 `--set tuning` shows.
 
@@ -80,6 +81,23 @@ EDITS: dict[str, tuple[Callable[[Image.Image], Image.Image], int]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of catalog: how many of its photographs have which edits, each of them all or one."""
+
+    name: str
+    edited: int
+    edits: Sequence[str]
+    all_of_them: bool = True
+
+
+KINDS = (
+    Kind("nine edits among photographs", 100, ALL_EDITS),
+    Kind("five among look-alikes", 60, FIVE_EDITS),
+    Kind("one in a small folder", len(ALL_EDITS), ALL_EDITS, all_of_them=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What was found of one catalog.
 
@@ -106,14 +124,13 @@ class Figures:
     at_best: float
 
 
-def make_catalog(
-    folder: Path, photographs: Sequence[Path], edited: int, edits: Sequence[str]
-) -> None:
+def make_catalog(folder: Path, photographs: Sequence[Path], kind: Kind) -> None:
     """Write photographs, edits of the first ones, black frames and receipts as JPEG."""
     for number, path in enumerate(photographs):
         image = decode(path.read_bytes(), str(path), 10**9).pixels
         _put(folder, f"{number:04}-original", image, 95)
-        for name in edits if number < edited else ():
+        own = kind.edits if kind.all_of_them else kind.edits[number : number + 1]
+        for name in own if number < kind.edited else ():
             edit, quality = EDITS[name]
             _put(folder, f"{number:04}-{name}", edit(image), quality)
     noise = np.random.default_rng(0)
@@ -192,8 +209,8 @@ def plain_cosine(unit: Floats, names: Sequence[str]) -> tuple[float, float]:
     return float(edit[cosines >= BOUND_BEFORE].sum() / edit.sum()), at_best
 
 
-def photographs_of(data: Path, which: str, draw: int) -> tuple[list[Path], list[Path]]:
-    """Return the photographs of both kinds of catalogs."""
+def photographs_of(data: Path, which: str, draw: int) -> tuple[list[Path], ...]:
+    """Return the photographs of each kind of catalog."""
     categories = sorted(path for path in (data / "catalog").iterdir() if path.is_dir())
     tuning = which == "tuning"
     some = categories[:15] if tuning else categories[15:]
@@ -203,9 +220,11 @@ def photographs_of(data: Path, which: str, draw: int) -> tuple[list[Path], list[
     furniture = data / "furniture" / ("train" if tuning else "test")
     alike = [path for folder in sorted(furniture.iterdir()) for path in sorted(folder.iterdir())]
     shuffled = random.Random(draw)
+    two = shuffled.sample(some, 2)
     return (
         shuffled.sample(mixed, min(500, len(mixed))),
         shuffled.sample(alike, min(300, len(alike))),
+        shuffled.sample([path for folder in two for path in folder.iterdir()], 40),
     )
 
 
@@ -217,30 +236,26 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3)
     given = parser.parse_args()
     data = find_data(given.data)
-    for number, (kind, edited, edits) in enumerate(
-        (
-            ("nine edits among photographs", 100, ALL_EDITS),
-            ("five among look-alikes", 60, FIVE_EDITS),
-        )
-    ):
+    for number, kind in enumerate(KINDS):
         results = []
-        for draw in range(given.draws):
+        # A small folder says little.
+        for draw in range(given.draws if kind.all_of_them else 4 * given.draws):
             photographs = photographs_of(data, given.set, draw)[number]
             with tempfile.TemporaryDirectory() as folder:
-                make_catalog(Path(folder), photographs, edited, edits)
+                make_catalog(Path(folder), photographs, kind)
                 results.append(figures(Path(folder)))
             each = results[-1]
             print(
-                f"{kind}, draw {draw}: found {each.found:.3f}, false {each.false:.3f}, "
+                f"{kind.name}, draw {draw}: found {each.found:.3f}, false {each.false:.3f}, "
                 f"frames and receipts {each.frames}; plain cosine {each.before:.3f} at "
                 f"{BOUND_BEFORE}, {each.at_best:.3f} at 5 % false",
                 flush=True,
             )
-        means = {edit: np.mean([each.by_edit[edit] for each in results]) for edit in edits}
-        print(
-            f"{kind}, mean: found {np.mean([each.found for each in results]):.3f}, false "
-            f"{np.mean([each.false for each in results]):.3f}"
+        means = {edit: np.mean([each.by_edit[edit] for each in results]) for edit in kind.edits}
+        found, false = (
+            np.mean([getattr(each, name) for each in results]) for name in ("found", "false")
         )
+        print(f"{kind.name}, mean: found {found:.3f}, false {false:.3f}")
         print("   " + ", ".join(f"{edit} {share:.2f}" for edit, share in means.items()))
 
 
