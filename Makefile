@@ -26,6 +26,10 @@ SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test test-quick torture: export OPENBLAS_NUM_THREADS = 1
 test test-quick torture: export OMP_WAIT_POLICY = passive
 
+# Every commit of a store is synchronized: a disk takes longer for that than a test for all else.
+ROOMY_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "/dev/shm" }')
+test test-quick: export TMPDIR := $(or $(ROOMY_MEMORY),$(TMPDIR),/tmp)
+
 test: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -33,16 +37,12 @@ test: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
-# Every commit of a store is synchronized: a disk takes longer for that than a test for all else.
-ROOMY_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 { print "/dev/shm" }')
-test-quick: export TMPDIR := $(or $(ROOMY_MEMORY),$(TMPDIR),/tmp)
-
 # The inner loop: what is marked slow is left to `make test`.
 test-quick: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" -o tmp_path_retention_policy=failed
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 # Kills, damages, starves and lies to it: make torture ARGS="--minutes 30"; see docs/reliability.md.
 torture: $(STAMP)

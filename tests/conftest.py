@@ -19,6 +19,7 @@ from tests.support import REPOSITORY
 
 pytest_plugins = (
     "tests.support.command",
+    "tests.support.file_systems",
     "tests.support.hostile_web",
     "tests.support.permissions",
     "tests.support.web",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -169,17 +168,13 @@ def test_names_of_any_bytes_are_moved(move: Move, folders: tuple[Path, Path], na
     assert os.listdir(folders[1]) == [name]
 
 
-def test_between_real_file_systems_a_file_is_moved(tmp_path: Path) -> None:
-    shared = Path("/dev/shm")
-    if not os.access(shared, os.W_OK) or shared.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("/dev/shm is no other file system than that of temporary files")
-    with tempfile.TemporaryDirectory(dir=shared) as name:
-        source, target = put(tmp_path / "a"), Path(name, "b")
-        state = state_with(str(source), content())
-        assert state is not None
-        move_file(str(source), str(target), state, content())
-        assert (target.read_bytes(), target.stat().st_mtime_ns) == (b"picture", MTIME_NS)
-        assert not source.exists()
+def test_between_real_file_systems_a_file_is_moved(tmp_path: Path, other_file_system: Path) -> None:
+    source, target = put(tmp_path / "a"), other_file_system / "b"
+    state = state_with(str(source), content())
+    assert state is not None
+    move_file(str(source), str(target), state, content())
+    assert (target.read_bytes(), target.stat().st_mtime_ns) == (b"picture", MTIME_NS)
+    assert not source.exists()
 
 
 def test_what_a_kill_left_of_a_copy_is_discarded(tmp_path: Path) -> None:

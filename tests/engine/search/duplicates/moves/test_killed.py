@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,29 +40,21 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 @pytest.fixture(params=["same", "other"])
-def copied(
-    request: pytest.FixtureRequest, shop: Shop, tmp_path: Path
-) -> Iterator[Callable[[], Shop]]:
+def copied(request: pytest.FixtureRequest, shop: Shop, tmp_path: Path) -> Callable[[], Shop]:
     """Copy the shop, and the folder for what is moved on its file system or on another one."""
-    if request.param == "same":
-        aside = None
-    else:
-        shared = Path("/dev/shm")
-        if not os.access(shared, os.W_OK) or shared.stat().st_dev == tmp_path.stat().st_dev:
-            pytest.skip("/dev/shm is no other file system than that of temporary files")
-        aside = Path(tempfile.mkdtemp(dir=shared))
+    other: Path | None = None
+    if request.param == "other":
+        other = request.getfixturevalue("other_file_system")
 
     def copy() -> Shop:
         shutil.rmtree(tmp_path / "copy", ignore_errors=True)
-        made = shop.copied(tmp_path / "copy", aside and aside / "aside")
-        if aside is not None:
-            shutil.rmtree(aside)
-            shutil.copytree(shop.aside, aside / "aside")
+        made = shop.copied(tmp_path / "copy", other and other / "aside")
+        if other is not None:
+            shutil.rmtree(other / "aside", ignore_errors=True)
+            shutil.copytree(shop.aside, other / "aside")
         return made
 
-    yield copy
-    if aside is not None:
-        shutil.rmtree(aside)
+    return copy
 
 
 def assert_as_before(shop: Shop, before: Shop) -> None:
