@@ -88,16 +88,10 @@ def search(
 ) -> SearchReport:
     """Find the nearest images to the mean of some embeddings."""
     mean = Vectors.of(vectors.unit.mean(axis=0, keepdims=True))
-    condition, category = query.where, query.category
-    if category:
-        condition = condition & Filter.category(category)
+    category, condition = query.category, _within(query.where, query.category)
     if query.same_category:
-        from engine.heads.classifier import Classifier
-
-        raw = Vectors.of(vectors.raw.mean(axis=0, keepdims=True))
-        answer = Classifier(embedder.built_in, heads).joint(raw).ranked(names[:1], 1)[0]
-        category = answer.category
-        condition = condition & Filter.category(category) if category else condition
+        category = _category(embedder, heads, names, vectors)
+        condition = _within(condition, category)
     allowed = catalog.images.matching(condition) if condition else None
     least = -math.inf if query.min_score is None else query.min_score
     ranked = _ranked(index, mean.unit[0], query, allowed, least)
@@ -111,15 +105,7 @@ def search(
         )
         if each[1] >= least
     ][: int(query.k)]
-    rows = catalog.images.rows([image_id for image_id, *_ in found])
-    if len(rows) < len(found):
-        # Index and catalog are of one state: such rows are lost, and others may be.
-        raise CatalogDamagedError(
-            catalog.database.name,
-            f"rows of {len(found) - len(rows)} images are not there any more",
-            "`engine status` checks it. Put back a copy of the file, or index into another store "
-            "with --store",
-        )
+    rows = _rows(catalog, [image_id for image_id, *_ in found])
     results = [
         _hit(rank, rows[image_id], score, rank_score)
         for rank, (image_id, score, rank_score) in enumerate(found, start=1)
@@ -135,6 +121,33 @@ def search(
         close=_close(best, embedder.backbone.close),
         order=ranked.order,
     )
+
+
+def _within(condition: Filter, category: str | None) -> Filter:
+    return condition & Filter.category(category) if category else condition
+
+
+def _category(
+    embedder: Embedder, heads: Sequence[Head], names: Sequence[str], vectors: Vectors
+) -> str | None:
+    """Return the category of the query, None where it is unknown."""
+    from engine.heads.classifier import Classifier
+
+    raw = Vectors.of(vectors.raw.mean(axis=0, keepdims=True))
+    return Classifier(embedder.built_in, heads).joint(raw).ranked(names[:1], 1)[0].category
+
+
+def _rows(catalog: Catalog, ids: Sequence[int]) -> dict[int, ImageRow]:
+    rows = catalog.images.rows(ids)
+    if len(rows) < len(ids):
+        # Index and catalog are of one state: such rows are lost, and others may be.
+        raise CatalogDamagedError(
+            catalog.database.name,
+            f"rows of {len(ids) - len(rows)} images are not there any more",
+            "`engine status` checks it. Put back a copy of the file, or index into another store "
+            "with --store",
+        )
+    return rows
 
 
 def _ranked(
