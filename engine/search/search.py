@@ -88,10 +88,10 @@ def search(
 ) -> SearchReport:
     """Find the nearest images to the mean of some embeddings."""
     mean = Vectors.of(vectors.unit.mean(axis=0, keepdims=True))
-    category, condition = query.category, _within(query.where, query.category)
+    category, condition = query.category, _of_category(query.where, query.category)
     if query.same_category:
         category = _category(embedder, heads, names, vectors)
-        condition = _within(condition, category)
+        condition = _of_category(condition, category)
     allowed = catalog.images.matching(condition) if condition else None
     least = -math.inf if query.min_score is None else query.min_score
     ranked = _ranked(index, mean.unit[0], query, allowed, least)
@@ -123,7 +123,7 @@ def search(
     )
 
 
-def _within(condition: Filter, category: str | None) -> Filter:
+def _of_category(condition: Filter, category: str | None) -> Filter:
     return condition & Filter.category(category) if category else condition
 
 
