@@ -18,7 +18,7 @@ from index.files.atomic_file import atomic_file, publish
 
 if TYPE_CHECKING:
     # What speaks to the network is imported where something is fetched: a search needs none of it.
-    from engine.pictures.download import Progress, Retries
+    from engine.backbones.download import Progress, Retries
 
 Announce = Callable[[str], None]
 
@@ -168,7 +168,7 @@ class WeightsCache:
 
     def _fetch(self, source: str, target: Path, expected: str, progress: Progress) -> str:
         """Fetch a file and return its hash, which begins as expected."""
-        from engine.pictures.download import Retries, fetch
+        from engine.backbones.download import Retries, fetch
 
         fetch(source, target, progress, self._retries or Retries())
         actual = file_sha256(target)

@@ -149,7 +149,7 @@ def reachable(weights: Download | Packaged | Finetuned, seconds: float = 4.0) ->
     """Say whether weights could be fetched now, after `seconds` at most."""
     if not isinstance(weights, Download):
         return True
-    from engine.pictures.download import answers
+    from engine.backbones.download import answers
 
     return answers(source_of(weights), seconds)
 

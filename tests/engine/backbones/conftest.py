@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.backbones.download import Retries
 from engine.backbones.weights import WeightsCache
-from engine.pictures.download import Retries
 
 
 @pytest.fixture

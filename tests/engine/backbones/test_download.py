@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from engine.backbones.download import Retries, fetch
 from engine.errors import WeightsUnreachableError
-from engine.pictures.download import Retries, fetch
 
 BODY = bytes(range(256)) * 4000  # larger than one read
 AT_ONCE = Retries(pause=0.0)
