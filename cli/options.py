@@ -111,6 +111,15 @@ DecodeSeconds = Annotated[
         help="Skip pictures that take longer to decode.",
     ),
 ]
+Crop = Annotated[
+    str | None,
+    typer.Option(
+        "--crop",
+        metavar="X,Y,W,H",
+        help="Look at this part of a picture alone: its left, top, width and height in pixels, or "
+        "in fractions where none is above 1.",
+    ),
+]
 MinImages = Annotated[
     int,
     typer.Option(

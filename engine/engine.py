@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         SuspectReport,
         TrainReport,
     )
+    from engine.pictures.crop import CropLike
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
     from engine.search.queries import ImageLike
     from engine.search.results import DuplicateGroup, SearchReport
@@ -199,6 +200,7 @@ class Engine:
         same_category: bool = False,
         where: Sequence[str] = (),
         rank: str = "fused",
+        crop: CropLike | None = None,
         skipped: list[Skipped] | None = None,
     ) -> SearchReport:
         """Find the catalog's images that look most like a picture.
@@ -220,6 +222,9 @@ class Engine:
         rank
             `fused` orders by the surroundings of images, too, where the index was arranged;
             `plain` by the cosine alone.
+        crop
+            The part of the picture to look at: left, top, width, height, in pixels of the upright
+            picture or, where none is above 1, in fractions of its sides. As text `.25,0,.5,1`.
         skipped
             Pictures that cannot be used are noted here; without it the first one raises.
 
@@ -232,24 +237,26 @@ class Engine:
         UnknownCategoryError
             No image has the category, and no head knows it.
         UsageError
-            One is a URL, and none may be fetched; or there is no such `rank`.
+            One is a URL, and none may be fetched; or there is no such `rank`, or no such crop.
         StoreNotFoundError
             There is no catalog.
         """
         self._refuse_urls(images)
         self._session.warm_up()
+        from engine.pictures.crop import Crop
         from engine.search.queries import embed_sources
         from engine.search.search import Query, search
         from index.catalog.tables.filters import Filter
 
         query = Query(k, min_score, category, same_category, Filter.parse(where), rank)
+        part = None if crop is None else Crop.of(crop)
         catalog = self._session.catalog()  # there must be one
         if category:
             from engine.search.explain import require_category
 
             require_category(catalog, category)
         embedder = self._session.embedder()
-        names, vectors = embed_sources(embedder, _as_list(images), skipped)
+        names, vectors = embed_sources(embedder, _as_list(images), skipped, part)
         heads = self._session.heads() if same_category else []
         report = self._session.ask(
             lambda catalog, index: search(catalog, index, embedder, heads, names, vectors, query)
@@ -263,6 +270,7 @@ class Engine:
         *,
         head: str | None = None,
         coverage: float | None = None,
+        crop: CropLike | None = None,
         skipped: list[Skipped] | None = None,
     ) -> list[Classification]:
         """Say what pictures show.
@@ -280,7 +288,7 @@ class Engine:
         coverage
             Also answer with the smallest set of categories that holds the right one for this share
             of pictures (`Classification.set`); for a head alone.
-        skipped
+        crop, skipped
             As in `search`.
 
         Raises
@@ -290,7 +298,8 @@ class Engine:
         UnknownHeadError
             There is no such head.
         UsageError
-            One is a URL, and none may be fetched; or a coverage was asked for without a head.
+            One is a URL, and none may be fetched; a coverage was asked for without a head; or
+            there is no such crop.
         HeadError
             The head is of a release that kept nothing to measure a coverage by.
         StoreNotFoundError
@@ -306,8 +315,10 @@ class Engine:
         self._session.warm_up()
         self._require_named()
         from engine.heads.classifier import check_known, distribution
+        from engine.pictures.crop import Crop
         from engine.search.queries import embed_sources
 
+        part = None if crop is None else Crop.of(crop)
         heads = self._session.heads(head)
         check_known(heads, head)
         promised = None
@@ -318,7 +329,7 @@ class Engine:
             promised = promise(find_head(heads, str(head)), coverage)
             if promised.shortage:
                 self._session.reporter.announce(f"{head}: {promised.shortage}")
-        names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped)
+        names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped, part)
         answer = distribution(self._session.embedder().built_in, heads, head, vectors)
         ranked = answer.ranked(names, k)
         return ranked if promised is None else with_sets(ranked, answer, promised)

@@ -8,6 +8,7 @@ import typer
 
 from cli.options import (
     Backbone,
+    Crop,
     Csv,
     DecodeSeconds,
     Failed,
@@ -34,6 +35,8 @@ engine classify bed.jpg
 engine classify *.jpg --csv > categories.csv
 
 engine classify bed.jpg --head furniture -k 3 --json
+
+engine classify room.jpg --crop 120,80,640,480
 
 engine classify *.jpg --head furniture --coverage 0.95
 """
@@ -64,6 +67,7 @@ def command(
             "for this share of pictures, such as 0.95.",
         ),
     ] = None,
+    crop: Crop = None,
     csv: Csv = False,
     backbone: Backbone = None,
     precision: Precision = None,
@@ -100,7 +104,9 @@ def command(
         "no_urls": no_urls,
     }
     with failures_named(failed, skipped), open_engine(store, **settings) as engine:
-        answers = engine.classify(list(images), k, head=head, coverage=coverage, skipped=skipped)
+        answers = engine.classify(
+            list(images), k, head=head, coverage=coverage, crop=crop, skipped=skipped
+        )
         damaged = engine.heads.damaged
     columns = COLUMNS if coverage is None else (*COLUMNS, "set")
     rows = [

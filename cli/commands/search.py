@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import (
+    Crop,
     Csv,
     DecodeSeconds,
     Failed,
@@ -34,6 +35,8 @@ EXAMPLES = """Examples:
 engine search chair.jpg
 
 engine search chair.jpg -k 20 --where label=chair --min-score 0.5
+
+engine search room.jpg --crop 0.5,0.25,0.5,0.75
 
 engine search front.jpg side.jpg --html found.html
 
@@ -83,6 +86,7 @@ def command(
             help="fused: what looks like an image counts, too; plain: by score.",
         ),
     ] = "fused",
+    crop: Crop = None,
     html: Annotated[
         Path | None,
         typer.Option("--html", metavar="FILE", help="Also write a page with the pictures."),
@@ -137,6 +141,7 @@ def command(
             same_category=same_category,
             where=where or (),
             rank=rank,
+            crop=crop,
             skipped=skipped,
         )
         damaged = engine.heads.damaged if same_category else []

@@ -13,6 +13,7 @@ from engine.backbones.table import Backbone
 from engine.config import Config
 from engine.embedding.forks import belongs_here, never_freed
 from engine.errors import WeightsCorruptError
+from engine.pictures.crop import Crop
 from engine.pictures.decode import DecodedImage, decode
 from engine.pictures.preprocess import Pixels
 from engine.pictures.threads.memory import ImageMemory, Reserve
@@ -123,31 +124,41 @@ class Embedder:
         """Load the backbone now, and not with the first picture."""
         self._runtime  # noqa: B018
 
-    def image(self, data: bytes, name: str, reserve: Reserve | None = None) -> DecodedImage:
+    def image(
+        self, data: bytes, name: str, reserve: Reserve | None = None, crop: Crop | None = None
+    ) -> DecodedImage:
         """Decode a picture, a large JPEG at as much of its size as the backbone can tell.
 
         Parameters
         ----------
         reserve
             Called with the bytes that this takes, within a turn of `memory`.
+        crop
+            The part that will be looked at, which is not cut out here.
 
         Raises
         ------
         ImageError
             It cannot be used.
         """
-        enough = ENOUGH * self.backbone.preprocessing.resize
+        enough: int | None = ENOUGH * self.backbone.preprocessing.resize
+        if crop is not None and enough is not None:
+            enough = crop.enough(enough)
         return decode(data, name, self.config.max_pixels, enough, reserve)
 
-    def pixels(self, data: bytes, name: str, reserve: Reserve | None = None) -> Pixels:
-        """Return the backbone's input for a picture, uint8 `[crop, crop, 3]`.
+    def pixels(
+        self, data: bytes, name: str, reserve: Reserve | None = None, crop: Crop | None = None
+    ) -> Pixels:
+        """Return the backbone's input for a picture or a part of it, uint8 `[crop, crop, 3]`.
 
         Raises
         ------
         ImageError
-            It cannot be used.
+            It cannot be used, or the crop reaches beyond it.
         """
-        return self.backbone.preprocessing.pixels(self.image(data, name, reserve).pixels)
+        image = self.image(data, name, reserve, crop)
+        shown = image.pixels if crop is None else crop.pixels(image, name)
+        return self.backbone.preprocessing.pixels(shown)
 
     @property
     def batch(self) -> int:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from engine.config import Config
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, UsageError
+from engine.pictures.crop import Crop
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import read_file, read_stream
 from engine.pictures.threads.memory import Reserve
@@ -30,6 +31,7 @@ def embed_sources(
     embedder: Embedder,
     images: Sequence[ImageLike],
     skipped: list[Skipped] | None,
+    crop: Crop | None = None,
     batch: int = BATCH,
 ) -> tuple[list[str], Vectors]:
     """Return names and embeddings of images handed in.
@@ -38,6 +40,8 @@ def embed_sources(
     ----------
     skipped
         Images that cannot be used are added here; where it is None, the first one raises.
+    crop
+        The part of each that is looked at; None for the whole.
     batch
         How many to embed at once.
 
@@ -60,7 +64,7 @@ def embed_sources(
 
         def pixels(reserve: Reserve) -> Pixels:
             data = read_source(image, embedder.config, embedder.reporter.announce, reserve)
-            return embedder.pixels(data, name, reserve)
+            return embedder.pixels(data, name, reserve, crop)
 
         try:
             return embedder.memory.turn(name, pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine import Config, Engine, ImageError, Skipped, UsageError
 from engine.errors import FilterError
@@ -215,3 +217,38 @@ def test_images_that_cannot_be_used_are_noted_where_that_is_asked_for(
 def test_naming_no_image_is_refused(indexed: Engine) -> None:
     with pytest.raises(UsageError, match="no picture was named"):
         indexed.search([])
+
+
+def side_by_side(images: Path, *names: str) -> bytes:
+    """A picture of several of the pictures in a row."""
+    parts = []
+    for name in names:
+        with Image.open(sorted((images / name).iterdir())[0]) as image:
+            parts.append(image.convert("RGB"))
+    whole = Image.new("RGB", (sum(part.width for part in parts), parts[0].height))
+    for number, part in enumerate(parts):
+        whole.paste(part, (number * parts[0].width, 0))
+    buffer = io.BytesIO()
+    whole.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("crop", "first"), [((0, 0, 0.5, 1), "bed"), ("0.5,0,0.5,1", "lamp")])
+def test_a_part_of_a_picture_is_searched_for(
+    indexed: Engine, images: Path, crop: str | tuple[float, ...], first: str
+) -> None:
+    both = side_by_side(images, "bed", "lamp")
+    hit = indexed.search(both, k=1, crop=crop)[0]
+    assert hit.path == str(sorted((images / first).iterdir())[0])
+    whole, part = indexed.classify([both]), indexed.classify([both], crop=crop)
+    assert whole[0].predictions != part[0].predictions
+
+
+def test_a_part_beyond_one_picture_leaves_the_others(indexed: Engine, images: Path) -> None:
+    skipped: list[Skipped] = []
+    both = side_by_side(images, "bed", "lamp")
+    bed = sorted((images / "bed").iterdir())[0]
+    with Image.open(bed) as image:
+        beside = (image.width, 0, image.width, 2)
+    answers = indexed.classify([bed, both], crop=beside, skipped=skipped)
+    assert (len(answers), [each.path for each in skipped]) == (1, [str(bed)])
