@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from engine.progress import Reporter
     from engine.search.duplicates.moves.results import MovedFile, MoveReport, UndoReport
     from engine.search.results import DuplicateGroup, Hit, SearchReport
+    from engine.session.status import Status
     from engine.skipped import Skipped
-    from engine.status import Status
 
 __version__ = "0.1.0"
 __all__ = [
@@ -106,7 +106,7 @@ _ROOMS = {
     "Reporter": "engine.progress",
     "SearchReport": "engine.search.results",
     "Skipped": "engine.skipped",
-    "Status": "engine.status",
+    "Status": "engine.session.status",
     "Suspect": "engine.learning.results",
     "SuspectReport": "engine.learning.results",
     "TrainOptions": "engine.heads.options",

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
     from engine.search.queries import ImageLike
     from engine.search.results import DuplicateGroup, SearchReport
+    from engine.session.status import Status
     from engine.skipped import Skipped
-    from engine.status import Status
 
 
 class Engine:
@@ -775,7 +775,7 @@ class Engine:
         StoreNotFoundError
             There is no catalog.
         """
-        from engine.status import status
+        from engine.session.status import status
 
         catalog, heads = self._session.catalog(), self._session.heads()
         return status(catalog, self.config, heads, self._session.damaged_heads().values())
