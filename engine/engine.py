@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.export.results import ExportReport
     from engine.heads.options import TrainOptions
     from engine.heads.results import Classification
+    from engine.image_collection import ImageCollection
     from engine.ingest.options import IngestOptions
     from engine.ingest.results import CompactReport, IndexReport, RelocateReport, RemoveReport
     from engine.ingest.watch import WatchLimits
@@ -87,6 +88,13 @@ class Engine:
             A setting has a value that it cannot have.
         """
         return cls(Config.at(store, **settings), reporter)
+
+    @property
+    def images(self) -> ImageCollection:
+        """The images of the store: in pages, or one by its id; to label and to forget them."""
+        from engine.image_collection import ImageCollection
+
+        return ImageCollection(self._session)
 
     @property
     def heads(self) -> HeadCollection:
@@ -192,9 +200,10 @@ class Engine:
 
     def search(
         self,
-        images: ImageLike | Sequence[ImageLike],
+        images: ImageLike | Sequence[ImageLike] = (),
         k: int = 10,
         *,
+        ids: Sequence[int] = (),
         min_score: float | None = None,
         category: str | None = None,
         same_category: bool = False,
@@ -211,6 +220,8 @@ class Engine:
             A path, URL, `-` or bytes; of several the mean embedding is searched for.
         k
             How many to find; there are as many, if the catalog has as many that fit.
+        ids
+            Images of the catalog to search for instead, by their embeddings: no picture is read.
         min_score
             Leave out hits less similar than this (cosine, -1 to 1).
         category
@@ -236,15 +247,18 @@ class Engine:
             A condition cannot be understood.
         UnknownCategoryError
             No image has the category, and no head knows it.
+        UnknownImageError
+            There is no image of such an id.
         UsageError
             One is a URL, and none may be fetched; or there is no such `rank`, or no such crop.
         StoreNotFoundError
             There is no catalog.
         """
         self._refuse_urls(images)
-        self._session.warm_up()
+        if not ids:
+            self._session.warm_up()
         from engine.pictures.crop import Crop
-        from engine.search.queries import embed_sources
+        from engine.search.queries import embed_sources, stored_embeddings
         from engine.search.search import Query, search
         from index.catalog.tables.filters import Filter
 
@@ -256,7 +270,10 @@ class Engine:
 
             require_category(catalog, category)
         embedder = self._session.embedder()
-        names, vectors = embed_sources(embedder, _as_list(images), skipped, part)
+        if ids:
+            names, vectors = stored_embeddings(catalog, ids, _as_list(images), part)
+        else:
+            names, vectors = embed_sources(embedder, _as_list(images), skipped, part)
         heads = self._session.heads() if same_category else []
         report = self._session.ask(
             lambda catalog, index: search(catalog, index, embedder, heads, names, vectors, query)

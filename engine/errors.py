@@ -5,7 +5,8 @@
     │   ├── FilterError                       a --where clause that cannot be understood
     │   ├── UnknownBackboneError              no such row in the table of backbones
     │   ├── UnknownCategoryError              no image has it, and no head knows it
-    │   └── UnknownHeadError                  no such head in the catalog
+    │   ├── UnknownHeadError                  no such head in the catalog
+    │   └── UnknownImageError                 no such image in the catalog
     ├── StoreError                            the folder .engine/ cannot be used
     │   ├── StoreNotFoundError
     │   ├── StoreLockedError                  another process is writing
@@ -31,6 +32,8 @@ The upper classes live in `index/errors.py`, because `index` imports nothing of 
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 from index.errors import (
     BackboneMismatchError,
@@ -71,6 +74,7 @@ __all__ = [
     "UnknownBackboneError",
     "UnknownCategoryError",
     "UnknownHeadError",
+    "UnknownImageError",
     "UsageError",
     "WeightsCorruptError",
     "WeightsError",
@@ -88,6 +92,15 @@ class UnknownCategoryError(UsageError):
 
 class UnknownHeadError(UsageError):
     """No such head in the catalog."""
+
+
+class UnknownImageError(UsageError):
+    """No such image in the catalog."""
+
+    @classmethod
+    def of(cls, image_id: int) -> Self:
+        """Return the error of an image by its id."""
+        return cls(f"image {image_id}", "the catalog has no such image", "List the images anew")
 
 
 class WeightsError(EngineError):

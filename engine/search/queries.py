@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from engine.config import Config
+from engine.config import LARGEST, Config, require_number
 from engine.embedding.embedder import Embedder
-from engine.errors import ImageError, UsageError
+from engine.errors import ImageError, UnknownImageError, UsageError
 from engine.pictures.crop import Crop
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import read_file, read_stream
@@ -20,6 +20,9 @@ from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.urls import is_url
 from engine.skipped import Skipped
 from index.records import Vectors
+
+if TYPE_CHECKING:
+    from index.catalog.catalog import Catalog
 
 ImageLike: TypeAlias = str | Path | bytes
 STDIN = "-"
@@ -94,6 +97,36 @@ def embed_sources(
         raise failure
     parts.append(embedder.embed(pending))
     return names, Vectors.concatenate(parts)
+
+
+def stored_embeddings(
+    catalog: Catalog,
+    ids: Sequence[int],
+    images: Sequence[ImageLike] = (),
+    crop: Crop | None = None,
+) -> tuple[list[str], Vectors]:
+    """Return paths and embeddings of images of the catalog, in order of their ids.
+
+    Raises
+    ------
+    UsageError
+        Pictures were named, too, or a part of them.
+    UnknownImageError
+        There is no image of such an id.
+    EmbeddingDamagedError
+        One of them is not as it was stored.
+    """
+    if images or crop is not None:
+        raise UsageError(
+            "ids", "an image of the catalog is searched for as a whole", "Leave out all else"
+        )
+    for image_id in ids:
+        require_number("id", image_id, 1, LARGEST, whole=True)
+    found, vectors = catalog.embeddings.of(ids)
+    rows = catalog.images.rows(found.tolist())
+    if unknown := sorted(set(ids) - rows.keys()):
+        raise UnknownImageError.of(unknown[0])
+    return [rows[image_id].path for image_id in found.tolist()], vectors
 
 
 def source_name(image: ImageLike) -> str:

@@ -15,6 +15,7 @@ class Hit:
 
     `missing` is set where there is no file at the path any more, or its drive is not mounted.
     `rank_score` is what hits are ordered by, but for the picture itself, which comes first.
+    `id` is the image's number in the catalog.
     """
 
     rank: int
@@ -24,6 +25,7 @@ class Hit:
     category: str | None
     missing: bool = False
     rank_score: float = math.nan
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

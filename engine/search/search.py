@@ -165,7 +165,7 @@ def _ranked(
 
 def _hit(rank: int, row: ImageRow, score: float, rank_score: float) -> Hit:
     missing = not os.path.exists(row.path)
-    return Hit(rank, score, row.path, row.label, row.category, missing, rank_score)
+    return Hit(rank, score, row.path, row.label, row.category, missing, rank_score, row.id)
 
 
 def _close(best: float, least: float | None) -> bool | None:

@@ -71,7 +71,7 @@ def test_a_table_keeps_one_line_for_each_row(capfdbinary: Captured) -> None:
 
 def test_json_is_what_the_result_holds(capfdbinary: Captured) -> None:
     write_json(
-        [SearchReport("q", ["q"], [Hit(1, 0.5, "椅子.jpg", None, "chair", rank_score=0.25)])]
+        [SearchReport("q", ["q"], [Hit(1, 0.5, "椅子.jpg", None, "chair", rank_score=0.25, id=7)])]
     )
     out = capfdbinary.readouterr().out
     assert "椅子".encode() in out
@@ -85,6 +85,7 @@ def test_json_is_what_the_result_holds(capfdbinary: Captured) -> None:
             "category": "chair",
             "missing": False,
             "rank_score": 0.25,
+            "id": 7,
         }
     ]
 

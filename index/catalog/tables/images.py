@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -221,15 +221,27 @@ class ImageTable:
                     connection.execute(insert(Removal), removals)
             delete_views_without_image(connection, hashes)
 
-    def matching(self, condition: Filter) -> Ids:
-        """Return the ids of visible images that meet `condition`, ascending, int64 `[n]`."""
+    def matching(self, condition: Filter, *, after: int = 0, most: int | None = None) -> Ids:
+        """Return the ids of visible images that meet `condition`, ascending, int64 `[n]`.
+
+        Parameters
+        ----------
+        after
+            Only ids above this one.
+        most
+            How many; None for all.
+        """
         query = with_prediction(select(Image.id, *condition.glob_columns))
         paths = self._database.paths
         query = query.where(condition.sql(paths)).order_by(Image.id)
+        if after:
+            query = query.where(Image.id > after)
+        if most is not None and not condition.globs:
+            query = query.limit(most)
         with self._database.reading() as connection:
             rows = driver_rows(connection.execute(query))
             parts = (condition.ids(some, paths) for some in rows)
-            return np.fromiter(chain.from_iterable(parts), np.int64)
+            return np.fromiter(islice(chain.from_iterable(parts), most), np.int64)
 
     def rows(self, ids: Sequence[int]) -> dict[int, ImageRow]:
         """Return what a reader sees of these images; unknown ids are left out."""

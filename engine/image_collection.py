@@ -1,0 +1,206 @@
+"""The images of one store: listed, looked at, labelled, forgotten."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from engine.config import LARGEST, require_number
+from engine.errors import UnknownImageError, UsageError
+from index.errors import briefly
+
+if TYPE_CHECKING:
+    from engine.session.session import Session
+    from index.records import ImageRow
+
+# Of one page, whatever is asked for.
+MOST = 1000
+LONGEST_LABEL = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What the catalog knows of one image.
+
+    Attributes
+    ----------
+    id
+        Its number in the catalog, which it keeps as long as it is there.
+    path
+        Where its file is, or was.
+    content_hash
+        SHA-256 of the file's content, in hexadecimal.
+    width, height
+        Pixels, as a viewer shows it.
+    format
+        What the file is: `JPEG`, `PNG`, ...
+    label
+        What a person says it is.
+    category, probability
+        What the engine says it is, and how certain it is, 0 to 1.
+    indexed_at
+        When it was embedded, in UTC.
+    missing
+        There is no file at the path any more, or its drive is not mounted.
+    """
+
+    id: int
+    path: str
+    content_hash: str
+    width: int
+    height: int
+    format: str
+    label: str | None
+    category: str | None
+    probability: float | None
+    indexed_at: datetime
+    missing: bool
+
+    @classmethod
+    def of(cls, row: ImageRow) -> ImageInfo:
+        """Return a row of the catalog, held against the disk."""
+        return cls(
+            row.id,
+            row.path,
+            row.content_hash,
+            row.width,
+            row.height,
+            row.format,
+            row.label,
+            row.category,
+            row.probability,
+            row.indexed_at,
+            not os.path.exists(row.path),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePage:
+    """Some images in order of their ids.
+
+    Attributes
+    ----------
+    images
+        As many as were asked for, where there are so many.
+    cursor
+        What `after` has to be for those that follow; None where there are none.
+    """
+
+    images: Sequence[ImageInfo]
+    cursor: int | None
+
+
+class ImageCollection:
+    """The images of one store.
+
+    Parameters
+    ----------
+    session
+        What the engine holds open.
+
+    Examples
+    --------
+    page = engine.images.page(["label=chair"], limit=50)
+    engine.images.relabel(page.images[0].id, "armchair")
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __getitem__(self, image_id: int) -> ImageInfo:
+        """Return one image.
+
+        Raises
+        ------
+        UnknownImageError
+            There is no such image.
+        """
+        wanted = [_whole(image_id)]
+        rows = self._session.catalog().images.rows(wanted)
+        if image_id not in rows:
+            raise UnknownImageError.of(image_id)
+        return ImageInfo.of(rows[image_id])
+
+    def page(self, where: Sequence[str] = (), *, after: int = 0, limit: int = 100) -> ImagePage:
+        """Return some of the images that meet all conditions, by id.
+
+        Parameters
+        ----------
+        where
+            Conditions such as `label=chair`, as of `Engine.search`.
+        after
+            Only images of a higher id: the `cursor` of the page before.
+        limit
+            How many, at most 1000.
+
+        Raises
+        ------
+        FilterError
+            A condition cannot be understood.
+        UsageError
+            There can be no such page.
+        """
+        from index.catalog.tables.filters import Filter
+
+        require_number("limit", limit, 1, MOST, whole=True)
+        require_number("after", after, 0, whole=True)
+        images = self._session.catalog().images
+        # One more says whether more follow.
+        ids = images.matching(Filter.parse(where), after=after, most=limit + 1).tolist()
+        rows = images.rows(ids[:limit])
+        found = [ImageInfo.of(rows[each]) for each in ids[:limit] if each in rows]
+        return ImagePage(found, ids[limit - 1] if len(ids) > limit else None)
+
+    def relabel(self, image_id: int, label: str | None) -> ImageInfo:
+        """Set or, with None, take away the label of an image, and return it.
+
+        Raises
+        ------
+        UnknownImageError
+            There is no such image.
+        UsageError
+            The label is no text that can be stored.
+        StoreLockedError
+            Another process is writing.
+        """
+        text = None if label is None else _label(label)
+        with self._session.writing(create=False) as catalog:
+            if _whole(image_id) not in catalog.images.rows([image_id]):
+                raise UnknownImageError.of(image_id)
+            catalog.images.relabel([(image_id, text)])
+        return self[image_id]
+
+    def forget(self, ids: Sequence[int]) -> int:
+        """Forget images, whose files are left alone, and return how many these were.
+
+        Raises
+        ------
+        StoreLockedError
+            Another process is writing.
+        """
+        with self._session.writing(create=False) as catalog:
+            known = list(catalog.images.rows(list(map(_whole, ids))))
+            catalog.images.delete(known)
+            self._session.index().settle(catalog)
+        return len(known)
+
+
+def _whole(image_id: int) -> int:
+    require_number("id", image_id, 1, LARGEST, whole=True)
+    return image_id
+
+
+def _label(label: str) -> str:
+    from engine.ingest.label_text import label_text
+
+    text = label_text(label)
+    if not text or len(text) > LONGEST_LABEL:
+        raise UsageError(
+            "label",
+            f"{briefly(label, 40)!r} is no label",
+            f"Use 1 to {LONGEST_LABEL} characters, or none at all to take it away",
+        )
+    return text
