@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
 import warnings
+from collections import deque
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 # Requests beside those that run, so that one is ready whenever another ends.
 SPARE = 2
 BATCH = 32
+# Longer than other threads need for what they have begun.
+PATIENCE_SECONDS = 30.0
 _CONVERTER = "openvino.tools.ovc"
 
 
@@ -55,8 +59,9 @@ class OpenVINORuntime:
     """A backbone compiled for this CPU.
 
     Every picture is a request of its own: the requests run side by side, and none can depend on
-    another. Several at once use all cores; one alone is a batch of one. They are waited for in
-    turn, and nothing calls back into Python, so inference goes on while Python does other work.
+    another. Several at once use all cores, whether one thread asks for them or several do; one
+    alone is a batch of one. They are waited for in turn, and nothing calls back into Python, so
+    inference goes on while Python does other work.
 
     Parameters
     ----------
@@ -77,6 +82,8 @@ class OpenVINORuntime:
     ----------
     from_cache
         Whether OpenVINO has compiled nothing, and so has not read the network's weights.
+    patience_seconds
+        How long a thread waits for a request that others use before it takes a new one.
     """
 
     def __init__(
@@ -108,36 +115,58 @@ class OpenVINORuntime:
         side_by_side = compiled_model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self.batch = max(BATCH, 4 * side_by_side)
         self._tensor = openvino.Tensor
-        self._requests = [
-            compiled_model.create_infer_request() for _ in range(side_by_side + SPARE)
-        ]
-        self._busy = threading.Lock()
+        self._free: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(side_by_side + SPARE):
+            self._free.put(compiled_model.create_infer_request())
+        self.patience_seconds = PATIENCE_SECONDS
+        self._new_request = compiled_model.create_infer_request
 
     def embed(self, pixels: Pixels) -> Floats:
         """Return embeddings float32 `[n, dim]` of pixels uint8 `[n, crop, crop, 3]`."""
         # OpenVINO reads them where they lie, which it does of writable memory only.
         pixels = np.require(pixels, np.uint8, ["C", "W"])
         embeddings = np.empty((len(pixels), self._dim), np.float32)
-        with self._busy:
-            try:
-                self._run(pixels, embeddings)
-            finally:
-                # Nothing else keeps `pixels` alive for them, after an interrupt either.
-                for request in self._requests:
+        running: deque[tuple[Any, int]] = deque()
+        try:
+            self._run(pixels, embeddings, running)
+        finally:
+            # Nothing else keeps `pixels` alive for them, after an interrupt either.
+            for request, _ in running:
+                with suppress(RuntimeError):
                     request.wait()
+                self._free.put(request)
         return embeddings
 
-    def _run(self, pixels: Pixels, embeddings: Floats) -> None:
-        ring = self._requests
-        for step in range(len(pixels) + len(ring)):
-            request, done = ring[step % len(ring)], step - len(ring)
-            if done >= 0:
-                request.wait()
-                embeddings[done] = request.get_output_tensor(0).data[0]
-            if step < len(pixels):
-                image = self._tensor(pixels[step : step + 1], shared_memory=True)
-                request.set_input_tensor(0, image)
-                request.start_async()
+    def _run(self, pixels: Pixels, embeddings: Floats, running: deque[tuple[Any, int]]) -> None:
+        for row in range(len(pixels)):
+            request = self._free_request(embeddings, running)
+            running.append((request, row))
+            request.set_input_tensor(0, self._tensor(pixels[row : row + 1], shared_memory=True))
+            request.start_async()
+        while running:
+            self._free.put(_finished(embeddings, running))
+
+    def _free_request(self, embeddings: Floats, running: deque[tuple[Any, int]]) -> Any:
+        """Return a request that nobody uses: a free one, else this thread's oldest when it ends."""
+        try:
+            return self._free.get_nowait()
+        except Empty:
+            if running:
+                return _finished(embeddings, running)
+        try:
+            return self._free.get(timeout=self.patience_seconds)
+        except Empty:
+            # An interrupt in the wrong moment has lost some.
+            return self._new_request()
+
+
+def _finished(embeddings: Floats, running: deque[tuple[Any, int]]) -> Any:
+    """Wait for the oldest request, keep what it computed, and return it."""
+    request, row = running[0]
+    request.wait()
+    embeddings[row] = request.get_output_tensor(0).data[0]
+    running.popleft()
+    return request
 
 
 def save_model(module: nn.Module, crop: int, path: Path) -> None:
