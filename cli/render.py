@@ -15,8 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from engine.progress import Reporter
 
@@ -51,7 +50,9 @@ def tell(*lines: str) -> None:
 
 def write_json(value: object) -> None:
     """Write a result, or a list of them, as JSON."""
-    text = json.dumps(_plain(value), indent=2, ensure_ascii=False)
+    from engine.export.plain import plain
+
+    text = json.dumps(plain(value), indent=2, ensure_ascii=False)
     # Lone surrogates stand for bytes that are no UTF-8; escaped, Python reads them back.
     write(_UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
@@ -193,18 +194,6 @@ class ConsoleReporter(Reporter):
 def _is_terminal(stream: TextIO) -> bool:
     """Whether a stream goes to a terminal that can do more than lines of text."""
     return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-
-
-def _plain(value: object) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _cell(value: object) -> str:

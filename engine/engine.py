@@ -198,6 +198,17 @@ class Engine:
             self._session.reporter.announce,
         )
 
+    def start(self) -> None:
+        """Open the catalog and load the backbone now, and not with the first picture.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        """
+        self._session.catalog()
+        self._session.embedder().start()
+
     def search(
         self,
         images: ImageLike | Sequence[ImageLike] = (),

@@ -124,6 +124,16 @@ class ImageCollection:
             raise UnknownImageError.of(image_id)
         return ImageInfo.of(rows[image_id])
 
+    def categories(self) -> dict[str, int]:
+        """Return how many images the engine takes for each category.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        """
+        return dict(self._session.catalog().predictions.counts())
+
     def page(self, where: Sequence[str] = (), *, after: int = 0, limit: int = 100) -> ImagePage:
         """Return some of the images that meet all conditions, by id.
 
