@@ -43,6 +43,7 @@ COMMANDS = {
     "compact": "Give back the room that removed images took.",
     "relocate": "Tell the catalog that pictures lie elsewhere now.",
     "export": "Write all embeddings, and what is known of each image.",
+    "serve": "Answer over HTTP, for programs and pages.",
     "demo": "Draw a small furniture catalog and try everything on it.",
     "backbones": "List backbones; fetch or import their weights.",
     "heads": "List, show, export, import and delete heads.",

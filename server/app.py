@@ -1,0 +1,134 @@
+"""The application: routes, what becomes of errors, what is counted, and the door before it all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from engine import Engine, __version__
+from engine.errors import EngineError
+from server.metrics import Metrics
+from server.options import ServerOptions
+from server.problems import RefusedError, failed, refused
+from server.routes.duplicates import duplicate_routes
+from server.routes.heads import head_routes
+from server.routes.images import image_routes
+from server.routes.search import search_routes
+from server.routes.state import state_routes
+from server.security.door import Door
+from server.service import Service
+
+DESCRIPTION = (
+    "Find pictures that look alike, and say what they show. Errors are problem details (RFC 9457): "
+    "what it is about, why it failed, and what helps."
+)
+
+
+def create_app(engine: Engine, options: ServerOptions | None = None) -> ASGIApp:
+    """Return the application of an open engine, for any server of ASGI.
+
+    Parameters
+    ----------
+    engine
+        Stays open as long as it is served; who opened it closes it.
+    options
+        How to serve it; by default this machine alone may ask.
+    """
+    options = options or ServerOptions()
+    service = Service.of(engine, options)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="Engine",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    for routes in (search_routes, image_routes, head_routes, duplicate_routes, state_routes):
+        app.include_router(routes(service))
+    _answer_errors(app, options)
+    return Door(_Counted(app, service.metrics), options)
+
+
+def _answer_errors(app: FastAPI, options: ServerOptions) -> None:
+    @app.exception_handler(EngineError)
+    async def engine_failed(_: Request, error: EngineError) -> Response:
+        return failed(error, options.limits.retry_seconds)
+
+    @app.exception_handler(RefusedError)
+    async def request_refused(_: Request, refusal: RefusedError) -> Response:
+        return refused(refusal)
+
+    @app.exception_handler(RequestValidationError)
+    async def parameter_refused(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+        return refused(RefusedError(400, "UsageError", name, first["msg"], "See GET /openapi.json"))
+
+    @app.exception_handler(HTTPException)
+    async def not_routed(request: Request, error: HTTPException) -> Response:
+        return refused(
+            RefusedError(
+                error.status_code,
+                "RouteError",
+                f"{request.method} {request.url.path[:200]}",
+                error.detail.lower(),
+                "GET /openapi.json says what there is",
+                error.headers,
+            )
+        )
+
+    @app.exception_handler(Exception)
+    async def not_foreseen(_: Request, error: Exception) -> Response:
+        # The server's log has it whole; a client is told no more than its kind.
+        return refused(
+            RefusedError(
+                500,
+                "InternalError",
+                type(error).__name__,
+                "this should not happen",
+                "The service's log says more; please report it",
+            )
+        )
+
+
+class _Counted:
+    """Counts what an application answers, by route."""
+
+    def __init__(self, app: FastAPI, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        finally:
+            # By its pattern: paths that clients make up would fill the memory.
+            route = getattr(scope.get("route"), "path", "none")
+            seconds = time.perf_counter() - began
+            self._metrics.answered(scope["method"], route, status, seconds)

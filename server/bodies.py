@@ -1,0 +1,155 @@
+"""What a client sends: pictures, or ids of images, no more of it and no slower than is allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message
+
+from server.options import ServerLimits
+from server.problems import RefusedError
+
+JSON, MULTIPART = "application/json", "multipart/form-data"
+RAW = ("image/", "application/octet-stream")
+MIXED_REMEDY = (
+    "Send a picture as it is (Content-Type: image/jpeg), one or several as multipart/form-data, "
+    'or {"ids": [7]} as application/json'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks about.
+
+    Attributes
+    ----------
+    images
+        Contents of picture files.
+    ids
+        Images of the catalog.
+    """
+
+    images: list[bytes] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+
+
+async def asked_about(request: Request, limits: ServerLimits) -> Asked:
+    """Return the pictures, or the ids, that a request brings.
+
+    Raises
+    ------
+    RefusedError
+        It brings neither, too much, or brings it too slowly.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == JSON:
+        return Asked(ids=_ids(await json_body(request, limits), limits))
+    if kind == MULTIPART:
+        images = await _parts(_limited(request, limits.upload_bytes, limits), limits)
+    elif kind.startswith(RAW):
+        images = [await _limited(request, limits.upload_bytes, limits).body()]
+    else:
+        raise RefusedError(
+            415, "BodyError", f"Content-Type {kind or 'none'}", "this is no picture", MIXED_REMEDY
+        )
+    if not images:
+        raise RefusedError(
+            400, "BodyError", "the request", "there is no picture in it", MIXED_REMEDY
+        )
+    return Asked(images)
+
+
+async def json_body(request: Request, limits: ServerLimits) -> object:
+    """Return a body of JSON.
+
+    Raises
+    ------
+    RefusedError
+        It is too large, too slow, or no JSON.
+    """
+    data = await _limited(request, limits.body_bytes, limits).body()
+    try:
+        value: object = json.loads(data)
+    except (ValueError, RecursionError):
+        raise RefusedError(
+            400, "BodyError", "the request's body", "it is no JSON", "Send an object"
+        ) from None
+    return value
+
+
+def _ids(value: object, limits: ServerLimits) -> list[int]:
+    ids = value.get("ids") if isinstance(value, dict) else None
+    whole = isinstance(ids, list) and all(type(each) is int for each in ids)
+    if not ids or not whole or len(ids) > limits.ids:
+        raise RefusedError(
+            400,
+            "BodyError",
+            "ids",
+            f"these are not 1 to {limits.ids} whole numbers",
+            'Send for example {"ids": [7, 12]}',
+        )
+    return list(ids)
+
+
+async def _parts(request: Request, limits: ServerLimits) -> list[bytes]:
+    try:
+        form = await request.form(max_files=limits.pictures, max_fields=32, max_part_size=1 << 16)
+    except HTTPException as error:
+        raise RefusedError(
+            400,
+            "BodyError",
+            "the form",
+            error.detail,
+            f"Send up to {limits.pictures} pictures, each as a file of the form",
+        ) from None
+    try:
+        files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+        return [await part.read() for part in files]
+    finally:
+        await form.close()
+
+
+def _limited(request: Request, most: int, limits: ServerLimits) -> Request:
+    """Return the same request, whose body ends in a refusal where it is too long or too slow."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > most:
+        raise _too_large(most)
+    deadline = asyncio.get_running_loop().time() + limits.body_seconds
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await request.receive()
+        except TimeoutError:
+            raise RefusedError(
+                408,
+                "BodyError",
+                "the request's body",
+                f"it did not come within {limits.body_seconds:g} s",
+                "Send it faster, or less of it",
+                {"Connection": "close"},
+            ) from None
+        received += len(message.get("body", b""))
+        if received > most:
+            raise _too_large(most)
+        return message
+
+    return Request(request.scope, receive)
+
+
+def _too_large(most: int) -> RefusedError:
+    return RefusedError(
+        413,
+        "BodyError",
+        "the request's body",
+        f"it is larger than {most >> 20} MiB",
+        "Send smaller or fewer pictures",
+        {"Connection": "close"},
+    )

@@ -1,0 +1,56 @@
+"""What a service counts, in the text format of Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from server.work_queue import WorkQueue
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
+
+class Metrics:
+    """Requests by route and status, and how long they took; requests that are in work or wait.
+
+    Parameters
+    ----------
+    queues
+        Whose depth is told.
+    """
+
+    def __init__(self, queues: Sequence[WorkQueue]) -> None:
+        self._registry = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self._requests = Counter(
+            "engine_requests", "Requests answered.", labels, registry=self._registry
+        )
+        self._seconds = Histogram(
+            "engine_request_seconds",
+            "From the first byte of a request to the last of its answer.",
+            ("route",),
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        depth = Gauge(
+            "engine_queue_depth",
+            "Requests in work or waiting.",
+            ("queue",),
+            registry=self._registry,
+        )
+        for queue in queues:
+            depth.labels(queue.name).set_function(partial(getattr, queue, "taken"))
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """Return all figures."""
+        return generate_latest(self._registry)

@@ -1,0 +1,133 @@
+"""How a service works: where it listens, whom it lets in, and how much it takes on."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+
+from engine.config import require_number
+from engine.errors import UsageError
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """How much a service takes on at a time; what comes beyond is refused at once.
+
+    Attributes
+    ----------
+    body_bytes
+        Of a request without pictures.
+    upload_bytes
+        Of a request with pictures.
+    pictures
+        In one request.
+    ids
+        Images of the catalog that one request searches for.
+    body_seconds
+        How long a client may take to send a request's body.
+    threads
+        Pictures that are decoded and embedded at a time.
+    waiting
+        Requests with pictures that wait for a thread.
+    reading_threads, reading_waiting
+        The same of requests that only read the catalog.
+    changes_waiting
+        Requests that wait to change the store, one after the other.
+    connections
+        Open ones, idle ones included.
+    retry_seconds
+        When a client that was refused may come again.
+    rate, burst
+        Requests a second of one client that is not on this machine, and how many at once.
+    stop_seconds
+        How long requests that were begun may take when the service ends.
+    thumbnail_sides
+        Pixels of the longer side that a thumbnail may have.
+    """
+
+    body_bytes: int = 1 << 20
+    upload_bytes: int = 64 << 20
+    pictures: int = 16
+    ids: int = 100
+    body_seconds: float = 30.0
+    threads: int = 4
+    waiting: int = 64
+    reading_threads: int = 2
+    reading_waiting: int = 256
+    changes_waiting: int = 16
+    connections: int = 512
+    retry_seconds: int = 1
+    rate: float = 50.0
+    burst: int = 200
+    stop_seconds: int = 20
+    thumbnail_sides: tuple[int, ...] = (128, 256, 512)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Where a service listens, and whom it lets in.
+
+    Attributes
+    ----------
+    host, port
+        Where it listens.
+    token
+        What a client has to show; None where none is asked for.
+    allowed_hosts
+        Names that it may be asked by, beside those of this machine.
+    read_only
+        Refuse whatever changes the store.
+    root_path
+        The path below which a proxy shows it, such as `/pictures`.
+    limits
+        How much it takes on.
+
+    Raises
+    ------
+    UsageError
+        A value is one that it cannot have, or anyone could ask: it listens beyond this machine and
+        has no token.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    read_only: bool = False
+    root_path: str = ""
+    limits: ServerLimits = field(default_factory=ServerLimits)
+
+    def __post_init__(self) -> None:
+        require_number("port", self.port, 0, 65535, whole=True)
+        if self.token is not None and (len(self.token) < 16 or not self.token.isascii()):
+            raise UsageError(
+                "token", "it is too short, or not ASCII", "Use 16 characters or more, at random"
+            )
+        if self.token is None and not is_loopback(self.host):
+            raise UsageError(
+                f"--host {self.host}",
+                "anyone in the network could ask, and there is no token",
+                "Give one with --token-file FILE or ENGINE_TOKEN",
+            )
+        if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
+            raise UsageError(
+                f"--root-path {self.root_path}", "it is no path", "Write for example /pictures"
+            )
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """All names that it may be asked by, in lower case, without a port."""
+        own = () if self.host in ("0.0.0.0", "::") else (self.host, f"[{self.host}]")
+        return frozenset(name.lower() for name in (*LOOPBACK_NAMES, *own, *self.allowed_hosts))
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches what listens there."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

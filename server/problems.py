@@ -1,0 +1,130 @@
+"""What a client is told when something is wrong: problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from engine.errors import (
+    BackboneMismatchError,
+    CatalogError,
+    DiskFullError,
+    EngineError,
+    FetchError,
+    FormatError,
+    HeadError,
+    HeadMismatchError,
+    ImageError,
+    StoreError,
+    StoreLockedError,
+    StoreNotFoundError,
+    TrainingError,
+    UnknownCategoryError,
+    UnknownHeadError,
+    UnknownImageError,
+    UsageError,
+    WeightsError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+# Of the errors of one branch the first that fits.
+STATUS: Mapping[type[EngineError], int] = {
+    UnknownImageError: 404,
+    UnknownHeadError: 404,
+    UnknownCategoryError: 404,
+    UsageError: 400,
+    FormatError: 415,
+    FetchError: 422,
+    ImageError: 422,
+    StoreLockedError: 409,
+    StoreNotFoundError: 409,
+    BackboneMismatchError: 409,
+    HeadMismatchError: 409,
+    DiskFullError: 507,
+    CatalogError: 500,
+    StoreError: 500,
+    HeadError: 422,
+    TrainingError: 422,
+    WeightsError: 503,
+    EngineError: 500,
+}
+
+
+class RefusedError(Exception):
+    """A request that is refused before the engine hears of it.
+
+    Parameters
+    ----------
+    status
+        Of HTTP.
+    kind
+        The problem's `type`.
+    thing, reason, remedy
+        As of `EngineError`.
+    headers
+        Of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        thing: str,
+        reason: str,
+        remedy: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{thing}: {reason}. {remedy}")
+        self.status = status
+        self.kind = kind
+        self.thing = thing
+        self.reason = reason
+        self.remedy = remedy
+        self.headers = headers
+
+
+def status_of(error: EngineError) -> int:
+    """Return the status of HTTP that an error of the engine has."""
+    return next(status for kind, status in STATUS.items() if isinstance(error, kind))
+
+
+def refused(refusal: RefusedError) -> Response:
+    """Return the answer to a request that was refused."""
+    return _problem(
+        refusal.status,
+        refusal.kind,
+        refusal.thing,
+        refusal.reason,
+        refusal.remedy,
+        refusal.headers,
+    )
+
+
+def failed(error: EngineError, retry_seconds: int) -> Response:
+    """Return the answer to a request that the engine could not do."""
+    status = status_of(error)
+    headers = {"Retry-After": str(retry_seconds)} if isinstance(error, StoreLockedError) else None
+    name = type(error).__name__
+    return _problem(status, name, error.thing, error.reason, error.remedy, headers)
+
+
+def _problem(
+    status: int,
+    kind: str,
+    thing: str,
+    reason: str,
+    remedy: str,
+    headers: Mapping[str, str] | None,
+) -> Response:
+    body = {
+        "type": kind,
+        "title": reason,
+        "status": status,
+        "detail": f"{thing}: {reason}. {remedy}",
+        "thing": thing,
+        "reason": reason,
+        "remedy": remedy,
+    }
+    return Response(json.dumps(body), status, headers, MEDIA_TYPE)

@@ -1,0 +1,1 @@
+"""What a service answers, a file for each noun."""

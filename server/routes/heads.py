@@ -1,0 +1,46 @@
+"""`/v1/heads`: what was learned. `/v1/categories`: what there is of each category."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from engine import HeadInfo, HeadReport
+from server.answers import answer
+from server.routes.parameters import HeadName
+from server.service import Service
+
+
+def head_routes(service: Service) -> APIRouter:
+    """Return the routes of heads."""
+    routes = APIRouter(tags=["Heads"])
+
+    @routes.get("/v1/heads", response_model=Sequence[HeadInfo])
+    async def list_heads() -> Response:
+        """List the heads of the store by name."""
+        return answer(await service.read(lambda engine: list(engine.heads)))
+
+    @routes.get("/v1/heads/{name}", response_model=HeadInfo)
+    async def show_head(name: HeadName) -> Response:
+        """Return what a head knows."""
+        return answer(await service.read(lambda engine: engine.heads[name]))
+
+    @routes.get("/v1/heads/{name}/report", response_model=HeadReport)
+    async def report_head(name: HeadName) -> Response:
+        """Tell how good a head is, and how it came to be."""
+        return answer(await service.read(lambda engine: engine.report(name)))
+
+    @routes.delete("/v1/heads/{name}", status_code=204)
+    async def delete_head(name: HeadName) -> Response:
+        """Forget a head; the catalog's images are classified anew without it."""
+        await service.change(lambda engine: engine.heads.delete(name))
+        return Response(status_code=204)
+
+    @routes.get("/v1/categories", response_model=Mapping[str, int])
+    async def list_categories() -> Response:
+        """Count the images of each category that the engine sees in the catalog."""
+        return answer(await service.read(lambda engine: engine.images.categories()))
+
+    return routes

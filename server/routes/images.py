@@ -1,0 +1,126 @@
+"""`/v1/images`: the images of the catalog, looked at, labelled and forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from engine import Engine
+from engine.errors import ImageError
+from engine.image_collection import ImageInfo, ImagePage
+from server.answers import answer
+from server.bodies import json_body
+from server.problems import RefusedError
+from server.routes.parameters import ImageId, Where
+from server.service import Service
+from server.thumbnails import MEDIA_TYPE, Thumbnails, require_side
+
+# A thumbnail's address does not say which content it is of, but its tag does.
+CACHED = "private, max-age=60"
+
+
+def image_routes(service: Service) -> APIRouter:
+    """Return the routes of images."""
+    routes, limits = APIRouter(tags=["Images"]), service.options.limits
+    thumbnails = Thumbnails(service.engine)
+
+    @routes.get("/v1/images", response_model=ImagePage)
+    async def list_images(
+        where: Where = [],  # noqa: B006
+        cursor: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> Response:
+        """List images by their ids; `cursor` of an answer asks for those that follow."""
+        return answer(
+            await service.read(lambda engine: engine.images.page(where, after=cursor, limit=limit))
+        )
+
+    @routes.get("/v1/images/{image_id}", response_model=ImageInfo)
+    async def show_image(image_id: ImageId) -> Response:
+        """Return what the catalog knows of an image."""
+        return answer(await service.read(lambda engine: engine.images[image_id]))
+
+    @routes.patch("/v1/images/{image_id}", response_model=ImageInfo, openapi_extra=_LABEL)
+    async def label_image(request: Request, image_id: ImageId) -> Response:
+        """Set the label of an image, or take it away with null."""
+        label = _label(await json_body(request, limits))
+        return answer(await service.change(lambda engine: engine.images.relabel(image_id, label)))
+
+    @routes.delete("/v1/images/{image_id}", status_code=204)
+    async def forget_image(image_id: ImageId) -> Response:
+        """Forget an image; its file is left alone."""
+
+        def forget(engine: Engine) -> None:
+            engine.images[image_id]
+            engine.images.forget([image_id])
+
+        await service.change(forget)
+        return Response(status_code=204)
+
+    @routes.get(
+        "/v1/images/{image_id}/thumbnail",
+        response_class=Response,
+        responses={200: {"content": {MEDIA_TYPE: {}}}},
+    )
+    async def show_thumbnail(
+        request: Request, image_id: ImageId, size: Annotated[int, Query()] = 256
+    ) -> Response:
+        """Return a small copy, 128, 256 or 512 pixels on its longer side."""
+        side = require_side(size, limits.thumbnail_sides)
+        image = await service.read(lambda engine: engine.images[image_id])
+        tag = f'"{image.content_hash[:32]}-{side}"'
+        headers = {"etag": tag, "cache-control": CACHED}
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        data = await service.reads.run(lambda: thumbnails.of(image, side))
+        return Response(data, headers=headers, media_type=MEDIA_TYPE)
+
+    @routes.get("/v1/images/{image_id}/file", response_class=FileResponse)
+    async def fetch_file(image_id: ImageId) -> Response:
+        """Return the picture's own file, to be saved and not shown."""
+        image = await service.read(lambda engine: engine.images[image_id])
+        if not await asyncio.to_thread(os.path.isfile, image.path):
+            raise ImageError(image.path, "the file is not there any more", "Index its folder again")
+        name = quote(os.fsencode(os.path.basename(image.path)))
+        headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+        return FileResponse(image.path, headers=headers, media_type="application/octet-stream")
+
+    return routes
+
+
+_LABEL = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"label": {"type": ["string", "null"]}},
+                    "required": ["label"],
+                },
+                "example": {"label": "chair"},
+            }
+        },
+    }
+}
+
+
+def _label(value: object) -> str | None:
+    if not isinstance(value, dict) or set(value) != {"label"}:
+        raise _refused_label()
+    label = value["label"]
+    if label is not None and not isinstance(label, str):
+        raise _refused_label()
+    return label
+
+
+def _refused_label() -> RefusedError:
+    return RefusedError(
+        400, "BodyError", "label", "this is no label", 'Send {"label": "chair"} or {"label": null}'
+    )

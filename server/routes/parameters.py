@@ -1,0 +1,52 @@
+"""The parameters that several routes have, as OpenAPI tells them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+
+from server.bodies import JSON, MULTIPART
+
+K = Annotated[int, Query(ge=1, le=1000, description="How many to return.")]
+Where = Annotated[
+    list[str],
+    Query(
+        description="A condition such as `label=chair` or `width>=800`; several hold at once.",
+        max_length=32,
+    ),
+]
+Crop = Annotated[
+    str | None,
+    Query(
+        description="The part of each picture to look at: left, top, width and height, in pixels, "
+        "or in fractions where none is above 1.",
+        examples=["0.5,0,0.5,1"],
+        max_length=100,
+    ),
+]
+ImageId = Annotated[int, Path(ge=1, lt=2**63, description="An image of the catalog.")]
+HeadName = Annotated[str, Path(max_length=200, description="A head of the store.")]
+_BINARY = {"type": "string", "format": "binary"}
+_PICTURES: dict[str, Any] = {
+    MULTIPART: {
+        "schema": {
+            "type": "object",
+            "properties": {"pictures": {"type": "array", "items": _BINARY}},
+            "required": ["pictures"],
+        }
+    },
+    "image/*": {"schema": _BINARY},
+}
+_IDS = {
+    JSON: {
+        "schema": {
+            "type": "object",
+            "properties": {"ids": {"type": "array", "items": {"type": "integer", "minimum": 1}}},
+            "required": ["ids"],
+        },
+        "example": {"ids": [7]},
+    }
+}
+PICTURES = {"requestBody": {"required": True, "content": _PICTURES}}
+PICTURES_OR_IDS = {"requestBody": {"required": True, "content": {**_PICTURES, **_IDS}}}

@@ -1,0 +1,82 @@
+"""`POST /v1/search`: what looks like a picture. `POST /v1/classify`: what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine import Classification, Engine, SearchReport
+from server.answers import answer
+from server.bodies import asked_about
+from server.problems import RefusedError
+from server.routes.parameters import PICTURES, PICTURES_OR_IDS, Crop, K, Where
+from server.service import Service
+
+
+def search_routes(service: Service) -> APIRouter:
+    """Return the routes that take pictures."""
+    routes, limits = APIRouter(tags=["Ask"]), service.options.limits
+
+    @routes.post("/v1/search", response_model=SearchReport, openapi_extra=PICTURES_OR_IDS)
+    async def search(
+        request: Request,
+        k: K = 10,
+        min_score: Annotated[float | None, Query(ge=-1, le=1)] = None,
+        category: Annotated[str | None, Query(max_length=1000)] = None,
+        same_category: bool = False,
+        where: Where = [],  # noqa: B006
+        rank: Annotated[str, Query(pattern="^(fused|plain)$")] = "fused",
+        crop: Crop = None,
+    ) -> Response:
+        """Find the images of the catalog that look most like a picture.
+
+        Of several pictures, or ids, the mean is searched for.
+        """
+        asked = await asked_about(request, limits)
+
+        def question(engine: Engine) -> SearchReport:
+            return engine.search(
+                asked.images,
+                k,
+                ids=asked.ids,
+                min_score=min_score,
+                category=category,
+                same_category=same_category,
+                where=where,
+                rank=rank,
+                crop=crop,
+            )
+
+        return answer(await (service.read if asked.ids else service.look)(question))
+
+    @routes.post("/v1/classify", response_model=Sequence[Classification], openapi_extra=PICTURES)
+    async def classify(
+        request: Request,
+        k: K = 5,
+        head: Annotated[str | None, Query(max_length=200)] = None,
+        coverage: Annotated[float | None, Query(gt=0, lt=1)] = None,
+        crop: Crop = None,
+    ) -> Response:
+        """Say what pictures show, each for itself."""
+        asked = await asked_about(request, limits)
+        if asked.ids:
+            raise RefusedError(
+                415,
+                "BodyError",
+                "ids",
+                "pictures are classified, and of the catalog's it is known what they show",
+                "Send a picture, or ask for GET /v1/images/ID",
+            )
+        return answer(
+            await service.look(
+                lambda engine: engine.classify(
+                    asked.images, k, head=head, coverage=coverage, crop=crop
+                )
+            )
+        )
+
+    return routes

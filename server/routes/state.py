@@ -1,0 +1,39 @@
+"""Whether the service runs, whether it can answer, and what it has counted."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from engine import Status
+from server import metrics
+from server.answers import answer
+from server.service import Service
+
+
+def state_routes(service: Service) -> APIRouter:
+    """Return the routes for whoever runs the service."""
+    routes = APIRouter(tags=["State"])
+
+    @routes.get("/healthz", response_class=Response)
+    async def is_running() -> Response:
+        """Say that the service runs."""
+        return Response("ok\n", media_type="text/plain")
+
+    @routes.get("/readyz")
+    async def is_ready() -> Response:
+        """Say whether there is a catalog and its backbone has started."""
+        await service.look(lambda engine: engine.start())
+        return answer({"ready": True})
+
+    @routes.get("/v1/status", response_model=Status)
+    async def status() -> Response:
+        """Say what the store holds, and whether it is in order: all of it is read."""
+        return answer(await service.read(lambda engine: engine.status()))
+
+    @routes.get("/metrics", response_class=Response)
+    async def figures() -> Response:
+        """Return what was counted, for Prometheus."""
+        return Response(service.metrics.text(), media_type=metrics.MEDIA_TYPE)
+
+    return routes

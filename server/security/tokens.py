@@ -1,0 +1,79 @@
+"""The secret that a client has to show: in a header, or a browser in a cookie."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+
+from engine.errors import UsageError
+from index.errors import reason_of
+
+VARIABLE = "ENGINE_TOKEN"
+LONGEST_FILE = 4096
+
+
+def token_for(file: Path | None) -> str | None:
+    """Return the token that a person has chosen, None where there is none.
+
+    Parameters
+    ----------
+    file
+        What it is the first line of; without it ENGINE_TOKEN counts.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read.
+    """
+    if file is not None:
+        try:
+            with open(file, encoding="ascii") as opened:
+                lines = opened.read(LONGEST_FILE).splitlines()
+        except (OSError, ValueError) as error:
+            raise UsageError(file, reason_of(error), "Name a file with a token in it") from None
+        return lines[0].strip() if lines else ""
+    return os.environ.get(VARIABLE) or None
+
+
+class TokenCheck:
+    """Whether a request shows the token.
+
+    Parameters
+    ----------
+    token
+        What has to be shown.
+    port
+        Of the service: browsers send cookies to all ports of a host.
+    """
+
+    def __init__(self, token: str, port: int) -> None:
+        self._token = token.encode("ascii")
+        self.cookie_name = f"engine_token_{port}"
+        # What a browser keeps is no use elsewhere.
+        self.cookie_value = hashlib.sha256(b"cookie:" + self._token).hexdigest()
+
+    def is_token(self, given: str) -> bool:
+        """Say whether a text is the token, in a time that tells nothing about it."""
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self._token)
+
+    def is_shown(self, authorization: str, cookies: str) -> bool:
+        """Say whether headers show it."""
+        scheme, _, given = authorization.partition(" ")
+        if scheme.lower() == "bearer" and self.is_token(given.strip()):
+            return True
+        try:
+            kept = SimpleCookie(cookies).get(self.cookie_name)
+        except CookieError:
+            return False
+        return kept is not None and hmac.compare_digest(
+            kept.value.encode("utf-8", "replace"), self.cookie_value.encode()
+        )
+
+    def set_cookie(self, path: str, *, secure: bool) -> str:
+        """Return the header that makes a browser show it from now on."""
+        flags = "; Secure" if secure else ""
+        value = f"{self.cookie_name}={self.cookie_value}; Path={path or '/'}"
+        return f"{value}; HttpOnly; SameSite=Strict{flags}"

@@ -1,0 +1,76 @@
+"""Work that takes a thread, so much at a time and no more waiting than is soon done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from server.problems import RefusedError
+
+Result = TypeVar("Result")
+
+
+class WorkQueue:
+    """Threads for the requests of one kind.
+
+    All methods but `close` are called on the event loop.
+
+    Parameters
+    ----------
+    name
+        Of its threads, and of what is measured.
+    threads
+        Pieces of work that are done at a time.
+    waiting
+        Pieces of work that wait; one more is refused.
+    retry_seconds
+        When to try again.
+    """
+
+    def __init__(self, name: str, threads: int, waiting: int, retry_seconds: int = 1) -> None:
+        self.name = name
+        self.taken = 0
+        self._most = threads + waiting
+        self._retry_seconds = retry_seconds
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"serve-{name}")
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Return what some work returns.
+
+        What nobody waits for any more, because its client has gone, is left out if it has not
+        begun.
+
+        Raises
+        ------
+        RefusedError
+            Too much waits.
+        """
+        if self.taken >= self._most:
+            raise RefusedError(
+                503,
+                "BusyError",
+                self.name,
+                f"{self.taken} requests are being answered or wait",
+                "Try again soon",
+                {"Retry-After": str(self._retry_seconds)},
+            )
+        loop = asyncio.get_running_loop()
+        future = self._pool.submit(work)
+        self.taken += 1
+
+        def ended(_: Future[Result]) -> None:
+            # Where the loop has ended nobody counts any more.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._give_back)
+
+        future.add_done_callback(ended)
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Wait for what has begun, and leave the rest."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _give_back(self) -> None:
+        self.taken -= 1

@@ -1,0 +1,209 @@
+"""`engine serve` as a process of its own: asked over a socket, and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.support import REPOSITORY
+from tests.support.command import Run
+
+PATIENCE = 60.0
+pytestmark = pytest.mark.slow
+
+
+class Service:
+    """A service that runs.
+
+    Parameters
+    ----------
+    process
+        Its process.
+    link
+        The address that it has printed.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], link: str) -> None:
+        self.process = process
+        self.link = link
+        self.address, _, self.query = link.rstrip("/").partition("/?")
+        self.port = int(self.address.rpartition(":")[2])
+
+    def ask(self, path: str, data: bytes | None = None, **headers: str) -> tuple[int, Any]:
+        """Return the status and the JSON of an answer."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            with urlopen(Request(self.address + path, data, named), timeout=PATIENCE) as answer:
+                return answer.status, json.loads(answer.read() or b"null")
+        except HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def ended(self, by: signal.Signals) -> tuple[int, float]:
+        """Send a signal; return the exit code and the seconds until it came."""
+        began = time.monotonic()
+        self.process.send_signal(by)
+        return self.process.wait(PATIENCE), time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+def store(engine: Run, own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with pictures of furniture."""
+    from demo.catalog import draw_catalog
+
+    folder = tmp_path_factory.mktemp("served")
+    draw_catalog(folder / "pictures", 2)
+    done = engine("index", folder / "pictures", "--store", folder / "store", "--label", "parent")
+    assert done.returncode == 0, done.stderr
+    return folder / "store"
+
+
+@pytest.fixture
+def serve(store: Path) -> Iterator[Callable[..., Service]]:
+    """A function that starts a service on a free port."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str | Path, env: dict[str, str] | None = None) -> Service:
+        command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", "--store", store]
+        process = subprocess.Popen(
+            [*command, *arguments],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | (env or {}),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
+        started.append(process)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if found := re.search(rb"https?://\S+", line):
+                return Service(process, found[0].decode())
+        pytest.fail("it never listened")
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def picture(store: Path) -> bytes:
+    return next((store.parent / "pictures").rglob("*.jpg")).read_bytes()
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_it_answers_until_it_is_told_to_end(
+    serve: Callable[..., Service], store: Path, by: signal.Signals
+) -> None:
+    service = serve()
+    status, report = service.ask("/v1/search?k=1", picture(store), content_type="image/jpeg")
+    assert (status, round(report["results"][0]["score"], 2)) == (200, 1)
+    code, seconds = service.ended(by)
+    assert code == 0
+    assert seconds < 20
+
+
+def test_what_is_changed_is_there_when_it_starts_again(serve: Callable[..., Service]) -> None:
+    service = serve()
+    request = Request(f"{service.address}/v1/images/1", b'{"label": "kept"}', method="PATCH")
+    with urlopen(request, timeout=PATIENCE) as answer:
+        assert answer.status == 200
+    service.process.kill()
+    service.process.wait()
+    assert serve().ask("/v1/images/1")[1]["label"] == "kept"
+
+
+def test_another_process_s_images_are_found_at_once(
+    serve: Callable[..., Service], engine: Run, store: Path, tmp_path: Path
+) -> None:
+    service = serve()
+    new = tmp_path / "new.jpg"
+    new.write_bytes(picture(store) + b"more")
+    assert len(service.ask("/v1/images?limit=1000")[1]["images"]) == 10
+    assert engine("index", new, "--store", store).returncode == 0
+    assert len(service.ask("/v1/images?limit=1000")[1]["images"]) == 11
+    status, report = service.ask("/v1/search?k=2", new.read_bytes(), content_type="image/jpeg")
+    assert (status, str(new) in {hit["path"] for hit in report["results"]}) == (200, True)
+    assert engine("remove", new, "--store", store).returncode == 0
+    assert len(service.ask("/v1/images?limit=1000")[1]["images"]) == 10
+
+
+def test_a_port_that_is_taken_is_named(
+    serve: Callable[..., Service], engine: Run, store: Path
+) -> None:
+    port = serve().port
+    done = engine("serve", "--store", store, "--port", str(port))
+    assert done.returncode == 2
+    assert b"nothing can listen there" in done.stderr
+
+
+def test_a_store_that_is_not_there_is_not_served(engine: Run, tmp_path: Path) -> None:
+    done = engine("serve", "--store", tmp_path / "none", "--port", "0")
+    assert done.returncode == 1
+    assert b"none" in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_beyond_this_machine_it_makes_up_a_token(serve: Callable[..., Service]) -> None:
+    # All addresses of this machine: it is asked by loopback alone.
+    service = serve("--host", "0.0.0.0")
+    token = service.query.removeprefix("token=")
+    assert len(token) >= 32
+    service.address = f"http://127.0.0.1:{service.port}"
+    assert service.ask("/v1/images")[0] == 401
+    assert service.ask("/v1/images", authorization=f"Bearer {token}")[0] == 200
+
+
+def test_a_token_of_one_s_own_is_not_printed(serve: Callable[..., Service]) -> None:
+    service = serve(env={"ENGINE_TOKEN": "a-token-of-my-own"})
+    assert "token" not in service.link
+    assert service.ask("/v1/images", authorization="Bearer a-token-of-my-own")[0] == 200
+
+
+def test_slow_and_broken_clients_keep_nobody_waiting(
+    serve: Callable[..., Service], store: Path
+) -> None:
+    service = serve()
+    begun = [
+        b"GET / HTTP/1.1\r\nHost: local",
+        b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
+        b"Content-Length: 1000\r\n\r\nabc",
+        b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+        b"Content-Type: image/jpeg\r\n\r\nffffffff\r\nabc",
+        b"\x16\x03\x01\x02\x00",
+        b"GET /" + b"a" * 70_000,
+    ]
+    opened = []
+    for start in begun * 4:
+        client = socket.create_connection(("127.0.0.1", service.port), PATIENCE)
+        client.sendall(start)
+        opened.append(client)
+    status, _ = service.ask("/v1/search?k=1", picture(store), content_type="image/jpeg")
+    assert status == 200
+    for client in opened:
+        client.close()
+    assert service.ended(signal.SIGTERM)[0] == 0
+
+
+def test_a_program_reads_the_address_from_stdout(store: Path) -> None:
+    command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", "--store", store, "--json"]
+    variables = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        told = json.loads(b"".join(iter(process.stdout.readline, b"}\n")) + b"}")
+        with urlopen(f"{told['address']}healthz", timeout=PATIENCE) as answer:
+            assert answer.read() == b"ok\n"
+        process.terminate()
+    assert (process.returncode, told["token"]) == (0, None)

@@ -1,0 +1,48 @@
+"""A service of twelve pictures with the fake backbone, asked without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from engine import Engine
+from server.app import create_app
+from server.options import ServerOptions
+
+NewClient = Callable[[ServerOptions], TestClient]
+
+
+@pytest.fixture
+def indexed(images: Path, fake_engine: Engine) -> Engine:
+    """An engine with the twelve pictures, labelled by folder."""
+    fake_engine.index([images], label="parent")
+    return fake_engine
+
+
+@pytest.fixture
+def new_client(indexed: Engine) -> Iterator[NewClient]:
+    """A function that returns a client of a service with such options."""
+    with ExitStack() as open_clients:
+
+        def made(options: ServerOptions) -> TestClient:
+            app = create_app(indexed, options)
+            client = TestClient(app, base_url="http://localhost:8000", client=("127.0.0.1", 5000))
+            return open_clients.enter_context(client)
+
+        yield made
+
+
+@pytest.fixture
+def client(new_client: NewClient) -> TestClient:
+    """A client of a service with the default options."""
+    return new_client(ServerOptions())
+
+
+@pytest.fixture
+def bed(images: Path) -> bytes:
+    """The content of one of the pictures."""
+    return sorted((images / "bed").iterdir())[0].read_bytes()

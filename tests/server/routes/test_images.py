@@ -1,0 +1,139 @@
+"""The images of the catalog over HTTP: in pages, small, as files; labelled and forgotten."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from starlette.testclient import TestClient
+
+from engine import Engine
+from engine.export.plain import plain
+from server.options import ServerOptions
+from server.security.headers import HEADERS
+from tests.server.conftest import NewClient
+
+SHARED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def test_pages_follow_each_other(client: TestClient, indexed: Engine) -> None:
+    first = client.get("/v1/images", params={"limit": 7}).json()
+    rest = client.get("/v1/images", params={"limit": 7, "cursor": first["cursor"]}).json()
+    every = plain(indexed.images.page(limit=100).images)
+    assert first["images"] + rest["images"] == every
+    assert rest["cursor"] is None
+
+
+def test_a_page_may_be_empty(client: TestClient) -> None:
+    answer = client.get("/v1/images", params={"where": "label=piano"})
+    assert (answer.status_code, answer.json()) == (200, {"images": [], "cursor": None})
+
+
+def test_a_label_is_set_and_taken_away(client: TestClient, indexed: Engine) -> None:
+    answer = client.patch("/v1/images/3", json={"label": "sofa"})
+    assert answer.json() == plain(indexed.images[3])
+    assert answer.json()["label"] == "sofa"
+    assert client.patch("/v1/images/3", json={"label": None}).json()["label"] is None
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"label": 3}, {"label": ["a"]}, {"label": "a", "path": "b"}, [], None, 7]
+)
+def test_what_is_no_label_is_refused(client: TestClient, body: object) -> None:
+    answer = client.patch("/v1/images/3", json=body)
+    assert (answer.status_code, answer.json()["type"]) == (400, "BodyError")
+
+
+def test_a_forgotten_image_is_gone_and_its_file_is_not(client: TestClient, indexed: Engine) -> None:
+    path = Path(indexed.images[3].path)
+    assert client.delete("/v1/images/3").status_code == 204
+    assert client.get("/v1/images/3").status_code == 404
+    assert client.delete("/v1/images/3").status_code == 404
+    assert path.exists()
+
+
+def test_a_service_for_reading_changes_nothing(new_client: NewClient, indexed: Engine) -> None:
+    client = new_client(ServerOptions(read_only=True))
+    before = indexed.images[3]
+    assert client.patch("/v1/images/3", json={"label": "x"}).status_code == 403
+    assert client.delete("/v1/images/3").status_code == 403
+    assert client.delete("/v1/heads/rooms").status_code == 403
+    assert indexed.images[3] == before
+
+
+@pytest.mark.parametrize("side", [128, 256, 512])
+def test_a_thumbnail_is_small_and_upright(client: TestClient, indexed: Engine, side: int) -> None:
+    answer = client.get("/v1/images/3/thumbnail", params={"size": side})
+    image = Image.open(io.BytesIO(answer.content))
+    whole = indexed.images[3]
+    assert (image.format, max(image.size)) == ("WEBP", min(side, max(whole.width, whole.height)))
+
+
+def test_a_thumbnail_that_a_browser_has_is_not_sent_again(client: TestClient) -> None:
+    tag = client.get("/v1/images/3/thumbnail").headers["etag"]
+    again = client.get("/v1/images/3/thumbnail", headers={"if-none-match": tag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+
+
+@pytest.mark.parametrize("size", ["0", "100", "99999999", "-1", "x"])
+def test_thumbnails_have_few_sizes(client: TestClient, size: str) -> None:
+    assert client.get("/v1/images/3/thumbnail", params={"size": size}).status_code == 400
+
+
+def test_a_file_is_saved_and_not_shown(client: TestClient, indexed: Engine) -> None:
+    answer = client.get("/v1/images/3/file")
+    assert answer.content == Path(indexed.images[3].path).read_bytes()
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment;")
+
+
+def test_names_of_any_bytes_are_sent_as_they_are(
+    fake_engine: Engine, images: Path, tmp_path: Path
+) -> None:
+    from server.app import create_app
+
+    name = os.fsdecode(b'a"\r\nSet-Cookie: x=\xff\xf0\x9f\x9b\x8b.jpg')
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / name).write_bytes(next(images.rglob("*.jpg")).read_bytes())
+    fake_engine.index([tmp_path / "odd"])
+    with TestClient(create_app(fake_engine), base_url="http://localhost") as client:
+        sent = client.get("/v1/images/1/file")
+        told = client.get("/v1/images/1").json()["path"]
+    assert "set-cookie" not in sent.headers
+    assert sent.headers["content-disposition"].endswith(quote(os.fsencode(name)))
+    assert os.path.basename(told) == name
+
+
+def test_a_file_that_is_gone_is_named(client: TestClient, indexed: Engine) -> None:
+    Path(indexed.images[3].path).unlink()
+    for part in ("file", "thumbnail"):
+        answer = client.get(f"/v1/images/3/{part}")
+        assert (answer.status_code, answer.json()["type"]) == (422, "ImageError")
+
+
+@SHARED
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40))
+@example("../../../../etc/passwd")
+@example("..%2f..%2fetc%2fpasswd")
+@example("%2e%2e/%2e%2e/etc/passwd")
+@example("%00")
+@example("1/../../etc/passwd")
+@example("9" * 400)
+@example("-1")
+@example("1e3")
+@example("0x1")
+def test_no_address_leads_to_another_file(client: TestClient, indexed: Engine, text: str) -> None:
+    for address in (f"/v1/images/{text}", f"/v1/images/{text}/file", f"/v1/images/{quote(text)}"):
+        answer = client.get(address.replace("\\", "/"), follow_redirects=False)
+        assert answer.status_code in (200, 307, 400, 404, 405)
+        if answer.status_code == 200 and "file" in address:
+            assert answer.content in {
+                Path(image.path).read_bytes() for image in indexed.images.page().images
+            }
+        assert all(answer.headers[name] == value for name, value in HEADERS.items())

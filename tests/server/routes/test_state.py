@@ -1,0 +1,61 @@
+"""Whether a service runs and can answer, what it has, and what it counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from engine import Engine, TrainOptions
+from engine.export.plain import plain
+from server.app import create_app
+
+
+def test_a_service_that_runs_says_so(client: TestClient) -> None:
+    assert client.get("/healthz").text == "ok\n"
+    assert client.get("/readyz").json() == {"ready": True}
+
+
+def test_without_a_catalog_it_is_not_ready(fake_engine: Engine) -> None:
+    with TestClient(create_app(fake_engine), base_url="http://localhost") as client:
+        assert client.get("/healthz").status_code == 200
+        answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["type"]) == (409, "StoreNotFoundError")
+
+
+def test_heads_are_listed_told_and_deleted(
+    client: TestClient, indexed: Engine, images: Path
+) -> None:
+    assert client.get("/v1/heads").json() == []
+    indexed.train(images, head="rooms", options=TrainOptions(fast=True, epochs=4))
+    assert client.get("/v1/heads").json() == plain(list(indexed.heads))
+    assert client.get("/v1/heads/rooms").json() == plain(indexed.heads["rooms"])
+    assert client.get("/v1/heads/rooms/report").json() == plain(indexed.report("rooms"))
+    assert client.get("/v1/categories").json() == indexed.images.categories()
+    assert client.delete("/v1/heads/rooms").status_code == 204
+    assert client.get("/v1/heads/rooms").status_code == 404
+
+
+def test_duplicates_are_listed(client: TestClient, indexed: Engine, images: Path) -> None:
+    first = sorted((images / "bed").iterdir())[0]
+    (images / "bed" / "again.jpg").write_bytes(first.read_bytes())
+    indexed.index([images])
+    answer = client.get("/v1/duplicates", params={"level": "exact"})
+    assert answer.json() == plain(indexed.duplicates(level="exact"))
+    assert len(answer.json()) == 1
+
+
+def test_the_store_s_state_is_told(client: TestClient, indexed: Engine) -> None:
+    assert client.get("/v1/status").json() == plain(indexed.status())
+
+
+def test_requests_are_counted_by_route(client: TestClient) -> None:
+    for number in (3, 5, 4711):
+        client.get(f"/v1/images/{number}")
+    client.get("/made/up")
+    text = client.get("/metrics").text
+    route = 'method="GET",route="/v1/images/{image_id}"'
+    assert f'engine_requests_total{{{route},status="200"}} 2.0' in text
+    assert f'engine_requests_total{{{route},status="404"}} 1.0' in text
+    assert "made" not in text
+    assert 'engine_queue_depth{queue="pictures"} 0.0' in text

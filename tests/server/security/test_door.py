@@ -1,0 +1,220 @@
+"""Who is let in: by a known name, from no other site, with the token, not too often."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from starlette.testclient import TestClient
+
+from engine.errors import UsageError
+from server.options import ServerLimits, ServerOptions
+from server.security.headers import HEADERS
+from server.security.rates import CLIENTS, ClientRates
+from server.security.tokens import TokenCheck, token_for
+from tests.server.conftest import NewClient
+
+TOKEN = "a-long-enough-token"
+WITH_TOKEN = ServerOptions(token=TOKEN)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]", "LOCALHOST:1"],
+)
+def test_this_machine_s_names_are_known(client: TestClient, host: str) -> None:
+    assert client.get("/healthz", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "localhost.evil.example",
+        "127.0.0.1.nip.io",
+        "",
+    ],
+)
+def test_a_name_that_somebody_else_made_up_is_refused(client: TestClient, host: str) -> None:
+    answer = client.get("/v1/images", headers={"host": host})
+    assert (answer.status_code, answer.json()["type"]) == (400, "HostError")
+
+
+def test_a_name_may_be_allowed(new_client: NewClient) -> None:
+    client = new_client(ServerOptions(allowed_hosts=("Pictures.example",)))
+    assert client.get("/healthz", headers={"host": "pictures.example:443"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "cross-site", "origin": "http://localhost:8000"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:9999"},
+    ],
+)
+def test_no_other_site_makes_it_do_anything(client: TestClient, headers: dict[str, str]) -> None:
+    for method in ("POST", "PATCH", "DELETE", "PUT"):
+        answer = client.request(method, "/v1/images/3", headers=headers)
+        assert (answer.status_code, answer.json()["type"]) == (403, "OriginError")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"sec-fetch-site": "same-origin", "origin": "http://localhost:8000"},
+        {"sec-fetch-site": "none"},
+        {"origin": "http://localhost:8000"},
+    ],
+)
+def test_its_own_page_and_programs_may(client: TestClient, headers: dict[str, str]) -> None:
+    answer = client.patch("/v1/images/3", json={"label": "a"}, headers=headers)
+    assert answer.status_code == 200
+
+
+def test_no_answer_is_for_pages_of_other_sites(client: TestClient) -> None:
+    asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    for answer in (
+        client.get("/v1/images", headers=asked),
+        client.options("/v1/search", headers=asked),
+    ):
+        assert not any(name.startswith("access-control") for name in answer.headers)
+
+
+def test_every_answer_tells_browsers_what_not_to_do(client: TestClient) -> None:
+    for address in ("/healthz", "/v1/images", "/none", "/v1/images/x", "/v1/images/3/thumbnail"):
+        answer = client.get(address)
+        assert all(answer.headers[name] == value for name, value in HEADERS.items())
+    answer = client.get("/", headers={"host": "evil.example"})
+    assert all(answer.headers[name] == value for name, value in HEADERS.items())
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer wrong"},
+        {"authorization": f"Basic {TOKEN}"},
+        {"authorization": "Bearer"},
+        {"cookie": f"engine_token_8000={TOKEN}"},
+        {"cookie": "engine_token_8000=; ;;=\x01"},
+    ],
+)
+def test_without_the_token_nothing_is_told(new_client: NewClient, headers: dict[str, str]) -> None:
+    client = new_client(WITH_TOKEN)
+    for address in ("/v1/images", "/openapi.json", "/metrics", "/readyz", "/"):
+        answer = client.get(address, headers=headers)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert TOKEN not in answer.text
+    assert client.get("/healthz", headers=headers).status_code == 200
+
+
+def test_a_program_shows_it_in_a_header(new_client: NewClient) -> None:
+    client = new_client(WITH_TOKEN)
+    for scheme in ("Bearer", "bearer"):
+        asked = {"authorization": f"{scheme} {TOKEN}"}
+        assert client.get("/v1/images", headers=asked).status_code == 200
+
+
+def test_a_browser_shows_it_once_and_keeps_a_cookie(new_client: NewClient) -> None:
+    client = new_client(WITH_TOKEN)
+    answer = client.get(f"/v1/images?limit=2&token={TOKEN}", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/v1/images?limit=2")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and TOKEN not in cookie
+    client.cookies.clear()
+    shown = {"cookie": cookie.partition(";")[0]}
+    assert client.get("/v1/images", headers=shown).status_code == 200
+    assert client.get("/v1/images").status_code == 401
+
+
+def test_the_link_leads_nowhere_else(new_client: NewClient) -> None:
+    client = new_client(WITH_TOKEN)
+    answer = client.get(f"//evil.example/?token={TOKEN}", follow_redirects=False)
+    assert not answer.headers.get("location", "/").startswith("//")
+    client.cookies.clear()
+    assert client.get("/v1/images?token=wrong").status_code == 401
+    assert client.post(f"/v1/search?token={TOKEN}", json={"ids": [1]}).status_code == 401
+
+
+def test_a_cookie_of_one_token_is_none_of_another() -> None:
+    one, other = TokenCheck(TOKEN, 8000), TokenCheck("another-long-token", 8000)
+    kept = one.set_cookie("", secure=True).partition(";")[0]
+    assert one.is_shown("", kept)
+    assert not other.is_shown("", kept)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "pictures.example"])
+def test_beyond_this_machine_a_token_is_needed(host: str) -> None:
+    with pytest.raises(UsageError, match="token"):
+        ServerOptions(host=host)
+    ServerOptions(host=host, token=TOKEN)
+
+
+@pytest.mark.parametrize("token", ["", "short", "naïve-and-long-enough"])
+def test_a_token_is_long_and_plain(token: str) -> None:
+    with pytest.raises(UsageError, match="token"):
+        ServerOptions(token=token)
+
+
+def test_a_token_is_read_from_a_file_or_the_environment(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("token") / "token"
+    file.write_text(f" {TOKEN}\r\nmore\n")
+    monkeypatch.setenv("ENGINE_TOKEN", "of-the-environment")
+    assert token_for(file) == TOKEN
+    assert token_for(None) == "of-the-environment"
+    monkeypatch.delenv("ENGINE_TOKEN")
+    assert token_for(None) is None
+    with pytest.raises(UsageError):
+        token_for(file.with_name("none"))
+
+
+def test_who_asks_too_often_waits(new_client: NewClient) -> None:
+    options = ServerOptions(limits=ServerLimits(rate=0.5, burst=3))
+    app = new_client(options).app
+    stranger = TestClient(app, base_url="http://localhost:8000", client=("192.0.2.7", 5000))
+    found = [stranger.get("/healthz") for _ in range(5)]
+    assert [each.status_code for each in found] == [200, 200, 200, 429, 429]
+    assert json.loads(found[-1].text)["type"] == "RateError"
+    assert found[-1].headers["retry-after"] == "2"
+    # This machine's own programs, and a proxy on it, are not counted.
+    assert {new_client(options).get("/healthz").status_code for _ in range(9)} == {200}
+
+
+def test_a_bucket_fills_at_its_rate_and_no_further() -> None:
+    now = [0.0]
+    rates = ClientRates(2.0, 3, lambda: now[0])
+    assert [rates.wait("a") for _ in range(4)] == [0, 0, 0, 0.5]
+    assert rates.wait("b") == 0
+    now[0] = 0.5
+    assert [rates.wait("a") for _ in range(2)] == [0, 0.5]
+    now[0] = 1e6
+    assert [rates.wait("a") > 0 for _ in range(4)] == [False, False, False, True]
+
+
+def test_no_more_clients_are_remembered_than_there_is_room_for() -> None:
+    rates = ClientRates(1.0, 1, lambda: 0.0)
+    for number in range(CLIENTS + 50):
+        rates.wait(str(number))
+    assert len(rates._buckets) == CLIENTS
+
+
+@pytest.mark.parametrize("root", ["/pictures", ""])
+def test_below_a_proxy_s_path_the_link_stays_there(new_client: NewClient, root: str) -> None:
+    client = new_client(ServerOptions(token=TOKEN, root_path=root))
+    answer = client.get(f"{root}/v1/images?token={TOKEN}", follow_redirects=False)
+    assert answer.headers["location"] == f"{root}/v1/images"
+    assert f"Path={root or '/'};" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("options", [{"root_path": "pictures"}, {"root_path": "/a/"}, {"port": -1}])
+def test_odd_options_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        ServerOptions(**options)  # type: ignore[arg-type]

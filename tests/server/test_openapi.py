@@ -1,0 +1,38 @@
+"""What the service says of itself: every route, what it takes and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+METHODS = {"get", "post", "patch", "delete", "put"}
+
+
+@pytest.fixture
+def described(client: TestClient) -> dict[str, Any]:
+    return dict(client.get("/openapi.json").json())
+
+
+def test_every_route_is_described(described: dict[str, Any]) -> None:
+    for path, routes in described["paths"].items():
+        for method, route in routes.items():
+            assert method in METHODS
+            assert route["description"], (method, path)
+            for parameter in route.get("parameters", []):
+                assert parameter["schema"], (path, parameter["name"])
+
+
+def test_what_takes_pictures_says_in_which_forms(described: dict[str, Any]) -> None:
+    for name in ("search", "classify"):
+        content = described["paths"][f"/v1/{name}"]["post"]["requestBody"]["content"]
+        assert {"multipart/form-data", "image/*"} <= set(content)
+    ids = described["paths"]["/v1/search"]["post"]["requestBody"]["content"]["application/json"]
+    assert ids["example"] == {"ids": [7]}
+
+
+def test_answers_are_described_as_the_engine_s_results(described: dict[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    assert {"SearchReport", "Hit", "ImageInfo", "ImagePage", "DuplicateGroup"} <= set(schemas)
+    assert "rank_score" in schemas["Hit"]["properties"]

@@ -1,0 +1,100 @@
+"""Work waits for a thread up to a bound, and nobody's is lost or done for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from server.problems import RefusedError
+from server.work_queue import WorkQueue
+
+PATIENCE = 30.0
+
+
+def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(test(), PATIENCE))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def test_work_returns_what_it_returns_or_raises() -> None:
+    async def test() -> None:
+        queue = WorkQueue("w", 2, 0)
+        assert await queue.run(lambda: 7) == 7
+        with pytest.raises(ZeroDivisionError):
+            await queue.run(lambda: 1 / 0)
+        await until(lambda: queue.taken == 0)
+        queue.close()
+
+    run(test)
+
+
+def test_what_is_too_much_is_refused_at_once_and_taken_again_later() -> None:
+    async def test() -> None:
+        queue, gate = WorkQueue("w", 1, 2, retry_seconds=3), threading.Event()
+        begun = [asyncio.create_task(queue.run(gate.wait)) for _ in range(3)]
+        await until(lambda: queue.taken == 3)
+        with pytest.raises(RefusedError) as caught:
+            await queue.run(gate.wait)
+        assert (caught.value.status, caught.value.headers) == (503, {"Retry-After": "3"})
+        gate.set()
+        assert await asyncio.gather(*begun) == [True] * 3
+        await until(lambda: queue.taken == 0)
+        assert await queue.run(lambda: "again") == "again"
+        queue.close()
+
+    run(test)
+
+
+def test_as_many_are_done_at_a_time_as_there_are_threads() -> None:
+    async def test() -> None:
+        queue, both = WorkQueue("w", 2, 5), threading.Barrier(2)
+        await asyncio.gather(queue.run(both.wait), queue.run(both.wait))
+        queue.close()
+
+    run(test)
+
+
+def test_nothing_is_done_for_a_client_that_has_gone() -> None:
+    async def test() -> None:
+        queue, gate, done = WorkQueue("w", 1, 5), threading.Event(), list[str]()
+        first = asyncio.create_task(queue.run(gate.wait))
+        await until(lambda: queue.taken == 1)
+        gone = asyncio.create_task(queue.run(lambda: done.append("gone")))
+        stays = asyncio.create_task(queue.run(lambda: done.append("stays")))
+        await until(lambda: queue.taken == 3)
+        gone.cancel()
+        gate.set()
+        await asyncio.gather(first, stays)
+        await until(lambda: queue.taken == 0)
+        assert done == ["stays"]
+        queue.close()
+
+    run(test)
+
+
+def test_who_has_begun_counts_until_it_ends_though_its_client_has_gone() -> None:
+    async def test() -> None:
+        queue, gate, began = WorkQueue("w", 1, 0), threading.Event(), threading.Event()
+
+        def work() -> None:
+            began.set()
+            gate.wait()
+
+        task = asyncio.create_task(queue.run(work))
+        await until(began.is_set)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert queue.taken == 1
+        gate.set()
+        await until(lambda: queue.taken == 0)
+        queue.close()
+
+    run(test)
