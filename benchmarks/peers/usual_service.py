@@ -54,6 +54,7 @@ def main() -> None:
     config = uvicorn.Config(app, port=0, log_level="warning")
     server = uvicorn.Server(config)
     bound = config.bind_socket()
+    bound.listen(512)
     print(f"http://localhost:{bound.getsockname()[1]}", file=sys.stderr, flush=True)
     server.run(sockets=[bound])
 
