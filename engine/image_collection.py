@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from engine.config import LARGEST, require_number
-from engine.errors import UnknownImageError, UsageError
+from engine.errors import ImageError, UnknownImageError, UsageError
 from index.errors import briefly
 
 if TYPE_CHECKING:
+    from engine.pictures.threads.memory import Reserve
     from engine.session.session import Session
     from index.records import ImageRow
 
 # Of one page, whatever is asked for.
 MOST = 1000
 LONGEST_LABEL = 1000
+# Of a thumbnail, in pixels; its quality, 0 to 100.
+LARGEST_SIDE, QUALITY = 4096, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,56 @@ class ImageCollection:
             raise UnknownImageError.of(image_id)
         return ImageInfo.of(rows[image_id])
 
+    def content(self, image_id: int) -> bytes:
+        """Return the bytes of an image's file.
+
+        Raises
+        ------
+        UnknownImageError
+            There is no such image.
+        ImageError
+            The file is gone, or holds something else than when it was indexed.
+        """
+        image = self[image_id]
+        return _as_indexed(image, self._session.config.max_file_bytes)
+
+    def thumbnail(self, image_id: int, side: int) -> bytes:
+        """Return a small copy of an image as WebP, `side` pixels on its longer side at most.
+
+        It is decoded within the bounds of memory and time that every image is.
+
+        Raises
+        ------
+        UnknownImageError, ImageError
+            As of `content`; or the picture cannot be decoded.
+        """
+        from engine.pictures.decode import decode
+        from engine.pictures.threads.prefetch import prefetch
+
+        require_number("side", side, 1, LARGEST_SIDE, whole=True)
+        image, config = self[image_id], self._session.config
+        memory = self._session.embedder().memory
+
+        def small(image: ImageInfo) -> bytes | ImageError:
+            def made(reserve: Reserve) -> bytes:
+                data = _as_indexed(image, config.max_file_bytes, reserve)
+                whole = decode(data, image.path, config.max_pixels, side, reserve).pixels
+                whole.thumbnail((side, side))
+                copy = io.BytesIO()
+                whole.save(copy, "WEBP", quality=QUALITY)
+                return copy.getvalue()
+
+            try:
+                return memory.turn(image.path, made)
+            except ImageError as error:
+                return error
+
+        with closing(prefetch(small, [image], workers=1, window=1)) as threads:
+            found = next(threads)
+        if isinstance(found, ImageError):
+            raise found
+        return found
+
     def categories(self) -> dict[str, int]:
         """Return how many images the engine takes for each category.
 
@@ -201,6 +257,19 @@ class ImageCollection:
 def _whole(image_id: int) -> int:
     require_number("id", image_id, 1, LARGEST, whole=True)
     return image_id
+
+
+def _as_indexed(image: ImageInfo, most: int, reserve: Reserve | None = None) -> bytes:
+    from engine.pictures.read import read_file
+
+    data = read_file(image.path, most, reserve)
+    if hashlib.sha256(data).hexdigest() != image.content_hash:
+        raise ImageError(
+            image.path,
+            "the file holds something else than when it was indexed",
+            "Index its folder again",
+        )
+    return data
 
 
 def _label(label: str) -> str:

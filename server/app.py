@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,14 +25,34 @@ from server.routes.state import state_routes
 from server.security.door import Door
 from server.service import Service
 
+# What nginx counts a request as whose client has gone.
+CLIENT_GONE = 499
 DESCRIPTION = (
     "Find pictures that look alike, and say what they show. Errors are problem details (RFC 9457): "
     "what it is about, why it failed, and what helps."
 )
 
 
-def create_app(engine: Engine, options: ServerOptions | None = None) -> ASGIApp:
-    """Return the application of an open engine, for any server of ASGI.
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An application for any server of ASGI.
+
+    Attributes
+    ----------
+    service
+        What it asks; who serves the application closes it.
+    """
+
+    service: Service
+    _app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._app(scope, receive, send)
+
+
+def create_app(engine: Engine, options: ServerOptions | None = None) -> Application:
+    """Return the application of an open engine.
 
     Parameters
     ----------
@@ -45,29 +64,29 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> ASGIApp:
     options = options or ServerOptions()
     service = Service.of(engine, options)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        service.close()
-
     app = FastAPI(
         title="Engine",
         version=__version__,
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
+        redirect_slashes=False,
     )
     for routes in (search_routes, image_routes, head_routes, duplicate_routes, state_routes):
         app.include_router(routes(service))
     _answer_errors(app, options)
-    return Door(_Counted(app, service.metrics), options)
+    return Application(service, _Counted(Door(app, options), service.metrics))
 
 
 def _answer_errors(app: FastAPI, options: ServerOptions) -> None:
     @app.exception_handler(EngineError)
     async def engine_failed(_: Request, error: EngineError) -> Response:
         return failed(error, options.limits.retry_seconds)
+
+    @app.exception_handler(ClientDisconnect)
+    async def client_gone(_: Request, __: ClientDisconnect) -> Response:
+        # Nobody hears it; it is counted.
+        return Response(status_code=CLIENT_GONE)
 
     @app.exception_handler(RefusedError)
     async def request_refused(_: Request, refusal: RefusedError) -> Response:
@@ -109,7 +128,7 @@ def _answer_errors(app: FastAPI, options: ServerOptions) -> None:
 class _Counted:
     """Counts what an application answers, by route."""
 
-    def __init__(self, app: FastAPI, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
 from server.options import ServerLimits
-from server.problems import RefusedError
+from server.problems import RefusedError, busy
 
 JSON, MULTIPART = "application/json", "multipart/form-data"
 RAW = ("image/", "application/octet-stream")
@@ -98,18 +102,17 @@ def _ids(value: object, limits: ServerLimits) -> list[int]:
 
 async def _parts(request: Request, limits: ServerLimits) -> list[bytes]:
     try:
-        form = await request.form(max_files=limits.pictures, max_fields=32, max_part_size=1 << 16)
-    except HTTPException as error:
+        form = await request.form(max_files=limits.pictures, max_fields=32, max_part_size=1 << 12)
+    except (HTTPException, MultiPartException, UnicodeError) as error:
         raise RefusedError(
             400,
             "BodyError",
             "the form",
-            error.detail,
+            str(getattr(error, "detail", None) or getattr(error, "message", "it is no form")),
             f"Send up to {limits.pictures} pictures, each as a file of the form",
         ) from None
     try:
-        files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
-        return [await part.read() for part in files]
+        return [await part.read() for _, part in form.multi_items() if isinstance(part, UploadFile)]
     finally:
         await form.close()
 
@@ -141,7 +144,17 @@ def _limited(request: Request, most: int, limits: ServerLimits) -> Request:
             raise _too_large(most)
         return message
 
-    return Request(request.scope, receive)
+    return Request({**request.scope, "headers": _plain_headers(request)}, receive)
+
+
+def _plain_headers(request: Request) -> list[tuple[bytes, bytes]]:
+    """Return the headers without a client's choice of a codec, of which some take very long."""
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    plain = kind
+    if boundary := options.get(b"boundary"):
+        plain += b"; boundary=" + boundary
+    others = [each for each in request.scope["headers"] if each[0] != b"content-type"]
+    return [*others, (b"content-type", plain)]
 
 
 def _too_large(most: int) -> RefusedError:
@@ -153,3 +166,38 @@ def _too_large(most: int) -> RefusedError:
         "Send smaller or fewer pictures",
         {"Connection": "close"},
     )
+
+
+class BodyBudget:
+    """How much all requests together may send before they are answered.
+
+    Parameters
+    ----------
+    limits
+        `all_bodies_bytes`, and what a body counts that does not say how long it is.
+    """
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self.taken = 0
+        self._limits = limits
+
+    @contextmanager
+    def of(self, request: Request) -> Iterator[None]:
+        """Keep room for a request's body for the length of a `with` block.
+
+        Raises
+        ------
+        RefusedError
+            There is none at the moment.
+        """
+        announced = request.headers.get("content-length", "")
+        size = self._limits.upload_bytes
+        if announced.isdecimal():
+            size = min(size, int(announced[:20]))
+        if self.taken + size > self._limits.all_bodies_bytes:
+            raise busy("all requests", "too much is being sent at once", self._limits.retry_seconds)
+        self.taken += size
+        try:
+            yield
+        finally:
+            self.taken -= size

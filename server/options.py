@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from engine.config import require_number
 from engine.errors import UsageError
 
+EVERYWHERE = ("0.0.0.0", "::", "[::]")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
 
 
@@ -33,10 +34,14 @@ class ServerLimits:
         Requests with pictures that wait for a thread.
     reading_threads, reading_waiting
         The same of requests that only read the catalog.
+    slow_waiting
+        Requests that wait to read all of the store, one after the other.
     changes_waiting
         Requests that wait to change the store, one after the other.
-    connections
-        Open ones, idle ones included.
+    requests
+        That are answered, wait or are still being sent.
+    all_bodies_bytes
+        Of all requests that are being sent or answered.
     retry_seconds
         When a client that was refused may come again.
     rate, burst
@@ -56,8 +61,10 @@ class ServerLimits:
     waiting: int = 64
     reading_threads: int = 2
     reading_waiting: int = 256
+    slow_waiting: int = 4
     changes_waiting: int = 16
-    connections: int = 512
+    requests: int = 512
+    all_bodies_bytes: int = 512 << 20
     retry_seconds: int = 1
     rate: float = 50.0
     burst: int = 200
@@ -117,10 +124,29 @@ class ServerOptions:
             )
 
     @property
+    def address(self) -> str:
+        """Where to ask it from this machine, as a URL that ends with a slash."""
+        everywhere = self.host in EVERYWHERE
+        name = next(iter(self.allowed_hosts), "localhost") if everywhere else self.host
+        if self.host in ("127.0.0.1", "localhost"):
+            name = "localhost"
+        name = f"[{name}]" if ":" in name and not name.startswith("[") else name
+        return f"http://{name}:{self.port}{self.root_path}/"
+
+    @property
     def hosts(self) -> frozenset[str]:
         """All names that it may be asked by, in lower case, without a port."""
-        own = () if self.host in ("0.0.0.0", "::") else (self.host, f"[{self.host}]")
+        own = () if self.host in EVERYWHERE else (self.host, f"[{self.host}]")
         return frozenset(name.lower() for name in (*LOOPBACK_NAMES, *own, *self.allowed_hosts))
+
+
+def is_address(host: str) -> bool:
+    """Say whether a name is an address itself, which nobody can make lead elsewhere."""
+    try:
+        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -85,6 +85,12 @@ class RefusedError(Exception):
         self.headers = headers
 
 
+def busy(thing: str, reason: str, retry_seconds: int) -> RefusedError:
+    """Return the refusal of what is too much at the moment."""
+    headers = {"Retry-After": str(retry_seconds)}
+    return RefusedError(503, "BusyError", thing, reason, "Try again soon", headers)
+
+
 def status_of(error: EngineError) -> int:
     """Return the status of HTTP that an error of the engine has."""
     return next(status for kind, status in STATUS.items() if isinstance(error, kind))

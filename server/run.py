@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import uvicorn
 
@@ -15,8 +16,17 @@ from index.errors import reason_of
 from server.app import create_app
 from server.options import ServerOptions
 
+# Of a request's line and headers, in bytes.
+LONGEST_HEAD = 64 << 10
+# Connections that wait to be accepted.
+BACKLOG = 512
+# How long threads have to end when nobody waits for their answers any more.
+LAST_SECONDS = 1.0
 
-def serve(engine: Engine, options: ServerOptions, listening: Callable[[int], None]) -> None:
+
+def serve(
+    engine: Engine, options: ServerOptions, listening: Callable[[ServerOptions], None]
+) -> bool:
     """Answer until the process is interrupted or terminated, and end what was begun.
 
     Parameters
@@ -26,7 +36,12 @@ def serve(engine: Engine, options: ServerOptions, listening: Callable[[int], Non
     options
         How to serve it.
     listening
-        Called with the port when clients can connect.
+        Called when clients can connect, with the port that it is.
+
+    Returns
+    -------
+    bool
+        Whether all that was begun has ended; else threads are left that use the engine.
 
     Raises
     ------
@@ -34,30 +49,37 @@ def serve(engine: Engine, options: ServerOptions, listening: Callable[[int], Non
         Nothing can listen there.
     """
     with _bound(options) as bound:
-        port: int = bound.getsockname()[1]
-        limits = options.limits
+        options = replace(options, port=bound.getsockname()[1])
+        app = create_app(engine, options)
         config = uvicorn.Config(
-            create_app(engine, options),
+            app,
+            # Unlike the other parser it ends a request whose headers do not end.
+            http="h11",
+            h11_max_incomplete_event_size=LONGEST_HEAD,
             access_log=False,
             log_level="warning",
-            limit_concurrency=limits.connections,
-            timeout_graceful_shutdown=limits.stop_seconds,
+            timeout_graceful_shutdown=options.limits.stop_seconds,
             server_header=False,
             date_header=False,
             proxy_headers=False,
             ws="none",
-            lifespan="on",
+            lifespan="off",
         )
-        listening(port)
-        with _ended_by_signals():
-            uvicorn.Server(config).run(sockets=[bound])
+        server = uvicorn.Server(config)
+        with _ended_by_signals(server):
+            listening(options)
+            server.run(sockets=[bound])
+            return app.service.close(LAST_SECONDS)
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """To be interrupted or terminated is how a service ends: uvicorn raises both once more."""
+def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """To be interrupted or terminated is how a service ends, from its first moment to its last.
+
+    While it serves, uvicorn has handlers of its own; when it has ended it raises what came again.
+    """
     signals = signal.SIGINT, signal.SIGTERM
-    before = [signal.signal(each, lambda *_: None) for each in signals]
+    before = [signal.signal(each, server.handle_exit) for each in signals]
     try:
         yield
     finally:
@@ -77,7 +99,7 @@ def _bound(options: ServerOptions) -> socket.socket:
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind(address)
-            bound.listen(options.limits.connections)
+            bound.listen(BACKLOG)
         except BaseException:
             bound.close()
             raise

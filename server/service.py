@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+
+from starlette.responses import Response
 
 from engine import Engine
+from server.answers import answer
+from server.bodies import BodyBudget
 from server.metrics import Metrics
 from server.options import ServerOptions
 from server.problems import RefusedError
 from server.work_queue import WorkQueue
 
-Result = TypeVar("Result")
+Question = Callable[[Engine], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,15 @@ class Service:
     options
         How the service works.
     pictures
-        Does what embeds a picture.
+        Does what embeds or decodes a picture.
     reads
-        Does what only reads the catalog.
+        Does what only reads some rows of the catalog.
+    slow
+        Does what reads all of the store, one after the other.
     changes
         Changes the store, one after the other.
+    bodies
+        Room for what clients send.
     metrics
         Counts.
     """
@@ -39,11 +47,18 @@ class Service:
     options: ServerOptions
     pictures: WorkQueue
     reads: WorkQueue
+    slow: WorkQueue
     changes: WorkQueue
+    bodies: BodyBudget
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metrics", Metrics((self.pictures, self.reads, self.changes)))
+        object.__setattr__(self, "metrics", Metrics(self.queues))
+
+    @property
+    def queues(self) -> tuple[WorkQueue, ...]:
+        """All that has threads."""
+        return self.pictures, self.reads, self.slow, self.changes
 
     @classmethod
     def of(cls, engine: Engine, options: ServerOptions) -> Service:
@@ -55,19 +70,25 @@ class Service:
             options,
             WorkQueue("pictures", limits.threads, limits.waiting, wait),
             WorkQueue("reads", limits.reading_threads, limits.reading_waiting, wait),
+            WorkQueue("slow", 1, limits.slow_waiting, wait),
             WorkQueue("changes", 1, limits.changes_waiting, wait),
+            BodyBudget(limits),
         )
 
-    async def read(self, question: Callable[[Engine], Result]) -> Result:
-        """Return the engine's answer to a question that embeds no picture."""
-        return await self.reads.run(lambda: question(self.engine))
+    async def read(self, question: Question) -> Response:
+        """Answer a question that some rows of the catalog answer."""
+        return await self.reads.run(lambda: answer(question(self.engine)))
 
-    async def look(self, question: Callable[[Engine], Result]) -> Result:
-        """Return the engine's answer to a question that embeds pictures."""
-        return await self.pictures.run(lambda: question(self.engine))
+    async def read_all(self, question: Question) -> Response:
+        """Answer a question for which all of the store is read."""
+        return await self.slow.run(lambda: answer(question(self.engine)))
 
-    async def change(self, change: Callable[[Engine], Result]) -> Result:
-        """Change the store.
+    async def look(self, question: Question) -> Response:
+        """Answer a question that embeds pictures."""
+        return await self.pictures.run(lambda: answer(question(self.engine)))
+
+    async def change(self, change: Question) -> Response:
+        """Change the store, and answer with what has become of it.
 
         Raises
         ------
@@ -78,10 +99,10 @@ class Service:
             raise RefusedError(
                 403, "ReadOnlyError", "this service", "nothing may be changed", "Ask who runs it"
             )
-        return await self.changes.run(lambda: change(self.engine))
+        return await self.changes.run(lambda: answer(change(self.engine)))
 
-    def close(self) -> None:
-        """Wait for what has begun."""
-        self.pictures.close()
-        self.reads.close()
-        self.changes.close()
+    def close(self, seconds: float) -> bool:
+        """Begin nothing more; return whether all that has begun ended within so many seconds."""
+        until = time.monotonic() + seconds
+        ended = [queue.close(max(0.0, until - time.monotonic())) for queue in self.queues]
+        return all(ended)

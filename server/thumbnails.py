@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections import OrderedDict
 from threading import Lock
 
 from engine import Engine
 from engine.image_collection import ImageInfo
-from engine.pictures.decode import decode
-from engine.pictures.read import read_file
 from server.problems import RefusedError
 
 MEDIA_TYPE = "image/webp"
 CACHED_BYTES = 64 << 20
-QUALITY = 80
 
 
 class Thumbnails:
@@ -46,14 +42,14 @@ class Thumbnails:
         Raises
         ------
         ImageError
-            The file cannot be read any more.
+            The file cannot be read any more, or holds another picture than was indexed.
         """
         key = image.content_hash, side
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
                 return self._made[key]
-        data = self._small(image.path, side)
+        data = self._engine.images.thumbnail(image.id, side)
         with self._lock:
             if key not in self._made:
                 self._made[key] = data
@@ -61,14 +57,6 @@ class Thumbnails:
             while self._held > self._most:
                 self._held -= len(self._made.popitem(last=False)[1])
         return data
-
-    def _small(self, path: str, side: int) -> bytes:
-        config = self._engine.config
-        small = decode(read_file(path, config.max_file_bytes), path, config.max_pixels, side).pixels
-        small.thumbnail((side, side))
-        data = io.BytesIO()
-        small.save(data, "WEBP", quality=QUALITY)
-        return data.getvalue()
 
 
 def require_side(side: int, sides: tuple[int, ...]) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
 
-from server.problems import RefusedError
+from server.problems import busy
 
 Result = TypeVar("Result")
 
@@ -34,13 +34,13 @@ class WorkQueue:
         self.taken = 0
         self._most = threads + waiting
         self._retry_seconds = retry_seconds
+        self._begun: set[Future[Any]] = set()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"serve-{name}")
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Return what some work returns.
 
-        What nobody waits for any more, because its client has gone, is left out if it has not
-        begun.
+        What is cancelled before it has begun is left out.
 
         Raises
         ------
@@ -48,19 +48,15 @@ class WorkQueue:
             Too much waits.
         """
         if self.taken >= self._most:
-            raise RefusedError(
-                503,
-                "BusyError",
-                self.name,
-                f"{self.taken} requests are being answered or wait",
-                "Try again soon",
-                {"Retry-After": str(self._retry_seconds)},
-            )
+            reason = f"{self.taken} requests are being answered or wait"
+            raise busy(self.name, reason, self._retry_seconds)
         loop = asyncio.get_running_loop()
         future = self._pool.submit(work)
         self.taken += 1
+        self._begun.add(future)
 
-        def ended(_: Future[Result]) -> None:
+        def ended(future: Future[Result]) -> None:
+            self._begun.discard(future)
             # Where the loop has ended nobody counts any more.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._give_back)
@@ -68,9 +64,10 @@ class WorkQueue:
         future.add_done_callback(ended)
         return await asyncio.wrap_future(future)
 
-    def close(self) -> None:
-        """Wait for what has begun, and leave the rest."""
-        self._pool.shutdown(cancel_futures=True)
+    def close(self, seconds: float = 0.0) -> bool:
+        """Begin nothing more; return whether what has begun ended within so many seconds."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        return not wait(list(self._begun), seconds).not_done
 
     def _give_back(self) -> None:
         self.taken -= 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -111,17 +113,19 @@ def command(
         "no_urls": True,
     }
 
-    def listening(bound: int) -> None:
-        shown = "localhost" if is_loopback(host) else host
-        address = f"http://{shown}:{bound}{root_path}/"
+    def listening(bound: ServerOptions) -> None:
         if json:
-            write_json({"address": address, "token": token if made_up else None})
+            write_json({"address": bound.address, "token": token if made_up else None})
         else:
-            say(f"{address}?token={token}" if made_up else address)
+            say(f"{bound.address}?token={token}" if made_up else bound.address)
 
     with open_engine(store, **settings) as engine:
         engine.start()
-        serve(engine, options, listening)
+        if not serve(engine, options, listening):
+            say("what took too long was left; everything that was committed is kept")
+            sys.stdout.flush()
+            # Threads use the engine still: it is not closed under them, nor waited for.
+            os._exit(0)
     return 0
 
 

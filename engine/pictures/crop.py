@@ -13,6 +13,8 @@ from engine.errors import ImageError, UsageError
 from engine.pictures.decode import DecodedImage
 
 CropLike: TypeAlias = "Crop | str | Sequence[float]"
+# Of a side: less is no pixel of any picture.
+LEAST = 1e-5
 REMEDY = "Write x,y,width,height from the upper left: in pixels, or in fractions such as .25,0,.5,1"
 
 
@@ -54,6 +56,8 @@ class Crop:
         if not all(map(math.isfinite, numbers)) or min(numbers) < 0 or not width or not height:
             raise _refused(given, "this is no rectangle")
         crop = cls(*numbers)
+        if crop.is_relative and min(width, height) < LEAST:
+            raise _refused(given, "it is too small")
         if crop.is_relative and (left + width > 1 + 1e-6 or top + height > 1 + 1e-6):
             raise _refused(given, "it reaches beyond the picture")
         return crop

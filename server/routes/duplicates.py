@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from engine import DuplicateGroup
-from server.answers import answer
 from server.service import Service
 
 
@@ -24,10 +23,8 @@ def duplicate_routes(service: Service) -> APIRouter:
         keep: Annotated[str, Query(max_length=1000)] = "largest",
     ) -> Response:
         """List pictures that are the same, or nearly; which would stay, and which may go."""
-        return answer(
-            await service.look(
-                lambda engine: engine.duplicates(level=level, min_score=min_score, keep=keep)
-            )
+        return await service.read_all(
+            lambda engine: engine.duplicates(level=level, min_score=min_score, keep=keep)
         )
 
     return routes

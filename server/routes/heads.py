@@ -8,7 +8,6 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from engine import HeadInfo, HeadReport
-from server.answers import answer
 from server.routes.parameters import HeadName
 from server.service import Service
 
@@ -20,17 +19,17 @@ def head_routes(service: Service) -> APIRouter:
     @routes.get("/v1/heads", response_model=Sequence[HeadInfo])
     async def list_heads() -> Response:
         """List the heads of the store by name."""
-        return answer(await service.read(lambda engine: list(engine.heads)))
+        return await service.read(lambda engine: list(engine.heads))
 
     @routes.get("/v1/heads/{name}", response_model=HeadInfo)
     async def show_head(name: HeadName) -> Response:
         """Return what a head knows."""
-        return answer(await service.read(lambda engine: engine.heads[name]))
+        return await service.read(lambda engine: engine.heads[name])
 
     @routes.get("/v1/heads/{name}/report", response_model=HeadReport)
     async def report_head(name: HeadName) -> Response:
         """Tell how good a head is, and how it came to be."""
-        return answer(await service.read(lambda engine: engine.report(name)))
+        return await service.read(lambda engine: engine.report(name))
 
     @routes.delete("/v1/heads/{name}", status_code=204)
     async def delete_head(name: HeadName) -> Response:
@@ -41,6 +40,6 @@ def head_routes(service: Service) -> APIRouter:
     @routes.get("/v1/categories", response_model=Mapping[str, int])
     async def list_categories() -> Response:
         """Count the images of each category that the engine sees in the catalog."""
-        return answer(await service.read(lambda engine: engine.images.categories()))
+        return await service.read(lambda engine: engine.images.categories())
 
     return routes

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from engine import Engine
-from engine.errors import ImageError
 from engine.image_collection import ImageInfo, ImagePage
-from server.answers import answer
 from server.bodies import json_body
 from server.problems import RefusedError
 from server.routes.parameters import ImageId, Where
@@ -37,20 +34,20 @@ def image_routes(service: Service) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> Response:
         """List images by their ids; `cursor` of an answer asks for those that follow."""
-        return answer(
-            await service.read(lambda engine: engine.images.page(where, after=cursor, limit=limit))
+        return await service.read(
+            lambda engine: engine.images.page(where, after=cursor, limit=limit)
         )
 
     @routes.get("/v1/images/{image_id}", response_model=ImageInfo)
     async def show_image(image_id: ImageId) -> Response:
         """Return what the catalog knows of an image."""
-        return answer(await service.read(lambda engine: engine.images[image_id]))
+        return await service.read(lambda engine: engine.images[image_id])
 
     @routes.patch("/v1/images/{image_id}", response_model=ImageInfo, openapi_extra=_LABEL)
     async def label_image(request: Request, image_id: ImageId) -> Response:
         """Set the label of an image, or take it away with null."""
         label = _label(await json_body(request, limits))
-        return answer(await service.change(lambda engine: engine.images.relabel(image_id, label)))
+        return await service.change(lambda engine: engine.images.relabel(image_id, label))
 
     @routes.delete("/v1/images/{image_id}", status_code=204)
     async def forget_image(image_id: ImageId) -> Response:
@@ -73,23 +70,23 @@ def image_routes(service: Service) -> APIRouter:
     ) -> Response:
         """Return a small copy, 128, 256 or 512 pixels on its longer side."""
         side = require_side(size, limits.thumbnail_sides)
-        image = await service.read(lambda engine: engine.images[image_id])
+        image = await service.reads.run(lambda: service.engine.images[image_id])
         tag = f'"{image.content_hash[:32]}-{side}"'
         headers = {"etag": tag, "cache-control": CACHED}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        data = await service.reads.run(lambda: thumbnails.of(image, side))
+        data = await service.pictures.run(lambda: thumbnails.of(image, side))
         return Response(data, headers=headers, media_type=MEDIA_TYPE)
 
-    @routes.get("/v1/images/{image_id}/file", response_class=FileResponse)
+    @routes.get("/v1/images/{image_id}/file", response_class=Response)
     async def fetch_file(image_id: ImageId) -> Response:
         """Return the picture's own file, to be saved and not shown."""
-        image = await service.read(lambda engine: engine.images[image_id])
-        if not await asyncio.to_thread(os.path.isfile, image.path):
-            raise ImageError(image.path, "the file is not there any more", "Index its folder again")
+        images = service.engine.images
+        image = await service.reads.run(lambda: images[image_id])
+        data = await service.slow.run(lambda: images.content(image_id))
         name = quote(os.fsencode(os.path.basename(image.path)))
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
-        return FileResponse(image.path, headers=headers, media_type="application/octet-stream")
+        return Response(data, headers=headers, media_type="application/octet-stream")
 
     return routes
 

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import Classification, Engine, SearchReport
-from server.answers import answer
 from server.bodies import asked_about
 from server.problems import RefusedError
 from server.routes.parameters import PICTURES, PICTURES_OR_IDS, Crop, K, Where
@@ -36,22 +35,23 @@ def search_routes(service: Service) -> APIRouter:
 
         Of several pictures, or ids, the mean is searched for.
         """
-        asked = await asked_about(request, limits)
+        with service.bodies.of(request):
+            asked = await asked_about(request, limits)
 
-        def question(engine: Engine) -> SearchReport:
-            return engine.search(
-                asked.images,
-                k,
-                ids=asked.ids,
-                min_score=min_score,
-                category=category,
-                same_category=same_category,
-                where=where,
-                rank=rank,
-                crop=crop,
-            )
+            def question(engine: Engine) -> SearchReport:
+                return engine.search(
+                    asked.images,
+                    k,
+                    ids=asked.ids,
+                    min_score=min_score,
+                    category=category,
+                    same_category=same_category,
+                    where=where,
+                    rank=rank,
+                    crop=crop,
+                )
 
-        return answer(await (service.read if asked.ids else service.look)(question))
+            return await (service.read if asked.ids else service.look)(question)
 
     @routes.post("/v1/classify", response_model=Sequence[Classification], openapi_extra=PICTURES)
     async def classify(
@@ -62,21 +62,20 @@ def search_routes(service: Service) -> APIRouter:
         crop: Crop = None,
     ) -> Response:
         """Say what pictures show, each for itself."""
-        asked = await asked_about(request, limits)
-        if asked.ids:
-            raise RefusedError(
-                415,
-                "BodyError",
-                "ids",
-                "pictures are classified, and of the catalog's it is known what they show",
-                "Send a picture, or ask for GET /v1/images/ID",
-            )
-        return answer(
-            await service.look(
+        with service.bodies.of(request):
+            asked = await asked_about(request, limits)
+            if asked.ids:
+                raise RefusedError(
+                    415,
+                    "BodyError",
+                    "ids",
+                    "pictures are classified, and of the catalog's it is known what they show",
+                    "Send a picture, or ask for GET /v1/images/ID",
+                )
+            return await service.look(
                 lambda engine: engine.classify(
                     asked.images, k, head=head, coverage=coverage, crop=crop
                 )
             )
-        )
 
     return routes

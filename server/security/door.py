@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.options import ServerOptions, is_loopback
-from server.problems import RefusedError, refused
+from server.options import ServerOptions, is_address, is_loopback
+from server.problems import RefusedError, busy, refused
 from server.security.headers import RAW_HEADERS
 from server.security.rates import ClientRates
 from server.security.tokens import TokenCheck
@@ -36,6 +36,7 @@ class Door:
     def __init__(self, app: ASGIApp, options: ServerOptions) -> None:
         self._app = app
         self._options = options
+        self._inside = 0
         self._rates = ClientRates(options.limits.rate, options.limits.burst)
         self._token = TokenCheck(options.token, options.port) if options.token else None
 
@@ -45,26 +46,39 @@ class Door:
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             # Whether a proxy takes its path away or not.
-            scope = {**scope, "root_path": self._options.root_path}
+            scope["root_path"] = self._options.root_path
             await self._http(scope, receive, _with_headers(send))
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         try:
             self._require_host(headers)
-            self._require_own_site(scope["method"], headers)
+            self._require_own_site(scope, headers)
             self._require_rate(scope)
             entrance = self._require_token(scope, headers)
+            self._require_room()
         except RefusedError as refusal:
             await refused(refusal)(scope, receive, send)
             return
-        await (entrance or self._app)(scope, receive, send)
+        self._inside += 1
+        try:
+            await (entrance or self._app)(scope, receive, send)
+        finally:
+            self._inside -= 1
+
+    def _require_room(self) -> None:
+        limits = self._options.limits
+        if self._inside >= limits.requests:
+            reason = f"{self._inside} requests are being answered or sent"
+            raise busy("this service", reason, limits.retry_seconds)
 
     def _require_host(self, headers: Headers) -> None:
         """Refuse a name of this machine that somebody else made up (DNS rebinding)."""
         given = headers.get("host", "")
-        host = given.lower() if given.endswith("]") else given.lower().rpartition(":")[0] or given
-        if host.lower() not in self._options.hosts:
+        host = given.lower() if given.endswith("]") else given.lower().rpartition(":")[0]
+        host = host or given.lower()
+        # What is an address leads where it says.
+        if host not in self._options.hosts and not is_address(host):
             raise RefusedError(
                 400,
                 "HostError",
@@ -73,17 +87,16 @@ class Door:
                 "Ask by localhost, or start it with --allow-host NAME",
             )
 
-    def _require_own_site(self, method: str, headers: Headers) -> None:
+    def _require_own_site(self, scope: Scope, headers: Headers) -> None:
         """Refuse that a page of another site changes something, or makes this machine work."""
-        if method in SAFE:
-            return
-        site = headers.get("sec-fetch-site")
-        origin = headers.get("origin")
+        method, site, origin = scope["method"], headers.get("sec-fetch-site"), headers.get("origin")
         if site is not None:
-            own = site in OWN_SITES
+            # A link of another site may lead to the page, and to nothing else.
+            follows = headers.get("sec-fetch-mode") == "navigate" and method == "GET"
+            own = site in OWN_SITES or (follows and self._is_entrance(scope))
         else:
             # Older browsers; programs send neither.
-            own = origin is None or urlsplit(origin).netloc == headers.get("host")
+            own = method in SAFE or origin is None or _netloc(origin) == headers.get("host")
         if not own:
             raise RefusedError(
                 403,
@@ -110,14 +123,13 @@ class Door:
 
     def _require_token(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """Return what answers the link that a browser begins with, None for all else."""
-        if self._token is None or scope["path"] in OPEN_PATHS:
+        if self._token is None or self._path(scope) in OPEN_PATHS:
             return None
-        if scope["method"] == "GET" and b"token=" in scope["query_string"]:
+        if scope["method"] == "GET" and self._is_entrance(scope):
             query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
             given = [value for name, value in query if name == "token"]
             if given and self._token.is_token(given[-1]):
-                rest = urlencode([each for each in query if each[0] != "token"])
-                return self._entrance(scope, rest)
+                return self._entrance(scope, headers)
         shown = headers.get("authorization", ""), headers.get("cookie", "")
         if self._token.is_shown(*shown):
             return None
@@ -130,15 +142,29 @@ class Door:
             {"WWW-Authenticate": "Bearer"},
         )
 
-    def _entrance(self, scope: Scope, query: str) -> Response:
+    def _entrance(self, scope: Scope, headers: Headers) -> Response:
         assert self._token is not None
         root = self._options.root_path
-        # Beginning with one slash alone: two would name another host.
-        path = f"{root}/{scope['path'].removeprefix(root).lstrip('/')}"
-        cookie = self._token.set_cookie(root, secure=scope.get("scheme") == "https")
-        location = f"{path}?{query}" if query else path
-        headers = {"location": location, "set-cookie": cookie, "cache-control": "no-store"}
-        return Response(status_code=303, headers=headers)
+        # A proxy before it says how it was asked; who lies about that loses the cookie alone.
+        secure = "https" in (scope.get("scheme"), headers.get("x-forwarded-proto"))
+        cookie = self._token.set_cookie(root, secure=secure)
+        told = {"location": f"{root}/", "set-cookie": cookie, "cache-control": "no-store"}
+        return Response(status_code=303, headers=told)
+
+    def _is_entrance(self, scope: Scope) -> bool:
+        return self._path(scope) in ("", "/")
+
+    def _path(self, scope: Scope) -> str:
+        """Return the path below the root, whether a proxy has taken that away or not."""
+        path, root = str(scope["path"]), self._options.root_path
+        return path.removeprefix(root) if path == root or path.startswith(f"{root}/") else path
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _with_headers(send: Send) -> Send:

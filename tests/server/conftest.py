@@ -30,6 +30,7 @@ def new_client(indexed: Engine) -> Iterator[NewClient]:
 
         def made(options: ServerOptions) -> TestClient:
             app = create_app(indexed, options)
+            open_clients.callback(app.service.close, 30)
             client = TestClient(app, base_url="http://localhost:8000", client=("127.0.0.1", 5000))
             return open_clients.enter_context(client)
 

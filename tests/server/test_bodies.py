@@ -120,3 +120,55 @@ def test_json_that_comes_too_slowly_is_refused() -> None:
     with pytest.raises(RefusedError) as caught:
         asyncio.run(json_body(Request(scope, receive), ServerLimits(body_seconds=0.05)))
     assert caught.value.status == 408
+
+
+@pytest.mark.parametrize("codec", ["punycode", "undefined", "idna", "zip", "utf-7", "no-such"])
+def test_a_client_chooses_no_codec(client: TestClient, codec: str) -> None:
+    field = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"\xff\xfeb" * 50
+    kind = {"content-type": f"multipart/form-data; charset={codec}; boundary=b"}
+    answer = client.post("/v1/search", content=field + b"\r\n--b--\r\n", headers=kind)
+    assert answer.status_code == 400
+
+
+def test_all_clients_together_send_no_more_than_there_is_room_for(
+    new_client: NewClient, bed: bytes
+) -> None:
+    room = len(bed) + 10
+    client = new_client(ServerOptions(limits=ServerLimits(all_bodies_bytes=room)))
+    for _ in range(3):
+        assert client.post("/v1/search", content=bed, headers=JPEG).status_code == 200
+    answer = client.post("/v1/search", content=bytes(room + 1), headers=JPEG)
+    assert (answer.status_code, answer.json()["type"]) == (503, "BusyError")
+    assert answer.headers["retry-after"] == "1"
+    # Who does not say how much comes counts as much as may come.
+    assert client.post("/v1/search", content=iter([bed]), headers=JPEG).status_code == 503
+
+
+def test_who_goes_while_sending_is_counted_and_no_fault(client: TestClient) -> None:
+    async def gone() -> None:
+        messages = iter(
+            [
+                {"type": "http.request", "body": b"abc", "more_body": True},
+                {"type": "http.disconnect"},
+            ]
+        )
+
+        async def receive() -> Message:
+            return next(messages)
+
+        async def send(_: Message) -> None:
+            pass
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/search",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost"), (b"content-type", b"image/jpeg")],
+        }
+        await client.app(scope, receive, send)  # type: ignore[operator]
+
+    asyncio.run(gone())
+    told = client.get("/metrics").text
+    assert 'route="/v1/search",status="499"} 1.0' in told
+    assert 'status="500"' not in told

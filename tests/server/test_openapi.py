@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from tests.support import REPOSITORY
+
+PAGE = REPOSITORY / "docs" / "service.md"
 METHODS = {"get", "post", "patch", "delete", "put"}
 
 
@@ -36,3 +40,14 @@ def test_answers_are_described_as_the_engine_s_results(described: dict[str, Any]
     schemas = described["components"]["schemas"]
     assert {"SearchReport", "Hit", "ImageInfo", "ImagePage", "DuplicateGroup"} <= set(schemas)
     assert "rank_score" in schemas["Hit"]["properties"]
+
+
+def test_the_page_names_every_route(described: dict[str, Any]) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    table = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = {
+        re.sub(r"\?.*", "", path) for cell in table for path in re.findall(r"(/[\w/{}.]+)", cell)
+    }
+    named |= {f"/v1/heads{path}" for path in named if path.startswith("/{name}")}
+    missing = {path.replace("{image_id}", "{id}") for path in described["paths"]} - named
+    assert not missing

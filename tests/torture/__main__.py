@@ -44,7 +44,7 @@ MODULES = (
     "engine.export.export",
     "engine.search.queries",
     "engine.search.search",
-    "engine.status",
+    "engine.session.status",
     "faiss",
     "filelock",
     "index.catalog.catalog",

@@ -22,6 +22,7 @@ from engine.errors import EngineError, ImageError
 from engine.heads.classifier import Classifier
 from engine.ingest.indexer import Indexer
 from engine.ingest.labels import KeepLabels
+from engine.pictures.crop import Crop
 from engine.pictures.decode import DecodedImage, decode
 from engine.pictures.threads.memory import Reserve
 from engine.pictures.walk import file_state
@@ -231,10 +232,12 @@ FAILURES = [
 
 def _failing(failure: BaseException) -> type[FakeEmbedder]:
     class Failing(FakeEmbedder):
-        def image(self, data: bytes, name: str, reserve: Reserve | None = None) -> DecodedImage:
+        def image(
+            self, data: bytes, name: str, reserve: Reserve | None = None, crop: Crop | None = None
+        ) -> DecodedImage:
             if "bad" in os.path.basename(name):
                 raise failure
-            return super().image(data, name, reserve)
+            return super().image(data, name, reserve, crop)
 
     return Failing
 

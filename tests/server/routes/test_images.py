@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
-from engine import Engine
+from engine import Config, Engine
 from engine.export.plain import plain
+from engine.testing import FakeEmbedder
+from server.app import create_app
 from server.options import ServerOptions
 from server.security.headers import HEADERS
 from tests.server.conftest import NewClient
+from tests.support.slow import slow_jpeg, until
 
 SHARED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -96,8 +99,6 @@ def test_a_file_is_saved_and_not_shown(client: TestClient, indexed: Engine) -> N
 def test_names_of_any_bytes_are_sent_as_they_are(
     fake_engine: Engine, images: Path, tmp_path: Path
 ) -> None:
-    from server.app import create_app
-
     name = os.fsdecode(b'a"\r\nSet-Cookie: x=\xff\xf0\x9f\x9b\x8b.jpg')
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / name).write_bytes(next(images.rglob("*.jpg")).read_bytes())
@@ -137,3 +138,40 @@ def test_no_address_leads_to_another_file(client: TestClient, indexed: Engine, t
                 Path(image.path).read_bytes() for image in indexed.images.page().images
             }
         assert all(answer.headers[name] == value for name, value in HEADERS.items())
+
+
+@pytest.mark.parametrize("part", ["file", "thumbnail"])
+@pytest.mark.parametrize("by_link", [False, True])
+def test_what_took_a_picture_s_path_is_not_served(
+    client: TestClient, indexed: Engine, tmp_path: Path, part: str, by_link: bool
+) -> None:
+    secret = tmp_path / "secret.bmp"
+    Image.new("RGB", (40, 40), "red").save(secret)
+    path = Path(indexed.images[3].path)
+    path.unlink()
+    if by_link:
+        path.symlink_to(secret)
+    else:
+        path.write_bytes(secret.read_bytes())
+    answer = client.get(f"/v1/images/3/{part}")
+    assert (answer.status_code, answer.json()["type"]) == (422, "ImageError")
+    assert "something else" in answer.json()["reason"]
+
+
+def test_a_thumbnail_takes_no_longer_than_any_picture(images: Path, tmp_path: Path) -> None:
+    slow_jpeg(images / "slow.jpg", 4000)
+    config = Config.at(tmp_path / "store")
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        assert engine.index([images]).added == 13
+        [slow] = engine.images.page(["path~*/slow.jpg"]).images
+    impatient = Config.at(tmp_path / "store", decode_seconds=0.2)
+    embedder = FakeEmbedder(impatient)
+    with (
+        Engine(impatient, embedder=embedder) as engine,
+        TestClient(create_app(engine), base_url="http://localhost") as client,
+    ):
+        answer = client.get(f"/v1/images/{slow.id}/thumbnail")
+        assert (answer.status_code, answer.json()["type"]) == (422, "ImageError")
+        assert "longer than 0.2 s" in answer.json()["reason"]
+        assert client.get(f"/v1/images/{slow.id - 1}/thumbnail").status_code == 200
+        until(lambda: embedder.memory.late == 0)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from engine.errors import UsageError
 from server.options import ServerLimits, ServerOptions
@@ -20,7 +23,16 @@ WITH_TOKEN = ServerOptions(token=TOKEN)
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]", "LOCALHOST:1"],
+    [
+        "localhost",
+        "localhost:8000",
+        "127.0.0.1:8000",
+        "[::1]:8000",
+        "[::1]",
+        "LOCALHOST:1",
+        "192.0.2.7:80",
+        "[2001:db8::7]",
+    ],
 )
 def test_this_machine_s_names_are_known(client: TestClient, host: str) -> None:
     assert client.get("/healthz", headers={"host": host}).status_code == 200
@@ -55,6 +67,8 @@ def test_a_name_may_be_allowed(new_client: NewClient) -> None:
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"origin": "http://localhost:9999"},
+        {"origin": "http://["},
+        {"origin": "http://a]b"},
     ],
 )
 def test_no_other_site_makes_it_do_anything(client: TestClient, headers: dict[str, str]) -> None:
@@ -123,8 +137,8 @@ def test_a_program_shows_it_in_a_header(new_client: NewClient) -> None:
 
 def test_a_browser_shows_it_once_and_keeps_a_cookie(new_client: NewClient) -> None:
     client = new_client(WITH_TOKEN)
-    answer = client.get(f"/v1/images?limit=2&token={TOKEN}", follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/v1/images?limit=2")
+    answer = client.get(f"/?token={TOKEN}", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and TOKEN not in cookie
     client.cookies.clear()
@@ -133,12 +147,42 @@ def test_a_browser_shows_it_once_and_keeps_a_cookie(new_client: NewClient) -> No
     assert client.get("/v1/images").status_code == 401
 
 
-def test_the_link_leads_nowhere_else(new_client: NewClient) -> None:
+def test_behind_a_proxy_with_tls_the_cookie_is_for_tls_alone(new_client: NewClient) -> None:
     client = new_client(WITH_TOKEN)
-    answer = client.get(f"//evil.example/?token={TOKEN}", follow_redirects=False)
-    assert not answer.headers.get("location", "/").startswith("//")
-    client.cookies.clear()
-    assert client.get("/v1/images?token=wrong").status_code == 401
+    for proto, secure in (("https", True), ("http", False)):
+        asked = {"x-forwarded-proto": proto}
+        answer = client.get(f"/?token={TOKEN}", headers=asked, follow_redirects=False)
+        assert ("Secure" in answer.headers["set-cookie"]) is secure
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/", "/\\evil.example/", "/\r\nX: y", "/\u20ac", "/v1/images"]
+)
+def test_the_link_leads_to_the_page_alone(new_client: NewClient, path: str) -> None:
+    app, sent = new_client(WITH_TOKEN).app, list[Message]()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": f"token={TOKEN}".encode(),
+        "headers": [(b"host", b"localhost")],
+    }
+    asyncio.run(app(scope, receive, send))  # type: ignore[operator]
+    assert sent[0]["status"] == 401
+    assert not any(name == b"location" for name, _ in sent[0]["headers"])
+
+
+def test_a_wrong_link_is_no_way_in(new_client: NewClient) -> None:
+    client = new_client(WITH_TOKEN)
+    assert client.get("/?token=wrong").status_code == 401
+    assert client.post(f"/?token={TOKEN}").status_code == 401
     assert client.post(f"/v1/search?token={TOKEN}", json={"ids": [1]}).status_code == 401
 
 
@@ -206,12 +250,53 @@ def test_no_more_clients_are_remembered_than_there_is_room_for() -> None:
     assert len(rates._buckets) == CLIENTS
 
 
-@pytest.mark.parametrize("root", ["/pictures", ""])
-def test_below_a_proxy_s_path_the_link_stays_there(new_client: NewClient, root: str) -> None:
-    client = new_client(ServerOptions(token=TOKEN, root_path=root))
-    answer = client.get(f"{root}/v1/images?token={TOKEN}", follow_redirects=False)
-    assert answer.headers["location"] == f"{root}/v1/images"
-    assert f"Path={root or '/'};" in answer.headers["set-cookie"]
+@pytest.mark.parametrize("asked", ["/pictures", ""])
+def test_below_a_proxy_s_path_all_is_as_without(new_client: NewClient, asked: str) -> None:
+    # Whether the proxy takes the path away or not.
+    client = new_client(ServerOptions(token=TOKEN, root_path="/pictures"))
+    answer = client.get(f"{asked}/?token={TOKEN}", follow_redirects=False)
+    assert answer.headers["location"] == "/pictures/"
+    assert "Path=/pictures;" in answer.headers["set-cookie"]
+    assert client.get(f"{asked}/healthz").status_code == 200
+    shown = {"authorization": f"Bearer {TOKEN}"}
+    assert client.get(f"{asked}/v1/images/3", headers=shown).status_code == 200
+    assert client.get("/picturesque", headers=shown).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "address"),
+    [
+        ("127.0.0.1", (), "http://localhost:8000/"),
+        ("localhost", (), "http://localhost:8000/"),
+        ("127.0.0.2", (), "http://127.0.0.2:8000/"),
+        ("::1", (), "http://[::1]:8000/"),
+        ("0.0.0.0", (), "http://localhost:8000/"),
+        ("::", ("pictures.example",), "http://pictures.example:8000/"),
+    ],
+)
+def test_it_is_known_by_the_address_that_it_tells(
+    new_client: NewClient, host: str, allowed: tuple[str, ...], address: str
+) -> None:
+    options = ServerOptions(host=host, token=TOKEN, allowed_hosts=allowed)
+    assert options.address == address
+    asked = {"host": urlsplit(address).netloc}
+    assert new_client(options).get("/healthz", headers=asked).status_code == 200
+
+
+def test_what_another_site_shows_makes_nothing_happen(client: TestClient) -> None:
+    for site in ("cross-site", "same-site"):
+        image = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
+        assert client.get("/v1/status", headers=image).status_code == 403
+        link = {"sec-fetch-site": site, "sec-fetch-mode": "navigate"}
+        assert client.get("/v1/duplicates", headers=link).status_code == 403
+        # There is no page yet, but whoever follows a link to it is let in.
+        assert client.get("/", headers=link).status_code == 404
+
+
+def test_no_more_is_let_in_than_there_is_room_for(new_client: NewClient) -> None:
+    client = new_client(ServerOptions(limits=ServerLimits(requests=0)))
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
 @pytest.mark.parametrize("options", [{"root_path": "pictures"}, {"root_path": "/a/"}, {"port": -1}])
