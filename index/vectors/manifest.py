@@ -37,6 +37,8 @@ from index.vectors.index import IndexStatus, WasIn
 from index.vectors.ivf.autotune import Autotuned
 
 MANIFEST = "manifest.json"
+# How often a status is begun anew because a writer was faster.
+STATUS_ATTEMPTS = 10
 FORMAT = 1
 VECTOR_FILE = re.compile(r"(delta|segment)-[0-9a-f]{32}\.faiss|graph-[0-9a-f]{32}\.bin")
 # What the release before wrote, beside the folder.
@@ -187,8 +189,21 @@ def may_replace(
 
 
 def saved_status(folder: Path) -> IndexStatus:
-    """Read everything that is saved in a folder, whole, and say what it is."""
-    manifest, path = read_manifest(folder), folder / MANIFEST
+    """Read everything that is saved in a folder, whole, and say what it is.
+
+    A writer may put another manifest there meanwhile, and remove what this one named: only what the
+    current manifest names and is not whole is damaged.
+    """
+    for _ in range(STATUS_ATTEMPTS):
+        manifest = read_manifest(folder)
+        status = _status_of(folder, manifest)
+        if not status.damaged or read_manifest(folder) == manifest:
+            break
+    return status
+
+
+def _status_of(folder: Path, manifest: Manifest | None) -> IndexStatus:
+    path = folder / MANIFEST
     if manifest is None:
         if os.path.lexists(path):
             return IndexStatus(None, "damaged", damaged=(str(path),))

@@ -229,3 +229,33 @@ def test_a_large_file_is_summed_while_the_next_piece_is_read(tmp_path: Path) -> 
     assert not entry.is_whole(tmp_path)
     path.write_bytes(data[:-1])
     assert not entry.is_sound(tmp_path)
+
+
+def test_what_a_writer_has_replaced_meanwhile_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _manifest(tmp_path, OURS[3], "3" * 32)
+    is_whole, states = FileEntry.is_whole, [(OURS[4], "4" * 32), (OURS[3], "5" * 32)]
+
+    def overtaken(file: FileEntry, folder: Path) -> bool:
+        if states:
+            tidy(folder, _manifest(folder, *states.pop()))
+        return is_whole(file, folder)
+
+    monkeypatch.setattr(FileEntry, "is_whole", overtaken)
+    status = saved_status(tmp_path)
+    assert (status.damaged, status.state, states) == ((), OURS[4], [])
+
+
+def test_what_is_damaged_in_each_manifest_is_told_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _manifest(tmp_path)
+    keys = iter(range(100))
+
+    def damaged(_: FileEntry, folder: Path) -> bool:
+        _manifest(folder, OURS[3], f"{next(keys):032x}")
+        return False
+
+    monkeypatch.setattr(FileEntry, "is_whole", damaged)
+    assert saved_status(tmp_path).note == "damaged"
