@@ -241,3 +241,13 @@ def test_a_program_reads_the_address_from_stdout(store: Path) -> None:
             assert answer.read() == b"ok\n"
         process.terminate()
     assert (process.returncode, told["token"]) == (0, None)
+
+
+@pytest.mark.parametrize("package", ["uvicorn", "fastapi", "prometheus_client"])
+def test_without_its_packages_it_says_how_to_get_them(
+    engine: Run, store: Path, package: str
+) -> None:
+    missing = f"import sys\nsys.modules[{package!r}] = None"
+    done = engine("serve", "--store", store, "--port", "0", first=missing)
+    assert done.returncode == 2
+    assert b"pip install 'image-engine[serve]'" in done.stderr
