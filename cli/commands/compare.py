@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.option_fields import takes_options
 from cli.options import (
     DecodeSeconds,
     Failed,
@@ -16,7 +17,6 @@ from cli.options import (
     MaxMegapixels,
     MinImages,
     open_engine,
-    takes_options,
 )
 from engine.learning.compare.options import CompareOptions
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.option_fields import takes_options
 from cli.options import (
     Backbone,
     DecodeSeconds,
@@ -16,7 +17,6 @@ from cli.options import (
     MaxMegapixels,
     MinImages,
     open_engine,
-    takes_options,
 )
 from engine.learning.finetune.options import FinetuneOptions
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.option_fields import takes_options
 from cli.options import (
     Backbone,
     DecodeSeconds,
@@ -19,7 +20,6 @@ from cli.options import (
     Runtime,
     Store,
     open_engine,
-    takes_options,
 )
 from engine.errors import UsageError
 from engine.heads.options import TrainOptions

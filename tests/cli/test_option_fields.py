@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli.commands import compare, finetune, train
-from cli.options import parse_seconds, takes_options
+from cli.option_fields import parse_seconds, takes_options
 from engine import CompareOptions, FinetuneOptions, TrainOptions, UsageError
 from engine.options import SECONDS, Option, check_options, option_fields
 
