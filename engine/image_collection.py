@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from engine.config import LARGEST, require_number
 from engine.errors import ImageError, UnknownImageError, UsageError
@@ -130,8 +129,8 @@ class ImageCollection:
             raise UnknownImageError.of(image_id)
         return ImageInfo.of(rows[image_id])
 
-    def content(self, image_id: int) -> bytes:
-        """Return the bytes of an image's file.
+    def open(self, image_id: int) -> BinaryIO:
+        """Return an image's file, opened at its start; who asks for it closes it.
 
         Raises
         ------
@@ -140,8 +139,10 @@ class ImageCollection:
         ImageError
             The file is gone, or holds something else than when it was indexed.
         """
+        from engine.pictures.read import open_file
+
         image = self[image_id]
-        return _as_indexed(image, self._session.config.max_file_bytes)
+        return open_file(image.path, image.content_hash)
 
     def thumbnail(self, image_id: int, side: int) -> bytes:
         """Return a small copy of an image as WebP, `side` pixels on its longer side at most.
@@ -151,9 +152,10 @@ class ImageCollection:
         Raises
         ------
         UnknownImageError, ImageError
-            As of `content`; or the picture cannot be decoded.
+            As of `open`; or the picture cannot be decoded.
         """
         from engine.pictures.decode import decode
+        from engine.pictures.read import content_hash, read_file, require_hash
         from engine.pictures.threads.prefetch import prefetch
 
         require_number("side", side, 1, LARGEST_SIDE, whole=True)
@@ -162,7 +164,8 @@ class ImageCollection:
 
         def small(image: ImageInfo) -> bytes | ImageError:
             def made(reserve: Reserve) -> bytes:
-                data = _as_indexed(image, config.max_file_bytes, reserve)
+                data = read_file(image.path, config.max_file_bytes, reserve)
+                require_hash(image.path, content_hash(data), image.content_hash)
                 whole = decode(data, image.path, config.max_pixels, side, reserve).pixels
                 whole.thumbnail((side, side))
                 copy = io.BytesIO()
@@ -257,19 +260,6 @@ class ImageCollection:
 def _whole(image_id: int) -> int:
     require_number("id", image_id, 1, LARGEST, whole=True)
     return image_id
-
-
-def _as_indexed(image: ImageInfo, most: int, reserve: Reserve | None = None) -> bytes:
-    from engine.pictures.read import read_file
-
-    data = read_file(image.path, most, reserve)
-    if hashlib.sha256(data).hexdigest() != image.content_hash:
-        raise ImageError(
-            image.path,
-            "the file holds something else than when it was indexed",
-            "Index its folder again",
-        )
-    return data
 
 
 def _label(label: str) -> str:

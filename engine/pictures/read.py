@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from typing import BinaryIO
 
@@ -31,7 +33,7 @@ def read_file(path: str, max_bytes: int = MAX_FILE_BYTES, reserve: Reserve | Non
     ImageError
         It is missing, empty, too large, no ordinary file, or may not be read.
     """
-    try:
+    with _told(path):
         state = os.stat(path)
         # A pipe or a device under an image's name would hold the reader up for ever.
         if not stat.S_ISREG(state.st_mode):
@@ -42,6 +44,35 @@ def read_file(path: str, max_bytes: int = MAX_FILE_BYTES, reserve: Reserve | Non
             reserve(state.st_size)
         with _opened(path) as file:
             data = read_stream(file, path, max_bytes, state.st_size)
+    if not data:
+        raise ImageError(path, "the file is empty (0 bytes)", "Copy or download it again")
+    return data
+
+
+def open_file(path: str, expected_hash: str) -> BufferedReader:
+    """Return an image file, opened at its start, whose content has this hash.
+
+    Raises
+    ------
+    ImageError
+        It is missing, no ordinary file, may not be read, or holds something else.
+    """
+    with _told(path):
+        file = _opened(path)
+        try:
+            require_hash(path, hashlib.file_digest(file, "sha256").hexdigest(), expected_hash)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Say of the file, within a `with` block, what the system says of it."""
+    try:
+        yield
     except FileNotFoundError:
         raise ImageError(path, "there is no such file", "Check the path") from None
     except PermissionError:
@@ -58,9 +89,6 @@ def read_file(path: str, max_bytes: int = MAX_FILE_BYTES, reserve: Reserve | Non
         raise ImageError(path, f"no file has such a name ({error})", "Check the path") from None
     except MemoryError:
         raise no_memory(path) from None
-    if not data:
-        raise ImageError(path, "the file is empty (0 bytes)", "Copy or download it again")
-    return data
 
 
 def _opened(path: str) -> BufferedReader:
@@ -97,6 +125,22 @@ def read_stream(stream: BinaryIO, name: str, max_bytes: int, expected: int = 0) 
 def content_hash(data: bytes) -> str:
     """Return the SHA-256 of a file's whole content, 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def require_hash(path: str, found: str, expected: str) -> None:
+    """Insist that a file holds what it held when it was indexed.
+
+    Raises
+    ------
+    ImageError
+        It holds something else.
+    """
+    if found != expected:
+        raise ImageError(
+            path,
+            "the file holds something else than when it was indexed",
+            "Index its folder again",
+        )
 
 
 def file_hash(path: str) -> str | None:

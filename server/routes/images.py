@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated, BinaryIO
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from engine import Engine
 from engine.image_collection import ImageInfo, ImagePage
@@ -18,6 +20,8 @@ from server.routes.parameters import ImageId, Where
 from server.service import Service
 from server.thumbnails import MEDIA_TYPE, Thumbnails, require_side
 
+# Bytes of a file that are sent at a time.
+CHUNK = 1 << 18
 # A thumbnail's address does not say which content it is of, but its tag does.
 CACHED = "private, max-age=60"
 
@@ -83,12 +87,25 @@ def image_routes(service: Service) -> APIRouter:
         """Return the picture's own file, to be saved and not shown."""
         images = service.engine.images
         image = await service.reads.run(lambda: images[image_id])
-        data = await service.slow.run(lambda: images.content(image_id))
+        file = await service.slow.run(lambda: images.open(image_id))
         name = quote(os.fsencode(os.path.basename(image.path)))
-        headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
-        return Response(data, headers=headers, media_type="application/octet-stream")
+        headers = {
+            "content-disposition": f"attachment; filename*=UTF-8''{name}",
+            "content-length": str(os.fstat(file.fileno()).st_size),
+        }
+        return StreamingResponse(
+            _pieces(file),
+            headers=headers,
+            media_type="application/octet-stream",
+        )
 
     return routes
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Yield a file piece by piece, and close it, however far its reader comes."""
+    with file:
+        yield from iter(partial(file.read, CHUNK), b"")
 
 
 _LABEL = {

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from engine import Engine, UsageError
-from engine.errors import FilterError, UnknownImageError
+from engine.errors import FilterError, ImageError, UnknownImageError
 
 
 @pytest.fixture
@@ -131,3 +133,30 @@ def test_no_file_is_read_for_an_id(indexed: Engine) -> None:
     first = ids(indexed)[0]
     Path(indexed.images[first].path).unlink()
     assert indexed.search(ids=[first], k=1)[0].missing
+
+
+def test_a_file_is_opened_while_it_is_as_it_was_indexed(indexed: Engine) -> None:
+    first = ids(indexed)[0]
+    path = Path(indexed.images[first].path)
+    content = path.read_bytes()
+    with indexed.images.open(first) as file:
+        assert file.read() == content
+    path.write_bytes(content + b"more")
+    with pytest.raises(ImageError, match="something else"):
+        indexed.images.open(first)
+    path.unlink()
+    with pytest.raises(ImageError, match="no such file"):
+        indexed.images.open(first)
+
+
+@pytest.mark.parametrize("side", [1, 40, 4096])
+def test_a_thumbnail_fits_into_its_side(indexed: Engine, side: int) -> None:
+    first = indexed.images[ids(indexed)[0]]
+    with Image.open(io.BytesIO(indexed.images.thumbnail(first.id, side))) as image:
+        assert max(image.size) == min(side, max(first.width, first.height))
+
+
+@pytest.mark.parametrize("side", [0, -1, 4097, 1.5])
+def test_a_thumbnail_has_a_side(indexed: Engine, side: int) -> None:
+    with pytest.raises(UsageError, match="side"):
+        indexed.images.thumbnail(ids(indexed)[0], side)

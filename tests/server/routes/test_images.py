@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 from pathlib import Path
@@ -18,10 +19,13 @@ from engine.export.plain import plain
 from engine.testing import FakeEmbedder
 from server.app import create_app
 from server.options import ServerOptions
+from server.routes.images import CHUNK
 from server.security.headers import HEADERS
 from tests.server.conftest import NewClient
 from tests.support.slow import slow_jpeg, until
 
+# What this process has open, on Linux.
+OPEN_FILES = Path("/proc/self/fd")
 SHARED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -175,3 +179,26 @@ def test_a_thumbnail_takes_no_longer_than_any_picture(images: Path, tmp_path: Pa
         assert "longer than 0.2 s" in answer.json()["reason"]
         assert client.get(f"/v1/images/{slow.id - 1}/thumbnail").status_code == 200
         until(lambda: embedder.memory.late == 0)
+
+
+def test_a_large_file_is_sent_piece_by_piece(images: Path, fake_engine: Engine) -> None:
+    # What follows a JPEG's end is content, and no part of the picture.
+    large = images / "large.jpg"
+    content = next(images.rglob("*.jpg")).read_bytes() + bytes(5 * CHUNK)
+    large.write_bytes(content)
+    fake_engine.index([large])
+    with TestClient(create_app(fake_engine), base_url="http://localhost") as client:
+        with client.stream("GET", "/v1/images/1/file") as answer:
+            assert int(answer.headers["content-length"]) == len(content)
+            assert b"".join(answer.iter_bytes()) == content
+        with client.stream("GET", "/v1/images/1/file") as answer:
+            next(answer.iter_bytes(10))
+    gc.collect()
+    assert str(large) not in map(_target, OPEN_FILES.iterdir() if OPEN_FILES.is_dir() else ())
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
