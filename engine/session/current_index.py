@@ -86,7 +86,7 @@ class CurrentIndex:
             if opened is not None:
                 with catalog.database.snapshot():
                     if opened.state == catalog.state():
-                        self._read_ahead(opened)
+                        self._warm(opened)
                         yield opened.vectors
                         return
             opened = self.in_step(catalog)
@@ -99,7 +99,7 @@ class CurrentIndex:
         with self.lock:
             opened = self._opened
             if opened is not None and opened.state == catalog.state():
-                self._read_ahead(opened)
+                self._warm(opened)
                 return opened
             while True:
                 try:
@@ -109,7 +109,7 @@ class CurrentIndex:
                     with self._settling:
                         pass
 
-    def _read_ahead(self, opened: OpenedIndex) -> None:
+    def _warm(self, opened: OpenedIndex) -> None:
         """Read an index in the background: whoever searches twice will go on searching."""
         if self._warm_up.has(opened) or not self.lock.acquire(blocking=False):
             return
