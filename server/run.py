@@ -14,10 +14,9 @@ from engine import Engine
 from engine.errors import UsageError
 from index.errors import reason_of
 from server.app import create_app
+from server.http_protocol import BoundedProtocol
 from server.options import ServerOptions
 
-# Of a request's line and headers, in bytes.
-LONGEST_HEAD = 64 << 10
 # Connections that wait to be accepted.
 BACKLOG = 512
 # How long threads have to end when nobody waits for their answers any more.
@@ -53,9 +52,7 @@ def serve(
         app = create_app(engine, options)
         config = uvicorn.Config(
             app,
-            # Unlike the other parser it ends a request whose headers do not end.
-            http="h11",
-            h11_max_incomplete_event_size=LONGEST_HEAD,
+            http=BoundedProtocol,
             access_log=False,
             log_level="warning",
             timeout_graceful_shutdown=options.limits.stop_seconds,
