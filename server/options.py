@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 
-from engine.config import require_number
+from engine.config import UrlLimits, require_number
 from engine.errors import UsageError
 
 EVERYWHERE = ("0.0.0.0", "::", "[::]")
@@ -38,6 +38,8 @@ class ServerLimits:
         Requests that wait to read all of the store, one after the other.
     changes_waiting
         Requests that wait to change the store, one after the other.
+    fetches, fetches_waiting
+        Requests whose URLs are fetched at a time, and that wait for it.
     requests
         That are answered, wait or are still being sent.
     all_bodies_bytes
@@ -63,6 +65,8 @@ class ServerLimits:
     reading_waiting: int = 256
     slow_waiting: int = 4
     changes_waiting: int = 16
+    fetches: int = 4
+    fetches_waiting: int = 16
     requests: int = 512
     all_bodies_bytes: int = 512 << 20
     retry_seconds: int = 1
@@ -88,6 +92,10 @@ class ServerOptions:
         Refuse whatever changes the store.
     root_path
         The path below which a proxy shows it, such as `/pictures`.
+    urls
+        Within which limits pictures are fetched from URLs that clients name; None for not at all.
+    once
+        What stands for the token in one link, and lets in who follows it first.
     limits
         How much it takes on.
 
@@ -104,6 +112,8 @@ class ServerOptions:
     allowed_hosts: tuple[str, ...] = ()
     read_only: bool = False
     root_path: str = ""
+    urls: UrlLimits | None = None
+    once: str | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from engine import Engine
 from engine.errors import UsageError
 from index.errors import reason_of
 from server.app import create_app
+from server.counted import Hearer
 from server.options import ServerOptions
 
 # Of a request's line and headers, in bytes.
@@ -25,7 +26,10 @@ LAST_SECONDS = 1.0
 
 
 def serve(
-    engine: Engine, options: ServerOptions, listening: Callable[[ServerOptions], None]
+    engine: Engine,
+    options: ServerOptions,
+    listening: Callable[[ServerOptions], None],
+    heard: Hearer | None = None,
 ) -> bool:
     """Answer until the process is interrupted or terminated, and end what was begun.
 
@@ -37,6 +41,8 @@ def serve(
         How to serve it.
     listening
         Called when clients can connect, with the port that it is.
+    heard
+        Is told of each request when it has been answered; it must not wait.
 
     Returns
     -------
@@ -50,7 +56,7 @@ def serve(
     """
     with _bound(options) as bound:
         options = replace(options, port=bound.getsockname()[1])
-        app = create_app(engine, options)
+        app = create_app(engine, options, heard)
         config = uvicorn.Config(
             app,
             # Unlike the other parser it ends a request whose headers do not end.
