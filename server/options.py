@@ -42,6 +42,14 @@ class ServerLimits:
         Requests whose URLs are fetched at a time, and that wait for it.
     requests
         That are answered, wait or are still being sent.
+    connections
+        Of all clients; one more is closed at once.
+    head_seconds
+        How long a client may take to send a request's line and headers, or to begin with them.
+    idle_seconds
+        How long a connection stays open after an answer.
+    answer_seconds
+        How long a client may take nothing of an answer.
     all_bodies_bytes
         Of all requests that are being sent or answered.
     retry_seconds
@@ -68,6 +76,10 @@ class ServerLimits:
     fetches: int = 4
     fetches_waiting: int = 16
     requests: int = 512
+    connections: int = 768
+    head_seconds: float = 10.0
+    idle_seconds: int = 5
+    answer_seconds: float = 30.0
     all_bodies_bytes: int = 512 << 20
     retry_seconds: int = 1
     rate: float = 50.0

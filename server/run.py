@@ -14,6 +14,7 @@ from engine import Engine
 from engine.errors import UsageError
 from index.errors import reason_of
 from server.app import create_app
+from server.connections import bounded_connection
 from server.counted import Hearer
 from server.options import ServerOptions
 
@@ -59,8 +60,9 @@ def serve(
         app = create_app(engine, options, heard)
         config = uvicorn.Config(
             app,
-            # Unlike the other parser it ends a request whose headers do not end.
-            http="h11",
+            # h11: unlike the other parser it ends a request whose headers do not end.
+            http=bounded_connection(options.limits),
+            timeout_keep_alive=options.limits.idle_seconds,
             h11_max_incomplete_event_size=LONGEST_HEAD,
             access_log=False,
             log_level="warning",
