@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 
-from engine.config import require_number
+from engine.config import UrlLimits, require_number
 from engine.errors import UsageError
 
 EVERYWHERE = ("0.0.0.0", "::", "[::]")
@@ -38,8 +38,18 @@ class ServerLimits:
         Requests that wait to read all of the store, one after the other.
     changes_waiting
         Requests that wait to change the store, one after the other.
+    fetches, fetches_waiting
+        Requests whose URLs are fetched at a time, and that wait for it.
     requests
         That are answered, wait or are still being sent.
+    connections
+        Of all clients; one more is closed at once.
+    head_seconds
+        How long a client may take to send a request's line and headers, or to begin with them.
+    idle_seconds
+        How long a connection stays open after an answer.
+    answer_seconds
+        How long a client may take nothing of an answer.
     all_bodies_bytes
         Of all requests that are being sent or answered.
     retry_seconds
@@ -63,7 +73,13 @@ class ServerLimits:
     reading_waiting: int = 256
     slow_waiting: int = 4
     changes_waiting: int = 16
+    fetches: int = 4
+    fetches_waiting: int = 16
     requests: int = 512
+    connections: int = 768
+    head_seconds: float = 10.0
+    idle_seconds: int = 5
+    answer_seconds: float = 30.0
     all_bodies_bytes: int = 512 << 20
     retry_seconds: int = 1
     rate: float = 50.0
@@ -88,6 +104,10 @@ class ServerOptions:
         Refuse whatever changes the store.
     root_path
         The path below which a proxy shows it, such as `/pictures`.
+    urls
+        Within which limits pictures are fetched from URLs that clients name; None for not at all.
+    once
+        What stands for the token in one link, and lets in who follows it first.
     limits
         How much it takes on.
 
@@ -104,6 +124,8 @@ class ServerOptions:
     allowed_hosts: tuple[str, ...] = ()
     read_only: bool = False
     root_path: str = ""
+    urls: UrlLimits | None = None
+    once: str | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,8 @@ from engine import Engine
 from engine.errors import UsageError
 from index.errors import reason_of
 from server.app import create_app
+from server.connections import bounded_connection
+from server.counted import Hearer
 from server.options import ServerOptions
 
 # Of a request's line and headers, in bytes.
@@ -25,7 +27,10 @@ LAST_SECONDS = 1.0
 
 
 def serve(
-    engine: Engine, options: ServerOptions, listening: Callable[[ServerOptions], None]
+    engine: Engine,
+    options: ServerOptions,
+    listening: Callable[[ServerOptions], None],
+    heard: Hearer | None = None,
 ) -> bool:
     """Answer until the process is interrupted or terminated, and end what was begun.
 
@@ -37,6 +42,8 @@ def serve(
         How to serve it.
     listening
         Called when clients can connect, with the port that it is.
+    heard
+        Is told of each request when it has been answered; it must not wait.
 
     Returns
     -------
@@ -50,11 +57,12 @@ def serve(
     """
     with _bound(options) as bound:
         options = replace(options, port=bound.getsockname()[1])
-        app = create_app(engine, options)
+        app = create_app(engine, options, heard)
         config = uvicorn.Config(
             app,
-            # Unlike the other parser it ends a request whose headers do not end.
-            http="h11",
+            # h11: unlike the other parser it ends a request whose headers do not end.
+            http=bounded_connection(options.limits),
+            timeout_keep_alive=options.limits.idle_seconds,
             h11_max_incomplete_event_size=LONGEST_HEAD,
             access_log=False,
             log_level="warning",

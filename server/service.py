@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import Engine
 from server.answers import answer
-from server.bodies import BodyBudget
+from server.bodies import Asked, BodyBudget, asked_about
+from server.fetches import Fetches
 from server.metrics import Metrics
 from server.options import ServerOptions
 from server.problems import RefusedError
@@ -37,6 +39,8 @@ class Service:
         Does what reads all of the store, one after the other.
     changes
         Changes the store, one after the other.
+    fetched
+        Fetches pictures that clients name by URLs.
     bodies
         Room for what clients send.
     metrics
@@ -49,6 +53,7 @@ class Service:
     reads: WorkQueue
     slow: WorkQueue
     changes: WorkQueue
+    fetched: WorkQueue
     bodies: BodyBudget
     metrics: Metrics = field(init=False)
 
@@ -58,7 +63,7 @@ class Service:
     @property
     def queues(self) -> tuple[WorkQueue, ...]:
         """All that has threads."""
-        return self.pictures, self.reads, self.slow, self.changes
+        return self.pictures, self.reads, self.slow, self.changes, self.fetched
 
     @classmethod
     def of(cls, engine: Engine, options: ServerOptions) -> Service:
@@ -72,8 +77,25 @@ class Service:
             WorkQueue("reads", limits.reading_threads, limits.reading_waiting, wait),
             WorkQueue("slow", 1, limits.slow_waiting, wait),
             WorkQueue("changes", 1, limits.changes_waiting, wait),
+            WorkQueue("fetches", limits.fetches, limits.fetches_waiting, wait),
             BodyBudget(limits),
         )
+
+    async def asked(self, request: Request) -> Asked:
+        """Return what a request asks about: pictures, those of its URLs included, or ids.
+
+        Raises
+        ------
+        RefusedError
+            It brings none of them, too much, or what is not allowed.
+        FetchError
+            A URL cannot be fetched.
+        """
+        asked = await asked_about(request, self.options.limits)
+        if not asked.urls:
+            return asked
+        fetches = Fetches(self.options, self.fetched, self.bodies)
+        return replace(asked, images=await fetches.images(asked.urls))
 
     async def read(self, question: Question) -> Response:
         """Answer a question that some rows of the catalog answer."""
