@@ -16,10 +16,12 @@ from engine.errors import EngineError
 from server.counted import Counted, Hearer
 from server.options import ServerOptions
 from server.presence import CLIENT_GONE, Presence
-from server.problems import RefusedError, failed, refused
+from server.problems import RefusedError, failed, refused, unforeseen
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
 from server.routes.images import image_routes
+from server.routes.index import index_routes
+from server.routes.jobs import job_routes
 from server.routes.search import search_routes
 from server.routes.state import state_routes
 from server.security.door import Door
@@ -74,7 +76,15 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    for routes in (search_routes, image_routes, head_routes, duplicate_routes, state_routes):
+    for routes in (
+        search_routes,
+        image_routes,
+        index_routes,
+        head_routes,
+        duplicate_routes,
+        job_routes,
+        state_routes,
+    ):
         app.include_router(routes(service))
     _answer_errors(app, options)
     return Application(service, Counted(Door(Presence(app), options), service.metrics, heard))
@@ -115,13 +125,4 @@ def _answer_errors(app: FastAPI, options: ServerOptions) -> None:
 
     @app.exception_handler(Exception)
     async def not_foreseen(_: Request, error: Exception) -> Response:
-        # The server's log has it whole; a client is told no more than its kind.
-        return refused(
-            RefusedError(
-                500,
-                "InternalError",
-                type(error).__name__,
-                "this should not happen",
-                "The service's log says more; please report it",
-            )
-        )
+        return refused(unforeseen(error))
