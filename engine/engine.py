@@ -707,9 +707,12 @@ class Engine:
 
         wanted, limits, rule = Level.of(level, min_score), DuplicateLimits(), Keep.parse(keep)
         session, pixels = self._session, Pixels(self.config, self._session.reporter)
+        announce = session.reporter.announce
         if images is None:
             groups = session.ask(
-                lambda catalog, index: find_duplicates(catalog, index, wanted, pixels, limits, rule)
+                lambda catalog, index: find_duplicates(
+                    catalog, index, wanted, pixels, limits, rule, announce
+                )
             )
         else:
             from engine.search.duplicates.asked import duplicates_of, read_asked
@@ -717,8 +720,8 @@ class Engine:
             session.catalog()
             asked = read_asked(_as_list(images), session.embedder(), pixels, skipped)
             groups = session.ask(
-                lambda catalog, index: list(
-                    duplicates_of(asked, catalog, index, wanted, pixels, limits, rule)
+                lambda catalog, index: duplicates_of(
+                    asked, catalog, index, wanted, pixels, limits, rule, announce
                 )
             )
         if (unmatched := rule.unmatched(groups)) is not None:
@@ -761,8 +764,11 @@ class Engine:
         with session.writing(create=False) as catalog:
             mover = Mover(catalog, str(folder), store, level, rule, session.reporter)
             session.index().settle(catalog)
+            announce = session.reporter.announce
             groups = session.ask(
-                lambda catalog, index: find_duplicates(catalog, index, wanted, pixels, limits, rule)
+                lambda catalog, index: find_duplicates(
+                    catalog, index, wanted, pixels, limits, rule, announce
+                )
             )
             try:
                 return mover.run(groups)
