@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from engine.pictures.crop import CropLike
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
+    from engine.search.duplicates.tidying import Tidying
     from engine.search.queries import ImageLike
     from engine.search.results import DuplicateGroup, SearchReport
     from engine.session.status import Status
@@ -102,6 +103,13 @@ class Engine:
         from engine.learning.head_collection import HeadCollection
 
         return HeadCollection(self._session)
+
+    @property
+    def tidying(self) -> Tidying:
+        """Tidying up by hand: chosen duplicates to the trash, others remembered as none; undo."""
+        from engine.search.duplicates.tidying import Tidying
+
+        return Tidying(self._session)
 
     def index(
         self,

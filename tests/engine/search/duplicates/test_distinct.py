@@ -17,6 +17,8 @@ from PIL import Image
 from engine import DuplicateGroup, Engine
 from engine.search.duplicates.distinct import Distinct
 from engine.search.duplicates.linkage import complete_linkage
+from engine.testing import FakeEmbedder
+from tests.support.shop import NotingReporter
 
 ids = st.integers(0, 9)
 pairs = st.lists(st.tuples(ids, ids), max_size=12)
@@ -113,12 +115,14 @@ def test_nothing_distinct_is_moved(shop: Path, fake_engine: Engine, tmp_path: Pa
     assert list(report.moved) == []
 
 
-def test_it_is_said_how_many_pairs_are_left_out(
-    shop: Path, fake_engine: Engine, announced: list[str]
-) -> None:
+def test_it_is_said_how_many_pairs_are_left_out(shop: Path, fake_engine: Engine) -> None:
     fake_engine.tidying.distinct(ids_of(fake_engine, "aa", "aaa"))
-    fake_engine.duplicates()
-    assert announced == ["1 pair left out: somebody said that they are no duplicates of each other"]
+    reporter, config = NotingReporter(), fake_engine.config
+    with Engine(config, reporter, embedder=FakeEmbedder(config)) as engine:
+        engine.duplicates()
+    assert reporter.announced == [
+        "1 pair left out: somebody said that they are no duplicates of each other"
+    ]
 
 
 def test_to_forget_an_image_and_index_it_anew_loses_nothing(
