@@ -644,7 +644,7 @@ class Engine:
         from engine.heads.head import find_head
         from engine.learning.data.collect import ANY, collect
         from engine.learning.data.dataset import require_folder
-        from engine.learning.suspects import find_suspects, labelled, learned_by
+        from engine.learning.suspects import find_suspects, labelled, learned_by, with_ids
 
         if k is not None:
             require_number("k", k, 1, whole=True)
@@ -662,13 +662,15 @@ class Engine:
             examples = learned_by(find_head(session.heads(head), head), catalog)
         else:
             examples = labelled(session.catalog())
-        return find_suspects(
+        report = find_suspects(
             examples,
             str(dataset or head or "labels"),
             k=k,
             doubted=doubted,
             progress=lambda done, total: session.reporter.progress("judging", done, total, "folds"),
         )
+        known = session.catalog_or_none()
+        return report if known is None else with_ids(report, known)
 
     def duplicates(
         self,

@@ -22,6 +22,7 @@ from server.routes.heads import head_routes
 from server.routes.images import image_routes
 from server.routes.search import search_routes
 from server.routes.state import state_routes
+from server.routes.suspects import suspect_routes
 from server.security.door import Door
 from server.service import Service
 
@@ -72,7 +73,14 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> Applicat
         redoc_url=None,
         redirect_slashes=False,
     )
-    for routes in (search_routes, image_routes, head_routes, duplicate_routes, state_routes):
+    for routes in (
+        search_routes,
+        image_routes,
+        head_routes,
+        duplicate_routes,
+        suspect_routes,
+        state_routes,
+    ):
         app.include_router(routes(service))
     _answer_errors(app, options)
     return Application(service, _Counted(Door(app, options), service.metrics))

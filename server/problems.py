@@ -24,6 +24,7 @@ from engine.errors import (
     UnknownCategoryError,
     UnknownHeadError,
     UnknownImageError,
+    UnknownUndoError,
     UsageError,
     WeightsError,
 )
@@ -32,6 +33,7 @@ MEDIA_TYPE = "application/problem+json"
 # Of the errors of one branch the first that fits.
 STATUS: Mapping[type[EngineError], int] = {
     UnknownImageError: 404,
+    UnknownUndoError: 404,
     UnknownHeadError: 404,
     UnknownCategoryError: 404,
     UsageError: 400,
