@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from engine.config import Config, require_number
 from engine.errors import StoreError, StoreLockedError
 from engine.progress import SILENT, Reporter
+from engine.search.map.recent import RecentComponents
 from engine.session.session import Session
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from engine.pictures.crop import CropLike
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
     from engine.search.duplicates.tidying import Tidying
+    from engine.search.map.maps import Maps
     from engine.search.queries import ImageLike
     from engine.search.results import DuplicateGroup, SearchReport
     from engine.session.status import Status
@@ -67,6 +69,7 @@ class Engine:
     ) -> None:
         self.config = config
         self._session = Session(config, reporter, embedder)
+        self._recent_components = RecentComponents()
 
     @classmethod
     def open(
@@ -103,6 +106,13 @@ class Engine:
         from engine.learning.head_collection import HeadCollection
 
         return HeadCollection(self._session)
+
+    @property
+    def maps(self) -> Maps:
+        """Where the images lie in a plane: their map is looked at, or made so that it is good."""
+        from engine.search.map.maps import Maps
+
+        return Maps(self._session, self._recent_components)
 
     @property
     def tidying(self) -> Tidying:
