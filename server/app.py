@@ -20,6 +20,7 @@ from server.problems import RefusedError, failed, refused
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
 from server.routes.images import image_routes
+from server.routes.map import map_routes
 from server.routes.search import search_routes
 from server.routes.state import state_routes
 from server.routes.suspects import suspect_routes
@@ -79,6 +80,7 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> Applicat
         head_routes,
         duplicate_routes,
         suspect_routes,
+        map_routes,
         state_routes,
     ):
         app.include_router(routes(service))
