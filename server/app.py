@@ -22,8 +22,10 @@ from server.routes.heads import head_routes
 from server.routes.images import image_routes
 from server.routes.index import index_routes
 from server.routes.jobs import job_routes
+from server.routes.map import map_routes
 from server.routes.search import search_routes
 from server.routes.state import state_routes
+from server.routes.suspects import suspect_routes
 from server.security.door import Door
 from server.service import Service
 
@@ -83,6 +85,8 @@ def create_app(
         head_routes,
         duplicate_routes,
         job_routes,
+        suspect_routes,
+        map_routes,
         state_routes,
     ):
         app.include_router(routes(service))

@@ -9,6 +9,7 @@ to a ranking is averaged out. Labels are ranked by their margin (Northcutt, Jian
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -182,6 +183,15 @@ def label_margins(
 def _told(progress: Progress, done: int, total: int, epoch: int, epochs: int) -> None:
     """Tell after each epoch of a fold which folds are done."""
     progress(done, total)
+
+
+def with_ids(report: SuspectReport, catalog: Catalog) -> SuspectReport:
+    """Return suspects with the ids of those that are in a catalog."""
+    paths = [os.path.abspath(each.path) for each in report.suspects]
+    known = {path: each.id for path, each in catalog.images.known(paths).items()}
+    found = zip(report.suspects, paths, strict=True)
+    suspects = [replace(each, id=known.get(path)) for each, path in found]
+    return replace(report, suspects=suspects)
 
 
 def labelled(catalog: Catalog) -> Examples:
