@@ -20,6 +20,7 @@ from server.problems import RefusedError, failed, refused
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
 from server.routes.images import image_routes
+from server.routes.page import page_routes
 from server.routes.search import search_routes
 from server.routes.state import state_routes
 from server.security.door import Door
@@ -72,7 +73,14 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> Applicat
         redoc_url=None,
         redirect_slashes=False,
     )
-    for routes in (search_routes, image_routes, head_routes, duplicate_routes, state_routes):
+    for routes in (
+        page_routes,
+        search_routes,
+        image_routes,
+        head_routes,
+        duplicate_routes,
+        state_routes,
+    ):
         app.include_router(routes(service))
     _answer_errors(app, options)
     return Application(service, _Counted(Door(app, options), service.metrics))

@@ -1,0 +1,4 @@
+import { fill, h } from "../dom.js";
+export const title = "Heads";
+/** @param {HTMLElement} root */
+export function render(root) { fill(root, h("h1", {}, title)); }
