@@ -95,7 +95,7 @@ async function problemOf(answer) {
     told = { thing: "the service", reason: `it answered ${answer.status} ${answer.statusText}`, remedy: "Try again" };
   }
   const problem = new Problem({ ...told, status: answer.status });
-  if (answer.status === 401) document.dispatchEvent(new CustomEvent("locked", { detail: problem }));
+  if (answer.status === 401) document.dispatchEvent(new CustomEvent("locked"));
   return problem;
 }
 

@@ -1,6 +1,6 @@
 // The shell: which views there are, and which one is shown.
 
-import { Problem, isAborted } from "./api.js";
+import { isAborted } from "./api.js";
 import { fill, h, isTyping } from "./dom.js";
 import { showKeys } from "./components/dialog.js";
 import { empty, problemPanel } from "./components/notices.js";
@@ -61,7 +61,7 @@ async function show() {
     else link.removeAttribute("aria-current");
   }
   document.querySelector("#views [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
-  root.className = asked;
+  root.dataset.view = asked;
   scrollTo(0, 0);
   if (!entry) {
     fill(root, empty("There is no such view", h("p", {}, h("a", { href: address("search") }, "Go to Search"))));
@@ -106,14 +106,15 @@ function showJob(all) {
   link.setAttribute("aria-label", `Jobs: ${progressText(job)}${more}`);
 }
 
-function locked(event) {
-  const problem = event.detail instanceof Problem ? event.detail : Problem.of(event.detail);
+function locked() {
   shown.abort.abort();
   shown = { name: "locked", view: null, update: null, abort: new AbortController() };
   const input = h("input", { type: "password", name: "token", required: true, autocomplete: "off", spellcheck: "false" });
+  root.dataset.view = "locked";
+  const wrong = new URLSearchParams(location.search).has("token");
   fill(root, h("section.notice", {},
-    h("h1", {}, "This service asks for a token"),
-    h("p", {}, problem.remedy ? "Open the link that `engine serve` printed when it started, or give the token here." : ""),
+    h("h1", {}, wrong ? "That was not the token" : "This service asks for a token"),
+    h("p", {}, "Open the link that engine serve printed when it started, or give the token here."),
     // The answer to it sets a cookie that holds no token, and leads back here.
     h("form.row", { method: "get", action: "./" },
       h("label.field", {}, h("span", {}, "Token"), input),

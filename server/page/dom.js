@@ -82,7 +82,9 @@ export function fileName(path) {
 
 /** Return a share as per cent. @param {number|null|undefined} share */
 export function percent(share, digits = 0) {
-  return share === null || share === undefined ? "–" : `${(share * 100).toFixed(digits)} %`;
+  if (share === null || share === undefined) return "–";
+  const least = 10 ** -digits;
+  return share > 0 && share * 100 < least ? `< ${least} %` : `${(share * 100).toFixed(digits)} %`;
 }
 
 /** Return a number with its noun. @param {number} count */

@@ -46,7 +46,7 @@ export function cropper(img, size, start, chosen) {
   }));
   const figures = h("div.crop-numbers", { role: "group", "aria-label": "Part of the picture, in per cent" },
     SIDES.map((side, index) => h("label", {}, h("span", { "aria-hidden": "true" }, side), numbers[index])));
-  const whole = h("button.small", { type: "button" }, "Whole picture");
+  const whole = h("button.small.quiet", { type: "button", "aria-label": "Whole picture" }, "Whole");
   const begin = h("button.small", { type: "button" }, "Crop");
   const hint = h("p.unseen", { id: "crop-keys" }, "Arrow keys move it, with Shift they resize it, Escape takes it away.");
   const tools = h("div.crop-tools", {}, begin, figures, whole);

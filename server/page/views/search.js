@@ -45,13 +45,15 @@ class Search {
       on: { change: () => this.#picked() } });
     this.heading = h("h1", {}, "Search");
     this.band = h("section", { class: "query", "aria-label": "What is searched for" });
+    this.entries = h("div.entries", {});
     this.conditions = h("div.conditions", {});
     this.found = h("p.found.soft", { role: "status" });
     this.main = h("div.results", {});
     this.side = h("div.side", {});
-    this.body = h("div.search-body", {}, this.main, this.side);
     this.bar = h("div.selection", { hidden: true, role: "region", "aria-label": "Selected pictures" });
-    fill(root, this.heading, this.input, this.band, this.conditions, this.found, this.body, this.bar);
+    this.body = h("div.search-body", {},
+      h("div.column", {}, this.heading, this.band, this.conditions, this.found, this.main), this.side);
+    fill(root, this.input, this.body, this.bar);
     document.addEventListener("pick", () => this.input.click(), { signal });
     this.#loadCategories();
   }
@@ -118,10 +120,8 @@ class Search {
           h("p.drop-text", {}, missing
             ? "The picture that was searched for is not here any more: it was never kept. Drop it again."
             : ["Drop a picture anywhere, paste one, or ", h("button.primary", { type: "button", on: { click: () => this.input.click() } }, "choose pictures")]),
-          missing && h("button.primary", { type: "button", on: { click: () => this.input.click() } }, "Choose pictures")),
-        h("div.entries", {}));
+          missing && h("button.primary", { type: "button", on: { click: () => this.input.click() } }, "Choose pictures")));
       this.band.className = "start";
-      this.#showEntries();
       return;
     }
     this.band.className = "query";
@@ -147,10 +147,8 @@ class Search {
   }
 
   #showEntries() {
-    const box = this.band.querySelector(".entries");
-    if (!box) return;
     const names = Object.entries(this.counts).sort((a, b) => b[1] - a[1]).slice(0, MOST_CATEGORIES);
-    fill(box, names.length > 1 && h("div.chips", { role: "group", "aria-label": "Categories" }, names.map(([each, count]) =>
+    fill(this.entries, names.length > 1 && h("div.chips", { role: "group", "aria-label": "Categories" }, names.map(([each, count]) =>
       chipLink(name(each), { href: address("search", { where: `category=${each}` }), note: count.toLocaleString("en") }))));
   }
 
@@ -165,8 +163,10 @@ class Search {
 
   #showConditions(params, has) {
     const same = params.get("same") === "1";
+    const where = params.getAll("where");
     fill(this.conditions,
-      filters(params.getAll("where"), (next) => this.#change({ where: next }), () => Object.keys(this.counts)),
+      !has && !where.length && this.entries,
+      filters(where, (next) => this.#change({ where: next }), () => Object.keys(this.counts)),
       has && chipLink("Same category only", { pressed: same, click: () => this.#change({ same: same ? null : "1" }) }));
   }
 
