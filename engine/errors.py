@@ -16,6 +16,7 @@
     │       ├── CatalogDamagedError
     │       ├── EmbeddingDamagedError         one stored vector; its picture is embedded again
     │       ├── CatalogVersionError           written by a newer release
+    │       ├── ReadOnlyError                 the store may be read, and not written
     │       └── DiskFullError
     ├── WeightsError                          a backbone's weights cannot be had
     │   ├── WeightsUnreachableError           no network, or the host does not answer
@@ -45,6 +46,7 @@ from index.errors import (
     EngineError,
     FilterError,
     IndexDamagedError,
+    ReadOnlyError,
     StoreError,
     StoreLockedError,
     StoreNotFoundError,
@@ -67,6 +69,7 @@ __all__ = [
     "HeadMismatchError",
     "ImageError",
     "IndexDamagedError",
+    "ReadOnlyError",
     "StoreError",
     "StoreLockedError",
     "StoreNotFoundError",
