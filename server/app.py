@@ -23,6 +23,7 @@ from server.routes.images import image_routes
 from server.routes.index import index_routes
 from server.routes.jobs import job_routes
 from server.routes.map import map_routes
+from server.routes.page import page_routes
 from server.routes.search import search_routes
 from server.routes.state import state_routes
 from server.routes.suspects import suspect_routes
@@ -79,6 +80,7 @@ def create_app(
         redirect_slashes=False,
     )
     for routes in (
+        page_routes,
         search_routes,
         image_routes,
         index_routes,
