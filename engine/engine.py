@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from engine.search.results import DuplicateGroup, SearchReport
     from engine.session.status import Status
     from engine.skipped import Skipped
+    from index.catalog.catalog import Catalog
+    from index.vectors.index import VectorIndex
 
 
 class Engine:
@@ -310,15 +312,14 @@ class Engine:
 
             require_category(catalog, category)
         embedder = self._session.embedder()
-        if ids:
-            names, vectors = stored_embeddings(catalog, ids, _as_list(images), part)
-        else:
-            names, vectors = embed_sources(embedder, _as_list(images), skipped, part)
+        given = None if ids else embed_sources(embedder, _as_list(images), skipped, part)
         heads = self._session.heads() if same_category else []
-        report = self._session.ask(
-            lambda catalog, index: search(catalog, index, embedder, heads, names, vectors, query)
-        )
-        return replace(report, skipped=tuple(skipped or ()))
+
+        def question(catalog: Catalog, index: VectorIndex) -> SearchReport:
+            names, vectors = given or stored_embeddings(catalog, ids, _as_list(images), part)
+            return search(catalog, index, embedder, heads, names, vectors, query)
+
+        return replace(self._session.ask(question), skipped=tuple(skipped or ()))
 
     def classify(
         self,
