@@ -214,8 +214,6 @@ def test_answers(
     ----------
     images
         int64 `[n]`, none of them in the train or validation part.
-    progress
-        As of `fit_layers`.
 
     Returns
     -------
@@ -242,10 +240,11 @@ def gate_of(
     background: Vectors,
     built_in: BuiltIn,
     start: Dense | None = None,
+    after: Callable[[], None] = lambda: None,
 ) -> Dense:
     """Fit a gate that lets embeddings of so many labels in and keeps a background out."""
     frozen = log_sum_exp(built_in.logits(positives)), background_logits(background, built_in)
-    return fit_gate(Rows(positives.raw, labels), outputs, background.raw, frozen, start)
+    return fit_gate(Rows(positives.raw, labels), outputs, background.raw, frozen, start, after)
 
 
 def trial_gate(
@@ -255,12 +254,13 @@ def trial_gate(
     built_in: BuiltIn,
     how: GateOptions,
     seed: int,
+    after: Callable[[], None] = lambda: None,
 ) -> Dense:
     """Fit a gate to the train part of a split, against prototypes around it."""
     rows = gate_rows(examples, split.train, how, seed)
     positives, labels = examples.vectors[rows], examples.row_labels[rows]
     made_up = prototypes.draw(positives, seed)
-    return gate_of(positives, labels, len(examples.categories), made_up, built_in)
+    return gate_of(positives, labels, len(examples.categories), made_up, built_in, after=after)
 
 
 def calibrate(log_probability: Floats, labels: Ids, share: Floats) -> tuple[float, float]:
