@@ -16,12 +16,17 @@ from engine.errors import EngineError
 from server.counted import Counted, Hearer
 from server.options import ServerOptions
 from server.presence import CLIENT_GONE, Presence
-from server.problems import RefusedError, failed, refused
+from server.problems import RefusedError, failed, refused, unforeseen
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
 from server.routes.images import image_routes
+from server.routes.index import index_routes
+from server.routes.jobs import job_routes
+from server.routes.map import map_routes
+from server.routes.page import page_routes
 from server.routes.search import search_routes
 from server.routes.state import state_routes
+from server.routes.suspects import suspect_routes
 from server.security.door import Door
 from server.service import Service
 
@@ -74,7 +79,18 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    for routes in (search_routes, image_routes, head_routes, duplicate_routes, state_routes):
+    for routes in (
+        page_routes,
+        search_routes,
+        image_routes,
+        index_routes,
+        head_routes,
+        duplicate_routes,
+        job_routes,
+        suspect_routes,
+        map_routes,
+        state_routes,
+    ):
         app.include_router(routes(service))
     _answer_errors(app, options)
     return Application(service, Counted(Door(Presence(app), options), service.metrics, heard))
@@ -115,13 +131,4 @@ def _answer_errors(app: FastAPI, options: ServerOptions) -> None:
 
     @app.exception_handler(Exception)
     async def not_foreseen(_: Request, error: Exception) -> Response:
-        # The server's log has it whole; a client is told no more than its kind.
-        return refused(
-            RefusedError(
-                500,
-                "InternalError",
-                type(error).__name__,
-                "this should not happen",
-                "The service's log says more; please report it",
-            )
-        )
+        return refused(unforeseen(error))

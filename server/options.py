@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from engine.config import UrlLimits, require_number
 from engine.errors import UsageError
@@ -22,6 +23,8 @@ class ServerLimits:
         Of a request without pictures.
     upload_bytes
         Of a request with pictures.
+    folder_bytes
+        Of all files in the folder for pictures that are sent to stay.
     pictures
         In one request.
     ids
@@ -38,6 +41,12 @@ class ServerLimits:
         Requests that wait to read all of the store, one after the other.
     changes_waiting
         Requests that wait to change the store, one after the other.
+    jobs_waiting
+        Jobs that wait for the one that runs.
+    lock_seconds
+        How long a job waits where another process writes to the store.
+    listeners
+        Clients that follow jobs as they go on.
     fetches, fetches_waiting
         Requests whose URLs are fetched at a time, and that wait for it.
     requests
@@ -66,6 +75,7 @@ class ServerLimits:
 
     body_bytes: int = 1 << 20
     upload_bytes: int = 64 << 20
+    folder_bytes: int = 100 << 30
     pictures: int = 16
     ids: int = 100
     body_seconds: float = 30.0
@@ -75,6 +85,9 @@ class ServerLimits:
     reading_waiting: int = 256
     slow_waiting: int = 4
     changes_waiting: int = 16
+    jobs_waiting: int = 16
+    lock_seconds: float = 600.0
+    listeners: int = 64
     fetches: int = 4
     fetches_waiting: int = 16
     requests: int = 512
@@ -112,6 +125,8 @@ class ServerOptions:
         Within which limits pictures are fetched from URLs that clients name; None for not at all.
     once
         What stands for the token in one link, and lets in who follows it first.
+    folder
+        Where pictures are kept that clients send to stay; None where none are taken.
     limits
         How much it takes on.
 
@@ -130,6 +145,7 @@ class ServerOptions:
     root_path: str = ""
     urls: UrlLimits | None = None
     once: str | None = None
+    folder: Path | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
 
     def __post_init__(self) -> None:
@@ -144,6 +160,8 @@ class ServerOptions:
                 "anyone in the network could ask, and there is no token",
                 "Give one with --token-file FILE or ENGINE_TOKEN",
             )
+        if self.folder is not None and not (self.folder.is_absolute() and self.folder.is_dir()):
+            raise UsageError(f"--folder {self.folder}", "there is no such folder", "Make it first")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
             raise UsageError(
                 f"--root-path {self.root_path}", "it is no path", "Write for example /pictures"

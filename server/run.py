@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from server.app import create_app
 from server.connections import bounded_connection
 from server.counted import Hearer
 from server.options import ServerOptions
+from server.service import Service
 
 # Of a request's line and headers, in bytes.
 LONGEST_HEAD = 64 << 10
@@ -73,11 +75,33 @@ def serve(
             ws="none",
             lifespan="off",
         )
-        server = uvicorn.Server(config)
+        server = _Server(config, app.service)
         with _ended_by_signals(server):
             listening(options)
             server.run(sockets=[bound])
-            return app.service.close(LAST_SECONDS)
+            left = server.stop_by - time.monotonic()
+            return app.service.close(LAST_SECONDS, max(LAST_SECONDS, left))
+
+
+class _Server(uvicorn.Server):
+    """Stops jobs, and what tells of them without end, before it waits for what was begun.
+
+    Attributes
+    ----------
+    stop_by
+        When all should have ended, by `time.monotonic`.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self.stop_by = 0.0
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin nothing more, and end what was begun."""
+        self.stop_by = time.monotonic() + self._service.options.limits.stop_seconds
+        self._service.begin_closing()
+        await super().shutdown(sockets)
 
 
 @contextmanager

@@ -63,6 +63,14 @@ def command(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Refuse whatever changes the store.")
     ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            metavar="DIR",
+            help="Keep pictures that clients send to POST /v1/images as files of this folder.",
+        ),
+    ] = None,
     root_path: Annotated[
         str,
         typer.Option("--root-path", metavar="PATH", help="The path below which a proxy shows it."),
@@ -123,6 +131,7 @@ def command(
         allowed_hosts=tuple(allow_host or ()),
         read_only=read_only,
         root_path=root_path,
+        folder=folder and folder.absolute(),
         urls=_url_limits() if allow_urls else None,
         once=secrets.token_urlsafe(24) if token is not None and open_browser else None,
     )

@@ -19,6 +19,7 @@ from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.urls import is_url
 from engine.skipped import Skipped
+from index.catalog.tables.shown import shown_images
 from index.records import Vectors
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def stored_embeddings(
     for image_id in ids:
         require_number("id", image_id, 1, LARGEST, whole=True)
     found, vectors = catalog.embeddings.of(ids)
-    rows = catalog.images.rows(found.tolist())
+    rows = shown_images(catalog.database, found.tolist())
     if unknown := sorted(set(ids) - rows.keys()):
         raise UnknownImageError.of(unknown[0])
     return [rows[image_id].path for image_id in found.tolist()], vectors

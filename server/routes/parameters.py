@@ -73,5 +73,6 @@ _URLS_OR_IDS = {
         "examples": {"ids": _IDS_EXAMPLE, "urls": _URLS_EXAMPLE},
     }
 }
+PICTURES = {"requestBody": {"required": True, "content": _PICTURES}}
 PICTURES_OR_URLS = {"requestBody": {"required": True, "content": {**_PICTURES, **_URLS}}}
 PICTURES_URLS_OR_IDS = {"requestBody": {"required": True, "content": {**_PICTURES, **_URLS_OR_IDS}}}
