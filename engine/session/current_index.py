@@ -95,7 +95,7 @@ class CurrentIndex:
         """
         from index.sync import open_index, vectors_of
 
-        opened = self._opened
+        opened = self._now.opened
         for _ in range(1 + SNAPSHOT_ATTEMPTS):
             # What was asked last is nearly always in step: nobody waits for a lock to find it so.
             if opened is not None:
@@ -130,7 +130,7 @@ class CurrentIndex:
             return
         try:
             # Meanwhile it may have been exchanged, and its files released.
-            if opened is self._opened:
+            if opened is self._now.opened:
                 self._warm_up.start(opened)
         finally:
             self.lock.release()
