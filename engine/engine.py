@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from engine.search.map.maps import Maps
     from engine.search.queries import ImageLike
     from engine.search.results import DuplicateGroup, SearchReport
+    from engine.session.figures import Figures
     from engine.session.status import Status
     from engine.skipped import Skipped
     from index.catalog.catalog import Catalog
@@ -105,6 +106,11 @@ class Engine:
         other = copy(self)
         other._session = self._session.reporting_to(reporter)
         return other
+
+    @property
+    def reporter(self) -> Reporter:
+        """Who hears of its work."""
+        return self._session.reporter
 
     @property
     def images(self) -> ImageCollection:
@@ -228,6 +234,18 @@ class Engine:
             lambda: self.index(paths, label=label, options=options),
             self._session.reporter.announce,
         )
+
+    def figures(self) -> Figures:
+        """Return how many images there are, and how far the index is behind: cheap to ask.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.session.figures import figures
+
+        return figures(self._session)
 
     def start(self) -> None:
         """Open the catalog and load the backbone now, and not with the first picture.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
+from server.http_protocol import BoundedProtocol
 from server.options import ServerLimits
 
 
-class BoundedConnection(H11Protocol):
+class BoundedConnection(BoundedProtocol):
     """One client's connection; it is closed where its client is too slow.
 
     uvicorn closes a connection on which nothing comes after an answer. Here that is so before the

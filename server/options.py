@@ -69,6 +69,8 @@ class ServerLimits:
         How long requests that were begun may take when the service ends.
     thumbnail_sides
         Pixels of the longer side that a thumbnail may have.
+    thumbnail_bytes, thumbnail_disk_bytes
+        Of all thumbnails that are cached in memory, and in the user's cache.
     """
 
     body_bytes: int = 1 << 20
@@ -99,6 +101,8 @@ class ServerLimits:
     burst: int = 200
     stop_seconds: int = 20
     thumbnail_sides: tuple[int, ...] = (128, 256, 512)
+    thumbnail_bytes: int = 64 << 20
+    thumbnail_disk_bytes: int = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,6 @@ from server.counted import Hearer
 from server.options import ServerOptions
 from server.service import Service
 
-# Of a request's line and headers, in bytes.
-LONGEST_HEAD = 64 << 10
 # Connections that wait to be accepted.
 BACKLOG = 512
 # How long threads have to end when nobody waits for their answers any more.
@@ -62,10 +60,8 @@ def serve(
         app = create_app(engine, options, heard)
         config = uvicorn.Config(
             app,
-            # h11: unlike the other parser it ends a request whose headers do not end.
             http=bounded_connection(options.limits),
             timeout_keep_alive=options.limits.idle_seconds,
-            h11_max_incomplete_event_size=LONGEST_HEAD,
             access_log=False,
             log_level="warning",
             timeout_graceful_shutdown=options.limits.stop_seconds,

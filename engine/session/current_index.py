@@ -109,6 +109,17 @@ class CurrentIndex:
         with catalog.database.snapshot():
             yield open_index(catalog, vectors_of(catalog, self._folder)).vectors
 
+    def lag(self, catalog: Catalog, images: int) -> int | None:
+        """Return how many of so many images the open index does not show; None while none is open.
+
+        Nothing is opened or brought in step for it.
+        """
+        opened = self._now.opened
+        if opened is None:
+            return None
+        # As many may have come as have gone: then one stands for them.
+        return 0 if opened.state == catalog.state() else max(1, images - len(opened.vectors))
+
     def in_step(self, catalog: Catalog) -> OpenedIndex:
         """Return the index in step with the catalog, and save what that took if possible."""
         with self.lock:

@@ -87,7 +87,7 @@ def test_what_waits_is_left_out_when_its_client_goes(
         await until(lambda: queue.taken == 0)
 
     run(test())
-    assert 'status="499"} 2.0' in app.service.metrics.text().decode()
+    assert 'status="499"} 2.0' in app.service.metrics.text(None).decode()
     assert app.service.close(PATIENCE)
 
 
