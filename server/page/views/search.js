@@ -137,7 +137,8 @@ class Search {
         pick: () => { this.adding = true; this.input.click(); },
       }, abort.signal);
     } catch (error) {
-      if (!isAborted(error)) fill(this.band, problemPanel(error));
+      // What was found says the same.
+      if (!isAborted(error)) fill(this.band, h("p.soft", {}, name(`It cannot be shown: ${error.reason}.`)));
     }
   }
 
