@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -92,6 +93,16 @@ class Engine:
             A setting has a value that it cannot have.
         """
         return cls(Config.at(store, **settings), reporter)
+
+    def reporting_to(self, reporter: Reporter) -> Engine:
+        """Return the same engine, of whose work another reporter hears.
+
+        The two share all that is open, and to close one closes both. What the other reporter
+        raises ends what was asked of this one alone.
+        """
+        other = copy(self)
+        other._session = self._session.reporting_to(reporter)
+        return other
 
     @property
     def images(self) -> ImageCollection:

@@ -17,6 +17,7 @@
     │       ├── CatalogDamagedError
     │       ├── EmbeddingDamagedError         one stored vector; its picture is embedded again
     │       ├── CatalogVersionError           written by a newer release
+    │       ├── ReadOnlyError                 the store may be read, and not written
     │       └── DiskFullError
     ├── WeightsError                          a backbone's weights cannot be had
     │   ├── WeightsUnreachableError           no network, or the host does not answer
@@ -46,6 +47,7 @@ from index.errors import (
     EngineError,
     FilterError,
     IndexDamagedError,
+    ReadOnlyError,
     StoreError,
     StoreLockedError,
     StoreNotFoundError,
@@ -69,6 +71,7 @@ __all__ = [
     "HeadMismatchError",
     "ImageError",
     "IndexDamagedError",
+    "ReadOnlyError",
     "StoreError",
     "StoreLockedError",
     "StoreNotFoundError",

@@ -7,6 +7,10 @@ import logging
 _log = logging.getLogger("engine")
 
 
+class Stopped(KeyboardInterrupt):
+    """Raised by a reporter to end what it is told of, as Ctrl-C would: what is committed stays."""
+
+
 class Reporter:
     """Hears announcements and progress. This one logs the former and ignores the latter.
 
@@ -15,7 +19,7 @@ class Reporter:
     be fetched in silence.
 
     Both methods are called from whichever thread does the work, several at a time; a subclass
-    guards what it keeps. What they raise ends the work.
+    guards what it keeps. What they raise ends the work; `Stopped` is meant for that.
     """
 
     def announce(self, text: str) -> None:

@@ -16,11 +16,13 @@ from engine import Engine, __version__
 from engine.errors import EngineError
 from server.metrics import Metrics
 from server.options import ServerOptions
-from server.problems import RefusedError, failed, refused
+from server.problems import RefusedError, failed, refused, unforeseen
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
 from server.routes.images import image_routes
+from server.routes.jobs import job_routes
 from server.routes.map import map_routes
+from server.routes.page import page_routes
 from server.routes.search import search_routes
 from server.routes.state import state_routes
 from server.routes.suspects import suspect_routes
@@ -75,12 +77,14 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> Applicat
         redirect_slashes=False,
     )
     for routes in (
+        page_routes,
         search_routes,
         image_routes,
         head_routes,
         duplicate_routes,
         suspect_routes,
         map_routes,
+        job_routes,
         state_routes,
     ):
         app.include_router(routes(service))
@@ -123,16 +127,7 @@ def _answer_errors(app: FastAPI, options: ServerOptions) -> None:
 
     @app.exception_handler(Exception)
     async def not_foreseen(_: Request, error: Exception) -> Response:
-        # The server's log has it whole; a client is told no more than its kind.
-        return refused(
-            RefusedError(
-                500,
-                "InternalError",
-                type(error).__name__,
-                "this should not happen",
-                "The service's log says more; please report it",
-            )
-        )
+        return refused(unforeseen(error))
 
 
 class _Counted:

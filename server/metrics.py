@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
+    from server.jobs.queue import JobQueue
     from server.work_queue import WorkQueue
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,10 +26,13 @@ class Metrics:
     ----------
     queues
         Whose depth is told.
+    jobs
+        Of which it is told how many there are.
     """
 
-    def __init__(self, queues: Sequence[WorkQueue]) -> None:
+    def __init__(self, queues: Sequence[WorkQueue], jobs: JobQueue) -> None:
         self._registry = CollectorRegistry()
+        self._registry.register(_JobCounts(jobs))
         labels = ("method", "route", "status")
         self._requests = Counter(
             "engine_requests", "Requests answered.", labels, registry=self._registry
@@ -57,3 +63,17 @@ class Metrics:
     def text(self) -> bytes:
         """Return all figures."""
         return generate_latest(self._registry)
+
+
+class _JobCounts(Collector):
+    """Counts jobs when it is asked."""
+
+    def __init__(self, jobs: JobQueue) -> None:
+        self._jobs = jobs
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Return how many jobs of each kind are remembered in each state."""
+        found = GaugeMetricFamily("engine_jobs", "Jobs remembered.", labels=("kind", "state"))
+        for labels, count in sorted(self._jobs.counts().items()):
+            found.add_metric(labels, count)
+        yield found

@@ -38,6 +38,12 @@ class ServerLimits:
         Requests that wait to read all of the store, one after the other.
     changes_waiting
         Requests that wait to change the store, one after the other.
+    jobs_waiting
+        Jobs that wait for the one that runs.
+    lock_seconds
+        How long a job waits where another process writes to the store.
+    listeners
+        Clients that follow jobs as they go on.
     requests
         That are answered, wait or are still being sent.
     all_bodies_bytes
@@ -63,6 +69,9 @@ class ServerLimits:
     reading_waiting: int = 256
     slow_waiting: int = 4
     changes_waiting: int = 16
+    jobs_waiting: int = 16
+    lock_seconds: float = 600.0
+    listeners: int = 64
     requests: int = 512
     all_bodies_bytes: int = 512 << 20
     retry_seconds: int = 1

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from starlette.responses import Response
 
 from engine import Engine
-from server.answers import answer
+from engine.errors import StoreLockedError
+from server.answers import answer, shown
 from server.bodies import BodyBudget
+from server.jobs.queue import JobQueue
+from server.jobs.work import Work
 from server.metrics import Metrics
 from server.options import ServerOptions
 from server.problems import RefusedError
@@ -39,6 +42,8 @@ class Service:
         Changes the store, one after the other.
     bodies
         Room for what clients send.
+    jobs
+        Do what takes long, one after the other.
     metrics
         Counts.
     """
@@ -50,10 +55,11 @@ class Service:
     slow: WorkQueue
     changes: WorkQueue
     bodies: BodyBudget
+    jobs: JobQueue
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metrics", Metrics(self.queues))
+        object.__setattr__(self, "metrics", Metrics(self.queues, self.jobs))
 
     @property
     def queues(self) -> tuple[WorkQueue, ...]:
@@ -73,6 +79,7 @@ class Service:
             WorkQueue("slow", 1, limits.slow_waiting, wait),
             WorkQueue("changes", 1, limits.changes_waiting, wait),
             BodyBudget(limits),
+            JobQueue(engine, limits),
         )
 
     async def read(self, question: Question) -> Response:
@@ -93,16 +100,74 @@ class Service:
         Raises
         ------
         RefusedError
-            The service is for reading alone.
+            The service is for reading alone, or a job holds the store's lock.
+        """
+        self.require_writable()
+        self._require_no_writing_job()
+
+        def changed() -> Response:
+            try:
+                return answer(change(self.engine))
+            except StoreLockedError:
+                # It may have begun meanwhile: nobody else is to be looked for.
+                self._require_no_writing_job()
+                raise
+
+        return await self.changes.run(changed)
+
+    async def begin(self, work: Work) -> Response:
+        """Take a job, and answer with it.
+
+        Raises
+        ------
+        RefusedError
+            The service is for reading alone, or too many jobs wait.
+        """
+        self.require_writable()
+        job = await self.reads.run(lambda: self.jobs.submit(work))
+        location = f"{self.options.root_path}/v1/jobs/{job.id}"
+        return shown(job, 202, {"location": location})
+
+    def require_writable(self) -> None:
+        """Insist that clients may change something.
+
+        Raises
+        ------
+        RefusedError
+            They may not.
+        ReadOnlyError
+            Nobody may: the store is for reading alone.
         """
         if self.options.read_only:
             raise RefusedError(
                 403, "ReadOnlyError", "this service", "nothing may be changed", "Ask who runs it"
             )
-        return await self.changes.run(lambda: answer(change(self.engine)))
+        self.engine.config.store.require_writable()
 
-    def close(self, seconds: float) -> bool:
-        """Begin nothing more; return whether all that has begun ended within so many seconds."""
+    def _require_no_writing_job(self) -> None:
+        if (job := self.jobs.writing()) is not None:
+            raise RefusedError(
+                409,
+                "StoreLockedError",
+                "the store",
+                f"a job is writing to it: {job.title} ({job.id})",
+                f"Wait until it has ended, or cancel it: DELETE /v1/jobs/{job.id}",
+                {"Retry-After": str(self.options.limits.retry_seconds)},
+            )
+
+    def begin_closing(self) -> None:
+        """Stop the job that runs, and end what only tells of jobs."""
+        self.jobs.begin_closing()
+
+    def close(self, seconds: float, job_seconds: float | None = None) -> bool:
+        """Begin nothing more; return whether all that has begun ended within so many seconds.
+
+        Parameters
+        ----------
+        job_seconds
+            How long the job that runs has to end, where that differs.
+        """
         until = time.monotonic() + seconds
-        ended = [queue.close(max(0.0, until - time.monotonic())) for queue in self.queues]
+        ended = [self.jobs.close(seconds if job_seconds is None else job_seconds)]
+        ended += [queue.close(max(0.0, until - time.monotonic())) for queue in self.queues]
         return all(ended)

@@ -120,6 +120,10 @@ class Embedder:
         other.memory = ImageMemory.of(self.config)
         return other
 
+    def reporting_to(self, reporter: Reporter) -> Embedder:
+        """Return the same embedder, whose work another reporter hears."""
+        return _Heard(self, reporter)
+
     def start(self) -> None:
         """Load the backbone now, and not with the first picture."""
         self._runtime  # noqa: B018
@@ -185,3 +189,41 @@ class Embedder:
                 "Import or fetch other weights of it, or index with another --backbone",
             )
         return vectors
+
+
+class _Heard(Embedder):
+    """An embedder that has a reporter of its own, and all else in common with another one."""
+
+    def __init__(self, original: Embedder, reporter: Reporter) -> None:
+        vars(self).update(vars(original))
+        self.reporter = reporter
+        self._original = original
+
+    # Data descriptors: what the other one starts later is seen here, too, and started once.
+    @property
+    def exported(self) -> ExportedModel:
+        return self._original.exported
+
+    @property
+    def _runtime(self) -> Runtime:
+        return self._original._runtime
+
+    @property
+    def built_in(self) -> BuiltIn:
+        return self._original.built_in
+
+    def reporting_to(self, reporter: Reporter) -> Embedder:
+        return self._original.reporting_to(reporter)
+
+    def unstarted(self) -> Self:
+        other = copy(self)
+        other._original = self._original.unstarted()
+        return other
+
+    def image(
+        self, data: bytes, name: str, reserve: Reserve | None = None, crop: Crop | None = None
+    ) -> DecodedImage:
+        return self._original.image(data, name, reserve, crop)
+
+    def embed(self, inputs: Sequence[Pixels]) -> Vectors:
+        return self._original.embed(inputs)

@@ -13,6 +13,7 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -167,13 +168,15 @@ def label_margins(
             splits = measuring_splits(
                 examples.labels, examples.groups, own.validation, split, own.seed
             )
-            for done, part in enumerate(splits, 1):
+            for done, part in enumerate(splits, number * len(splits) + 1):
+                whole = repeats * len(splits)
                 # Of a category that no image is left of, nothing can be said.
                 labels = examples.labels[part.test]
                 test = part.test[np.isin(labels, examples.labels[part.train])]
-                total[test] += np.exp(test_answers(examples, part, test, own))
+                still = partial(_told, progress, done - 1, whole)
+                total[test] += np.exp(test_answers(examples, part, test, own, still))
                 times[test] += 1
-                progress(number * len(splits) + done, repeats * len(splits))
+                progress(done, whole)
     return _margins(examples.labels, total, times)
 
 
@@ -184,6 +187,11 @@ def with_ids(report: SuspectReport, catalog: Catalog) -> SuspectReport:
     found = zip(report.suspects, paths, strict=True)
     suspects = [replace(each, id=known.get(path)) for each, path in found]
     return replace(report, suspects=suspects)
+
+
+def _told(progress: Progress, done: int, total: int, epoch: int, epochs: int) -> None:
+    """Tell after each epoch of a fold which folds are done."""
+    progress(done, total)
 
 
 def labelled(catalog: Catalog) -> Examples:

@@ -198,7 +198,13 @@ def log_probabilities(
     return log_softmax(layer_logits(fitted.layers, options.activation, vectors, scale))
 
 
-def test_answers(examples: Examples, split: Split, images: Ids, options: TrainOptions) -> Floats:
+def test_answers(
+    examples: Examples,
+    split: Split,
+    images: Ids,
+    options: TrainOptions,
+    progress: Progress = lambda done, total: None,
+) -> Floats:
     """Fit layers to the train part of a split, and ask them about images that it holds out.
 
     Layers and temperature are as in `run_trial`; a gate is not needed to tell the categories of
@@ -208,13 +214,15 @@ def test_answers(examples: Examples, split: Split, images: Ids, options: TrainOp
     ----------
     images
         int64 `[n]`, none of them in the train or validation part.
+    progress
+        As of `fit_layers`.
 
     Returns
     -------
     Floats
         Log-probabilities, float32 `[n, k]`.
     """
-    fitted = fit_split(examples, split, options)
+    fitted = fit_split(examples, split, options, progress)
     validation = log_probabilities(examples, split.validation, fitted, options)
     temperature = fit_temperature(validation, examples.labels[split.validation])
     logits = log_probabilities(examples, images, fitted, options)

@@ -49,5 +49,5 @@ def test_the_page_names_every_route(described: dict[str, Any]) -> None:
         re.sub(r"\?.*", "", path) for cell in table for path in re.findall(r"(/[\w/{}.]+)", cell)
     }
     named |= {f"/v1/heads{path}" for path in named if path.startswith("/{name}")}
-    missing = {path.replace("{image_id}", "{id}") for path in described["paths"]} - named
+    missing = {re.sub(r"{\w+_id}", "{id}", path) for path in described["paths"]} - named
     assert not missing

@@ -209,7 +209,11 @@ class _Search:
     def _neighbours(self, bound: float) -> Iterator[Neighbours]:
         left_out = np.array(sorted(self._later), np.int64)
         block = self._limits.block
-        return neighbours(self._catalog, self._index, left_out, bound - self._slack, block)
+        slack, done = self._slack, 0
+        for part in neighbours(self._catalog, self._index, left_out, bound - slack, block):
+            yield part
+            done += len(part.ids)
+            self._pixels.searched(done)
 
     def _stands_for(self, file: ImageFile, images: Iterable[int]) -> None:
         self._first[file.id] = file

@@ -65,6 +65,8 @@ class Pixels:
 
     def miniatures(self, paths: Sequence[str]) -> list[Miniature | None]:
         """Return the miniatures of files, None for each that cannot be read."""
+        # Also where all of them were read before: to compare them takes time.
+        self._tell()
         new = [path for path in dict.fromkeys(paths) if path not in self._seen]
         if len(self._seen) + len(new) > REMEMBERED:
             self._seen, new = {}, list(dict.fromkeys(paths))
@@ -94,6 +96,13 @@ class Pixels:
 
         return self._memory.turn(name, seen)
 
+    def searched(self, images: int) -> None:
+        """Tell of how many images the neighbours are known."""
+        self._reporter.progress("searching", images, None, "images")
+
+    def _tell(self) -> None:
+        self._reporter.progress("comparing", self._done, None, "images")
+
     def _read(
         self, paths: Sequence[str], enough: int, small: Callable[[Image.Image], Small]
     ) -> list[Small | None]:
@@ -115,5 +124,5 @@ class Pixels:
             for image in images:
                 seen.append(image)
                 self._done += 1
-                self._reporter.progress("comparing", self._done, None, "images")
+                self._tell()
         return seen
