@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -10,16 +9,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import Engine, __version__
 from engine.errors import EngineError
-from server.metrics import Metrics
+from server.counted import Counted, Hearer
 from server.options import ServerOptions
 from server.problems import RefusedError, failed, refused, unforeseen
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
 from server.routes.images import image_routes
+from server.routes.index import index_routes
 from server.routes.jobs import job_routes
 from server.routes.map import map_routes
 from server.routes.page import page_routes
@@ -55,7 +55,9 @@ class Application:
         await self._app(scope, receive, send)
 
 
-def create_app(engine: Engine, options: ServerOptions | None = None) -> Application:
+def create_app(
+    engine: Engine, options: ServerOptions | None = None, heard: Hearer | None = None
+) -> Application:
     """Return the application of an open engine.
 
     Parameters
@@ -64,6 +66,8 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> Applicat
         Stays open as long as it is served; who opened it closes it.
     options
         How to serve it; by default this machine alone may ask.
+    heard
+        Is told of each request when it has been answered, on the event loop: it must not wait.
     """
     options = options or ServerOptions()
     service = Service.of(engine, options)
@@ -80,6 +84,7 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> Applicat
         page_routes,
         search_routes,
         image_routes,
+        index_routes,
         head_routes,
         duplicate_routes,
         suspect_routes,
@@ -89,7 +94,7 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> Applicat
     ):
         app.include_router(routes(service))
     _answer_errors(app, options)
-    return Application(service, _Counted(Door(app, options), service.metrics))
+    return Application(service, Counted(Door(app, options), service.metrics, heard))
 
 
 def _answer_errors(app: FastAPI, options: ServerOptions) -> None:
@@ -128,31 +133,3 @@ def _answer_errors(app: FastAPI, options: ServerOptions) -> None:
     @app.exception_handler(Exception)
     async def not_foreseen(_: Request, error: Exception) -> Response:
         return refused(unforeseen(error))
-
-
-class _Counted:
-    """Counts what an application answers, by route."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status = time.perf_counter(), 500
-
-        async def sent(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, sent)
-        finally:
-            # By its pattern: paths that clients make up would fill the memory.
-            route = getattr(scope.get("route"), "path", "none")
-            seconds = time.perf_counter() - began
-            self._metrics.answered(scope["method"], route, status, seconds)

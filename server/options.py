@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from engine.config import require_number
+from engine.config import UrlLimits, require_number
 from engine.errors import UsageError
 
 EVERYWHERE = ("0.0.0.0", "::", "[::]")
@@ -22,6 +23,8 @@ class ServerLimits:
         Of a request without pictures.
     upload_bytes
         Of a request with pictures.
+    folder_bytes
+        Of all files in the folder for pictures that are sent to stay.
     pictures
         In one request.
     ids
@@ -44,6 +47,8 @@ class ServerLimits:
         How long a job waits where another process writes to the store.
     listeners
         Clients that follow jobs as they go on.
+    fetches, fetches_waiting
+        Requests whose URLs are fetched at a time, and that wait for it.
     requests
         That are answered, wait or are still being sent.
     all_bodies_bytes
@@ -60,6 +65,7 @@ class ServerLimits:
 
     body_bytes: int = 1 << 20
     upload_bytes: int = 64 << 20
+    folder_bytes: int = 100 << 30
     pictures: int = 16
     ids: int = 100
     body_seconds: float = 30.0
@@ -72,6 +78,8 @@ class ServerLimits:
     jobs_waiting: int = 16
     lock_seconds: float = 600.0
     listeners: int = 64
+    fetches: int = 4
+    fetches_waiting: int = 16
     requests: int = 512
     all_bodies_bytes: int = 512 << 20
     retry_seconds: int = 1
@@ -97,6 +105,12 @@ class ServerOptions:
         Refuse whatever changes the store.
     root_path
         The path below which a proxy shows it, such as `/pictures`.
+    urls
+        Within which limits pictures are fetched from URLs that clients name; None for not at all.
+    once
+        What stands for the token in one link, and lets in who follows it first.
+    folder
+        Where pictures are kept that clients send to stay; None where none are taken.
     limits
         How much it takes on.
 
@@ -113,6 +127,9 @@ class ServerOptions:
     allowed_hosts: tuple[str, ...] = ()
     read_only: bool = False
     root_path: str = ""
+    urls: UrlLimits | None = None
+    once: str | None = None
+    folder: Path | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
 
     def __post_init__(self) -> None:
@@ -127,6 +144,8 @@ class ServerOptions:
                 "anyone in the network could ask, and there is no token",
                 "Give one with --token-file FILE or ENGINE_TOKEN",
             )
+        if self.folder is not None and not (self.folder.is_absolute() and self.folder.is_dir()):
+            raise UsageError(f"--folder {self.folder}", "there is no such folder", "Make it first")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
             raise UsageError(
                 f"--root-path {self.root_path}", "it is no path", "Write for example /pictures"

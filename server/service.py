@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import Engine
 from engine.errors import StoreLockedError
 from server.answers import answer, shown
-from server.bodies import BodyBudget
+from server.bodies import Asked, BodyBudget, asked_about
+from server.fetches import Fetches
 from server.jobs.queue import JobQueue
 from server.jobs.work import Work
 from server.metrics import Metrics
@@ -40,6 +42,8 @@ class Service:
         Does what reads all of the store, one after the other.
     changes
         Changes the store, one after the other.
+    fetched
+        Fetches pictures that clients name by URLs.
     bodies
         Room for what clients send.
     jobs
@@ -54,6 +58,7 @@ class Service:
     reads: WorkQueue
     slow: WorkQueue
     changes: WorkQueue
+    fetched: WorkQueue
     bodies: BodyBudget
     jobs: JobQueue
     metrics: Metrics = field(init=False)
@@ -64,7 +69,7 @@ class Service:
     @property
     def queues(self) -> tuple[WorkQueue, ...]:
         """All that has threads."""
-        return self.pictures, self.reads, self.slow, self.changes
+        return self.pictures, self.reads, self.slow, self.changes, self.fetched
 
     @classmethod
     def of(cls, engine: Engine, options: ServerOptions) -> Service:
@@ -78,9 +83,26 @@ class Service:
             WorkQueue("reads", limits.reading_threads, limits.reading_waiting, wait),
             WorkQueue("slow", 1, limits.slow_waiting, wait),
             WorkQueue("changes", 1, limits.changes_waiting, wait),
+            WorkQueue("fetches", limits.fetches, limits.fetches_waiting, wait),
             BodyBudget(limits),
             JobQueue(engine, limits),
         )
+
+    async def asked(self, request: Request) -> Asked:
+        """Return what a request asks about: pictures, those of its URLs included, or ids.
+
+        Raises
+        ------
+        RefusedError
+            It brings none of them, too much, or what is not allowed.
+        FetchError
+            A URL cannot be fetched.
+        """
+        asked = await asked_about(request, self.options.limits)
+        if not asked.urls:
+            return asked
+        fetches = Fetches(self.options, self.fetched, self.bodies)
+        return replace(asked, images=await fetches.images(asked.urls))
 
     async def read(self, question: Question) -> Response:
         """Answer a question that some rows of the catalog answer."""

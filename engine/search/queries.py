@@ -14,7 +14,7 @@ from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, UnknownImageError, UsageError
 from engine.pictures.crop import Crop
 from engine.pictures.preprocess import Pixels
-from engine.pictures.read import read_file, read_stream
+from engine.pictures.read import NamedBytes, read_file, read_stream
 from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.urls import is_url
@@ -131,6 +131,8 @@ def stored_embeddings(
 
 def source_name(image: ImageLike) -> str:
     """Return what to call an image that was handed in."""
+    if isinstance(image, NamedBytes):
+        return image.name
     if isinstance(image, bytes):
         return f"<{len(image)} bytes>"
     return "<stdin>" if image == STDIN else os.fspath(image)

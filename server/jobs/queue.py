@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,15 +11,10 @@ from dataclasses import replace
 from threading import Condition, Event, Lock, Thread
 
 from engine import Engine
-from engine.errors import EngineError, StoreLockedError
-from engine.export.plain import plain
-from engine.progress import Stopped
 from index.errors import reason_of
 from server.jobs.file import JobFile, bounded
 from server.jobs.job import (
     CANCELLED,
-    DONE,
-    FAILED,
     INTERRUPTED,
     RUNNING,
     WAITING,
@@ -29,13 +22,12 @@ from server.jobs.job import (
     JobProgress,
     now,
 )
+from server.jobs.outcome import Outcome, outcome
 from server.jobs.reporter import JobReporter
 from server.jobs.work import Work
 from server.options import ServerLimits
-from server.problems import RefusedError, busy, problem_of, refusal_problem, unforeseen
+from server.problems import RefusedError, busy
 
-# How often a job that finds the store locked tries again.
-AGAIN_SECONDS = 1.0
 ENDING = "it ends as soon as what is finished is kept"
 
 _log = logging.getLogger("server")
@@ -76,10 +68,7 @@ class JobQueue:
             Too many wait, or the service ends.
         """
         with self._changed:
-            waiting = len(self._waiting())
-            if self.is_closing or waiting >= self._limits.jobs_waiting:
-                reason = "the service ends" if self.is_closing else f"{waiting} jobs wait"
-                raise busy("jobs", reason, self._limits.retry_seconds)
+            self.require_room()
             job = Job(f"j{secrets.token_hex(6)}", work.kind, work.title, WAITING, now())
             self._work[job.id] = work
             self._put(job)
@@ -90,6 +79,20 @@ class JobQueue:
                 self._thread.start()
             self._changed.notify_all()
             return self._jobs.get(job.id, job)
+
+    def require_room(self) -> None:
+        """Insist that one more job may wait.
+
+        Raises
+        ------
+        RefusedError
+            Too many wait, or the service ends.
+        """
+        with self._changed:
+            waiting = len(self._waiting())
+            if self.is_closing or waiting >= self._limits.jobs_waiting:
+                reason = "the service ends" if self.is_closing else f"{waiting} jobs wait"
+                raise busy("jobs", reason, self._limits.retry_seconds)
 
     def all(self) -> list[Job]:
         """Return all jobs, newest first."""
@@ -199,11 +202,14 @@ class JobQueue:
         while (begun := self._next()) is not None:
             job_id, work = begun
             self._save()
-            ended = self._outcome(job_id, work)
+            found = self._outcome(job_id, work)
             with self._changed:
                 self._running = None
                 del self._work[job_id]
-                self._put(ended(self._jobs[job_id]))
+                ended = self._jobs[job_id].ended(
+                    found.state, result=found.result, problem=found.problem
+                )
+                self._put(ended)
                 self._jobs = {job.id: job for job in bounded([*self._jobs.values()])}
                 self._revisions = {each: self._revisions[each] for each in self._jobs}
             self._save()
@@ -221,42 +227,16 @@ class JobQueue:
                 self._changed.wait()
             return None
 
-    def _outcome(self, job_id: str, work: Work) -> Callable[[Job], Job]:
-        """Do a job; return what makes of it the job that it is then."""
+    def _outcome(self, job_id: str, work: Work) -> Outcome:
+        """Do a job; return what has become of it."""
         reporter = JobReporter(
             lambda text: self._update(job_id, lambda job: job.announcing(text)),
             lambda came: self._update(job_id, lambda job: _at(job, came)),
             self._stopped,
         )
-        try:
-            value = self._patiently(work, reporter)
-            result = json.dumps(plain(value), separators=(",", ":"))
-            return lambda job: job.ended(DONE, result=result)
-        except Stopped:
-            state = INTERRUPTED if self.is_closing else CANCELLED
-            return lambda job: job.ended(state)
-        except EngineError as error:
-            problem = problem_of(error)
-            return lambda job: job.ended(FAILED, problem=problem)
-        except Exception as error:
-            _log.exception("job %s", job_id)
-            internal = refusal_problem(unforeseen(error))
-            return lambda job: job.ended(FAILED, problem=internal)
-
-    def _patiently(self, work: Work, reporter: JobReporter) -> object:
-        """Do some work, again and again for a while where another process writes."""
-        engine, until = self._engine.reporting_to(reporter), None
-        while True:
-            try:
-                return work.do(engine)
-            except StoreLockedError as error:
-                if until is None:
-                    until = time.monotonic() + self._limits.lock_seconds
-                    reporter.announce(f"it waits: {error.reason}")
-                elif time.monotonic() > until:
-                    raise
-            self._stopped.wait(AGAIN_SECONDS)
-            reporter.require_going()
+        found = outcome(work, self._engine, reporter, self._limits.lock_seconds)
+        interrupted = found.state == CANCELLED and self.is_closing
+        return replace(found, state=INTERRUPTED) if interrupted else found
 
     def _update(self, job_id: str, change: Callable[[Job], Job]) -> None:
         with self._changed:

@@ -31,6 +31,17 @@ class JobReporter(Reporter):
         self._lock = Lock()
         self._last: tuple[str, float] = ("", 0.0)
 
+    def wait(self, seconds: float) -> None:
+        """Wait, no longer than until the work is stopped.
+
+        Raises
+        ------
+        Stopped
+            It is.
+        """
+        self._stopped.wait(seconds)
+        self.require_going()
+
     def require_going(self) -> None:
         """End the work where it has been stopped.
 

@@ -40,7 +40,9 @@ class Door:
         self._options = options
         self._inside = 0
         self._rates = ClientRates(options.limits.rate, options.limits.burst)
-        self._token = TokenCheck(options.token, options.port) if options.token else None
+        self._token = None
+        if options.token:
+            self._token = TokenCheck(options.token, options.port, options.once)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -131,7 +133,7 @@ class Door:
         if asks and self._is_entrance(scope):
             query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
             given = [value for name, value in query if name == "token"]
-            if given and self._token.is_token(given[-1]):
+            if given and self._token.opens(given[-1]):
                 return self._entrance(scope, headers)
         shown = headers.get("authorization", ""), headers.get("cookie", "")
         if self._token.is_shown(*shown) or (asks and self._is_page(scope)):

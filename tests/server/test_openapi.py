@@ -33,7 +33,7 @@ def test_what_takes_pictures_says_in_which_forms(described: dict[str, Any]) -> N
         content = described["paths"][f"/v1/{name}"]["post"]["requestBody"]["content"]
         assert {"multipart/form-data", "image/*"} <= set(content)
     ids = described["paths"]["/v1/search"]["post"]["requestBody"]["content"]["application/json"]
-    assert ids["example"] == {"ids": [7]}
+    assert ids["examples"]["ids"]["value"] == {"ids": [7]}
 
 
 def test_answers_are_described_as_the_engine_s_results(described: dict[str, Any]) -> None:
