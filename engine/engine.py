@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         SuspectReport,
         TrainReport,
     )
+    from engine.learning.teaching.judgement_collection import JudgementCollection
     from engine.pictures.crop import CropLike
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
     from engine.search.queries import ImageLike
@@ -102,6 +103,13 @@ class Engine:
         from engine.learning.head_collection import HeadCollection
 
         return HeadCollection(self._session)
+
+    @property
+    def judgements(self) -> JudgementCollection:
+        """What people said that images show: add to it, or take some of it back."""
+        from engine.learning.teaching.judgement_collection import JudgementCollection
+
+        return JudgementCollection(self._session)
 
     def index(
         self,
@@ -368,6 +376,8 @@ class Engine:
         *,
         head: str,
         from_labels: bool = False,
+        from_judgements: bool = False,
+        only: Sequence[str] = (),
         options: TrainOptions | None = None,
         extend: bool = False,
         tune: bool = False,
@@ -391,6 +401,11 @@ class Engine:
             needed: their embeddings are in the store.
         from_labels
             Use the labels of the catalog's images instead of a folder.
+        from_judgements
+            Use what people judged of them (`judgements`). Pictures that show none of the
+            categories teach the head what not to take; how it is trained is not chosen.
+        only
+            Of judged categories learn these alone.
         options
             How to train. Where they leave that open, it is chosen within `options.budget` seconds:
             options as with `tune`, and whether views are of use.
@@ -412,8 +427,8 @@ class Engine:
         Raises
         ------
         UsageError
-            Neither or both of `dataset` and `from_labels`, a reserved name, or both `tune` and
-            `options.fast`.
+            Not exactly one of `dataset`, `from_labels` and `from_judgements`, a reserved name, or
+            both `tune` and `options.fast`.
         UnknownHeadError
             There is no head to extend.
         StoreNotFoundError
@@ -438,15 +453,16 @@ class Engine:
             raise UsageError(
                 "fast and tune", "one compares, the other does not", "Leave out one of the two"
             )
-        if (dataset is None) != from_labels:
-            raise UsageError(
-                "train", "it learns either from a folder or from labels", "Name one of the two"
-            )
+        if (dataset is not None) + from_labels + from_judgements != 1 or (
+            only and not from_judgements
+        ):
+            reason = "it learns from a folder, from labels or from judgements"
+            raise UsageError("train", reason, "Name one of the three, and categories of the last")
         if dataset is not None:
             require_folder(str(dataset))
         images = [str(dataset)] if dataset is not None else []
         self._require_named()
-        with self._session.writing(create=not from_labels, images=images) as catalog:
+        with self._session.writing(create=dataset is not None, images=images) as catalog:
             heads = self._session.heads(head if extend else None)
             if extend:
                 find_head(heads, head)
@@ -456,7 +472,13 @@ class Engine:
                 heads,
                 head,
                 Source(
-                    None if from_labels else str(dataset), extend, views, mirror_indexed, min_images
+                    None if dataset is None else str(dataset),
+                    extend,
+                    views,
+                    mirror_indexed,
+                    min_images,
+                    from_judgements,
+                    tuple(only),
                 ),
                 options,
                 select_model=tune,

@@ -279,7 +279,8 @@ class Catalog:
         )
         with self.database.reading() as connection:
             counts = [connection.execute(query).scalar_one() for query in queries]
-        return CatalogCounts(*counts, sum(map(sum, self.judgements.counts().values())))
+        counts.append(sum(map(sum, self.judgements.counts().values())))
+        return CatalogCounts(*counts)
 
     def compact(self) -> None:
         """Give back the room of what was removed; see `Database.compact`."""
