@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         TrainReport,
     )
     from engine.learning.teaching.judgement_collection import JudgementCollection
+    from engine.learning.teaching.lesson import Lesson
     from engine.pictures.crop import CropLike
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
     from engine.search.queries import ImageLike
@@ -485,6 +486,39 @@ class Engine:
                 began=began,
                 ask=lambda question: self._session.index().ask(catalog, question),
             )
+
+    def teach(
+        self, category: str, yes: Sequence[int] = (), no: Sequence[int] = (), k: int = 12
+    ) -> Lesson:
+        """Say which pictures a person should judge next, and what is known by now.
+
+        Nothing is remembered: `judgements` is for that, and `train` makes a head of them.
+
+        Parameters
+        ----------
+        category
+            What it is about.
+        yes, no
+            Images of the catalog that were judged to show it, and not to.
+        k
+            How many to ask about.
+
+        Raises
+        ------
+        UsageError
+            There can be no such category, or an image is both in `yes` and in `no`.
+        UnknownImageError
+            There is no image of one of the ids.
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.learning.teaching.teach import Teacher
+
+        require_number("k", k, 1, whole=True)
+        pool = self._session.pool()
+        return self._session.ask(
+            lambda catalog, index: Teacher(catalog, index, pool).lesson(category, yes, no, k)
+        )
 
     def finetune(
         self,

@@ -19,6 +19,7 @@ from engine.heads.record import THEN, Record, versions
 from engine.ingest.reclassify import adopt_heads
 from engine.learning.data.copies import copy_groups
 from engine.learning.data.examples import Examples
+from engine.learning.data.extend import extended
 from engine.learning.data.notes import data_notes, refusal_notes
 from engine.learning.data.propagation import (
     PropagationOptions,
@@ -27,7 +28,6 @@ from engine.learning.data.propagation import (
 )
 from engine.learning.data.requirements import Requirements, chosen_categories, sizes_of
 from engine.learning.data.source import Source, collected
-from engine.learning.extend import extended
 from engine.learning.results import DIVERGED, TrainReport, TrainSeconds
 from engine.learning.selection.views import ViewOptions, with_views
 from engine.learning.train_head import HeadTraining, Trained, TrainLimits

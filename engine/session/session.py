@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.errors import HeadError
     from engine.heads.head import Head
     from engine.heads.stored import StoredHeads
+    from engine.session.pool import PoolReader
     from index.catalog.catalog import Catalog
     from index.vectors.index import VectorIndex
 
@@ -67,6 +68,7 @@ class Session:
         self._catalog: Catalog | None = None
         self._index = CurrentIndex(config.store.index, reporter)
         self._heads: StoredHeads | None = None
+        self._pool: PoolReader | None = None
         self._embedder_given = embedder
         self._embedder: Embedder | None = None
         self._passing = False
@@ -86,7 +88,7 @@ class Session:
         from engine.embedding.forks import never_freed
 
         never_freed(self._catalog, self._index, self._embedder, self._backbone_warm_up)
-        self._catalog = self._embedder = self._backbone_warm_up = None
+        self._catalog = self._embedder = self._backbone_warm_up = self._pool = None
         self._index = CurrentIndex(self.config.store.index, self.reporter)
         if self._embedder_given is not None:
             self._embedder_given = self._embedder_given.unstarted()
@@ -256,6 +258,14 @@ class Session:
             self.heads()
             return self._heads.damaged if self._heads else {}
 
+    def pool(self) -> PoolReader:
+        """Return what reads the catalog's embeddings into memory, and keeps them there."""
+        from engine.session.pool import PoolReader
+
+        with self._here():
+            self._pool = self._pool or PoolReader()
+            return self._pool
+
     def close(self) -> None:
         """Close the catalog, release the index's files, and end the threads that read ahead.
 
@@ -269,7 +279,7 @@ class Session:
             if self._catalog is not None:
                 self._catalog.close()
                 self._catalog = None
-            self._heads = None
+            self._heads = self._pool = None
 
 
 @contextmanager
