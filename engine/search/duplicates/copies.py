@@ -13,6 +13,7 @@ from PIL import Image
 
 from engine.search.duplicates.correlation import Miniature
 from engine.search.duplicates.detail import differing
+from engine.search.duplicates.distinct import Distinct
 from engine.search.duplicates.linkage import batches
 from engine.search.duplicates.neighbours import Neighbours
 from engine.search.duplicates.rules import PairRule
@@ -83,6 +84,8 @@ class Copies:
         Gives their pixels.
     rounding
         By how much a neighbour's cosine may be understated.
+    distinct
+        Which do not, whatever the rule says.
     """
 
     def __init__(
@@ -92,7 +95,9 @@ class Copies:
         read: Reader,
         rule: PairRule,
         rounding: float,
+        distinct: Distinct,
     ) -> None:
+        self._distinct = distinct
         self._catalog = catalog
         self._read = read
         self._rule = rule
@@ -117,6 +122,8 @@ class Copies:
                 found: set[int] = set()
                 for centre, others in stars(alike, ranks):
                     same = set(others) if centre in blank else self._closely(centre, others)
+                    by_rank = sorted(same, key=ranks.__getitem__)
+                    same = set(self._distinct.compatible([centre], by_rank))
                     refused |= {_pair(centre, other) for other in set(others) - same}
                     if same:
                         yield Star(centre, tuple(sorted(same)), centre in blank)
@@ -151,6 +158,7 @@ class Copies:
                 (first, second)
                 for (first, second), cosine, background in found
                 if self._are(cosine, background, seen.get(first), seen.get(second))
+                and not self._distinct.are(first, second)
             ]
         return alike, blank
 
