@@ -18,13 +18,15 @@ import numpy as np
 from engine.heads.classifier import BuiltIn
 from engine.heads.fitting.background import Prototypes, suspects
 from engine.heads.fitting.fit import Fitted, fit_layers, threads_for
+from engine.heads.fitting.gate import gate_of
 from engine.heads.head import Dense, Head
 from engine.heads.options import TrainOptions
 from engine.heads.record import Learned, Record
 from engine.learning.data.examples import Examples
 from engine.learning.data.propagation import PropagationOptions
+from engine.learning.data.refused import RefusedFolds
 from engine.learning.data.split import Split, SplitOptions, measuring_splits
-from engine.learning.measure import forgetting, label_probabilities, measure
+from engine.learning.measure import forgetting, label_probabilities, measure, refusals
 from engine.learning.results import ModelSelection
 from engine.learning.selection.candidates import SelectionOptions
 from engine.learning.selection.select import select
@@ -34,7 +36,6 @@ from engine.learning.trial import (
     Progress,
     Trial,
     calibrate,
-    gate_of,
     gate_rows,
     run_trial,
     train_rows,
@@ -141,13 +142,14 @@ class HeadTraining:
         self._prototypes = Prototypes(built_in)
         tested = int(self._limits.background_test * len(catalog))
         self._background, self._background_test = catalog[tested:], catalog[:tested]
-        self._splits = measuring_splits(
+        self._splits = splits = measuring_splits(
             examples.labels,
             examples.groups,
             options.validation,
             self._limits.split,
             options.seed,
         )
+        self._refused = RefusedFolds(examples.refused, len(splits), options.seed)
 
     def run(self, head: Head, *, select_model: bool = False, deadline: float = math.inf) -> Trained:
         """Train and measure a new head.
@@ -174,7 +176,7 @@ class HeadTraining:
             head, fitted = self._fit(head, calibrating, final)
             head = self._calibrate(head, calibrating)
             head, background = self._fit_gate(head, calibrating[0].head.gate)
-            metrics |= self._forgetting(head)
+            metrics |= self._forgetting(head) | refusals(measured, self._refused, self._built_in)
         record = Record(
             answers=answers,
             learned=self._learned(),
@@ -203,6 +205,7 @@ class HeadTraining:
                 self._built_in,
                 self._limits.gate,
                 self._options.seed,
+                self._refused.train(number),
                 self._gate(number),
             )
             trials = {
@@ -271,7 +274,8 @@ class HeadTraining:
         )
         labels, outputs = examples.row_labels[rows], len(head.categories)
         parts, told = len(self._splits) + 1, self._gate(len(self._splits))
-        gate = gate_of(positives, labels, outputs, background, self._built_in, start, told)
+        bars = None if examples.refused is None else examples.refused.bars
+        gate = gate_of(positives, labels, outputs, background, self._built_in, start, bars, told)
         self._gating(parts, parts)
         return replace(head, gate=gate), int((~suspect).sum())
 
