@@ -26,6 +26,7 @@ from engine.errors import (
     UnknownCategoryError,
     UnknownHeadError,
     UnknownImageError,
+    UnknownUndoError,
     UsageError,
     WeightsError,
 )
@@ -34,6 +35,7 @@ MEDIA_TYPE = "application/problem+json"
 # Of the errors of one branch the first that fits.
 STATUS: Mapping[type[EngineError], int] = {
     UnknownImageError: 404,
+    UnknownUndoError: 404,
     UnknownHeadError: 404,
     UnknownCategoryError: 404,
     UsageError: 400,
