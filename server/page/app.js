@@ -22,6 +22,9 @@ import { address, go, here } from "./router.js";
 /** In the order of the navigation: name in the address, title, key after `g`, module. */
 const VIEWS = [
   ["search", "Search", "s", () => import("./views/search.js")],
+  ["duplicates", "Duplicates", "d", () => import("./views/duplicates.js")],
+  ["suspects", "Suspects", "u", () => import("./views/suspects.js")],
+  ["map", "Map", "m", () => import("./views/map.js")],
   ["heads", "Heads", "h", () => import("./views/heads.js")],
   ["jobs", "Jobs", "j", () => import("./views/jobs.js")],
 ];
