@@ -54,6 +54,7 @@ class Duplicates {
     /** @type {{group: Group, going: Set<number>, active: number, element: HTMLElement|null}[]} */
     this.entries = [];
     this.level = h("select", {}, LEVELS.map(([value, text]) => h("option", { value }, text)));
+    this.look = h("button.primary", {}, "Look");
     this.summary = h("p.found.soft", { role: "status" });
     this.list = h("div.groups", { on: { keydown: (event) => this.#pressed(event) } });
     this.more = h("button", { type: "button", hidden: true, on: { click: () => this.#more() } }, "Show more groups");
@@ -68,7 +69,7 @@ class Duplicates {
     fill(root,
       h("div.view-head", {}, h("h1", {}, title)),
       h("form.row.finding-form", { on: { submit: (event) => { event.preventDefault(); this.finding.again(); } } },
-        h("label.field", {}, h("span", {}, "Look for"), this.level), h("button.primary", {}, "Look")),
+        h("label.field", {}, h("span", {}, "Look for"), this.level), this.look),
       this.finding.element, this.summary, this.list, h("div.more", {}, this.more), this.undo.element);
   }
 
@@ -130,7 +131,7 @@ class Duplicates {
     const { group } = entry;
     const text = `${counted(group.images.length, "picture")}, ${KINDS[group.kind] || visible(group.kind)}`;
     const move = h("button.primary", { type: "button", data: { act: "move" }, on: { click: () => this.#resolve(entry) } }, "");
-    const element = h("section.panel.group", { "aria-label": text },
+    const element = h("div.panel.group", { role: "group", "aria-label": text },
       h("header.group-head", {}, h("h2", {}, text),
         group.kind !== "exact" && h("span.soft.small", {}, `at least ${group.score.toFixed(2)} alike`)),
       h("div.group-images", { role: "group", "aria-label": "Pictures: pressed ones go to the trash" },
@@ -255,7 +256,7 @@ class Duplicates {
   #focus(index) {
     const entry = this.entries[index];
     const target = entry?.element.querySelector(`.choice[data-index="${entry.active}"]`);
-    if (!target) return void this.level.focus();
+    if (!target) return void this.look.focus();
     target.focus({ preventScroll: true });
     entry.element.scrollIntoView({ block: "nearest" });
   }

@@ -155,7 +155,7 @@ class MapView {
     const own = this.listed = new AbortController();
     this.signal.addEventListener("abort", () => own.abort(), { once: true });
     const { count, first } = this.plane.seen(LISTED);
-    if (!first.length) return void fill(this.list, h("p.soft", {}, "No picture is in sight."));
+    if (!first.length) return void fill(this.list, h("h2", {}, "No picture is in sight"));
     const focused = this.list.contains(document.activeElement);
     this.grid = new Grid(first.map((index) => ({ id: this.map.ids[index], index })), {
       label: "Pictures in sight", classes: "map-grid", key: (item) => item.id,
