@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from engine.config import Config, require_number
 from engine.errors import StoreError, StoreLockedError
 from engine.progress import SILENT, Reporter
+from engine.search.map.recent import RecentComponents
 from engine.session.session import Session
 
 if TYPE_CHECKING:
@@ -37,10 +39,15 @@ if TYPE_CHECKING:
         SuspectReport,
         TrainReport,
     )
+    from engine.learning.teaching.judgement_collection import JudgementCollection
+    from engine.learning.teaching.lesson import Lesson
     from engine.pictures.crop import CropLike
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
+    from engine.search.duplicates.tidying import Tidying
+    from engine.search.map.maps import Maps
     from engine.search.queries import ImageLike
     from engine.search.results import DuplicateGroup, SearchReport
+    from engine.session.figures import Figures
     from engine.session.status import Status
     from engine.skipped import Skipped
     from index.catalog.catalog import Catalog
@@ -68,6 +75,7 @@ class Engine:
     ) -> None:
         self.config = config
         self._session = Session(config, reporter, embedder)
+        self._recent_components = RecentComponents()
 
     @classmethod
     def open(
@@ -91,6 +99,21 @@ class Engine:
         """
         return cls(Config.at(store, **settings), reporter)
 
+    def reporting_to(self, reporter: Reporter) -> Engine:
+        """Return the same engine, of whose work another reporter hears.
+
+        The two share all that is open, and to close one closes both. What the other reporter
+        raises ends what was asked of this one alone.
+        """
+        other = copy(self)
+        other._session = self._session.reporting_to(reporter)
+        return other
+
+    @property
+    def reporter(self) -> Reporter:
+        """Who hears of its work."""
+        return self._session.reporter
+
     @property
     def images(self) -> ImageCollection:
         """The images of the store: in pages, or one by its id; to label and to forget them."""
@@ -104,6 +127,27 @@ class Engine:
         from engine.learning.head_collection import HeadCollection
 
         return HeadCollection(self._session)
+
+    @property
+    def maps(self) -> Maps:
+        """Where the images lie in a plane: their map is looked at, or made so that it is good."""
+        from engine.search.map.maps import Maps
+
+        return Maps(self._session, self._recent_components)
+
+    @property
+    def tidying(self) -> Tidying:
+        """Tidying up by hand: chosen duplicates to the trash, others remembered as none; undo."""
+        from engine.search.duplicates.tidying import Tidying
+
+        return Tidying(self._session)
+
+    @property
+    def judgements(self) -> JudgementCollection:
+        """What people said that images show: add to it, or take some of it back."""
+        from engine.learning.teaching.judgement_collection import JudgementCollection
+
+        return JudgementCollection(self._session)
 
     def index(
         self,
@@ -199,6 +243,18 @@ class Engine:
             lambda: self.index(paths, label=label, options=options),
             self._session.reporter.announce,
         )
+
+    def figures(self) -> Figures:
+        """Return how many images there are, and how far the index is behind: cheap to ask.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.session.figures import figures
+
+        return figures(self._session)
 
     def start(self) -> None:
         """Open the catalog and load the backbone now, and not with the first picture.
@@ -369,6 +425,8 @@ class Engine:
         *,
         head: str,
         from_labels: bool = False,
+        from_judgements: bool = False,
+        only: Sequence[str] = (),
         options: TrainOptions | None = None,
         extend: bool = False,
         tune: bool = False,
@@ -392,6 +450,11 @@ class Engine:
             needed: their embeddings are in the store.
         from_labels
             Use the labels of the catalog's images instead of a folder.
+        from_judgements
+            Use what people judged of them (`judgements`). Pictures that show none of the
+            categories teach the head what not to take; how it is trained is not chosen.
+        only
+            Of judged categories learn these alone.
         options
             How to train. Where they leave that open, it is chosen within `options.budget` seconds:
             options as with `tune`, and whether views are of use.
@@ -413,8 +476,8 @@ class Engine:
         Raises
         ------
         UsageError
-            Neither or both of `dataset` and `from_labels`, a reserved name, or both `tune` and
-            `options.fast`.
+            Not exactly one of `dataset`, `from_labels` and `from_judgements`, a reserved name, or
+            both `tune` and `options.fast`.
         UnknownHeadError
             There is no head to extend.
         StoreNotFoundError
@@ -439,15 +502,16 @@ class Engine:
             raise UsageError(
                 "fast and tune", "one compares, the other does not", "Leave out one of the two"
             )
-        if (dataset is None) != from_labels:
-            raise UsageError(
-                "train", "it learns either from a folder or from labels", "Name one of the two"
-            )
+        if (dataset is not None) + from_labels + from_judgements != 1 or (
+            only and not from_judgements
+        ):
+            reason = "it learns from a folder, from labels or from judgements"
+            raise UsageError("train", reason, "Name one of the three, and categories of the last")
         if dataset is not None:
             require_folder(str(dataset))
         images = [str(dataset)] if dataset is not None else []
         self._require_named()
-        with self._session.writing(create=not from_labels, images=images) as catalog:
+        with self._session.writing(create=dataset is not None, images=images) as catalog:
             heads = self._session.heads(head if extend else None)
             if extend:
                 find_head(heads, head)
@@ -457,13 +521,52 @@ class Engine:
                 heads,
                 head,
                 Source(
-                    None if from_labels else str(dataset), extend, views, mirror_indexed, min_images
+                    None if dataset is None else str(dataset),
+                    extend,
+                    views,
+                    mirror_indexed,
+                    min_images,
+                    from_judgements,
+                    tuple(only),
                 ),
                 options,
                 select_model=tune,
                 began=began,
                 ask=lambda question: self._session.index().ask(catalog, question),
             )
+
+    def teach(
+        self, category: str, yes: Sequence[int] = (), no: Sequence[int] = (), k: int = 12
+    ) -> Lesson:
+        """Say which pictures a person should judge next, and what is known by now.
+
+        Nothing is remembered: `judgements` is for that, and `train` makes a head of them.
+
+        Parameters
+        ----------
+        category
+            What it is about.
+        yes, no
+            Images of the catalog that were judged to show it, and not to.
+        k
+            How many to ask about.
+
+        Raises
+        ------
+        UsageError
+            There can be no such category, or an image is both in `yes` and in `no`.
+        UnknownImageError
+            There is no image of one of the ids.
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.learning.teaching.teach import Teacher
+
+        require_number("k", k, 1, whole=True)
+        pool = self._session.pool()
+        return self._session.ask(
+            lambda catalog, index: Teacher(catalog, index, pool).lesson(category, yes, no, k)
+        )
 
     def finetune(
         self,
@@ -637,7 +740,7 @@ class Engine:
         from engine.heads.head import find_head
         from engine.learning.data.collect import ANY, collect
         from engine.learning.data.dataset import require_folder
-        from engine.learning.suspects import find_suspects, labelled, learned_by
+        from engine.learning.suspects import find_suspects, labelled, learned_by, with_ids
 
         if k is not None:
             require_number("k", k, 1, whole=True)
@@ -655,13 +758,15 @@ class Engine:
             examples = learned_by(find_head(session.heads(head), head), catalog)
         else:
             examples = labelled(session.catalog())
-        return find_suspects(
+        report = find_suspects(
             examples,
             str(dataset or head or "labels"),
             k=k,
             doubted=doubted,
             progress=lambda done, total: session.reporter.progress("judging", done, total, "folds"),
         )
+        known = session.catalog_or_none()
+        return report if known is None else with_ids(report, known)
 
     def duplicates(
         self,
@@ -708,9 +813,12 @@ class Engine:
 
         wanted, limits, rule = Level.of(level, min_score), DuplicateLimits(), Keep.parse(keep)
         session, pixels = self._session, Pixels(self.config, self._session.reporter)
+        announce = session.reporter.announce
         if images is None:
             groups = session.ask(
-                lambda catalog, index: find_duplicates(catalog, index, wanted, pixels, limits, rule)
+                lambda catalog, index: find_duplicates(
+                    catalog, index, wanted, pixels, limits, rule, announce
+                )
             )
         else:
             from engine.search.duplicates.asked import duplicates_of, read_asked
@@ -718,8 +826,8 @@ class Engine:
             session.catalog()
             asked = read_asked(_as_list(images), session.embedder(), pixels, skipped)
             groups = session.ask(
-                lambda catalog, index: list(
-                    duplicates_of(asked, catalog, index, wanted, pixels, limits, rule)
+                lambda catalog, index: duplicates_of(
+                    asked, catalog, index, wanted, pixels, limits, rule, announce
                 )
             )
         if (unmatched := rule.unmatched(groups)) is not None:
@@ -762,8 +870,11 @@ class Engine:
         with session.writing(create=False) as catalog:
             mover = Mover(catalog, str(folder), store, level, rule, session.reporter)
             session.index().settle(catalog)
+            announce = session.reporter.announce
             groups = session.ask(
-                lambda catalog, index: find_duplicates(catalog, index, wanted, pixels, limits, rule)
+                lambda catalog, index: find_duplicates(
+                    catalog, index, wanted, pixels, limits, rule, announce
+                )
             )
             try:
                 return mover.run(groups)

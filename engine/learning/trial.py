@@ -13,17 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.heads.classifier import BuiltIn, belonging
-from engine.heads.fitting.background import Prototypes, background_logits
+from engine.heads.fitting.background import Prototypes
 from engine.heads.fitting.fit import Fitted, fit_layers
-from engine.heads.fitting.lbfgs import fit_gate
+from engine.heads.fitting.gate import gate_of
 from engine.heads.fitting.rows import Rows, balanced_sample, embedding_scale
 from engine.heads.head import Dense, Head, layer_logits
-from engine.heads.numerics import log_softmax, log_sum_exp
+from engine.heads.numerics import log_softmax
 from engine.heads.options import LBFGS, TrainOptions
 from engine.learning.data.examples import Examples
 from engine.learning.data.propagation import claimed
+from engine.learning.data.refused import Refused
 from engine.learning.data.split import Split
-from index.records import CatalogIdentity, Floats, Ids, Vectors
+from index.records import CatalogIdentity, Floats, Ids
 
 # A head's own answer is unknown when less of the joint distribution falls to it than falls to
 # all but this share of validation images, or less than half where those are surer than that.
@@ -198,7 +199,13 @@ def log_probabilities(
     return log_softmax(layer_logits(fitted.layers, options.activation, vectors, scale))
 
 
-def test_answers(examples: Examples, split: Split, images: Ids, options: TrainOptions) -> Floats:
+def test_answers(
+    examples: Examples,
+    split: Split,
+    images: Ids,
+    options: TrainOptions,
+    progress: Progress = lambda done, total: None,
+) -> Floats:
     """Fit layers to the train part of a split, and ask them about images that it holds out.
 
     Layers and temperature are as in `run_trial`; a gate is not needed to tell the categories of
@@ -214,7 +221,7 @@ def test_answers(examples: Examples, split: Split, images: Ids, options: TrainOp
     Floats
         Log-probabilities, float32 `[n, k]`.
     """
-    fitted = fit_split(examples, split, options)
+    fitted = fit_split(examples, split, options, progress)
     validation = log_probabilities(examples, split.validation, fitted, options)
     temperature = fit_temperature(validation, examples.labels[split.validation])
     logits = log_probabilities(examples, images, fitted, options)
@@ -227,19 +234,6 @@ def gate_rows(examples: Examples, images: Ids, how: GateOptions, seed: int) -> I
     return rows[balanced_sample(examples.row_labels[rows], how.rows, how.rows_each, seed)]
 
 
-def gate_of(
-    positives: Vectors,
-    labels: Ids,
-    outputs: int,
-    background: Vectors,
-    built_in: BuiltIn,
-    start: Dense | None = None,
-) -> Dense:
-    """Fit a gate that lets embeddings of so many labels in and keeps a background out."""
-    frozen = log_sum_exp(built_in.logits(positives)), background_logits(background, built_in)
-    return fit_gate(Rows(positives.raw, labels), outputs, background.raw, frozen, start)
-
-
 def trial_gate(
     examples: Examples,
     split: Split,
@@ -247,12 +241,24 @@ def trial_gate(
     built_in: BuiltIn,
     how: GateOptions,
     seed: int,
+    refused: Refused | None = None,
+    after: Callable[[], None] = lambda: None,
 ) -> Dense:
-    """Fit a gate to the train part of a split, against prototypes around it."""
+    """Fit a gate to the train part of a split, against prototypes around it.
+
+    Parameters
+    ----------
+    refused
+        The train part of the images that show none of the categories.
+    after
+        Is called after each iteration.
+    """
     rows = gate_rows(examples, split.train, how, seed)
     positives, labels = examples.vectors[rows], examples.row_labels[rows]
     made_up = prototypes.draw(positives, seed)
-    return gate_of(positives, labels, len(examples.categories), made_up, built_in)
+    outputs = len(examples.categories)
+    barred = None if refused is None else refused.bars
+    return gate_of(positives, labels, outputs, made_up, built_in, barred=barred, after=after)
 
 
 def calibrate(log_probability: Floats, labels: Ids, share: Floats) -> tuple[float, float]:

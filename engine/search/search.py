@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.config import require_number
 from engine.embedding.embedder import Embedder
+from engine.progress import timed
 from engine.search.ranking import (
     FUSED,
     PLAIN,
@@ -93,9 +94,13 @@ def search(
     if query.same_category:
         category = _category(embedder, heads, names, vectors)
         condition = _of_category(condition, category)
-    allowed = catalog.images.matching(condition) if condition else None
+    allowed = None
+    if condition:
+        with timed(embedder.reporter, "sql"):
+            allowed = catalog.images.matching(condition)
     least = -math.inf if query.min_score is None else query.min_score
-    ranked = _ranked(index, mean.unit[0], query, allowed, least)
+    with timed(embedder.reporter, "search"):
+        ranked = _ranked(index, mean.unit[0], query, allowed, least)
     ranked, damaged = verified(catalog, index, mean.unit[0], ranked)
     for problem in damage_told(catalog, damaged):
         embedder.reporter.announce(problem)
@@ -106,7 +111,8 @@ def search(
         )
         if each[1] >= least
     ][: int(query.k)]
-    rows = _rows(catalog, [image_id for image_id, *_ in found])
+    with timed(embedder.reporter, "sql"):
+        rows = _rows(catalog, [image_id for image_id, *_ in found])
     results = [
         _hit(rank, image_id, rows[image_id], score, rank_score)
         for rank, (image_id, score, rank_score) in enumerate(found, start=1)

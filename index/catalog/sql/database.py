@@ -16,7 +16,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from index.catalog.paths import PathCodec
 from index.catalog.sql.dialects.dialect import DEFAULT_LIMITS, DatabaseLimits, Dialect
 from index.catalog.sql.dialects.sqlite import SQLite
-from index.catalog.sql.migrations import CHECKSUMS, MIGRATIONS, READABLE, Step
+from index.catalog.sql.migrations import (
+    CHECKSUMS,
+    JUDGEMENTS,
+    MIGRATIONS,
+    READABLE,
+    Step,
+)
 from index.errors import CatalogDamagedError, CatalogError, CatalogVersionError
 
 # Values that a statement names at most; SQLite's oldest limit on variables is 999.
@@ -101,6 +107,11 @@ class Database:
     def has_checksums(self) -> bool:
         """Whether stored vectors have checksums; an older catalog is read without."""
         return self.version >= CHECKSUMS
+
+    @property
+    def has_judgements(self) -> bool:
+        """Whether what people said has tables; an older catalog is read without."""
+        return self.version >= JUDGEMENTS
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -11,6 +11,11 @@
     removals      image_id, generation                          images forgotten, for the index
     generations   number, token                                 the states it has been in
     networks      fingerprint, file                             backbones quantized for this catalog
+    judgements    category, content_hash, yes, at               what people said contents show
+    distinct_pairs  first_hash, second_hash, at                 two contents that are no copies
+
+Judgements and distinct pairs are about contents: they need no image, so that moving, forgetting and
+indexing anew loses none of them.
 
 A vector is a unit vector, little-endian float16 or float32 (setting `dtype`); `norm` restores the
 embedding's length. `built_in` is what the built-in categories alone make of an image, which never
@@ -195,3 +200,24 @@ class Network(Base):
     fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     file: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Judgement(Base):
+    """What a person said: a content shows a category, or does not. Only people take it back."""
+
+    __tablename__ = "judgements"
+
+    category: Mapped[str] = mapped_column(Text, primary_key=True)
+    content_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    yes: Mapped[bool] = mapped_column()
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class DistinctPair(Base):
+    """Two contents, the lesser hash first, that a person said are no copies of each other."""
+
+    __tablename__ = "distinct_pairs"
+
+    first_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    second_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -19,6 +19,8 @@ READABLE = 4
 INODES = 6
 # From this version on stored vectors have checksums.
 CHECKSUMS = 8
+# From this version on there are judgements, and pairs of contents that are no copies.
+JUDGEMENTS = 9
 
 Step: TypeAlias = Callable[[Connection], None]
 
@@ -41,4 +43,5 @@ MIGRATIONS: tuple[Step, ...] = (
     _step("m0006_inodes"),
     _step("m0007_relative_paths"),
     _step("m0008_checksums"),
+    _step("m0009_judgements"),
 )
