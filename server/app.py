@@ -86,9 +86,9 @@ def create_app(
         index_routes,
         head_routes,
         duplicate_routes,
-        job_routes,
         suspect_routes,
         map_routes,
+        job_routes,
         state_routes,
     ):
         app.include_router(routes(service))

@@ -25,10 +25,10 @@ from engine.heads.options import LBFGS, TrainOptions
 from engine.heads.outdated import head_infos
 from engine.learning.data.collect import ANY, collect_labelled
 from engine.learning.data.examples import Examples
+from engine.learning.data.extend import extended
 from engine.learning.data.notes import data_notes, images_to_test
 from engine.learning.data.phrases import count
 from engine.learning.data.split import SplitOptions, measuring_splits
-from engine.learning.extend import extended
 from engine.learning.results import Suspect, SuspectReport
 from engine.learning.trial import Progress, test_answers
 from index.catalog.catalog import Catalog
@@ -180,11 +180,6 @@ def label_margins(
     return _margins(examples.labels, total, times)
 
 
-def _told(progress: Progress, done: int, total: int, epoch: int, epochs: int) -> None:
-    """Tell after each epoch of a fold which folds are done."""
-    progress(done, total)
-
-
 def with_ids(report: SuspectReport, catalog: Catalog) -> SuspectReport:
     """Return suspects with the ids of those that are in a catalog."""
     paths = [os.path.abspath(each.path) for each in report.suspects]
@@ -192,6 +187,11 @@ def with_ids(report: SuspectReport, catalog: Catalog) -> SuspectReport:
     found = zip(report.suspects, paths, strict=True)
     suspects = [replace(each, id=known.get(path)) for each, path in found]
     return replace(report, suspects=suspects)
+
+
+def _told(progress: Progress, done: int, total: int, epoch: int, epochs: int) -> None:
+    """Tell after each epoch of a fold which folds are done."""
+    progress(done, total)
 
 
 def labelled(catalog: Catalog) -> Examples:

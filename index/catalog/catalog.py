@@ -285,8 +285,8 @@ class Catalog:
         )
         with self.database.reading() as connection:
             counts = [connection.execute(query).scalar_one() for query in queries]
-        judgements = sum(map(sum, self.judgements.counts().values()))
-        return CatalogCounts(*counts, judgements=judgements)
+        counts.append(sum(map(sum, self.judgements.counts().values())))
+        return CatalogCounts(*counts)
 
     def compact(self) -> None:
         """Give back the room of what was removed; see `Database.compact`."""

@@ -50,7 +50,7 @@ function confusion(told) {
       h("tbody", {}, told.confusion.map((row, index) => h("tr", {}, h("th", { scope: "row" }, name(names[index])),
         columns.map((_, column) => {
           const count = row[column] || 0;
-          return h("td", { class: count ? (column === index ? "right" : "wrong") : "none", style: { "--weight": `${count ? 12 + 70 * (count / most) : 0}%` } }, count || "·");
+          return h("td", { class: count ? (column === index ? "right" : "wrong") : "none", style: { "--weight": `${count ? 10 + 34 * (count / most) : 0}%` } }, count || "·");
         })))))));
 }
 

@@ -9,7 +9,7 @@ import { prompted } from "../components/dialog.js";
 import { MOST, searchFor } from "../components/drop.js";
 import { filters } from "../components/filters.js";
 import { Grid, PAGE } from "../components/grid.js";
-import { command, empty, problemPanel, waiting } from "../components/notices.js";
+import { command, empty, problemPanel, sentence, waiting } from "../components/notices.js";
 import { bodyOf, filesOf, showQuery } from "../components/query.js";
 import { scoreText, tile, tileText } from "../components/tile.js";
 import { address, go, here } from "../router.js";
@@ -137,7 +137,8 @@ class Search {
         pick: () => { this.adding = true; this.input.click(); },
       }, abort.signal);
     } catch (error) {
-      if (!isAborted(error)) fill(this.band, problemPanel(error));
+      // What was found says the same.
+      if (!isAborted(error)) fill(this.band, h("p.soft", {}, name(`It cannot be shown: ${error.reason}.`)));
     }
   }
 
@@ -237,7 +238,7 @@ class Search {
     announce(this.found.textContent);
     if (!hits.length) {
       this.grid = null;
-      return empty("Nothing was found", h("p", {}, name(report.why_empty || "The catalog has no other picture.")), "Take a condition away, or search for another picture.");
+      return empty("Nothing was found", h("p", {}, name(report.why_empty ? `${sentence(report.why_empty)}.` : "The catalog has no other picture.")), "Take a condition away, or search for another picture.");
     }
     this.grid = this.#newGrid(hits, "Pictures that look alike", (hit) => scoreText(hit.score), signal);
     const more = h("button", { type: "button" }, "Show more");
