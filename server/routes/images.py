@@ -16,7 +16,7 @@ from engine import Engine
 from engine.image_collection import ImageInfo, ImagePage
 from server.bodies import json_body
 from server.problems import RefusedError
-from server.routes.parameters import ImageId, Where
+from server.routes.parameters import BINARY, ImageId, Where
 from server.service import Service
 from server.thumbnails import MEDIA_TYPE, Thumbnails, is_of_content, require_side
 

@@ -9,8 +9,8 @@ from server.problems import MEDIA_TYPE
 _TEXTS = ("type", "title", "detail", "thing", "reason", "remedy")
 PROBLEM: dict[str, Any] = {
     "type": "object",
-    "description": "Problem details (RFC 9457). `type` is the name of an error of the engine, or of "
-    "a refusal before it was asked.",
+    "description": "Problem details (RFC 9457). `type` is the name of the engine's error, or of a "
+    "refusal before it was asked.",
     "properties": {
         **{name: {"type": "string"} for name in _TEXTS},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
@@ -48,10 +48,24 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def with_problems(described: dict[str, Any]) -> dict[str, Any]:
-    """Return what OpenAPI describes with the object that all problems are."""
+    """Return what OpenAPI describes, with the object that all problems are, and null for NaN."""
     schemas = described.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Problem"] = PROBLEM
     # FastAPI's own, which no route answers with.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    for schema in schemas.values():
+        _let_be_null(schema)
+    schemas["Problem"] = PROBLEM
     return described
+
+
+def _let_be_null(schema: Any) -> None:
+    """Say of each number of a result that null stands for NaN: JSON has none."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "number":
+            schema["type"] = ["number", "null"]
+        for each in schema.values():
+            _let_be_null(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            _let_be_null(each)

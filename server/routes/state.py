@@ -13,11 +13,14 @@ from engine import Status
 from engine.errors import EngineError
 from server import metrics
 from server.answers import answer
+from server.bodies import JSON
 from server.service import Service
 
 TEXT: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/plain": {"schema": {"type": "string"}}}}
 }
+_IS_READY = {"type": "object", "properties": {"ready": {"type": "boolean"}}, "required": ["ready"]}
+READY: dict[int | str, dict[str, Any]] = {200: {"content": {JSON: {"schema": _IS_READY}}}}
 
 
 def state_routes(service: Service) -> APIRouter:
@@ -29,7 +32,7 @@ def state_routes(service: Service) -> APIRouter:
         """Say that the service runs."""
         return Response("ok\n", media_type="text/plain")
 
-    @routes.get("/readyz")
+    @routes.get("/readyz", response_class=Response, responses=READY)
     async def is_ready() -> Response:
         """Say whether there is a catalog and its backbone has started."""
         # Not behind what waits: that it is busy does not make it unready.
