@@ -24,6 +24,7 @@ from server.routes.index import index_routes
 from server.routes.jobs import job_routes
 from server.routes.map import map_routes
 from server.routes.page import page_routes
+from server.routes.problem_responses import PROBLEMS, with_problems
 from server.routes.search import search_routes
 from server.routes.state import state_routes
 from server.routes.suspects import suspect_routes
@@ -78,7 +79,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses=PROBLEMS,
     )
+    plain = app.openapi
+    app.openapi = lambda: with_problems(plain())  # type: ignore[method-assign]
     for routes in (
         page_routes,
         search_routes,
