@@ -41,7 +41,9 @@ export class Grid {
     this.chunks = [];
     this.list = h("div", {
       class: `grid ${options.classes || ""}`.trim(),
-      role: "listbox", "aria-multiselectable": "true", "aria-label": options.label,
+      role: "listbox",
+      "aria-multiselectable": "true",
+      "aria-label": options.label,
       on: {
         keydown: (event) => this.#pressed(event),
         click: (event) => this.#clicked(event),
@@ -51,11 +53,24 @@ export class Grid {
     this.end = h("div.grid-end", { "aria-hidden": "true" });
     this.element = h("div.grid-box", {}, this.list, this.end);
     this.append(items);
-    this.far = new IntersectionObserver((entries) => entries.forEach((entry) => this.#came(entry)), { rootMargin: "300% 0px" });
-    this.near = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#more(), { rootMargin: "120% 0px" });
+    this.far = new IntersectionObserver(
+      (entries) => entries.forEach((entry) => this.#came(entry)),
+      { rootMargin: "300% 0px" },
+    );
+    this.near = new IntersectionObserver(
+      (entries) => entries.some((entry) => entry.isIntersecting) && this.#more(),
+      { rootMargin: "120% 0px" },
+    );
     this.chunks.forEach((chunk) => this.far.observe(chunk.element));
     this.near.observe(this.end);
-    signal.addEventListener("abort", () => { this.far.disconnect(); this.near.disconnect(); }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        this.far.disconnect();
+        this.near.disconnect();
+      },
+      { once: true },
+    );
   }
 
   /** Add pictures at the end. @param {T[]} items */
@@ -95,7 +110,9 @@ export class Grid {
 
   /** Return the element of an item, null while it is taken out. @returns {HTMLElement|null} */
   option(index) {
-    const chunk = this.chunks.find((each) => index >= each.first && index < each.first + each.count);
+    const chunk = this.chunks.find(
+      (each) => index >= each.first && index < each.first + each.count,
+    );
     return chunk?.filled ? chunk.element.children[index - chunk.first] : null;
   }
 
@@ -118,7 +135,8 @@ export class Grid {
 
   /** Mark one as that whose details are shown. @param {number|null} id */
   mark(id) {
-    for (const element of this.list.querySelectorAll(".current")) element.classList.remove("current");
+    for (const element of this.list.querySelectorAll(".current"))
+      element.classList.remove("current");
     const index = id === null ? -1 : this.items.findIndex((each) => this.options.key(each) === id);
     if (index >= 0) this.option(index)?.classList.add("current");
     return index;
@@ -139,12 +157,19 @@ export class Grid {
   #option(index) {
     const item = this.items[index];
     const id = this.options.key(item);
-    return h("div.tile", {
-      role: "option", tabindex: index === this.active ? 0 : -1, data: { index, id },
-      "aria-selected": this.selected.has(id) ? "true" : "false",
-      "aria-posinset": index + 1, "aria-setsize": this.done ? this.items.length : -1,
-      "aria-label": visible(this.options.text(item)),
-    }, this.options.tile(item));
+    return h(
+      "div.tile",
+      {
+        role: "option",
+        tabindex: index === this.active ? 0 : -1,
+        data: { index, id },
+        "aria-selected": this.selected.has(id) ? "true" : "false",
+        "aria-posinset": index + 1,
+        "aria-setsize": this.done ? this.items.length : -1,
+        "aria-label": visible(this.options.text(item)),
+      },
+      this.options.tile(item),
+    );
   }
 
   #put(chunk) {
@@ -159,7 +184,11 @@ export class Grid {
     const chunk = entry.target.chunk;
     if (entry.isIntersecting && !chunk.filled) {
       this.#put(chunk);
-    } else if (!entry.isIntersecting && chunk.filled && !entry.target.contains(document.activeElement)) {
+    } else if (
+      !entry.isIntersecting &&
+      chunk.filled &&
+      !entry.target.contains(document.activeElement)
+    ) {
       const height = entry.boundingClientRect.height;
       if (!height || this.chunks.length < 2) return;
       entry.target.style.setProperty("block-size", `${height}px`);
@@ -230,24 +259,41 @@ export class Grid {
 
   #selectionChanged() {
     for (const option of this.list.querySelectorAll("[role=option]")) {
-      option.setAttribute("aria-selected", this.selected.has(Number(option.dataset.id)) ? "true" : "false");
+      option.setAttribute(
+        "aria-selected",
+        this.selected.has(Number(option.dataset.id)) ? "true" : "false",
+      );
     }
     this.list.classList.toggle("selecting", this.selected.size > 0);
     this.options.select?.(this.selection);
   }
 
   #target(event) {
-    const rows = Math.max(1, Math.floor(innerHeight / (this.option(this.active)?.offsetHeight || 200)) - 1);
+    const rows = Math.max(
+      1,
+      Math.floor(innerHeight / (this.option(this.active)?.offsetHeight || 200)) - 1,
+    );
     switch (event.key) {
-      case "ArrowRight": case "j": return this.active + 1;
-      case "ArrowLeft": case "k": return this.active - 1;
-      case "ArrowDown": return this.active + this.columns;
-      case "ArrowUp": return this.active - this.columns;
-      case "PageDown": return this.active + rows * this.columns;
-      case "PageUp": return this.active - rows * this.columns;
-      case "Home": return 0;
-      case "End": return this.items.length - 1;
-      default: return null;
+      case "ArrowRight":
+      case "j":
+        return this.active + 1;
+      case "ArrowLeft":
+      case "k":
+        return this.active - 1;
+      case "ArrowDown":
+        return this.active + this.columns;
+      case "ArrowUp":
+        return this.active - this.columns;
+      case "PageDown":
+        return this.active + rows * this.columns;
+      case "PageUp":
+        return this.active - rows * this.columns;
+      case "Home":
+        return 0;
+      case "End":
+        return this.items.length - 1;
+      default:
+        return null;
     }
   }
 
@@ -261,7 +307,11 @@ export class Grid {
         if (event.shiftKey && event.key.startsWith("Arrow")) this.#range(this.active, target);
         this.activate(target);
       } else if (target >= this.items.length) {
-        if (event.key === "PageDown" || this.active + this.columns < this.items.length + this.columns - 1) this.activate(this.items.length - 1);
+        if (
+          event.key === "PageDown" ||
+          this.active + this.columns < this.items.length + this.columns - 1
+        )
+          this.activate(this.items.length - 1);
         this.#more();
       }
     } else if (event.key === "Enter" && !control) {
