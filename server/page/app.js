@@ -26,6 +26,9 @@ import { address, go, here } from "./router.js";
  */
 const VIEWS = [
   ["search", "Search", "s", () => import("./views/search.js")],
+  ["duplicates", "Duplicates", "d", () => import("./views/duplicates.js")],
+  ["suspects", "Suspects", "u", () => import("./views/suspects.js")],
+  ["map", "Map", "m", () => import("./views/map.js")],
   ["heads", "Heads", "h", () => import("./views/heads.js")],
   ["jobs", "Jobs", "j", () => import("./views/jobs.js")],
 ];

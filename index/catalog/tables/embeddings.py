@@ -18,7 +18,7 @@ from sqlalchemy.types import NullType
 from index.catalog.sql.database import Database, chunks_of, driver_rows
 from index.catalog.sql.schema import Embedding, Image, Prediction, Query
 from index.catalog.tables.checksums import Damage
-from index.catalog.tables.vector_codec import PackedVectors, unpack_into, unpack_summary
+from index.catalog.vector_codec import PackedVectors, unpack_into, unpack_summary
 from index.errors import EmbeddingDamagedError
 from index.records import Floats, Ids, Summary, Vectors
 
