@@ -1,7 +1,10 @@
 // Pictures in rows: a listbox of which several may be selected (APG), in pages that come as it is
 // scrolled. Those that are far off are taken out, and put back when they are near again.
 
-import { h, isTyping, visible } from "../dom.js";
+import { fill, h, isTyping, visible } from "../dom.js";
+import { isAborted } from "../api.js";
+import { stepped } from "./grid_steps.js";
+import { problemPanel } from "./notices.js";
 
 // All widths have a number of columns that divides it: pages end with a whole row.
 export const PAGE = 120;
@@ -51,7 +54,8 @@ export class Grid {
       },
     });
     this.end = h("div.grid-end", { "aria-hidden": "true" });
-    this.element = h("div.grid-box", {}, this.list, this.end);
+    this.trouble = h("div", {});
+    this.element = h("div.grid-box", {}, this.list, this.end, this.trouble);
     this.append(items);
     this.far = new IntersectionObserver(
       (entries) => entries.forEach((entry) => this.#came(entry)),
@@ -204,9 +208,12 @@ export class Grid {
       const next = await this.options.more();
       if (next?.length) this.append(next);
       else this.done = true;
-    } catch {
-      // Whoever gave it has told why.
-      this.done = true;
+      fill(this.trouble);
+    } catch (error) {
+      this.loading = false;
+      const retry = () => this.#more();
+      if (!isAborted(error)) fill(this.trouble, problemPanel(error, { retry }));
+      return;
     }
     this.loading = false;
     if (!this.done) {
@@ -268,50 +275,24 @@ export class Grid {
     this.options.select?.(this.selection);
   }
 
-  #target(event) {
-    const rows = Math.max(
-      1,
-      Math.floor(innerHeight / (this.option(this.active)?.offsetHeight || 200)) - 1,
-    );
-    switch (event.key) {
-      case "ArrowRight":
-      case "j":
-        return this.active + 1;
-      case "ArrowLeft":
-      case "k":
-        return this.active - 1;
-      case "ArrowDown":
-        return this.active + this.columns;
-      case "ArrowUp":
-        return this.active - this.columns;
-      case "PageDown":
-        return this.active + rows * this.columns;
-      case "PageUp":
-        return this.active - rows * this.columns;
-      case "Home":
-        return 0;
-      case "End":
-        return this.items.length - 1;
-      default:
-        return null;
-    }
+  #step(key) {
+    const height = this.option(this.active)?.offsetHeight || 200;
+    const rows = Math.max(1, Math.floor(innerHeight / height) - 1);
+    return stepped(key, this.active, this.columns, rows, this.items.length - 1);
   }
 
   #pressed(event) {
     if (!this.items.length || isTyping(event)) return;
     const control = event.ctrlKey || event.metaKey;
-    const target = control || event.altKey ? null : this.#target(event);
+    const target = control || event.altKey ? null : this.#step(event.key);
     if (target !== null) {
       // A step that leads out of the grid leads nowhere.
       if (target >= 0 && target < this.items.length) {
         if (event.shiftKey && event.key.startsWith("Arrow")) this.#range(this.active, target);
         this.activate(target);
       } else if (target >= this.items.length) {
-        if (
-          event.key === "PageDown" ||
-          this.active + this.columns < this.items.length + this.columns - 1
-        )
-          this.activate(this.items.length - 1);
+        // From above the end of the last row that is its end.
+        this.activate(this.items.length - 1);
         this.#more();
       }
     } else if (event.key === "Enter" && !control) {

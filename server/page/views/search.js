@@ -3,7 +3,7 @@
 import { fill, h, name } from "../dom.js";
 import { categories, isAborted } from "../api.js";
 import { chipLink } from "../components/chips.js";
-import { cropOf, cropText } from "../components/crop.js";
+import { cropText } from "../components/crop.js";
 import { detail, setLabel } from "../components/detail.js";
 import { prompted } from "../components/dialog.js";
 import { MOST, searchFor } from "../components/drop.js";
@@ -11,10 +11,12 @@ import { filters } from "../components/filters.js";
 import { Grid } from "../components/grid.js";
 import { waiting } from "../components/notices.js";
 import { filesOf, showQuery } from "../components/query.js";
+import { selectionBar } from "../components/selection.js";
 import { tile, tileText } from "../components/tile.js";
-import { address, go, here } from "../router.js";
-import { keep, recall } from "../queries.js";
+import { go, here } from "../router.js";
+import { askedBy, keep } from "../queries.js";
 import { alike, browse, failure } from "./search_results.js";
+import { dropZone, entries, picker } from "./search_start.js";
 
 export const title = "Search";
 export const keys = [
@@ -22,8 +24,6 @@ export const keys = [
   ["l", "Label this, or all that are selected"],
   ["a", "Add this to the search"],
 ];
-// Entry points of the first screen.
-const MOST_CATEGORIES = 14;
 
 /** @param {HTMLElement} root @param {URLSearchParams} params @param {AbortSignal} signal */
 export function render(root, params, signal) {
@@ -41,13 +41,7 @@ class Search {
     this.details = new AbortController();
     this.query = null;
     this.came = false;
-    this.input = h("input", {
-      type: "file",
-      multiple: true,
-      accept: "image/*,.heic,.heif,.avif,.jxl,.tif,.tiff,.psd",
-      hidden: true,
-      on: { change: () => this.#picked() },
-    });
+    this.input = picker((files) => this.#picked(files));
     this.heading = h("h1", {}, "Search");
     this.band = h("section", { class: "query", "aria-label": "What is searched for" });
     this.entries = h("div.entries", {});
@@ -55,10 +49,10 @@ class Search {
     this.found = h("p.found.soft", { role: "status" });
     this.main = h("div.results", {});
     this.side = h("div.side", {});
-    this.bar = h("div.selection", {
-      hidden: true,
-      role: "region",
-      "aria-label": "Selected pictures",
+    this.bar = selectionBar({
+      like: (items) => this.#like(items.map((item) => item.id)),
+      label: (items) => this.#label(items),
+      clear: () => this.grid.clear(),
     });
     this.body = h(
       "div.search-body",
@@ -73,16 +67,16 @@ class Search {
 
   /** Show what an address asks for. @param {URLSearchParams} params */
   show(params) {
+    const { query, missing } = askedBy(params);
     const now = {
       query: [params.getAll("id").join(), params.get("q") || ""].join("|"),
-      crop: cropText(cropOf(params.get("crop"))),
+      crop: cropText(query.crop),
       conditions: JSON.stringify([params.getAll("where"), params.get("same")]),
       show: params.get("show"),
     };
     const before = this.before;
     this.before = now;
     this.params = params;
-    const { query, missing } = this.#asked(params);
     const has = query.ids.length + query.files.length > 0;
     const other = now.query !== before.query;
     if (other) {
@@ -99,19 +93,6 @@ class Search {
     this.came = true;
   }
 
-  #asked(params) {
-    const ids = params
-      .getAll("id")
-      .map(Number)
-      .filter((id) => Number.isSafeInteger(id) && id > 0);
-    const key = params.get("q");
-    const files = (key && recall(key)) || [];
-    return {
-      query: { ids: files.length ? [] : ids, files, crop: cropOf(params.get("crop")) },
-      missing: Boolean(key) && !files.length,
-    };
-  }
-
   /** Go to the same with other parameters. */
   #change(changes, options) {
     const next = new URLSearchParams(here().params);
@@ -122,11 +103,8 @@ class Search {
     go("search", next, options);
   }
 
-  #picked() {
-    const files = [...this.input.files];
-    this.input.value = "";
-    if (!files.length) return;
-    const { query } = this.#asked(this.params);
+  #picked(files) {
+    const { query } = askedBy(this.params);
     if (this.adding && query.files.length) searchFor([...query.files, ...files]);
     else if (this.adding && query.ids.length)
       filesOf(query.ids, this.signal).then((own) => searchFor([...own, ...files]));
@@ -139,31 +117,7 @@ class Search {
     if (!has) {
       fill(
         this.band,
-        h(
-          "div.drop-zone",
-          { class: missing ? "drop-zone lost" : "drop-zone" },
-          h(
-            "p.drop-text",
-            {},
-            missing
-              ? "The picture that was searched for is not here any more: it was never kept. Drop it again."
-              : [
-                  h("span.for-mouse", {}, "Drop a picture anywhere, paste one, or "),
-                  h("span.for-touch", {}, "Find what looks like a picture: "),
-                  h(
-                    "button.primary",
-                    { type: "button", on: { click: () => this.input.click() } },
-                    "choose pictures",
-                  ),
-                ],
-          ),
-          missing &&
-            h(
-              "button.primary",
-              { type: "button", on: { click: () => this.input.click() } },
-              "Choose pictures",
-            ),
-        ),
+        dropZone(missing, () => this.input.click()),
       );
       this.band.className = "start";
       return;
@@ -201,30 +155,10 @@ class Search {
     else this.#change({ q: keep(query.files.filter((_, each) => each !== index)), crop: null });
   }
 
-  #showEntries() {
-    const names = Object.entries(this.counts)
-      .sort((a, b) => b[1] - a[1])
-      .slice(0, MOST_CATEGORIES);
-    fill(
-      this.entries,
-      names.length > 1 &&
-        h(
-          "div.chips",
-          { role: "group", "aria-label": "Categories" },
-          names.map(([each, count]) =>
-            chipLink(name(each), {
-              href: address("search", { where: `category=${each}` }),
-              note: count.toLocaleString("en"),
-            }),
-          ),
-        ),
-    );
-  }
-
   async #loadCategories() {
     try {
       this.counts = await categories({ signal: this.signal });
-      this.#showEntries();
+      fill(this.entries, entries(this.counts));
     } catch {
       // What is in the catalog is told by its pictures.
     }
@@ -312,7 +246,7 @@ class Search {
   }
 
   async #add(ids) {
-    const { query } = this.#asked(this.params);
+    const { query } = askedBy(this.params);
     if (query.files.length) {
       const files = await filesOf(ids.slice(0, MOST - query.files.length), this.signal);
       this.#change({ q: keep([...query.files, ...files]), crop: null, show: null });
@@ -345,24 +279,7 @@ class Search {
   }
 
   #select(selected) {
-    this.bar.hidden = !selected.length;
-    if (!selected.length) return;
-    const ids = selected.map((item) => item.id);
-    fill(
-      this.bar,
-      h("span", {}, `${selected.length} selected`),
-      h(
-        "button.primary",
-        { type: "button", on: { click: () => this.#like(ids) } },
-        "More like these",
-      ),
-      h("button", { type: "button", on: { click: () => this.#label(selected) } }, "Label"),
-      h(
-        "button.quiet.round",
-        { type: "button", "aria-label": "Select none", on: { click: () => this.grid.clear() } },
-        "×",
-      ),
-    );
+    this.bar.show(selected);
   }
 
   #close() {
