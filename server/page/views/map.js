@@ -18,7 +18,7 @@ export const keys = [
   ["0", "On the map: see all of it"],
 ];
 // Colours that can be told apart; the pictures in the list.
-const COLOURS = 8;
+const COLOURS = 12;
 const LISTED = 60;
 
 /** @typedef {{method: string, ids: number[], x: number[], y: number[], categories: string[], category: number[], stale: boolean}} CatalogMap */
