@@ -20,11 +20,12 @@ from engine import Config
 from engine.embedding.choose import choose_embedder
 from engine.heads.classifier import Classifier
 from engine.heads.fitting.background import Prototypes, suspects
+from engine.heads.fitting.gate import gate_of
 from engine.heads.options import TrainOptions
 from engine.ingest.labels import ParentLabels
 from engine.learning.data.collect import ANY, collect
 from engine.learning.train_head import HeadTraining
-from engine.learning.trial import GateOptions, gate_of, gate_rows, new_head
+from engine.learning.trial import GateOptions, gate_rows, new_head
 from engine.pictures.augment import MIRROR, ORIGINAL
 from engine.progress import SILENT
 from index.records import Vectors

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         SuspectReport,
         TrainReport,
     )
+    from engine.learning.teaching.judgement_collection import JudgedCategory, Judgements
+    from engine.learning.teaching.lesson import AskedImage, CategoryEstimate, FoundImage, Lesson
     from engine.progress import Reporter
     from engine.search.duplicates.moves.results import MovedFile, MoveReport, UndoReport
     from engine.search.results import DuplicateGroup, Hit, SearchReport
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AskedImage",
+    "CategoryEstimate",
     "Classification",
     "CompactReport",
     "CompareOptions",
@@ -55,12 +59,16 @@ __all__ = [
     "ExportReport",
     "FinetuneOptions",
     "FinetuneReport",
+    "FoundImage",
     "HeadInfo",
     "HeadReport",
     "Hit",
     "ImageError",
     "IndexReport",
     "IngestOptions",
+    "JudgedCategory",
+    "Judgements",
+    "Lesson",
     "MoveReport",
     "MovedFile",
     "Prediction",
@@ -80,6 +88,8 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "AskedImage": "engine.learning.teaching.lesson",
+    "CategoryEstimate": "engine.learning.teaching.lesson",
     "Classification": "engine.heads.results",
     "CompactReport": "engine.ingest.results",
     "CompareOptions": "engine.learning.compare.options",
@@ -92,12 +102,16 @@ _ROOMS = {
     "ExportReport": "engine.export.results",
     "FinetuneOptions": "engine.learning.finetune.options",
     "FinetuneReport": "engine.learning.results",
+    "FoundImage": "engine.learning.teaching.lesson",
     "HeadInfo": "engine.heads.results",
     "HeadReport": "engine.learning.results",
     "Hit": "engine.search.results",
     "ImageError": "engine.errors",
     "IndexReport": "engine.ingest.results",
     "IngestOptions": "engine.ingest.options",
+    "JudgedCategory": "engine.learning.teaching.judgement_collection",
+    "Judgements": "engine.learning.teaching.judgement_collection",
+    "Lesson": "engine.learning.teaching.lesson",
     "MoveReport": "engine.search.duplicates.moves.results",
     "MovedFile": "engine.search.duplicates.moves.results",
     "Prediction": "engine.heads.results",

@@ -39,14 +39,19 @@ if TYPE_CHECKING:
         SuspectReport,
         TrainReport,
     )
+    from engine.learning.teaching.judgement_collection import JudgementCollection
+    from engine.learning.teaching.lesson import Lesson
     from engine.pictures.crop import CropLike
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
     from engine.search.duplicates.tidying import Tidying
     from engine.search.map.maps import Maps
     from engine.search.queries import ImageLike
     from engine.search.results import DuplicateGroup, SearchReport
+    from engine.session.figures import Figures
     from engine.session.status import Status
     from engine.skipped import Skipped
+    from index.catalog.catalog import Catalog
+    from index.vectors.index import VectorIndex
 
 
 class Engine:
@@ -105,6 +110,11 @@ class Engine:
         return other
 
     @property
+    def reporter(self) -> Reporter:
+        """Who hears of its work."""
+        return self._session.reporter
+
+    @property
     def images(self) -> ImageCollection:
         """The images of the store: in pages, or one by its id; to label and to forget them."""
         from engine.image_collection import ImageCollection
@@ -131,6 +141,13 @@ class Engine:
         from engine.search.duplicates.tidying import Tidying
 
         return Tidying(self._session)
+
+    @property
+    def judgements(self) -> JudgementCollection:
+        """What people said that images show: add to it, or take some of it back."""
+        from engine.learning.teaching.judgement_collection import JudgementCollection
+
+        return JudgementCollection(self._session)
 
     def index(
         self,
@@ -227,6 +244,18 @@ class Engine:
             self._session.reporter.announce,
         )
 
+    def figures(self) -> Figures:
+        """Return how many images there are, and how far the index is behind: cheap to ask.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.session.figures import figures
+
+        return figures(self._session)
+
     def start(self) -> None:
         """Open the catalog and load the backbone now, and not with the first picture.
 
@@ -310,15 +339,14 @@ class Engine:
 
             require_category(catalog, category)
         embedder = self._session.embedder()
-        if ids:
-            names, vectors = stored_embeddings(catalog, ids, _as_list(images), part)
-        else:
-            names, vectors = embed_sources(embedder, _as_list(images), skipped, part)
+        given = None if ids else embed_sources(embedder, _as_list(images), skipped, part)
         heads = self._session.heads() if same_category else []
-        report = self._session.ask(
-            lambda catalog, index: search(catalog, index, embedder, heads, names, vectors, query)
-        )
-        return replace(report, skipped=tuple(skipped or ()))
+
+        def question(catalog: Catalog, index: VectorIndex) -> SearchReport:
+            names, vectors = given or stored_embeddings(catalog, ids, _as_list(images), part)
+            return search(catalog, index, embedder, heads, names, vectors, query)
+
+        return replace(self._session.ask(question), skipped=tuple(skipped or ()))
 
     def classify(
         self,
@@ -397,6 +425,8 @@ class Engine:
         *,
         head: str,
         from_labels: bool = False,
+        from_judgements: bool = False,
+        only: Sequence[str] = (),
         options: TrainOptions | None = None,
         extend: bool = False,
         tune: bool = False,
@@ -420,6 +450,11 @@ class Engine:
             needed: their embeddings are in the store.
         from_labels
             Use the labels of the catalog's images instead of a folder.
+        from_judgements
+            Use what people judged of them (`judgements`). Pictures that show none of the
+            categories teach the head what not to take; how it is trained is not chosen.
+        only
+            Of judged categories learn these alone.
         options
             How to train. Where they leave that open, it is chosen within `options.budget` seconds:
             options as with `tune`, and whether views are of use.
@@ -441,8 +476,8 @@ class Engine:
         Raises
         ------
         UsageError
-            Neither or both of `dataset` and `from_labels`, a reserved name, or both `tune` and
-            `options.fast`.
+            Not exactly one of `dataset`, `from_labels` and `from_judgements`, a reserved name, or
+            both `tune` and `options.fast`.
         UnknownHeadError
             There is no head to extend.
         StoreNotFoundError
@@ -467,15 +502,16 @@ class Engine:
             raise UsageError(
                 "fast and tune", "one compares, the other does not", "Leave out one of the two"
             )
-        if (dataset is None) != from_labels:
-            raise UsageError(
-                "train", "it learns either from a folder or from labels", "Name one of the two"
-            )
+        if (dataset is not None) + from_labels + from_judgements != 1 or (
+            only and not from_judgements
+        ):
+            reason = "it learns from a folder, from labels or from judgements"
+            raise UsageError("train", reason, "Name one of the three, and categories of the last")
         if dataset is not None:
             require_folder(str(dataset))
         images = [str(dataset)] if dataset is not None else []
         self._require_named()
-        with self._session.writing(create=not from_labels, images=images) as catalog:
+        with self._session.writing(create=dataset is not None, images=images) as catalog:
             heads = self._session.heads(head if extend else None)
             if extend:
                 find_head(heads, head)
@@ -485,13 +521,52 @@ class Engine:
                 heads,
                 head,
                 Source(
-                    None if from_labels else str(dataset), extend, views, mirror_indexed, min_images
+                    None if dataset is None else str(dataset),
+                    extend,
+                    views,
+                    mirror_indexed,
+                    min_images,
+                    from_judgements,
+                    tuple(only),
                 ),
                 options,
                 select_model=tune,
                 began=began,
                 ask=lambda question: self._session.index().ask(catalog, question),
             )
+
+    def teach(
+        self, category: str, yes: Sequence[int] = (), no: Sequence[int] = (), k: int = 12
+    ) -> Lesson:
+        """Say which pictures a person should judge next, and what is known by now.
+
+        Nothing is remembered: `judgements` is for that, and `train` makes a head of them.
+
+        Parameters
+        ----------
+        category
+            What it is about.
+        yes, no
+            Images of the catalog that were judged to show it, and not to.
+        k
+            How many to ask about.
+
+        Raises
+        ------
+        UsageError
+            There can be no such category, or an image is both in `yes` and in `no`.
+        UnknownImageError
+            There is no image of one of the ids.
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.learning.teaching.teach import Teacher
+
+        require_number("k", k, 1, whole=True)
+        pool = self._session.pool()
+        return self._session.ask(
+            lambda catalog, index: Teacher(catalog, index, pool).lesson(category, yes, no, k)
+        )
 
     def finetune(
         self,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _log = logging.getLogger("engine")
 
@@ -39,6 +42,24 @@ class Reporter:
         unit
             Such as `images`; `bytes` are those of a download.
         """
+
+    def took(self, stage: str, seconds: float) -> None:
+        """Say how long a stage of a question took.
+
+        Parameters
+        ----------
+        stage
+            `decode` (of one picture, read and resized), `embed` (of pictures together), `search`
+            (in the index) or `sql` (rows of the catalog).
+        """
+
+
+@contextmanager
+def timed(reporter: Reporter, stage: str) -> Iterator[None]:
+    """Tell a reporter how long a `with` block takes, if it ends without an error."""
+    began = time.perf_counter()
+    yield
+    reporter.took(stage, time.perf_counter() - began)
 
 
 SILENT = Reporter()

@@ -187,6 +187,28 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedContent:
+    """What a person said of a content and a category.
+
+    Attributes
+    ----------
+    category
+        That it shows, or does not show.
+    content_hash
+        SHA-256 of the file's content, in hexadecimal.
+    yes
+        Whether it shows it.
+    image_id
+        An image that has the content, gone or not; None where there is none at the moment.
+    """
+
+    category: str
+    content_hash: str
+    yes: bool
+    image_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What the built-in categories make of each of `n` images, as far as heads need to know.
 
@@ -286,3 +308,4 @@ class CatalogCounts:
     predictions: int
     views: int
     heads: int
+    judgements: int

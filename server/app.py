@@ -15,6 +15,7 @@ from engine import Engine, __version__
 from engine.errors import EngineError
 from server.counted import Counted, Hearer
 from server.options import ServerOptions
+from server.presence import CLIENT_GONE, Presence
 from server.problems import RefusedError, failed, refused, unforeseen
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
@@ -29,8 +30,6 @@ from server.routes.suspects import suspect_routes
 from server.security.door import Door
 from server.service import Service
 
-# What nginx counts a request as whose client has gone.
-CLIENT_GONE = 499
 DESCRIPTION = (
     "Find pictures that look alike, and say what they show. Errors are problem details (RFC 9457): "
     "what it is about, why it failed, and what helps."
@@ -94,7 +93,7 @@ def create_app(
     ):
         app.include_router(routes(service))
     _answer_errors(app, options)
-    return Application(service, Counted(Door(app, options), service.metrics, heard))
+    return Application(service, Counted(Door(Presence(app), options), service.metrics, heard))
 
 
 def _answer_errors(app: FastAPI, options: ServerOptions) -> None:

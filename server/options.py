@@ -51,6 +51,14 @@ class ServerLimits:
         Requests whose URLs are fetched at a time, and that wait for it.
     requests
         That are answered, wait or are still being sent.
+    connections
+        Of all clients; one more is closed at once.
+    head_seconds
+        How long a client may take to send a request's line and headers, or to begin with them.
+    idle_seconds
+        How long a connection stays open after an answer.
+    answer_seconds
+        How long a client may take nothing of an answer.
     all_bodies_bytes
         Of all requests that are being sent or answered.
     retry_seconds
@@ -61,6 +69,8 @@ class ServerLimits:
         How long requests that were begun may take when the service ends.
     thumbnail_sides
         Pixels of the longer side that a thumbnail may have.
+    thumbnail_bytes, thumbnail_disk_bytes
+        Of all thumbnails that are cached in memory, and in the user's cache.
     """
 
     body_bytes: int = 1 << 20
@@ -81,12 +91,18 @@ class ServerLimits:
     fetches: int = 4
     fetches_waiting: int = 16
     requests: int = 512
+    connections: int = 768
+    head_seconds: float = 10.0
+    idle_seconds: int = 5
+    answer_seconds: float = 30.0
     all_bodies_bytes: int = 512 << 20
     retry_seconds: int = 1
     rate: float = 50.0
     burst: int = 200
     stop_seconds: int = 20
     thumbnail_sides: tuple[int, ...] = (128, 256, 512)
+    thumbnail_bytes: int = 64 << 20
+    thumbnail_disk_bytes: int = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,11 @@ from engine import Engine
 from engine.errors import UsageError
 from index.errors import reason_of
 from server.app import create_app
+from server.connections import bounded_connection
 from server.counted import Hearer
 from server.options import ServerOptions
 from server.service import Service
 
-# Of a request's line and headers, in bytes.
-LONGEST_HEAD = 64 << 10
 # Connections that wait to be accepted.
 BACKLOG = 512
 # How long threads have to end when nobody waits for their answers any more.
@@ -61,9 +60,8 @@ def serve(
         app = create_app(engine, options, heard)
         config = uvicorn.Config(
             app,
-            # Unlike the other parser it ends a request whose headers do not end.
-            http="h11",
-            h11_max_incomplete_event_size=LONGEST_HEAD,
+            http=bounded_connection(options.limits),
+            timeout_keep_alive=options.limits.idle_seconds,
             access_log=False,
             log_level="warning",
             timeout_graceful_shutdown=options.limits.stop_seconds,

@@ -16,7 +16,7 @@ from server.bodies import Asked, BodyBudget, asked_about
 from server.fetches import Fetches
 from server.jobs.queue import JobQueue
 from server.jobs.work import Work
-from server.metrics import Metrics
+from server.metrics import Measuring, Metrics
 from server.options import ServerOptions
 from server.problems import RefusedError
 from server.work_queue import WorkQueue
@@ -31,7 +31,7 @@ class Service:
     Attributes
     ----------
     engine
-        Open; any number of threads may use it.
+        Open; any number of threads may use it. How long its stages take is counted.
     options
         How the service works.
     pictures
@@ -64,7 +64,10 @@ class Service:
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metrics", Metrics(self.queues, self.jobs))
+        metrics = Metrics(self.queues, self.jobs)
+        object.__setattr__(self, "metrics", metrics)
+        measured = self.engine.reporting_to(Measuring(metrics, self.engine.reporter))
+        object.__setattr__(self, "engine", measured)
 
     @property
     def queues(self) -> tuple[WorkQueue, ...]:

@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -115,16 +115,11 @@ def command(
     from cli.browser import open_page
     from cli.render import say, write_json
 
-    try:
-        from server.options import ServerOptions, is_loopback
-        from server.run import serve
-        from server.security.tokens import token_for
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA:
-            raise
-        raise UsageError(
-            "engine serve", f"{error.name} is not installed", "pip install 'image-engine[serve]'"
-        ) from None
+    require_extra()
+    from server.options import ServerOptions, is_loopback
+    from server.run import serve
+    from server.security.tokens import token_for
+
     token = token_for(token_file)
     made_up = token is None and not is_loopback(host)
     if made_up:
@@ -165,11 +160,35 @@ def command(
         with access_log(log) as heard:
             ended = serve(engine, options, listening, heard)
         if not ended:
-            say("what took too long was left; everything that was committed is kept")
-            sys.stdout.flush()
-            # Threads use the engine still: it is not closed under them, nor waited for.
-            os._exit(0)
+            end_here()
     return 0
+
+
+def require_extra() -> None:
+    """Insist on the packages of the extra `serve`.
+
+    Raises
+    ------
+    UsageError
+        One is not installed.
+    """
+    try:
+        import server.run  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA:
+            raise
+        raise UsageError(
+            "engine serve", f"{error.name} is not installed", "pip install 'image-engine[serve]'"
+        ) from None
+
+
+def end_here() -> NoReturn:
+    """End the process: threads use the engine still, it is not closed under them nor waited for."""
+    from cli.render import say
+
+    say("what took too long was left; everything that was committed is kept")
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _url_limits() -> UrlLimits:

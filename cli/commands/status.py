@@ -36,6 +36,7 @@ def command(store: Store = None, json: Json = False) -> int:
             ("finds", _share(report.index_recall)),
             ("catalog", _size(report.catalog_bytes)),
             ("heads", ", ".join(head.name for head in report.heads) or "none"),
+            ("judgements", str(report.judgements)),
             ("shows most", ", ".join(f"{name} {count}" for name, count in common) or "nothing"),
             ("writing now", report.writer or "nobody"),
             ("in order", "yes" if report.consistent else "NO"),

@@ -42,6 +42,8 @@ engine train ./photos --head furniture --hidden 256,64 --activation gelu --dropo
 engine train ./more --head furniture --extend
 
 engine train --from-labels --head my-labels
+
+engine train --from-judgements --head taught
 """
 
 
@@ -55,6 +57,22 @@ def command(
     from_labels: Annotated[
         bool, typer.Option("--from-labels", help="Learn the labels of the catalog's images.")
     ] = False,
+    from_judgements: Annotated[
+        bool,
+        typer.Option(
+            "--from-judgements",
+            help="Learn what people judged of the catalog's images, in the view Teach of "
+            "`engine serve`. How it is trained is not chosen, which takes seconds.",
+        ),
+    ] = False,
+    category: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--category",
+            metavar="NAME",
+            help="With --from-judgements: learn this category alone; may be given several times.",
+        ),
+    ] = None,
     extend: Annotated[
         bool,
         typer.Option(
@@ -113,11 +131,15 @@ def command(
     from cli.failures import failures_named, tell_failures
     from cli.render import write_json
 
-    if (dataset is None) != from_labels:
+    if (dataset is not None) + from_labels + from_judgements != 1:
         raise UsageError(
             "train",
-            "it learns from a folder or from labels",
-            "Give one of DATASET and --from-labels",
+            "it learns from a folder, from labels or from judgements",
+            "Give one of DATASET, --from-labels and --from-judgements",
+        )
+    if category and not from_judgements:
+        raise UsageError(
+            "--category", "folders and labels are learned whole", "Give it with --from-judgements"
         )
     settings = {
         "backbone": backbone,
@@ -132,6 +154,8 @@ def command(
             dataset,
             head=head,
             from_labels=from_labels,
+            from_judgements=from_judgements,
+            only=category or (),
             options=options,
             extend=extend,
             tune=tune,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
+from threading import RLock
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -75,6 +76,8 @@ class Embedder:
         self.precision = precision
         self.fingerprint = fingerprint
         self.memory = ImageMemory.of(config)
+        # Several threads may be the first to need the backbone.
+        self._starting = RLock()
 
     @property
     def identity(self) -> CatalogIdentity:
@@ -90,10 +93,20 @@ class Embedder:
     @cached_property
     def exported(self) -> ExportedModel:
         """The backbone's files, made on first use."""
-        return self._export()
+        with self._starting:
+            made = self.__dict__.get("exported") or self._export()
+            # Here and not when this returns: whoever waits begins before that.
+            self.__dict__["exported"] = made
+            return made
 
     @cached_property
     def _runtime(self) -> Runtime:
+        with self._starting:
+            started = self.__dict__.get("_runtime") or self._started()
+            self.__dict__["_runtime"] = started
+            return started
+
+    def _started(self) -> Runtime:
         runtime = open_runtime(
             self.config.runtime,
             self.backbone,
@@ -118,6 +131,7 @@ class Embedder:
         other = copy(self)
         never_freed(other.__dict__.pop("_runtime", None))
         other.memory = ImageMemory.of(self.config)
+        other._starting = RLock()
         return other
 
     def reporting_to(self, reporter: Reporter) -> Embedder:

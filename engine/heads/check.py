@@ -44,7 +44,7 @@ class HeadLimits:
 
 LIMITS = HeadLimits()
 # Metrics that count images; they are shown as whole numbers.
-COUNTS = ("images", "test_images", "validation_images", "sure_of_catalog")
+COUNTS = ("images", "test_images", "validation_images", "sure_of_catalog", "refused_images")
 
 
 def check_head(head: Head, limits: HeadLimits = LIMITS) -> None:

@@ -32,6 +32,8 @@ UNKNOWN = -1
 ROUNDING = 1e-3
 # What `Record.data` says of a head that learned the labels of images in the catalog.
 FROM_LABELS = "labels of the catalog"
+# And of one that learned what people judged of them.
+FROM_JUDGEMENTS = "judgements of the catalog"
 # What stands there between what it learned first and what next.
 THEN = ", then "
 HASH_BYTES = 32

@@ -103,6 +103,7 @@ class Indexer:
             self._options.rules,
             lambda files: reporter.progress("looking", files, None, "files"),
         )
+        reporter.progress("looking", len(found.files), len(found.files), "files")
         self._skipped += found.skipped
         self._left_out, self._excluded = found.left_out, found.excluded
         self._catalog.folders.add([root for root in found.roots if os.path.isdir(root)])

@@ -77,3 +77,4 @@ def _predictions(
             yield ids, named
             done += len(ids)
             reporter.progress("classifying", done, None, "images")
+        reporter.progress("classifying", done, done, "images")

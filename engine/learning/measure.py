@@ -16,6 +16,7 @@ from engine.heads.head import Head
 from engine.heads.numerics import softmax
 from engine.heads.record import UNKNOWN, AnsweredImage, Answers
 from engine.learning.data.examples import Examples
+from engine.learning.data.refused import RefusedFolds
 from engine.learning.metrics import (
     accuracy,
     balanced_accuracy,
@@ -153,6 +154,22 @@ def forgetting(
                 f"taken_from_{name}": float(taken.mean()),
             }
     return found
+
+
+def refusals(trials: Sequence[Trial], folds: RefusedFolds, built_in: BuiltIn) -> dict[str, float]:
+    """Return how many images that show none of the categories were tested, and which share passed.
+
+    An image is refused where the joint distribution names none of the categories it does not show.
+    """
+    tested, passed = 0, 0
+    for number, trial in enumerate(trials):
+        part = folds.test(number)
+        if part is None or not len(part):
+            continue
+        logits = np.where(part.barred, trial.head.joint_logits(part.vectors), -np.inf)
+        best = built_in.logits(part.vectors).max(axis=1)
+        tested, passed = tested + len(part), passed + int((logits.max(axis=1) <= best).sum())
+    return {"refused_images": float(tested), "refused": passed / tested} if tested else {}
 
 
 def _ask(

@@ -25,10 +25,10 @@ from engine.heads.options import LBFGS, TrainOptions
 from engine.heads.outdated import head_infos
 from engine.learning.data.collect import ANY, collect_labelled
 from engine.learning.data.examples import Examples
+from engine.learning.data.extend import extended
 from engine.learning.data.notes import data_notes, images_to_test
 from engine.learning.data.phrases import count
 from engine.learning.data.split import SplitOptions, measuring_splits
-from engine.learning.extend import extended
 from engine.learning.results import Suspect, SuspectReport
 from engine.learning.trial import Progress, test_answers
 from index.catalog.catalog import Catalog

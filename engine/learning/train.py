@@ -19,7 +19,8 @@ from engine.heads.record import THEN, Record, versions
 from engine.ingest.reclassify import adopt_heads
 from engine.learning.data.copies import copy_groups
 from engine.learning.data.examples import Examples
-from engine.learning.data.notes import data_notes
+from engine.learning.data.extend import extended
+from engine.learning.data.notes import data_notes, refusal_notes
 from engine.learning.data.propagation import (
     PropagationOptions,
     Surroundings,
@@ -27,7 +28,6 @@ from engine.learning.data.propagation import (
 )
 from engine.learning.data.requirements import Requirements, chosen_categories, sizes_of
 from engine.learning.data.source import Source, collected
-from engine.learning.extend import extended
 from engine.learning.results import DIVERGED, TrainReport, TrainSeconds
 from engine.learning.selection.views import ViewOptions, with_views
 from engine.learning.train_head import HeadTraining, Trained, TrainLimits
@@ -99,11 +99,17 @@ def train(
     limits = limits or TrainLimits()
     called = time.monotonic()
     examples, data = collected(source, catalog, embedder), source.name
-    chooses = not (select_model or options.fast or options.says_how or source.extend)
+    told = select_model or options.fast or options.says_how
+    chooses = not (told or source.extend or source.judged)
     deadline, late = math.inf, ""
     notes: list[str] = []
     if chooses or "budget" in options.wished:
         deadline = _deadline(called if began is None else began, options.budget)
+    if source.judged and not told:
+        # Nobody judges so many that a comparison tells more than it takes of people's time.
+        if options.unlabelled and _are_few(examples, limits.propagation):
+            examples = _with_unlabelled(examples, ask, limits.propagation)
+        options = replace(options, **FEW)
     if chooses and _are_few(examples, limits.propagation):
         # On so few images no comparison tells which way to train is better.
         chooses = False
@@ -128,6 +134,7 @@ def train(
         limits,
         lambda done, total: embedder.reporter.progress("training", done, total, "epochs"),
         lambda done, total: embedder.reporter.progress("selecting", done, total, "trials"),
+        lambda done, total: embedder.reporter.progress("gating", done, total, "gates"),
     )
     trained = training.run(
         new_head(name, embedder.identity, examples),
@@ -137,6 +144,7 @@ def train(
     if trained.selection and late:
         reason = f"{trained.selection.reason}; {late}"
         trained = replace(trained, selection=replace(trained.selection, reason=reason))
+    notes += refusal_notes(trained.head.metrics)
     if trained.unlabelled:
         notes.append(HELPED.format(count=trained.unlabelled))
     seconds = TrainSeconds(started - called, time.monotonic() - started)
@@ -171,6 +179,8 @@ def _with_unlabelled(examples: Examples, ask: Ask | None, options: PropagationOp
     if categories == 2 and most >= options.unequal * least:
         return examples
     unit, hashes = examples.vectors.unit[examples.originals], frozenset(examples.hashes)
+    if examples.refused is not None:
+        hashes = hashes.union(examples.refused.hashes)
     around = ask(lambda catalog, index: surroundings_of(unit, hashes, catalog, index, options))
     return replace(examples, around=around)
 
@@ -228,6 +238,8 @@ def background_of(catalog: Catalog, examples: Examples, most: int, seed: int) ->
     """
     taken = {same_name(name) for name in examples.categories}
     learned = set(examples.hashes)
+    if examples.refused is not None:
+        learned.update(examples.refused.hashes)
     others = {
         each.content_hash: each.id
         for each in catalog.contents.visible()

@@ -10,7 +10,7 @@ the temperature and threshold that the validation answers of all trials together
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,13 +18,15 @@ import numpy as np
 from engine.heads.classifier import BuiltIn
 from engine.heads.fitting.background import Prototypes, suspects
 from engine.heads.fitting.fit import Fitted, fit_layers, threads_for
+from engine.heads.fitting.gate import gate_of
 from engine.heads.head import Dense, Head
 from engine.heads.options import TrainOptions
 from engine.heads.record import Learned, Record
 from engine.learning.data.examples import Examples
 from engine.learning.data.propagation import PropagationOptions
+from engine.learning.data.refused import RefusedFolds
 from engine.learning.data.split import Split, SplitOptions, measuring_splits
-from engine.learning.measure import forgetting, label_probabilities, measure
+from engine.learning.measure import forgetting, label_probabilities, measure, refusals
 from engine.learning.results import ModelSelection
 from engine.learning.selection.candidates import SelectionOptions
 from engine.learning.selection.select import select
@@ -34,7 +36,6 @@ from engine.learning.trial import (
     Progress,
     Trial,
     calibrate,
-    gate_of,
     gate_rows,
     run_trial,
     train_rows,
@@ -118,8 +119,8 @@ class HeadTraining:
         How to train.
     limits
         How much serves for what; None for the defaults.
-    progress, selecting
-        Hear how many epochs of training, and trials of model selection, are done.
+    progress, selecting, gating
+        Hear how many epochs of training, trials of model selection, and gates are done.
     """
 
     def __init__(
@@ -131,22 +132,24 @@ class HeadTraining:
         limits: TrainLimits | None = None,
         progress: Progress = lambda done, total: None,
         selecting: Progress = lambda done, total: None,
+        gating: Progress = lambda done, total: None,
     ) -> None:
         self._examples = examples
         self._built_in = built_in
         self._options = options
         self._limits = limits or TrainLimits()
-        self._progress, self._selecting = progress, selecting
+        self._progress, self._selecting, self._gating = progress, selecting, gating
         self._prototypes = Prototypes(built_in)
         tested = int(self._limits.background_test * len(catalog))
         self._background, self._background_test = catalog[tested:], catalog[:tested]
-        self._splits = measuring_splits(
+        self._splits = splits = measuring_splits(
             examples.labels,
             examples.groups,
             options.validation,
             self._limits.split,
             options.seed,
         )
+        self._refused = RefusedFolds(examples.refused, len(splits), options.seed)
 
     def run(self, head: Head, *, select_model: bool = False, deadline: float = math.inf) -> Trained:
         """Train and measure a new head.
@@ -173,7 +176,7 @@ class HeadTraining:
             head, fitted = self._fit(head, calibrating, final)
             head = self._calibrate(head, calibrating)
             head, background = self._fit_gate(head, calibrating[0].head.gate)
-            metrics |= self._forgetting(head)
+            metrics |= self._forgetting(head) | refusals(measured, self._refused, self._built_in)
         record = Record(
             answers=answers,
             learned=self._learned(),
@@ -202,6 +205,8 @@ class HeadTraining:
                 self._built_in,
                 self._limits.gate,
                 self._options.seed,
+                self._refused.train(number),
+                self._gate(number),
             )
             trials = {
                 options: self._trial(head, split, gate, options, number)
@@ -268,7 +273,10 @@ class HeadTraining:
             [self._prototypes.draw(positives, seed), self._background[~suspect]]
         )
         labels, outputs = examples.row_labels[rows], len(head.categories)
-        gate = gate_of(positives, labels, outputs, background, self._built_in, start)
+        parts, told = len(self._splits) + 1, self._gate(len(self._splits))
+        bars = None if examples.refused is None else examples.refused.bars
+        gate = gate_of(positives, labels, outputs, background, self._built_in, start, bars, told)
+        self._gating(parts, parts)
         return replace(head, gate=gate), int((~suspect).sum())
 
     def _forgetting(self, head: Head) -> dict[str, float]:
@@ -286,6 +294,10 @@ class HeadTraining:
     def _learned(self) -> Learned:
         examples = self._examples
         return Learned.of(examples.hashes, examples.labels, examples.views, examples.paths)
+
+    def _gate(self, number: int) -> Callable[[], None]:
+        """Return what tells after each iteration that so many gates are done."""
+        return lambda: self._gating(number, len(self._splits) + 1)
 
     def _part(self, number: int) -> Progress:
         """Return what tells the progress of one fit of all."""

@@ -13,17 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.heads.classifier import BuiltIn, belonging
-from engine.heads.fitting.background import Prototypes, background_logits
+from engine.heads.fitting.background import Prototypes
 from engine.heads.fitting.fit import Fitted, fit_layers
-from engine.heads.fitting.lbfgs import fit_gate
+from engine.heads.fitting.gate import gate_of
 from engine.heads.fitting.rows import Rows, balanced_sample, embedding_scale
 from engine.heads.head import Dense, Head, layer_logits
-from engine.heads.numerics import log_softmax, log_sum_exp
+from engine.heads.numerics import log_softmax
 from engine.heads.options import LBFGS, TrainOptions
 from engine.learning.data.examples import Examples
 from engine.learning.data.propagation import claimed
+from engine.learning.data.refused import Refused
 from engine.learning.data.split import Split
-from index.records import CatalogIdentity, Floats, Ids, Vectors
+from index.records import CatalogIdentity, Floats, Ids
 
 # A head's own answer is unknown when less of the joint distribution falls to it than falls to
 # all but this share of validation images, or less than half where those are surer than that.
@@ -214,8 +215,6 @@ def test_answers(
     ----------
     images
         int64 `[n]`, none of them in the train or validation part.
-    progress
-        As of `fit_layers`.
 
     Returns
     -------
@@ -235,19 +234,6 @@ def gate_rows(examples: Examples, images: Ids, how: GateOptions, seed: int) -> I
     return rows[balanced_sample(examples.row_labels[rows], how.rows, how.rows_each, seed)]
 
 
-def gate_of(
-    positives: Vectors,
-    labels: Ids,
-    outputs: int,
-    background: Vectors,
-    built_in: BuiltIn,
-    start: Dense | None = None,
-) -> Dense:
-    """Fit a gate that lets embeddings of so many labels in and keeps a background out."""
-    frozen = log_sum_exp(built_in.logits(positives)), background_logits(background, built_in)
-    return fit_gate(Rows(positives.raw, labels), outputs, background.raw, frozen, start)
-
-
 def trial_gate(
     examples: Examples,
     split: Split,
@@ -255,12 +241,24 @@ def trial_gate(
     built_in: BuiltIn,
     how: GateOptions,
     seed: int,
+    refused: Refused | None = None,
+    after: Callable[[], None] = lambda: None,
 ) -> Dense:
-    """Fit a gate to the train part of a split, against prototypes around it."""
+    """Fit a gate to the train part of a split, against prototypes around it.
+
+    Parameters
+    ----------
+    refused
+        The train part of the images that show none of the categories.
+    after
+        Is called after each iteration.
+    """
     rows = gate_rows(examples, split.train, how, seed)
     positives, labels = examples.vectors[rows], examples.row_labels[rows]
     made_up = prototypes.draw(positives, seed)
-    return gate_of(positives, labels, len(examples.categories), made_up, built_in)
+    outputs = len(examples.categories)
+    barred = None if refused is None else refused.bars
+    return gate_of(positives, labels, outputs, made_up, built_in, barred=barred, after=after)
 
 
 def calibrate(log_probability: Floats, labels: Ids, share: Floats) -> tuple[float, float]:

@@ -95,23 +95,37 @@ class CurrentIndex:
         """
         from index.sync import open_index, vectors_of
 
-        for _ in range(SNAPSHOT_ATTEMPTS):
+        opened = self._now.opened
+        for _ in range(1 + SNAPSHOT_ATTEMPTS):
+            # What was asked last is nearly always in step: nobody waits for a lock to find it so.
+            if opened is not None:
+                with catalog.database.snapshot():
+                    if opened.state == catalog.state():
+                        self._warm(opened)
+                        yield opened.vectors
+                        return
             opened = self.in_step(catalog)
-            with catalog.database.snapshot():
-                if opened.state == catalog.state():
-                    yield opened.vectors
-                    return
         # Others commit faster than an index can follow: it follows this transaction alone.
         with catalog.database.snapshot():
             yield open_index(catalog, vectors_of(catalog, self._folder)).vectors
+
+    def lag(self, catalog: Catalog, images: int) -> int | None:
+        """Return how many of so many images the open index does not show; None while none is open.
+
+        Nothing is opened or brought in step for it.
+        """
+        opened = self._now.opened
+        if opened is None:
+            return None
+        # As many may have come as have gone: then one stands for them.
+        return 0 if opened.state == catalog.state() else max(1, images - len(opened.vectors))
 
     def in_step(self, catalog: Catalog) -> OpenedIndex:
         """Return the index in step with the catalog, and save what that took if possible."""
         with self.lock:
             opened = self._now.opened
             if opened is not None and opened.state == catalog.state():
-                # Whoever searches twice will go on searching.
-                self._warm_up.start(opened)
+                self._warm(opened)
                 return opened
             while True:
                 try:
@@ -120,6 +134,17 @@ class CurrentIndex:
                 except _WriterBuildsError:
                     with self._settling:
                         pass
+
+    def _warm(self, opened: OpenedIndex) -> None:
+        """Read an index in the background: whoever searches twice will go on searching."""
+        if self._warm_up.has(opened) or not self.lock.acquire(blocking=False):
+            return
+        try:
+            # Meanwhile it may have been exchanged, and its files released.
+            if opened is self._now.opened:
+                self._warm_up.start(opened)
+        finally:
+            self.lock.release()
 
     def _brought_in_step(self, catalog: Catalog) -> OpenedIndex:
         from index.sync import open_index, save_index, vectors_of

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
     from engine.embedding.warmup import WarmUp
     from engine.heads.stored import StoredHeads
+    from engine.session.pool import PoolReader
     from index.catalog.catalog import Catalog
 
 
@@ -45,6 +46,7 @@ class Opened:
     embedder: Embedder | None = None
     passing: bool = False
     backbone_warm_up: WarmUp | None = None
+    pool: PoolReader | None = None
 
     def __post_init__(self) -> None:
         self.locks = {self.pid: RLock()}

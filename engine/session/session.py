@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
     from engine.errors import HeadError
     from engine.heads.head import Head
+    from engine.session.pool import PoolReader
     from index.catalog.catalog import Catalog
     from index.vectors.index import VectorIndex
 
@@ -88,7 +89,7 @@ class Session:
 
         mine = self._open
         never_freed(mine.catalog, mine.index, mine.embedder, mine.backbone_warm_up)
-        mine.catalog = mine.embedder = mine.backbone_warm_up = None
+        mine.catalog = mine.embedder = mine.backbone_warm_up = mine.pool = None
         mine.index = CurrentIndex(self.config.store.index, mine.reporter)
         if mine.embedder_given is not None:
             mine.embedder_given = mine.embedder_given.unstarted()
@@ -269,6 +270,14 @@ class Session:
             self.heads()
             return self._open.heads.damaged if self._open.heads else {}
 
+    def pool(self) -> PoolReader:
+        """Return what reads the catalog's embeddings into memory, and keeps them there."""
+        from engine.session.pool import PoolReader
+
+        with self._here():
+            self._open.pool = self._open.pool or PoolReader()
+            return self._open.pool
+
     def close(self) -> None:
         """Close the catalog, release the index's files, and end the threads that read ahead.
 
@@ -282,7 +291,7 @@ class Session:
             if self._open.catalog is not None:
                 self._open.catalog.close()
                 self._open.catalog = None
-            self._open.heads = None
+            self._open.heads = self._open.pool = None
 
 
 @contextmanager

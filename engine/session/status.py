@@ -31,6 +31,7 @@ class Status:
     labelled: int
     embeddings: int
     views: int
+    judgements: int
     heads: Sequence[HeadInfo]
     categories: Mapping[str, int]
     index: str
@@ -74,6 +75,7 @@ def status(
         labelled=counts.labelled,
         embeddings=counts.embeddings,
         views=counts.views,
+        judgements=counts.judgements,
         heads=head_infos(heads, catalog),
         categories=catalog.predictions.counts(),
         index=index.saved.kind or "none yet",

@@ -36,6 +36,7 @@ from index.state import CatalogState, Preference
 if TYPE_CHECKING:
     from index.catalog.tables.contents import ContentTable
     from index.catalog.tables.folders import FolderList
+    from index.catalog.tables.judgements import JudgementTable
     from index.catalog.tables.values import ValueTable
 
 
@@ -98,6 +99,13 @@ class Catalog:
     def predictions(self) -> PredictionTable:
         """What the engine says each image is."""
         return PredictionTable(self.database)
+
+    @cached_property
+    def judgements(self) -> JudgementTable:
+        """What people said that contents show."""
+        from index.catalog.tables.judgements import JudgementTable
+
+        return JudgementTable(self.database)
 
     @cached_property
     def values(self) -> ValueTable:
@@ -257,6 +265,12 @@ class Catalog:
         with self.database.reading() as connection:
             return read_state(connection)
 
+    def image_count(self) -> int:
+        """Return how many images are visible."""
+        visible = select(func.count()).select_from(Image).where(Image.missing_since.is_(None))
+        with self.database.reading() as connection:
+            return int(connection.execute(visible).scalar_one())
+
     def counts(self) -> CatalogCounts:
         """Return how much there is of everything."""
         visible = Image.missing_since.is_(None)
@@ -270,7 +284,9 @@ class Catalog:
             select(func.count()).select_from(Head),
         )
         with self.database.reading() as connection:
-            return CatalogCounts(*(connection.execute(query).scalar_one() for query in queries))
+            counts = [connection.execute(query).scalar_one() for query in queries]
+        counts.append(sum(map(sum, self.judgements.counts().values())))
+        return CatalogCounts(*counts)
 
     def compact(self) -> None:
         """Give back the room of what was removed; see `Database.compact`."""

@@ -88,7 +88,7 @@ export async function ask(path, options = {}) {
 }
 
 async function problemOf(answer) {
-  let told = {};
+  let told;
   try {
     told = await answer.json();
   } catch {

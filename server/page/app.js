@@ -14,12 +14,16 @@ import { address, go, here } from "./router.js";
  * is aborted. It may return a function that hears of other parameters instead of being shown anew.
  * `keys` are those that it has of its own, with what they do.
  *
- * @typedef {{title: string, keys?: [string, string][],
+ * @typedef {{title: string, keys?: string[][],
  *   render: (root: HTMLElement, params: URLSearchParams, signal: AbortSignal) =>
  *     void|((params: URLSearchParams) => void)|Promise<void|((params: URLSearchParams) => void)>}} View
  */
 
-/** In the order of the navigation: name in the address, title, key after `g`, module. */
+/**
+ * In the order of the navigation: name in the address, title, key after `g`, module.
+ *
+ * @type {[string, string, string, () => Promise<View>][]}
+ */
 const VIEWS = [
   ["search", "Search", "s", () => import("./views/search.js")],
   ["duplicates", "Duplicates", "d", () => import("./views/duplicates.js")],
@@ -48,6 +52,10 @@ const GRID_KEYS = [
 ];
 
 const root = document.getElementById("main");
+/**
+ * @type {{name: string, view: View|null, abort: AbortController,
+ *   update: ((params: URLSearchParams) => void)|null}}
+ */
 let shown = { name: "", view: null, update: null, abort: new AbortController() };
 
 async function show() {
@@ -59,7 +67,7 @@ async function show() {
   const abort = new AbortController();
   const first = shown.name === "";
   shown = { name: asked, view: null, update: null, abort };
-  for (const link of document.querySelectorAll("#views a")) {
+  for (const link of document.getElementById("views").querySelectorAll("a")) {
     if (link.dataset.view === asked) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -149,11 +157,10 @@ function pressed(event) {
 
 function help() {
   const own = shown.view?.keys || [];
-  showKeys([
-    ["Everywhere", KEYS],
-    ...(own.length ? [[shown.view.title, own]] : []),
-    ["Among pictures", GRID_KEYS],
-  ]);
+  /** @type {[string, string[][]][]} */
+  const groups = [["Everywhere", KEYS], ["Among pictures", GRID_KEYS]];
+  if (own.length) groups.splice(1, 0, [shown.view.title, own]);
+  showKeys(groups);
 }
 
 navigation();

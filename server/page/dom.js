@@ -14,7 +14,7 @@ const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u206
  * @param {string} tag with classes: `button.quiet.small`
  * @param {Record<string, any>} [given] attributes; `on` holds listeners by event, `style` custom
  *   properties, `data` the data set; null and false leave one out
- * @param {...(Child|Child[])} children texts become text nodes
+ * @param {...any} children a `Child`, or lists of them; texts become text nodes
  * @returns {any}
  */
 export function h(tag, given = {}, ...children) {
@@ -92,7 +92,7 @@ export function counted(count, noun, nouns = `${noun}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? noun : nouns}`;
 }
 
-/** Return a size of a file in words. @param {number} bytes */
+/** Return a size of a file in words. @param {number} count bytes */
 export function bytes(count) {
   if (count < 1000) return `${count} B`;
   const power = Math.min(4, Math.floor(Math.log10(count) / 3));

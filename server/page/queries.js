@@ -1,6 +1,6 @@
 // Pictures that were searched for: the address names them, and the page alone has them.
 
-/** @type {Map<string, File[]>} */
+/** @type {Map<string, Blob[]>} */
 const kept = new Map();
 let last = 0;
 

@@ -27,7 +27,13 @@ export function address(view, params = {}) {
   return `#/${view}${text ? `?${text}` : ""}`;
 }
 
-/** Go somewhere. @param {{replace?: boolean}} [options] without a step to come back to */
+/**
+ * Go somewhere.
+ *
+ * @param {string} view
+ * @param {URLSearchParams|Record<string, any>} [params]
+ * @param {{replace?: boolean}} [options] `replace` leaves no step to come back to
+ */
 export function go(view, params = {}, { replace = false } = {}) {
   const target = address(view, params);
   if (target === location.hash) return;

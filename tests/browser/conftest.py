@@ -29,7 +29,7 @@ from playwright.sync_api import (
 from engine import Config, Engine, TrainOptions
 from tests.support.browser import chromium, launched, serving
 
-PATIENCE = 20_000
+PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
 # Told on the console: Chromium tells of a policy that is broken there, too, but not always.
 WATCH = """

@@ -18,7 +18,7 @@ import torch
 from scipy.optimize import minimize
 from torch import nn
 
-from engine.heads.fitting.rows import Rows, class_weights
+from engine.heads.fitting.rows import Barred, Rows, class_weights
 from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
 from index.records import Floats, Ids
@@ -120,6 +120,8 @@ def fit_gate(
     background: Floats,
     frozen: tuple[Floats, Floats],
     start: Dense | None = None,
+    barred: Barred | None = None,
+    after: Callable[[], None] = lambda: None,
 ) -> Dense:
     """Train rows that stand beside frozen ones in a single softmax.
 
@@ -140,6 +142,11 @@ def fit_gate(
         Log-sum-exp of the frozen logits of `positives` `[n]` and `background` `[m]`.
     start
         A gate trained on nearly the same, to start from.
+    barred
+        Images that people said do not show some of the categories; they count as much as all of
+        the background together, since they are what is easily taken for one.
+    after
+        Is called after each iteration.
     """
     mean_length = float(np.linalg.norm(positives.values, axis=1).mean())
     # The weights are scaled rather than the embeddings: there are far fewer of them.
@@ -158,13 +165,22 @@ def fit_gate(
         wrongly_taken = (outside @ weighed + bias).logsumexp(1) - rest_outside
         loss = (weights * (everything - right)).mean()
         loss = loss + nn.functional.softplus(wrongly_taken).mean()
+        if barred is not None:
+            loss = loss + _barred_loss(barred, weighed, bias)
         return loss + GATE_DECAY * weight.square().sum()
 
     first = np.zeros((outputs, inside.shape[1]), np.float32)
     begun = Dense(first, first[:, 0]) if start is None else Dense(start.weight / scale, start.bias)
     mean: Floats = ((inside.mean(0) + outside.mean(0)) * (by / 2)).numpy()
-    gate = _minimum(loss_of, begun, mean, GATE_SEARCH)
+    gate = _minimum(loss_of, begun, mean, GATE_SEARCH, lambda layer: after())
     return Dense(gate.weight * scale, gate.bias)
+
+
+def _barred_loss(barred: Barred, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    logits = torch.from_numpy(barred.values) @ weight + bias
+    others = torch.from_numpy(~barred.categories)
+    taken = logits.masked_fill(others, -torch.inf).logsumexp(1)
+    return nn.functional.softplus(taken - torch.from_numpy(barred.frozen)).mean()
 
 
 def _minimum(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from index.records import Floats, Ids
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,25 @@ class Rows:
     def positions(self) -> Ids:
         """The rows that are taken, int64 `[m]`."""
         return np.arange(len(self.labels)) if self.chosen is None else self.chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """Rows that a gate must keep out of some categories, whatever else they show.
+
+    Attributes
+    ----------
+    values
+        Embeddings with their lengths, float32 `[r, dim]`.
+    frozen
+        Log-sum-exp of their frozen logits, float32 `[r]`.
+    categories
+        bool `[r, outputs]`; of each row one at least.
+    """
+
+    values: Floats
+    frozen: Floats
+    categories: Mask
 
 
 def embedding_scale(dim: int) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.learning.data.copies import CopyOptions, copy_groups
 from engine.learning.data.propagation import Surroundings
+from engine.learning.data.refused import Refused
 from engine.pictures.augment import ORIGINAL
 from engine.skipped import Skipped
 from index.records import Ids, Vectors
@@ -48,6 +49,8 @@ class Examples:
         Which images count as copies of each other.
     around
         Images of the catalog without a label that are learned from, too, where images are few.
+    refused
+        Images that show none of the categories, as far as that was said.
     """
 
     hashes: tuple[str, ...]
@@ -63,6 +66,7 @@ class Examples:
     notes: tuple[str, ...] = ()
     copies: CopyOptions = field(default_factory=CopyOptions)
     around: Surroundings | None = None
+    refused: Refused | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from engine.errors import TrainingError
@@ -16,6 +18,18 @@ FEW, UNEQUAL = 10, 10
 def data_notes(examples: Examples) -> list[str]:
     """Return all there is to say of the images that are learned from."""
     return [*examples.notes, *size_notes(examples), *copy_notes(examples)]
+
+
+def refusal_notes(metrics: Mapping[str, float]) -> list[str]:
+    """Return how a head, by its metrics, answers on pictures that show none of its categories."""
+    if "refused" not in metrics:
+        return []
+    tested = int(metrics["refused_images"])
+    passed = round(metrics["refused"] * tested)
+    return [
+        f"of {count(tested, 'picture')} said to show none of these, each asked about by a gate "
+        f"that had not seen it, {passed} {'is' if passed == 1 else 'are'} taken for none of them"
+    ]
 
 
 def size_notes(examples: Examples) -> list[str]:

@@ -7,9 +7,10 @@ import os
 from dataclasses import dataclass
 
 from engine.embedding.embedder import Embedder
-from engine.heads.record import FROM_LABELS
+from engine.heads.record import FROM_JUDGEMENTS, FROM_LABELS
 from engine.learning.data.collect import collect, collect_labelled
 from engine.learning.data.examples import Examples
+from engine.learning.data.judged import JUDGED, collect_judged
 from engine.learning.data.requirements import Requirements
 from engine.pictures.augment import view_names
 from index.catalog.catalog import Catalog
@@ -23,7 +24,11 @@ class Source:
     Attributes
     ----------
     dataset
-        A folder with one folder per category; None for the labels of the catalog's images.
+        A folder with one folder per category; None for the catalog's images.
+    judged
+        Learn what people judged of these instead of their labels.
+    only
+        Of judged categories these alone; none for all.
     extend
         Add to what the head of the same name has learned.
     drawn_views
@@ -39,11 +44,15 @@ class Source:
     drawn_views: int | None = None
     mirror_indexed: bool = False
     min_images: int = 0
+    judged: bool = False
+    only: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """Where examples come from, for a head's record."""
-        return FROM_LABELS if self.dataset is None else readable(os.path.abspath(self.dataset))
+        if self.dataset is None:
+            return FROM_JUDGEMENTS if self.judged else FROM_LABELS
+        return readable(os.path.abspath(self.dataset))
 
     @property
     def requirements(self) -> Requirements:
@@ -74,6 +83,9 @@ def collected(
     UsageError, TrainingError, OutOfTimeError
         As by `collect.collect`.
     """
+    if source.judged:
+        required = source.requirements if source.min_images else JUDGED
+        return collect_judged(catalog, source.only, required)
     if source.dataset is None:
         return collect_labelled(catalog, source.requirements)
     drawn = (source.drawn_views or 0) if drawn_views is None else drawn_views

@@ -35,6 +35,9 @@ class Reader(Protocol):
     def miniatures(self, images: Sequence[int]) -> dict[int, Miniature]:
         """Return small copies."""
 
+    def compares(self) -> None:
+        """Hear that two are compared, which may take long."""
+
     def greys(self, images: Sequence[int]) -> dict[int, Image.Image]:
         """Return them in grey as `detail.small_enough` gives them."""
 
@@ -167,6 +170,7 @@ class Copies:
             seen = self._read.miniatures([centre, *part])
             if centre not in seen:
                 return same
+            self._read.compares()
             lying = {
                 other: mirrored
                 for other in part
@@ -186,6 +190,7 @@ class Copies:
     def _are(
         self, cosine: float, background: float, one: Miniature | None, other: Miniature | None
     ) -> bool:
+        self._read.compares()
         if one is None or other is None:
             return self._rule.are_unseen(cosine, background)
         if one.is_blank or other.is_blank:

@@ -214,6 +214,7 @@ class _Search:
             yield part
             done += len(part.ids)
             self._pixels.searched(done)
+        self._pixels.searched(done, over=True)
 
     def _stands_for(self, file: ImageFile, images: Iterable[int]) -> None:
         self._first[file.id] = file
@@ -236,6 +237,10 @@ class _Search:
     def miniatures(self, images: Sequence[int]) -> dict[int, Miniature]:
         """See `copies.Reader`."""
         return self._read(images, self._pixels.miniatures)
+
+    def compares(self) -> None:
+        """See `copies.Reader`."""
+        self._pixels.compares()
 
     def greys(self, images: Sequence[int]) -> dict[int, Image]:
         """See `copies.Reader`."""

@@ -65,8 +65,6 @@ class Pixels:
 
     def miniatures(self, paths: Sequence[str]) -> list[Miniature | None]:
         """Return the miniatures of files, None for each that cannot be read."""
-        # Also where all of them were read before: to compare them takes time.
-        self._tell()
         new = [path for path in dict.fromkeys(paths) if path not in self._seen]
         if len(self._seen) + len(new) > REMEMBERED:
             self._seen, new = {}, list(dict.fromkeys(paths))
@@ -96,11 +94,12 @@ class Pixels:
 
         return self._memory.turn(name, seen)
 
-    def searched(self, images: int) -> None:
-        """Tell of how many images the neighbours are known."""
-        self._reporter.progress("searching", images, None, "images")
+    def searched(self, images: int, *, over: bool = False) -> None:
+        """Tell of how many images the neighbours are known, and whether these were all."""
+        self._reporter.progress("searching", images, images if over else None, "images")
 
-    def _tell(self) -> None:
+    def compares(self) -> None:
+        """Tell that images are compared, though no other was read."""
         self._reporter.progress("comparing", self._done, None, "images")
 
     def _read(
@@ -124,5 +123,5 @@ class Pixels:
             for image in images:
                 seen.append(image)
                 self._done += 1
-                self._tell()
+                self.compares()
         return seen

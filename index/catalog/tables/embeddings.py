@@ -18,7 +18,7 @@ from sqlalchemy.types import NullType
 from index.catalog.sql.database import Database, chunks_of, driver_rows
 from index.catalog.sql.schema import Embedding, Image, Prediction, Query
 from index.catalog.tables.checksums import Damage
-from index.catalog.tables.vector_codec import PackedVectors, unpack_into, unpack_summary
+from index.catalog.vector_codec import PackedVectors, unpack_into, unpack_summary
 from index.errors import EmbeddingDamagedError
 from index.records import Floats, Ids, Summary, Vectors
 
@@ -119,8 +119,9 @@ class EmbeddingTable:
         """
         damage = Damage()
         found = self._of(ids, damage)
-        with self._database.reading() as connection:
-            self._require_sound(connection, damage)
+        if damage.ids:
+            with self._database.reading() as connection:
+                self._require_sound(connection, damage)
         return found
 
     def sound(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:

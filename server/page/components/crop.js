@@ -15,15 +15,16 @@ export function cropText(part) {
 
 /** Return what an address says, null for the whole picture. @returns {Rectangle|null} */
 export function cropOf(text) {
-  const numbers = (text || "").split(",").map(Number);
-  if (numbers.length !== 4 || !numbers.every((each) => each >= 0 && each <= 1)) return null;
-  return numbers[2] && numbers[3] ? bounded(numbers) : null;
+  const [left, top, width, height, ...more] = (text || "").split(",").map(Number);
+  const sane = [left, top, width, height].every((each) => each >= 0 && each <= 1);
+  return sane && !more.length && width && height ? bounded([left, top, width, height]) : null;
 }
 
+/** @param {Rectangle} part @returns {Rectangle} */
 function bounded([left, top, width, height]) {
   const w = Math.min(1, Math.max(LEAST, width));
-  const t = Math.min(1, Math.max(LEAST, height));
-  return [Math.min(1 - w, Math.max(0, left)), Math.min(1 - t, Math.max(0, top)), w, t];
+  const h = Math.min(1, Math.max(LEAST, height));
+  return [Math.min(1 - w, Math.max(0, left)), Math.min(1 - h, Math.max(0, top)), w, h];
 }
 
 /**
@@ -58,15 +59,15 @@ export function cropper(img, size, start, chosen) {
     figures.hidden = whole.hidden = !part;
     begin.hidden = Boolean(part);
     stage.classList.toggle("cropped", Boolean(part));
-    for (const [name, value] of [["left", left], ["top", top], ["width", width], ["height", height]]) {
-      rectangle.style.setProperty(`--${name}`, `${value * 100}%`);
-    }
-    numbers.forEach((input, index) => {
-      if (input !== document.activeElement) input.value = String(Math.round([left, top, width, height][index] * 100));
+    [left, top, width, height].forEach((value, index) => {
+      rectangle.style.setProperty(`--${SIDES[index]}`, `${value * 100}%`);
+      const input = numbers[index];
+      if (input !== document.activeElement) input.value = String(Math.round(value * 100));
     });
     rectangle.setAttribute("aria-label", `Left ${Math.round(left * 100)}, top ${Math.round(top * 100)}, width ${Math.round(width * 100)}, height ${Math.round(height * 100)} per cent`);
   }
 
+  /** @param {Rectangle|null} next */
   function set(next, pauseFor = 0) {
     part = next && bounded(next);
     show();
@@ -139,7 +140,8 @@ export function cropper(img, size, start, chosen) {
   });
   numbers.forEach((input) => input.addEventListener("input", () => {
     if (numbers.some((each) => each.value === "")) return;
-    set(numbers.map((each) => Number(each.value) / 100), 350);
+    const [left, top, width, height] = numbers.map((each) => Number(each.value) / 100);
+    set([left, top, width, height], 350);
   }));
   begin.addEventListener("click", () => {
     set([0.2, 0.2, 0.6, 0.6]);

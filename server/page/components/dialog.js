@@ -71,7 +71,7 @@ export async function prompted(title, { label, value = "", yes = "Save", known =
 /**
  * Show which keys there are.
  *
- * @param {[string, [string, string][]][]} groups a heading, and keys with what they do
+ * @param {[string, string[][]][]} groups a heading, and keys with what they do
  */
 export function showKeys(groups) {
   dialog("Keys", [

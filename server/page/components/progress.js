@@ -10,7 +10,7 @@ export function isActive(job) {
 /** Return how far a job is, in words. @param {import("../api.js").Job} job */
 export function progressText(job) {
   const { progress } = job;
-  if (!progress) return job.state;
+  if (!progress) return job.state === "waiting" ? "Waits for others" : "Has begun";
   const of = progress.total ? ` of ${progress.total.toLocaleString("en")}` : "";
   return `${visible(progress.task)}: ${progress.done.toLocaleString("en")}${of} ${visible(progress.unit || "")}`.trim();
 }

@@ -16,7 +16,7 @@ const MOST_TRIES = 4;
  */
 export function copyOf(id, { size = 256, alt = "", eager = false, whole } = {}) {
   let tries = 1;
-  const larger = size === 512 ? 512 : size * 2;
+  const larger = size === 128 ? 256 : 512;
   const img = h("img", {
     class: whole ? "copy" : "copy square",
     width: whole ? whole.width : size,

@@ -23,8 +23,8 @@ const STATES = {
   waiting: "Waiting", running: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled", interrupted: "Interrupted",
 };
 
-/** @param {HTMLElement} root @param {URLSearchParams} params @param {AbortSignal} signal */
-export async function render(root, params, signal) {
+/** @param {HTMLElement} root @param {URLSearchParams} _ @param {AbortSignal} signal */
+export async function render(root, _, signal) {
   const list = h("ol.jobs", {});
   const nothing = h("div", {});
   fill(root, h("div.view-head", {}, h("h1", {}, title)), indexForm(), nothing, list);

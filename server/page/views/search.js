@@ -119,7 +119,7 @@ class Search {
         h("div.drop-zone", { class: missing ? "drop-zone lost" : "drop-zone" },
           h("p.drop-text", {}, missing
             ? "The picture that was searched for is not here any more: it was never kept. Drop it again."
-            : ["Drop a picture anywhere, paste one, or ", h("button.primary", { type: "button", on: { click: () => this.input.click() } }, "choose pictures")]),
+            : [h("span.for-mouse", {}, "Drop a picture anywhere, paste one, or "), h("span.for-touch", {}, "Find what looks like a picture: "), h("button.primary", { type: "button", on: { click: () => this.input.click() } }, "choose pictures")]),
           missing && h("button.primary", { type: "button", on: { click: () => this.input.click() } }, "Choose pictures")));
       this.band.className = "start";
       return;
@@ -137,7 +137,8 @@ class Search {
         pick: () => { this.adding = true; this.input.click(); },
       }, abort.signal);
     } catch (error) {
-      if (!isAborted(error)) fill(this.band, problemPanel(error));
+      // What was found says the same.
+      if (!isAborted(error)) fill(this.band, h("p.soft", {}, name(`It cannot be shown: ${error.reason}.`)));
     }
   }
 

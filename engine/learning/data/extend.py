@@ -12,8 +12,10 @@ from engine.heads.head import Head
 from engine.heads.record import Learned
 from engine.ingest.label_text import Spelling
 from engine.learning.data.examples import Examples, label_positions
+from engine.learning.data.refused import Refused
 from engine.pictures.augment import ORIGINAL
 from index.catalog.catalog import Catalog
+from index.names import same_name
 from index.records import Vectors
 
 Views = dict[str, Vectors]
@@ -46,13 +48,13 @@ def extended(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples
             "it was made by a release that did not note what it learned from",
             "Train it once on all its pictures; from then on it is noted",
         )
-    new = set(examples.hashes)
+    new, refused = set(examples.hashes), _refused_names(examples)
     contents = learned.hexadecimal()
     paths = learned.paths or [""] * len(contents)
     old = [
         _Old(content, head.categories[label], path)
         for content, label, path in zip(contents, learned.labels.tolist(), paths, strict=True)
-        if content not in new
+        if content not in new and same_name(head.categories[label]) not in refused.get(content, ())
     ]
     found = _embeddings([each.content for each in old], learned, catalog)
     there = [each for each in old if ORIGINAL in found[each.content]]
@@ -65,6 +67,17 @@ def extended(examples: Examples, head: Head, catalog: Catalog) -> tuple[Examples
     views = tuple(dict.fromkeys((*examples.views, *learned.views)))
     spelling = Spelling(head.categories)
     return _joined(examples, there, found, views, spelling), len(old) - len(there)
+
+
+def _refused_names(examples: Examples) -> dict[str, set[str]]:
+    """Return which categories each refused content does not show, as `same_name` compares them."""
+    if examples.refused is None:
+        return {}
+    names = np.array([same_name(name) for name in examples.categories])
+    return {
+        content: set(names[row].tolist())
+        for content, row in zip(examples.refused.hashes, examples.refused.barred, strict=True)
+    }
 
 
 def _embeddings(hashes: Sequence[str], learned: Learned, catalog: Catalog) -> dict[str, Views]:
@@ -116,4 +129,16 @@ def _joined(
         paths=(*examples.paths, *(each.path for each in there)),
         hashes=(*examples.hashes, *(each.content for each in there)),
         views=views,
+        refused=_moved(examples, categories, spelling),
     )
+
+
+def _moved(examples: Examples, categories: tuple[str, ...], spelling: Spelling) -> Refused | None:
+    """Return the refused images with the positions that their categories have now."""
+    if examples.refused is None:
+        return None
+    mask = np.zeros((len(examples.refused), len(categories)), np.bool_)
+    for position, name in enumerate(examples.categories):
+        if (text := spelling.of(name)) in categories:
+            mask[:, categories.index(text)] = examples.refused.barred[:, position]
+    return replace(examples.refused, barred=mask)
