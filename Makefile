@@ -13,10 +13,14 @@ BENCH_STAMP := $(VENV)/.installed-bench-$(SUM)
 FASTDUP := benchmarks/.cache/fastdup
 NEAREST := benchmarks/.cache/nearest
 
-.PHONY: demo test test-quick torture format docs bench bench-fastdup bench-nearest clean
+.PHONY: demo serve test test-quick torture format docs bench bench-fastdup bench-nearest clean
 
 demo: $(STAMP)
 	$(BIN)/engine demo
+
+# The page on the demo's catalog, which fills while it is up: make serve ARGS="--port 9000"
+serve: $(STAMP)
+	$(BIN)/engine demo --serve --open $(ARGS)
 
 # A file's tests share what takes long to make, so they stay together.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

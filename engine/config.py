@@ -74,10 +74,7 @@ def usable_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
     cores = os.cpu_count() or 1
     with suppress(AttributeError, OSError):
         cores = len(os.sched_getaffinity(0))
-    for quota, period in (
-        ("cpu.max", "cpu.max"),
-        ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"),
-    ):
+    for quota, period in (("cpu.max",) * 2, ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         # The first version keeps two files with a number each, the second one file with both.
         with suppress(OSError, ValueError):
             given = int((groups / quota).read_text().split()[0])
@@ -182,6 +179,8 @@ class UrlLimits:
         How often a server may name another URL.
     overhead
         Bytes that one answer may have beside the picture: headers, marks of chunks, trailers.
+    ports
+        The only ports that are asked; none for all.
 
     Raises
     ------
@@ -195,6 +194,7 @@ class UrlLimits:
     seconds: float = field(default=20.0, metadata=_number(0, 1e6))
     redirects: int = field(default=5, metadata=_number(0, 100, whole=True))
     overhead: int = field(default=1 << 20, metadata=_number(0, LARGEST, whole=True))
+    ports: tuple[int, ...] = field(default=(), metadata=_kind(tuple, "a tuple of ports"))
 
     def __post_init__(self) -> None:
         _check_fields(self)

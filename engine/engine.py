@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from engine.config import Config, require_number
 from engine.errors import StoreError, StoreLockedError
 from engine.progress import SILENT, Reporter
+from engine.search.map.recent import RecentComponents
 from engine.session.session import Session
 
 if TYPE_CHECKING:
@@ -41,10 +43,15 @@ if TYPE_CHECKING:
     from engine.learning.teaching.lesson import Lesson
     from engine.pictures.crop import CropLike
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
+    from engine.search.duplicates.tidying import Tidying
+    from engine.search.map.maps import Maps
     from engine.search.queries import ImageLike
     from engine.search.results import DuplicateGroup, SearchReport
+    from engine.session.figures import Figures
     from engine.session.status import Status
     from engine.skipped import Skipped
+    from index.catalog.catalog import Catalog
+    from index.vectors.index import VectorIndex
 
 
 class Engine:
@@ -68,6 +75,7 @@ class Engine:
     ) -> None:
         self.config = config
         self._session = Session(config, reporter, embedder)
+        self._recent_components = RecentComponents()
 
     @classmethod
     def open(
@@ -91,6 +99,21 @@ class Engine:
         """
         return cls(Config.at(store, **settings), reporter)
 
+    def reporting_to(self, reporter: Reporter) -> Engine:
+        """Return the same engine, of whose work another reporter hears.
+
+        The two share all that is open, and to close one closes both. What the other reporter
+        raises ends what was asked of this one alone.
+        """
+        other = copy(self)
+        other._session = self._session.reporting_to(reporter)
+        return other
+
+    @property
+    def reporter(self) -> Reporter:
+        """Who hears of its work."""
+        return self._session.reporter
+
     @property
     def images(self) -> ImageCollection:
         """The images of the store: in pages, or one by its id; to label and to forget them."""
@@ -111,6 +134,20 @@ class Engine:
         from engine.learning.teaching.judgement_collection import JudgementCollection
 
         return JudgementCollection(self._session)
+
+    @property
+    def maps(self) -> Maps:
+        """Where the images lie in a plane: their map is looked at, or made so that it is good."""
+        from engine.search.map.maps import Maps
+
+        return Maps(self._session, self._recent_components)
+
+    @property
+    def tidying(self) -> Tidying:
+        """Tidying up by hand: chosen duplicates to the trash, others remembered as none; undo."""
+        from engine.search.duplicates.tidying import Tidying
+
+        return Tidying(self._session)
 
     def index(
         self,
@@ -207,6 +244,18 @@ class Engine:
             self._session.reporter.announce,
         )
 
+    def figures(self) -> Figures:
+        """Return how many images there are, and how far the index is behind: cheap to ask.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        """
+        from engine.session.figures import figures
+
+        return figures(self._session)
+
     def start(self) -> None:
         """Open the catalog and load the backbone now, and not with the first picture.
 
@@ -290,15 +339,14 @@ class Engine:
 
             require_category(catalog, category)
         embedder = self._session.embedder()
-        if ids:
-            names, vectors = stored_embeddings(catalog, ids, _as_list(images), part)
-        else:
-            names, vectors = embed_sources(embedder, _as_list(images), skipped, part)
+        given = None if ids else embed_sources(embedder, _as_list(images), skipped, part)
         heads = self._session.heads() if same_category else []
-        report = self._session.ask(
-            lambda catalog, index: search(catalog, index, embedder, heads, names, vectors, query)
-        )
-        return replace(report, skipped=tuple(skipped or ()))
+
+        def question(catalog: Catalog, index: VectorIndex) -> SearchReport:
+            names, vectors = given or stored_embeddings(catalog, ids, _as_list(images), part)
+            return search(catalog, index, embedder, heads, names, vectors, query)
+
+        return replace(self._session.ask(question), skipped=tuple(skipped or ()))
 
     def classify(
         self,
@@ -692,7 +740,7 @@ class Engine:
         from engine.heads.head import find_head
         from engine.learning.data.collect import ANY, collect
         from engine.learning.data.dataset import require_folder
-        from engine.learning.suspects import find_suspects, labelled, learned_by
+        from engine.learning.suspects import find_suspects, labelled, learned_by, with_ids
 
         if k is not None:
             require_number("k", k, 1, whole=True)
@@ -710,13 +758,15 @@ class Engine:
             examples = learned_by(find_head(session.heads(head), head), catalog)
         else:
             examples = labelled(session.catalog())
-        return find_suspects(
+        report = find_suspects(
             examples,
             str(dataset or head or "labels"),
             k=k,
             doubted=doubted,
             progress=lambda done, total: session.reporter.progress("judging", done, total, "folds"),
         )
+        known = session.catalog_or_none()
+        return report if known is None else with_ids(report, known)
 
     def duplicates(
         self,
@@ -763,9 +813,12 @@ class Engine:
 
         wanted, limits, rule = Level.of(level, min_score), DuplicateLimits(), Keep.parse(keep)
         session, pixels = self._session, Pixels(self.config, self._session.reporter)
+        announce = session.reporter.announce
         if images is None:
             groups = session.ask(
-                lambda catalog, index: find_duplicates(catalog, index, wanted, pixels, limits, rule)
+                lambda catalog, index: find_duplicates(
+                    catalog, index, wanted, pixels, limits, rule, announce
+                )
             )
         else:
             from engine.search.duplicates.asked import duplicates_of, read_asked
@@ -773,8 +826,8 @@ class Engine:
             session.catalog()
             asked = read_asked(_as_list(images), session.embedder(), pixels, skipped)
             groups = session.ask(
-                lambda catalog, index: list(
-                    duplicates_of(asked, catalog, index, wanted, pixels, limits, rule)
+                lambda catalog, index: duplicates_of(
+                    asked, catalog, index, wanted, pixels, limits, rule, announce
                 )
             )
         if (unmatched := rule.unmatched(groups)) is not None:
@@ -817,8 +870,11 @@ class Engine:
         with session.writing(create=False) as catalog:
             mover = Mover(catalog, str(folder), store, level, rule, session.reporter)
             session.index().settle(catalog)
+            announce = session.reporter.announce
             groups = session.ask(
-                lambda catalog, index: find_duplicates(catalog, index, wanted, pixels, limits, rule)
+                lambda catalog, index: find_duplicates(
+                    catalog, index, wanted, pixels, limits, rule, announce
+                )
             )
             try:
                 return mover.run(groups)

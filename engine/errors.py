@@ -6,7 +6,8 @@
     │   ├── UnknownBackboneError              no such row in the table of backbones
     │   ├── UnknownCategoryError              no image has it, and no head knows it
     │   ├── UnknownHeadError                  no such head in the catalog
-    │   └── UnknownImageError                 no such image in the catalog
+    │   ├── UnknownImageError                 no such image in the catalog
+    │   └── UnknownUndoError                  nothing of that name can be undone
     ├── StoreError                            the folder .engine/ cannot be used
     │   ├── StoreNotFoundError
     │   ├── StoreLockedError                  another process is writing
@@ -16,6 +17,7 @@
     │       ├── CatalogDamagedError
     │       ├── EmbeddingDamagedError         one stored vector; its picture is embedded again
     │       ├── CatalogVersionError           written by a newer release
+    │       ├── ReadOnlyError                 the store may be read, and not written
     │       └── DiskFullError
     ├── WeightsError                          a backbone's weights cannot be had
     │   ├── WeightsUnreachableError           no network, or the host does not answer
@@ -45,10 +47,12 @@ from index.errors import (
     EngineError,
     FilterError,
     IndexDamagedError,
+    ReadOnlyError,
     StoreError,
     StoreLockedError,
     StoreNotFoundError,
     UsageError,
+    briefly,
 )
 
 __all__ = [
@@ -67,6 +71,7 @@ __all__ = [
     "HeadMismatchError",
     "ImageError",
     "IndexDamagedError",
+    "ReadOnlyError",
     "StoreError",
     "StoreLockedError",
     "StoreNotFoundError",
@@ -75,6 +80,7 @@ __all__ = [
     "UnknownCategoryError",
     "UnknownHeadError",
     "UnknownImageError",
+    "UnknownUndoError",
     "UsageError",
     "WeightsCorruptError",
     "WeightsError",
@@ -101,6 +107,15 @@ class UnknownImageError(UsageError):
     def of(cls, image_id: int) -> Self:
         """Return the error of an image by its id."""
         return cls(f"image {image_id}", "the catalog has no such image", "List the images anew")
+
+
+class UnknownUndoError(UsageError):
+    """Nothing of that name can be undone."""
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """Return the error of a name that somebody gave."""
+        return cls(f"undo {briefly(name, 60)!r}", "there is no such thing", "List them anew")
 
 
 class WeightsError(EngineError):

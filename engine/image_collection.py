@@ -129,6 +129,23 @@ class ImageCollection:
             raise UnknownImageError.of(image_id)
         return ImageInfo.of(rows[image_id])
 
+    @property
+    def folders(self) -> list[str]:
+        """The folders that were indexed, none of them in another."""
+        return self._session.catalog().folders.all()
+
+    def extension_for(self, data: bytes, name: str) -> str:
+        """Return the usual extension of a picture that is no file yet, such as `jpg`.
+
+        Raises
+        ------
+        ImageError
+            It cannot be used; the error calls it `name`.
+        """
+        from engine.ingest.arrivals import extension_for
+
+        return extension_for(data, name, self._session.embedder())
+
     def open(self, image_id: int) -> BinaryIO:
         """Return an image's file, opened at its start; who asks for it closes it.
 

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _log = logging.getLogger("engine")
+
+
+class Stopped(KeyboardInterrupt):
+    """Raised by a reporter to end what it is told of, as Ctrl-C would: what is committed stays."""
 
 
 class Reporter:
@@ -15,7 +22,7 @@ class Reporter:
     be fetched in silence.
 
     Both methods are called from whichever thread does the work, several at a time; a subclass
-    guards what it keeps. What they raise ends the work.
+    guards what it keeps. What they raise ends the work; `Stopped` is meant for that.
     """
 
     def announce(self, text: str) -> None:
@@ -35,6 +42,24 @@ class Reporter:
         unit
             Such as `images`; `bytes` are those of a download.
         """
+
+    def took(self, stage: str, seconds: float) -> None:
+        """Say how long a stage of a question took.
+
+        Parameters
+        ----------
+        stage
+            `decode` (of one picture, read and resized), `embed` (of pictures together), `search`
+            (in the index) or `sql` (rows of the catalog).
+        """
+
+
+@contextmanager
+def timed(reporter: Reporter, stage: str) -> Iterator[None]:
+    """Tell a reporter how long a `with` block takes, if it ends without an error."""
+    began = time.perf_counter()
+    yield
+    reporter.took(stage, time.perf_counter() - began)
 
 
 SILENT = Reporter()

@@ -92,6 +92,10 @@ class CatalogVersionError(CatalogError):
     """The catalog was written by a newer release."""
 
 
+class ReadOnlyError(CatalogError):
+    """The store may be read, and not written."""
+
+
 class DiskFullError(CatalogError):
     """There was no room left to write."""
 

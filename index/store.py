@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import StoreError, StoreNotFoundError, reason_of
+from index.errors import ReadOnlyError, StoreError, StoreNotFoundError, reason_of
 from index.files.regular_file import require_folder
 
 FOLDER = ".engine"
@@ -66,6 +66,22 @@ class Store:
                 make += f" --store {shlex.quote(str(self.folder))}"
             remedy = f"Make one with `{make}`, or {other}"
             raise StoreNotFoundError(self.folder, "there is no catalog here", remedy)
+
+    def require_writable(self) -> None:
+        """Insist that the store may be written, as far as can be seen without writing.
+
+        Raises
+        ------
+        ReadOnlyError
+            Its folder or its catalog may be read alone.
+        """
+        if self.catalog_url is not None:
+            return
+        for path in (self.folder, self.folder / "catalog.sqlite"):
+            if os.path.exists(path) and not os.access(path, os.W_OK):
+                raise ReadOnlyError(
+                    self.folder, "the store may only be read", "Check its permissions"
+                )
 
     def make(self) -> None:
         """Make the folder.

@@ -17,6 +17,10 @@ class IndexWarmUp:
         self._thread: Thread | None = None
         self._stopped = Event()
 
+    def has(self, opened: OpenedIndex) -> bool:
+        """Say whether it is this index that is read, or was."""
+        return self._opened is opened
+
     def start(self, opened: OpenedIndex) -> None:
         """Read an index, unless that is done or under way; another one is read no further."""
         if self._opened is opened:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -10,23 +9,27 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import Engine, __version__
 from engine.errors import EngineError
-from server.metrics import Metrics
+from server.counted import Counted, Hearer
 from server.options import ServerOptions
-from server.problems import RefusedError, failed, refused
+from server.presence import CLIENT_GONE, Presence
+from server.problems import RefusedError, failed, refused, unforeseen
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
 from server.routes.images import image_routes
+from server.routes.index import index_routes
+from server.routes.jobs import job_routes
+from server.routes.map import map_routes
+from server.routes.page import page_routes
 from server.routes.search import search_routes
 from server.routes.state import state_routes
+from server.routes.suspects import suspect_routes
 from server.security.door import Door
 from server.service import Service
 
-# What nginx counts a request as whose client has gone.
-CLIENT_GONE = 499
 DESCRIPTION = (
     "Find pictures that look alike, and say what they show. Errors are problem details (RFC 9457): "
     "what it is about, why it failed, and what helps."
@@ -51,7 +54,9 @@ class Application:
         await self._app(scope, receive, send)
 
 
-def create_app(engine: Engine, options: ServerOptions | None = None) -> Application:
+def create_app(
+    engine: Engine, options: ServerOptions | None = None, heard: Hearer | None = None
+) -> Application:
     """Return the application of an open engine.
 
     Parameters
@@ -60,6 +65,8 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> Applicat
         Stays open as long as it is served; who opened it closes it.
     options
         How to serve it; by default this machine alone may ask.
+    heard
+        Is told of each request when it has been answered, on the event loop: it must not wait.
     """
     options = options or ServerOptions()
     service = Service.of(engine, options)
@@ -72,10 +79,21 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> Applicat
         redoc_url=None,
         redirect_slashes=False,
     )
-    for routes in (search_routes, image_routes, head_routes, duplicate_routes, state_routes):
+    for routes in (
+        page_routes,
+        search_routes,
+        image_routes,
+        index_routes,
+        head_routes,
+        duplicate_routes,
+        job_routes,
+        suspect_routes,
+        map_routes,
+        state_routes,
+    ):
         app.include_router(routes(service))
     _answer_errors(app, options)
-    return Application(service, _Counted(Door(app, options), service.metrics))
+    return Application(service, Counted(Door(Presence(app), options), service.metrics, heard))
 
 
 def _answer_errors(app: FastAPI, options: ServerOptions) -> None:
@@ -113,41 +131,4 @@ def _answer_errors(app: FastAPI, options: ServerOptions) -> None:
 
     @app.exception_handler(Exception)
     async def not_foreseen(_: Request, error: Exception) -> Response:
-        # The server's log has it whole; a client is told no more than its kind.
-        return refused(
-            RefusedError(
-                500,
-                "InternalError",
-                type(error).__name__,
-                "this should not happen",
-                "The service's log says more; please report it",
-            )
-        )
-
-
-class _Counted:
-    """Counts what an application answers, by route."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status = time.perf_counter(), 500
-
-        async def sent(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, sent)
-        finally:
-            # By its pattern: paths that clients make up would fill the memory.
-            route = getattr(scope.get("route"), "path", "none")
-            seconds = time.perf_counter() - began
-            self._metrics.answered(scope["method"], route, status, seconds)
+        return refused(unforeseen(error))

@@ -15,6 +15,9 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
+from engine.pictures.read import NamedBytes
+from engine.pictures.urls import is_url
+from server.names import upload_name
 from server.options import ServerLimits
 from server.problems import RefusedError, busy
 
@@ -24,6 +27,7 @@ MIXED_REMEDY = (
     "Send a picture as it is (Content-Type: image/jpeg), one or several as multipart/form-data, "
     'or {"ids": [7]} as application/json'
 )
+LONGEST_URL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +40,32 @@ class Asked:
         Contents of picture files.
     ids
         Images of the catalog.
+    urls
+        Where pictures are.
     """
 
     images: list[bytes] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
 
 
 async def asked_about(request: Request, limits: ServerLimits) -> Asked:
-    """Return the pictures, or the ids, that a request brings.
+    """Return the pictures, or the ids or URLs, that a request brings.
 
     Raises
     ------
     RefusedError
-        It brings neither, too much, or brings it too slowly.
+        It brings none of them, too much, or brings it too slowly.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == JSON:
-        return Asked(ids=_ids(await json_body(request, limits), limits))
+        return _named(await json_body(request, limits), limits)
+    images: list[bytes]
     if kind == MULTIPART:
         images = await _parts(_limited(request, limits.upload_bytes, limits), limits)
     elif kind.startswith(RAW):
-        images = [await _limited(request, limits.upload_bytes, limits).body()]
+        content = await _limited(request, limits.upload_bytes, limits).body()
+        images = [NamedBytes.of(content, upload_name(None, 1))]
     else:
         raise RefusedError(
             415, "BodyError", f"Content-Type {kind or 'none'}", "this is no picture", MIXED_REMEDY
@@ -86,8 +95,12 @@ async def json_body(request: Request, limits: ServerLimits) -> object:
     return value
 
 
-def _ids(value: object, limits: ServerLimits) -> list[int]:
-    ids = value.get("ids") if isinstance(value, dict) else None
+def _named(value: object, limits: ServerLimits) -> Asked:
+    """Return what an object names: ids, or URLs."""
+    named = value if isinstance(value, dict) else {}
+    if "urls" in named and "ids" not in named:
+        return Asked(urls=_urls(named["urls"], limits.pictures))
+    ids = named.get("ids") if "urls" not in named else None
     whole = isinstance(ids, list) and all(type(each) is int for each in ids)
     if not ids or not whole or len(ids) > limits.ids:
         raise RefusedError(
@@ -97,10 +110,26 @@ def _ids(value: object, limits: ServerLimits) -> list[int]:
             f"these are not 1 to {limits.ids} whole numbers",
             'Send for example {"ids": [7, 12]}',
         )
-    return list(ids)
+    return Asked(ids=list(ids))
+
+
+def _urls(urls: object, most: int) -> list[str]:
+    fit = isinstance(urls, list) and all(
+        isinstance(each, str) and is_url(each) and len(each) <= LONGEST_URL for each in urls
+    )
+    if not isinstance(urls, list) or not fit or not 1 <= len(urls) <= most:
+        raise RefusedError(
+            400,
+            "BodyError",
+            "urls",
+            f"these are not 1 to {most} addresses of http or https",
+            'Send for example {"urls": ["https://pictures.example.org/chair.jpg"]}',
+        )
+    return list(urls)
 
 
 async def _parts(request: Request, limits: ServerLimits) -> list[bytes]:
+    images: list[bytes] = []
     try:
         form = await request.form(max_files=limits.pictures, max_fields=32, max_part_size=1 << 12)
     except (HTTPException, MultiPartException, UnicodeError) as error:
@@ -112,7 +141,11 @@ async def _parts(request: Request, limits: ServerLimits) -> list[bytes]:
             f"Send up to {limits.pictures} pictures, each as a file of the form",
         ) from None
     try:
-        return [await part.read() for _, part in form.multi_items() if isinstance(part, UploadFile)]
+        for _, part in form.multi_items():
+            if isinstance(part, UploadFile):
+                name = upload_name(part.filename, len(images) + 1)
+                images.append(NamedBytes.of(await part.read(), name))
+        return images
     finally:
         await form.close()
 
@@ -194,6 +227,18 @@ class BodyBudget:
         size = self._limits.upload_bytes
         if announced.isdecimal():
             size = min(size, int(announced[:20]))
+        with self.room(size):
+            yield
+
+    @contextmanager
+    def room(self, size: int) -> Iterator[None]:
+        """Keep room for so many bytes for the length of a `with` block.
+
+        Raises
+        ------
+        RefusedError
+            There is none at the moment.
+        """
         if self.taken + size > self._limits.all_bodies_bytes:
             raise busy("all requests", "too much is being sent at once", self._limits.retry_seconds)
         self.taken += size

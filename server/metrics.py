@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from engine.progress import Reporter
 
 if TYPE_CHECKING:
+    from engine.session.figures import Figures
+    from server.jobs.queue import JobQueue
     from server.work_queue import WorkQueue
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,10 +30,13 @@ class Metrics:
     ----------
     queues
         Whose depth is told.
+    jobs
+        Of which it is told how many there are.
     """
 
-    def __init__(self, queues: Sequence[WorkQueue]) -> None:
+    def __init__(self, queues: Sequence[WorkQueue], jobs: JobQueue) -> None:
         self._registry = CollectorRegistry()
+        self._registry.register(_JobCounts(jobs))
         labels = ("method", "route", "status")
         self._requests = Counter(
             "engine_requests", "Requests answered.", labels, registry=self._registry
@@ -44,6 +54,19 @@ class Metrics:
             ("queue",),
             registry=self._registry,
         )
+        self._stages = Histogram(
+            "engine_stage_seconds",
+            "Of a picture's decoding, pictures' embedding, a search in the index, rows by SQL.",
+            ("stage",),
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._images = Gauge("engine_images", "Images of the catalog.", registry=self._registry)
+        self._lag = Gauge(
+            "engine_index_lag",
+            "Images that the next search has to put into the index first; NaN before the first.",
+            registry=self._registry,
+        )
         for queue in queues:
             depth.labels(queue.name).set_function(partial(getattr, queue, "taken"))
 
@@ -54,6 +77,61 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def text(self) -> bytes:
-        """Return all figures."""
+    def took(self, stage: str, seconds: float) -> None:
+        """Count a stage of a question."""
+        self._stages.labels(stage).observe(seconds)
+
+    def text(self, figures: Figures | None) -> bytes:
+        """Return all that was counted.
+
+        Parameters
+        ----------
+        figures
+            Of the store; None where they cannot be had.
+        """
+        lag = None if figures is None else figures.not_in_index
+        self._images.set(math.nan if figures is None else figures.images)
+        self._lag.set(math.nan if lag is None else lag)
         return generate_latest(self._registry)
+
+
+class Measuring(Reporter):
+    """Hears how long stages take, and passes all else on.
+
+    Parameters
+    ----------
+    metrics
+        What counts.
+    reporter
+        Who hears the rest.
+    """
+
+    def __init__(self, metrics: Metrics, reporter: Reporter) -> None:
+        self._metrics = metrics
+        self._reporter = reporter
+
+    def announce(self, text: str) -> None:
+        """Pass it on."""
+        self._reporter.announce(text)
+
+    def progress(self, task: str, done: int, total: int | None, unit: str) -> None:
+        """Pass it on."""
+        self._reporter.progress(task, done, total, unit)
+
+    def took(self, stage: str, seconds: float) -> None:
+        """Count it."""
+        self._metrics.took(stage, seconds)
+
+
+class _JobCounts(Collector):
+    """Counts jobs when it is asked."""
+
+    def __init__(self, jobs: JobQueue) -> None:
+        self._jobs = jobs
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Return how many jobs of each kind are remembered in each state."""
+        found = GaugeMetricFamily("engine_jobs", "Jobs remembered.", labels=("kind", "state"))
+        for labels, count in sorted(self._jobs.counts().items()):
+            found.add_metric(labels, count)
+        yield found

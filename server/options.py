@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from engine.config import require_number
+from engine.config import UrlLimits, require_number
 from engine.errors import UsageError
 
 EVERYWHERE = ("0.0.0.0", "::", "[::]")
@@ -22,6 +23,8 @@ class ServerLimits:
         Of a request without pictures.
     upload_bytes
         Of a request with pictures.
+    folder_bytes
+        Of all files in the folder for pictures that are sent to stay.
     pictures
         In one request.
     ids
@@ -38,8 +41,24 @@ class ServerLimits:
         Requests that wait to read all of the store, one after the other.
     changes_waiting
         Requests that wait to change the store, one after the other.
+    jobs_waiting
+        Jobs that wait for the one that runs.
+    lock_seconds
+        How long a job waits where another process writes to the store.
+    listeners
+        Clients that follow jobs as they go on.
+    fetches, fetches_waiting
+        Requests whose URLs are fetched at a time, and that wait for it.
     requests
         That are answered, wait or are still being sent.
+    connections
+        Of all clients; one more is closed at once.
+    head_seconds
+        How long a client may take to send a request's line and headers, or to begin with them.
+    idle_seconds
+        How long a connection stays open after an answer.
+    answer_seconds
+        How long a client may take nothing of an answer.
     all_bodies_bytes
         Of all requests that are being sent or answered.
     retry_seconds
@@ -50,10 +69,13 @@ class ServerLimits:
         How long requests that were begun may take when the service ends.
     thumbnail_sides
         Pixels of the longer side that a thumbnail may have.
+    thumbnail_bytes, thumbnail_disk_bytes
+        Of all thumbnails that are cached in memory, and in the user's cache.
     """
 
     body_bytes: int = 1 << 20
     upload_bytes: int = 64 << 20
+    folder_bytes: int = 100 << 30
     pictures: int = 16
     ids: int = 100
     body_seconds: float = 30.0
@@ -63,13 +85,24 @@ class ServerLimits:
     reading_waiting: int = 256
     slow_waiting: int = 4
     changes_waiting: int = 16
+    jobs_waiting: int = 16
+    lock_seconds: float = 600.0
+    listeners: int = 64
+    fetches: int = 4
+    fetches_waiting: int = 16
     requests: int = 512
+    connections: int = 768
+    head_seconds: float = 10.0
+    idle_seconds: int = 5
+    answer_seconds: float = 30.0
     all_bodies_bytes: int = 512 << 20
     retry_seconds: int = 1
     rate: float = 50.0
     burst: int = 200
     stop_seconds: int = 20
     thumbnail_sides: tuple[int, ...] = (128, 256, 512)
+    thumbnail_bytes: int = 64 << 20
+    thumbnail_disk_bytes: int = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +121,12 @@ class ServerOptions:
         Refuse whatever changes the store.
     root_path
         The path below which a proxy shows it, such as `/pictures`.
+    urls
+        Within which limits pictures are fetched from URLs that clients name; None for not at all.
+    once
+        What stands for the token in one link, and lets in who follows it first.
+    folder
+        Where pictures are kept that clients send to stay; None where none are taken.
     limits
         How much it takes on.
 
@@ -104,6 +143,9 @@ class ServerOptions:
     allowed_hosts: tuple[str, ...] = ()
     read_only: bool = False
     root_path: str = ""
+    urls: UrlLimits | None = None
+    once: str | None = None
+    folder: Path | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
 
     def __post_init__(self) -> None:
@@ -118,6 +160,8 @@ class ServerOptions:
                 "anyone in the network could ask, and there is no token",
                 "Give one with --token-file FILE or ENGINE_TOKEN",
             )
+        if self.folder is not None and not (self.folder.is_absolute() and self.folder.is_dir()):
+            raise UsageError(f"--folder {self.folder}", "there is no such folder", "Make it first")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
             raise UsageError(
                 f"--root-path {self.root_path}", "it is no path", "Write for example /pictures"

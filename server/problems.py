@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.responses import Response
 
@@ -17,6 +18,7 @@ from engine.errors import (
     HeadError,
     HeadMismatchError,
     ImageError,
+    ReadOnlyError,
     StoreError,
     StoreLockedError,
     StoreNotFoundError,
@@ -24,6 +26,7 @@ from engine.errors import (
     UnknownCategoryError,
     UnknownHeadError,
     UnknownImageError,
+    UnknownUndoError,
     UsageError,
     WeightsError,
 )
@@ -32,6 +35,7 @@ MEDIA_TYPE = "application/problem+json"
 # Of the errors of one branch the first that fits.
 STATUS: Mapping[type[EngineError], int] = {
     UnknownImageError: 404,
+    UnknownUndoError: 404,
     UnknownHeadError: 404,
     UnknownCategoryError: 404,
     UsageError: 400,
@@ -43,6 +47,7 @@ STATUS: Mapping[type[EngineError], int] = {
     BackboneMismatchError: 409,
     HeadMismatchError: 409,
     DiskFullError: 507,
+    ReadOnlyError: 403,
     CatalogError: 500,
     StoreError: 500,
     HeadError: 422,
@@ -98,33 +103,43 @@ def status_of(error: EngineError) -> int:
 
 def refused(refusal: RefusedError) -> Response:
     """Return the answer to a request that was refused."""
-    return _problem(
-        refusal.status,
-        refusal.kind,
-        refusal.thing,
-        refusal.reason,
-        refusal.remedy,
-        refusal.headers,
-    )
+    body = json.dumps(refusal_problem(refusal))
+    return Response(body, refusal.status, refusal.headers, MEDIA_TYPE)
 
 
 def failed(error: EngineError, retry_seconds: int) -> Response:
     """Return the answer to a request that the engine could not do."""
-    status = status_of(error)
     headers = {"Retry-After": str(retry_seconds)} if isinstance(error, StoreLockedError) else None
+    return Response(json.dumps(problem_of(error)), status_of(error), headers, MEDIA_TYPE)
+
+
+def problem_of(error: EngineError) -> dict[str, Any]:
+    """Return the problem details of an error of the engine."""
     name = type(error).__name__
-    return _problem(status, name, error.thing, error.reason, error.remedy, headers)
+    return _problem(status_of(error), name, error.thing, error.reason, error.remedy)
 
 
-def _problem(
-    status: int,
-    kind: str,
-    thing: str,
-    reason: str,
-    remedy: str,
-    headers: Mapping[str, str] | None,
-) -> Response:
-    body = {
+def unforeseen(error: Exception) -> RefusedError:
+    """Return what a client is told of an error that should not be: no more than its kind.
+
+    The service's log has it whole.
+    """
+    return RefusedError(
+        500,
+        "InternalError",
+        type(error).__name__,
+        "this should not happen",
+        "The service's log says more; please report it",
+    )
+
+
+def refusal_problem(refusal: RefusedError) -> dict[str, Any]:
+    """Return the problem details of a refusal."""
+    return _problem(refusal.status, refusal.kind, refusal.thing, refusal.reason, refusal.remedy)
+
+
+def _problem(status: int, kind: str, thing: str, reason: str, remedy: str) -> dict[str, Any]:
+    return {
         "type": kind,
         "title": reason,
         "status": status,
@@ -133,4 +148,3 @@ def _problem(
         "reason": reason,
         "remedy": remedy,
     }
-    return Response(json.dumps(body), status, headers, MEDIA_TYPE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,10 +15,11 @@ from engine import Engine
 from engine.errors import UsageError
 from index.errors import reason_of
 from server.app import create_app
+from server.connections import bounded_connection
+from server.counted import Hearer
 from server.options import ServerOptions
+from server.service import Service
 
-# Of a request's line and headers, in bytes.
-LONGEST_HEAD = 64 << 10
 # Connections that wait to be accepted.
 BACKLOG = 512
 # How long threads have to end when nobody waits for their answers any more.
@@ -25,7 +27,10 @@ LAST_SECONDS = 1.0
 
 
 def serve(
-    engine: Engine, options: ServerOptions, listening: Callable[[ServerOptions], None]
+    engine: Engine,
+    options: ServerOptions,
+    listening: Callable[[ServerOptions], None],
+    heard: Hearer | None = None,
 ) -> bool:
     """Answer until the process is interrupted or terminated, and end what was begun.
 
@@ -37,6 +42,8 @@ def serve(
         How to serve it.
     listening
         Called when clients can connect, with the port that it is.
+    heard
+        Is told of each request when it has been answered; it must not wait.
 
     Returns
     -------
@@ -50,12 +57,11 @@ def serve(
     """
     with _bound(options) as bound:
         options = replace(options, port=bound.getsockname()[1])
-        app = create_app(engine, options)
+        app = create_app(engine, options, heard)
         config = uvicorn.Config(
             app,
-            # Unlike the other parser it ends a request whose headers do not end.
-            http="h11",
-            h11_max_incomplete_event_size=LONGEST_HEAD,
+            http=bounded_connection(options.limits),
+            timeout_keep_alive=options.limits.idle_seconds,
             access_log=False,
             log_level="warning",
             timeout_graceful_shutdown=options.limits.stop_seconds,
@@ -65,11 +71,33 @@ def serve(
             ws="none",
             lifespan="off",
         )
-        server = uvicorn.Server(config)
+        server = _Server(config, app.service)
         with _ended_by_signals(server):
             listening(options)
             server.run(sockets=[bound])
-            return app.service.close(LAST_SECONDS)
+            left = server.stop_by - time.monotonic()
+            return app.service.close(LAST_SECONDS, max(LAST_SECONDS, left))
+
+
+class _Server(uvicorn.Server):
+    """Stops jobs, and what tells of them without end, before it waits for what was begun.
+
+    Attributes
+    ----------
+    stop_by
+        When all should have ended, by `time.monotonic`.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self.stop_by = 0.0
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin nothing more, and end what was begun."""
+        self.stop_by = time.monotonic() + self._service.options.limits.stop_seconds
+        self._service.begin_closing()
+        await super().shutdown(sockets)
 
 
 @contextmanager

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import Engine
-from server.answers import answer
-from server.bodies import BodyBudget
-from server.metrics import Metrics
+from engine.errors import StoreLockedError
+from server.answers import answer, shown
+from server.bodies import Asked, BodyBudget, asked_about
+from server.fetches import Fetches
+from server.jobs.queue import JobQueue
+from server.jobs.work import Work
+from server.metrics import Measuring, Metrics
 from server.options import ServerOptions
 from server.problems import RefusedError
 from server.work_queue import WorkQueue
@@ -26,7 +31,7 @@ class Service:
     Attributes
     ----------
     engine
-        Open; any number of threads may use it.
+        Open; any number of threads may use it. How long its stages take is counted.
     options
         How the service works.
     pictures
@@ -37,8 +42,12 @@ class Service:
         Does what reads all of the store, one after the other.
     changes
         Changes the store, one after the other.
+    fetched
+        Fetches pictures that clients name by URLs.
     bodies
         Room for what clients send.
+    jobs
+        Do what takes long, one after the other.
     metrics
         Counts.
     """
@@ -49,16 +58,21 @@ class Service:
     reads: WorkQueue
     slow: WorkQueue
     changes: WorkQueue
+    fetched: WorkQueue
     bodies: BodyBudget
+    jobs: JobQueue
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metrics", Metrics(self.queues))
+        metrics = Metrics(self.queues, self.jobs)
+        object.__setattr__(self, "metrics", metrics)
+        measured = self.engine.reporting_to(Measuring(metrics, self.engine.reporter))
+        object.__setattr__(self, "engine", measured)
 
     @property
     def queues(self) -> tuple[WorkQueue, ...]:
         """All that has threads."""
-        return self.pictures, self.reads, self.slow, self.changes
+        return self.pictures, self.reads, self.slow, self.changes, self.fetched
 
     @classmethod
     def of(cls, engine: Engine, options: ServerOptions) -> Service:
@@ -72,8 +86,26 @@ class Service:
             WorkQueue("reads", limits.reading_threads, limits.reading_waiting, wait),
             WorkQueue("slow", 1, limits.slow_waiting, wait),
             WorkQueue("changes", 1, limits.changes_waiting, wait),
+            WorkQueue("fetches", limits.fetches, limits.fetches_waiting, wait),
             BodyBudget(limits),
+            JobQueue(engine, limits),
         )
+
+    async def asked(self, request: Request) -> Asked:
+        """Return what a request asks about: pictures, those of its URLs included, or ids.
+
+        Raises
+        ------
+        RefusedError
+            It brings none of them, too much, or what is not allowed.
+        FetchError
+            A URL cannot be fetched.
+        """
+        asked = await asked_about(request, self.options.limits)
+        if not asked.urls:
+            return asked
+        fetches = Fetches(self.options, self.fetched, self.bodies)
+        return replace(asked, images=await fetches.images(asked.urls))
 
     async def read(self, question: Question) -> Response:
         """Answer a question that some rows of the catalog answer."""
@@ -93,16 +125,74 @@ class Service:
         Raises
         ------
         RefusedError
-            The service is for reading alone.
+            The service is for reading alone, or a job holds the store's lock.
+        """
+        self.require_writable()
+        self._require_no_writing_job()
+
+        def changed() -> Response:
+            try:
+                return answer(change(self.engine))
+            except StoreLockedError:
+                # It may have begun meanwhile: nobody else is to be looked for.
+                self._require_no_writing_job()
+                raise
+
+        return await self.changes.run(changed)
+
+    async def begin(self, work: Work) -> Response:
+        """Take a job, and answer with it.
+
+        Raises
+        ------
+        RefusedError
+            The service is for reading alone, or too many jobs wait.
+        """
+        self.require_writable()
+        job = await self.reads.run(lambda: self.jobs.submit(work))
+        location = f"{self.options.root_path}/v1/jobs/{job.id}"
+        return shown(job, 202, {"location": location})
+
+    def require_writable(self) -> None:
+        """Insist that clients may change something.
+
+        Raises
+        ------
+        RefusedError
+            They may not.
+        ReadOnlyError
+            Nobody may: the store is for reading alone.
         """
         if self.options.read_only:
             raise RefusedError(
                 403, "ReadOnlyError", "this service", "nothing may be changed", "Ask who runs it"
             )
-        return await self.changes.run(lambda: answer(change(self.engine)))
+        self.engine.config.store.require_writable()
 
-    def close(self, seconds: float) -> bool:
-        """Begin nothing more; return whether all that has begun ended within so many seconds."""
+    def _require_no_writing_job(self) -> None:
+        if (job := self.jobs.writing()) is not None:
+            raise RefusedError(
+                409,
+                "StoreLockedError",
+                "the store",
+                f"a job is writing to it: {job.title} ({job.id})",
+                f"Wait until it has ended, or cancel it: DELETE /v1/jobs/{job.id}",
+                {"Retry-After": str(self.options.limits.retry_seconds)},
+            )
+
+    def begin_closing(self) -> None:
+        """Stop the job that runs, and end what only tells of jobs."""
+        self.jobs.begin_closing()
+
+    def close(self, seconds: float, job_seconds: float | None = None) -> bool:
+        """Begin nothing more; return whether all that has begun ended within so many seconds.
+
+        Parameters
+        ----------
+        job_seconds
+            How long the job that runs has to end, where that differs.
+        """
         until = time.monotonic() + seconds
-        ended = [queue.close(max(0.0, until - time.monotonic())) for queue in self.queues]
+        ended = [self.jobs.close(seconds if job_seconds is None else job_seconds)]
+        ended += [queue.close(max(0.0, until - time.monotonic())) for queue in self.queues]
         return all(ended)

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
+from pathlib import Path
 from threading import Lock
 
 from engine import Engine
 from engine.image_collection import ImageInfo
+from server.disk_cache import DiskCache
+from server.options import ServerLimits
 from server.problems import RefusedError
 
 MEDIA_TYPE = "image/webp"
-CACHED_BYTES = 64 << 20
+# Changed where thumbnails of the same content are drawn otherwise.
+VERSION = "1"
+# Of the content's hash, that an address must say to be of this content for ever.
+LEAST_OF_HASH = 8
 
 
 class Thumbnails:
-    """Those that were asked for last stay in memory, named by content: they are never stale.
+    """Those that were asked for last stay in memory, and more of them in the user's cache.
+
+    They are named by content: they are never stale.
 
     Parameters
     ----------
     engine
         Whose pictures they are of.
-    most
-        Bytes of all that are kept.
+    limits
+        How much is cached, and which sizes there are.
     """
 
-    def __init__(self, engine: Engine, most: int = CACHED_BYTES) -> None:
+    def __init__(self, engine: Engine, limits: ServerLimits) -> None:
         self._engine = engine
-        self._most = most
+        self._limits = limits
         self._held = 0
         self._lock = Lock()
-        self._made: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._made: OrderedDict[str, bytes] = OrderedDict()
+        self._disk = DiskCache(_folder(engine), limits.thumbnail_disk_bytes)
+
+    def cached(self, image: ImageInfo, side: int) -> bytes | None:
+        """Return the thumbnail of an image if it was made before."""
+        name = _name(image, side)
+        with self._lock:
+            if name in self._made:
+                self._made.move_to_end(name)
+                return self._made[name]
+        data = self._disk.read(name)
+        if data is not None:
+            self._remember(name, data)
+        return data
 
     def of(self, image: ImageInfo, side: int) -> bytes:
         """Return the thumbnail of an image as WebP.
@@ -44,19 +66,38 @@ class Thumbnails:
         ImageError
             The file cannot be read any more, or holds another picture than was indexed.
         """
-        key = image.content_hash, side
-        with self._lock:
-            if key in self._made:
-                self._made.move_to_end(key)
-                return self._made[key]
-        data = self._engine.images.thumbnail(image.id, side)
-        with self._lock:
-            if key not in self._made:
-                self._made[key] = data
-                self._held += len(data)
-            while self._held > self._most:
-                self._held -= len(self._made.popitem(last=False)[1])
+        # Whoever waited behind another request for the same finds it.
+        data = self.cached(image, side)
+        if data is None:
+            data = self._engine.images.thumbnail(image.id, side)
+            self._remember(_name(image, side), data)
+            self._disk.write(_name(image, side), data)
         return data
+
+    def forget(self, image: ImageInfo) -> None:
+        """Leave nothing of an image."""
+        for side in self._limits.thumbnail_sides:
+            name = _name(image, side)
+            with self._lock:
+                self._held -= len(self._made.pop(name, b""))
+            self._disk.remove(name)
+
+    def _remember(self, name: str, data: bytes) -> None:
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = data
+                self._held += len(data)
+            while self._held > self._limits.thumbnail_bytes:
+                self._held -= len(self._made.popitem(last=False)[1])
+
+
+def is_of_content(version: str | None, image: ImageInfo) -> bool:
+    """Say whether an address names the content that it is of, by the beginning of its hash."""
+    return (
+        version is not None
+        and len(version) >= LEAST_OF_HASH
+        and image.content_hash.startswith(version)
+    )
 
 
 def require_side(side: int, sides: tuple[int, ...]) -> int:
@@ -73,3 +114,13 @@ def require_side(side: int, sides: tuple[int, ...]) -> int:
             400, "UsageError", f"size {side}", "thumbnails have no such size", f"Use one of {sizes}"
         )
     return side
+
+
+def _name(image: ImageInfo, side: int) -> str:
+    return f"{image.content_hash}-{side}"
+
+
+def _folder(engine: Engine) -> Path:
+    """Return where the thumbnails of a store are cached: those of another one lie elsewhere."""
+    store = hashlib.sha256(str(engine.config.store.folder.absolute()).encode("utf-8", "replace"))
+    return engine.config.cache / "thumbnails" / VERSION / store.hexdigest()[:16]

@@ -18,6 +18,8 @@ EXAMPLES = """Examples:
 engine demo
 
 engine demo --folder /tmp/demo --json
+
+engine demo --serve --open
 """
 
 
@@ -26,12 +28,34 @@ def command(
         Path, typer.Option("--folder", metavar="DIR", help="Where to put pictures and results.")
     ] = Path("engine-demo"),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed: other pictures.")] = 0,
+    serve: Annotated[
+        bool,
+        typer.Option(
+            "--serve", help="Serve the catalog instead; what is missing of it is made meanwhile."
+        ),
+    ] = False,
+    port: Annotated[
+        int,
+        typer.Option("--port", min=0, max=65535, help="The port with --serve; 0 for a free one."),
+    ] = 8000,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="With --serve: open the page in your browser.")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Draw a small furniture catalog, then index, search, train and classify it.
 
-    Needs no pictures and no network. The results are a page, DIR/index.html.
+    Needs no pictures and no network. The results are a page, DIR/index.html; with --serve the
+    service shows the catalog instead, until Ctrl-C.
     """
+    if serve:
+        from cli.commands.serve import require_extra
+
+        require_extra()
+        from cli.demo_service import serve_demo
+
+        serve_demo(folder, seed, port, open_browser=open_browser)
+        return 0
     from cli.pages.demo import write_tour_page
     from cli.pages.html import require_own_page
     from cli.render import ConsoleReporter, say, write_json

@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -23,9 +23,12 @@ from cli.options import (
 )
 from engine.errors import UsageError
 
+if TYPE_CHECKING:
+    from engine.config import UrlLimits
+
 EXAMPLES = """Examples:
 
-engine serve
+engine serve --open
 
 engine serve --port 9000 --read-only
 
@@ -60,10 +63,39 @@ def command(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Refuse whatever changes the store.")
     ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            metavar="DIR",
+            help="Keep pictures that clients send to POST /v1/images as files of this folder.",
+        ),
+    ] = None,
     root_path: Annotated[
         str,
         typer.Option("--root-path", metavar="PATH", help="The path below which a proxy shows it."),
     ] = "",
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the page in your browser when it can answer.")
+    ] = False,
+    allow_urls: Annotated[
+        bool,
+        typer.Option(
+            "--allow-urls",
+            help="Fetch pictures that clients name by URLs: http and https of the public internet "
+            "alone, on ports 80 and 443, up to 20 MB each.",
+        ),
+    ] = False,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            "--log",
+            metavar="FORM",
+            help="Write a line on stderr for each request, json or text: never a token, a query or "
+            "a picture.",
+            show_default="no log",
+        ),
+    ] = None,
     threads: Threads = None,
     precision: Precision = None,
     runtime: Runtime = "auto",
@@ -75,22 +107,19 @@ def command(
 ) -> int:
     """Answer over HTTP what search, classify and the other commands answer.
 
-    GET /openapi.json describes the routes. Pictures come in requests; files of this machine and
-    URLs cannot be named. The address is printed when it can answer, with --json on stdout. Ctrl-C
-    ends it: what was begun is finished first.
+    GET /openapi.json describes the routes. Pictures come in requests; files of this machine cannot
+    be named, and URLs only with --allow-urls. The address is printed when it can answer, with
+    --json on stdout. Ctrl-C ends it: what was begun is finished first.
     """
+    from cli.access_log import access_log
+    from cli.browser import open_page
     from cli.render import say, write_json
 
-    try:
-        from server.options import ServerOptions, is_loopback
-        from server.run import serve
-        from server.security.tokens import token_for
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA:
-            raise
-        raise UsageError(
-            "engine serve", f"{error.name} is not installed", "pip install 'image-engine[serve]'"
-        ) from None
+    require_extra()
+    from server.options import ServerOptions, is_loopback
+    from server.run import serve
+    from server.security.tokens import token_for
+
     token = token_for(token_file)
     made_up = token is None and not is_loopback(host)
     if made_up:
@@ -102,6 +131,9 @@ def command(
         allowed_hosts=tuple(allow_host or ()),
         read_only=read_only,
         root_path=root_path,
+        folder=folder and folder.absolute(),
+        urls=_url_limits() if allow_urls else None,
+        once=secrets.token_urlsafe(24) if token is not None and open_browser else None,
     )
     settings = {
         "threads": threads,
@@ -118,15 +150,61 @@ def command(
             write_json({"address": bound.address, "token": token if made_up else None})
         else:
             say(f"{bound.address}?token={token}" if made_up else bound.address)
+        # Other users see what a browser is started with: not the token itself.
+        link = f"{bound.address}?token={bound.once}" if bound.once else bound.address
+        if open_browser and not open_page(link):
+            say("there is no browser to be opened here")
 
     with open_engine(store, **settings) as engine:
         engine.start()
-        if not serve(engine, options, listening):
-            say("what took too long was left; everything that was committed is kept")
-            sys.stdout.flush()
-            # Threads use the engine still: it is not closed under them, nor waited for.
-            os._exit(0)
+        with access_log(log) as heard:
+            ended = serve(engine, options, listening, heard)
+        if not ended:
+            end_here()
     return 0
+
+
+def require_extra() -> None:
+    """Insist on the packages of the extra `serve`.
+
+    Raises
+    ------
+    UsageError
+        One is not installed.
+    """
+    try:
+        import server.run  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA:
+            raise
+        raise UsageError(
+            "engine serve", f"{error.name} is not installed", "pip install 'image-engine[serve]'"
+        ) from None
+
+
+def end_here() -> NoReturn:
+    """End the process: threads use the engine still, it is not closed under them nor waited for."""
+    from cli.render import say
+
+    say("what took too long was left; everything that was committed is kept")
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _url_limits() -> UrlLimits:
+    """Return within which limits strangers' URLs are fetched.
+
+    Raises
+    ------
+    UsageError
+        ENGINE_NO_URLS says that none are.
+    """
+    from engine.config import urls_allowed
+    from engine.pictures.urls import STRANGERS
+
+    if not urls_allowed():
+        raise UsageError("--allow-urls", "ENGINE_NO_URLS is set", "Use one of the two")
+    return STRANGERS
 
 
 # Packages of the extra `serve`.

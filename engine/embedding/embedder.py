@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
+from threading import RLock
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -75,6 +76,8 @@ class Embedder:
         self.precision = precision
         self.fingerprint = fingerprint
         self.memory = ImageMemory.of(config)
+        # Several threads may be the first to need the backbone.
+        self._starting = RLock()
 
     @property
     def identity(self) -> CatalogIdentity:
@@ -90,10 +93,20 @@ class Embedder:
     @cached_property
     def exported(self) -> ExportedModel:
         """The backbone's files, made on first use."""
-        return self._export()
+        with self._starting:
+            made = self.__dict__.get("exported") or self._export()
+            # Here and not when this returns: whoever waits begins before that.
+            self.__dict__["exported"] = made
+            return made
 
     @cached_property
     def _runtime(self) -> Runtime:
+        with self._starting:
+            started = self.__dict__.get("_runtime") or self._started()
+            self.__dict__["_runtime"] = started
+            return started
+
+    def _started(self) -> Runtime:
         runtime = open_runtime(
             self.config.runtime,
             self.backbone,
@@ -118,7 +131,12 @@ class Embedder:
         other = copy(self)
         never_freed(other.__dict__.pop("_runtime", None))
         other.memory = ImageMemory.of(self.config)
+        other._starting = RLock()
         return other
+
+    def reporting_to(self, reporter: Reporter) -> Embedder:
+        """Return the same embedder, whose work another reporter hears."""
+        return _Heard(self, reporter)
 
     def start(self) -> None:
         """Load the backbone now, and not with the first picture."""
@@ -185,3 +203,41 @@ class Embedder:
                 "Import or fetch other weights of it, or index with another --backbone",
             )
         return vectors
+
+
+class _Heard(Embedder):
+    """An embedder that has a reporter of its own, and all else in common with another one."""
+
+    def __init__(self, original: Embedder, reporter: Reporter) -> None:
+        vars(self).update(vars(original))
+        self.reporter = reporter
+        self._original = original
+
+    # Data descriptors: what the other one starts later is seen here, too, and started once.
+    @property
+    def exported(self) -> ExportedModel:
+        return self._original.exported
+
+    @property
+    def _runtime(self) -> Runtime:
+        return self._original._runtime
+
+    @property
+    def built_in(self) -> BuiltIn:
+        return self._original.built_in
+
+    def reporting_to(self, reporter: Reporter) -> Embedder:
+        return self._original.reporting_to(reporter)
+
+    def unstarted(self) -> Self:
+        other = copy(self)
+        other._original = self._original.unstarted()
+        return other
+
+    def image(
+        self, data: bytes, name: str, reserve: Reserve | None = None, crop: Crop | None = None
+    ) -> DecodedImage:
+        return self._original.image(data, name, reserve, crop)
+
+    def embed(self, inputs: Sequence[Pixels]) -> Vectors:
+        return self._original.embed(inputs)

@@ -97,7 +97,13 @@ class Indexer:
             As the user asked; what was finished is committed.
         """
         self._damaged = self._damaged_embeddings()
-        found = find_images(paths, self._options.rules)
+        reporter = self._embedder.reporter
+        found = find_images(
+            paths,
+            self._options.rules,
+            lambda files: reporter.progress("looking", files, None, "files"),
+        )
+        reporter.progress("looking", len(found.files), len(found.files), "files")
         self._skipped += found.skipped
         self._left_out, self._excluded = found.left_out, found.excluded
         self._catalog.folders.add([root for root in found.roots if os.path.isdir(root)])
@@ -107,7 +113,7 @@ class Indexer:
             with closing(self._opened(tasks)) as steps:
                 for number, step in enumerate(steps, start=1):
                     step()
-                    self._embedder.reporter.progress("indexing", number, len(tasks), "images")
+                    reporter.progress("indexing", number, len(tasks), "images")
             self._writer.flush()
         except KeyboardInterrupt:
             self._writer.flush()

@@ -11,6 +11,7 @@ from engine.heads.classifier import Classifier
 from engine.heads.file import head_to_bytes
 from engine.heads.head import Head
 from engine.pictures.threads.prefetch import prefetch
+from engine.progress import Reporter
 from index.catalog.catalog import Catalog
 from index.catalog.tables.embeddings import Span
 from index.records import Ids, Named
@@ -51,12 +52,12 @@ def adopt_heads(
         put=(put.name, head_to_bytes(put)) if put else None,
         delete=delete,
         names=classifier.names,
-        parts=_predictions(catalog, classifier, span),
+        parts=_predictions(catalog, classifier, span, embedder.reporter),
     )
 
 
 def _predictions(
-    catalog: Catalog, classifier: Classifier, size: int
+    catalog: Catalog, classifier: Classifier, size: int, reporter: Reporter
 ) -> Iterator[tuple[Ids, Named]]:
     embeddings = catalog.embeddings
 
@@ -70,4 +71,10 @@ def _predictions(
     # The thread multiplies by itself: products so small are not worth sharing out, and sharing
     # would wait for the core that is writing.
     with threadpool_limits(1, user_api="blas"):
-        yield from prefetch(classify, embeddings.spans(size), workers=WORKERS, window=WORKERS + 1)
+        spans = embeddings.spans(size)
+        done = 0
+        for ids, named in prefetch(classify, spans, workers=WORKERS, window=WORKERS + 1):
+            yield ids, named
+            done += len(ids)
+            reporter.progress("classifying", done, None, "images")
+        reporter.progress("classifying", done, done, "images")

@@ -73,7 +73,8 @@ class Suspect:
     """A picture and what was made of its label by layers that had not seen it.
 
     `suggestion` is the likeliest other category, `margin` by how much its probability is above
-    that of the label, -1 to 1. The label is doubted where it is above 0.
+    that of the label, -1 to 1. The label is doubted where it is above 0. `id` is the image's number
+    in the catalog; None where the picture is not in it.
     """
 
     path: str
@@ -82,6 +83,7 @@ class Suspect:
     margin: float
     probability: float
     suggestion_probability: float
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ to a ranking is averaged out. Labels are ranked by their margin (Northcutt, Jian
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -166,14 +168,30 @@ def label_margins(
             splits = measuring_splits(
                 examples.labels, examples.groups, own.validation, split, own.seed
             )
-            for done, part in enumerate(splits, 1):
+            for done, part in enumerate(splits, number * len(splits) + 1):
+                whole = repeats * len(splits)
                 # Of a category that no image is left of, nothing can be said.
                 labels = examples.labels[part.test]
                 test = part.test[np.isin(labels, examples.labels[part.train])]
-                total[test] += np.exp(test_answers(examples, part, test, own))
+                still = partial(_told, progress, done - 1, whole)
+                total[test] += np.exp(test_answers(examples, part, test, own, still))
                 times[test] += 1
-                progress(number * len(splits) + done, repeats * len(splits))
+                progress(done, whole)
     return _margins(examples.labels, total, times)
+
+
+def _told(progress: Progress, done: int, total: int, epoch: int, epochs: int) -> None:
+    """Tell after each epoch of a fold which folds are done."""
+    progress(done, total)
+
+
+def with_ids(report: SuspectReport, catalog: Catalog) -> SuspectReport:
+    """Return suspects with the ids of those that are in a catalog."""
+    paths = [os.path.abspath(each.path) for each in report.suspects]
+    known = {path: each.id for path, each in catalog.images.known(paths).items()}
+    found = zip(report.suspects, paths, strict=True)
+    suspects = [replace(each, id=known.get(path)) for each, path in found]
+    return replace(report, suspects=suspects)
 
 
 def labelled(catalog: Catalog) -> Examples:

@@ -134,6 +134,7 @@ def train(
         limits,
         lambda done, total: embedder.reporter.progress("training", done, total, "epochs"),
         lambda done, total: embedder.reporter.progress("selecting", done, total, "trials"),
+        lambda done, total: embedder.reporter.progress("gating", done, total, "gates"),
     )
     trained = training.run(
         new_head(name, embedder.identity, examples),

@@ -10,7 +10,7 @@ the temperature and threshold that the validation answers of all trials together
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -119,8 +119,8 @@ class HeadTraining:
         How to train.
     limits
         How much serves for what; None for the defaults.
-    progress, selecting
-        Hear how many epochs of training, and trials of model selection, are done.
+    progress, selecting, gating
+        Hear how many epochs of training, trials of model selection, and gates are done.
     """
 
     def __init__(
@@ -132,12 +132,13 @@ class HeadTraining:
         limits: TrainLimits | None = None,
         progress: Progress = lambda done, total: None,
         selecting: Progress = lambda done, total: None,
+        gating: Progress = lambda done, total: None,
     ) -> None:
         self._examples = examples
         self._built_in = built_in
         self._options = options
         self._limits = limits or TrainLimits()
-        self._progress, self._selecting = progress, selecting
+        self._progress, self._selecting, self._gating = progress, selecting, gating
         self._prototypes = Prototypes(built_in)
         tested = int(self._limits.background_test * len(catalog))
         self._background, self._background_test = catalog[tested:], catalog[:tested]
@@ -204,6 +205,7 @@ class HeadTraining:
                 self._built_in,
                 self._limits.gate,
                 self._options.seed,
+                self._gate(number),
                 self._refused.train(number),
             )
             trials = {
@@ -271,8 +273,10 @@ class HeadTraining:
             [self._prototypes.draw(positives, seed), self._background[~suspect]]
         )
         labels, outputs = examples.row_labels[rows], len(head.categories)
+        parts, told = len(self._splits) + 1, self._gate(len(self._splits))
         bars = None if examples.refused is None else examples.refused.bars
-        gate = gate_of(positives, labels, outputs, background, self._built_in, start, bars)
+        gate = gate_of(positives, labels, outputs, background, self._built_in, start, told, bars)
+        self._gating(parts, parts)
         return replace(head, gate=gate), int((~suspect).sum())
 
     def _forgetting(self, head: Head) -> dict[str, float]:
@@ -290,6 +294,10 @@ class HeadTraining:
     def _learned(self) -> Learned:
         examples = self._examples
         return Learned.of(examples.hashes, examples.labels, examples.views, examples.paths)
+
+    def _gate(self, number: int) -> Callable[[], None]:
+        """Return what tells after each iteration that so many gates are done."""
+        return lambda: self._gating(number, len(self._splits) + 1)
 
     def _part(self, number: int) -> Progress:
         """Return what tells the progress of one fit of all."""

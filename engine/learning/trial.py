@@ -199,7 +199,13 @@ def log_probabilities(
     return log_softmax(layer_logits(fitted.layers, options.activation, vectors, scale))
 
 
-def test_answers(examples: Examples, split: Split, images: Ids, options: TrainOptions) -> Floats:
+def test_answers(
+    examples: Examples,
+    split: Split,
+    images: Ids,
+    options: TrainOptions,
+    progress: Progress = lambda done, total: None,
+) -> Floats:
     """Fit layers to the train part of a split, and ask them about images that it holds out.
 
     Layers and temperature are as in `run_trial`; a gate is not needed to tell the categories of
@@ -215,7 +221,7 @@ def test_answers(examples: Examples, split: Split, images: Ids, options: TrainOp
     Floats
         Log-probabilities, float32 `[n, k]`.
     """
-    fitted = fit_split(examples, split, options)
+    fitted = fit_split(examples, split, options, progress)
     validation = log_probabilities(examples, split.validation, fitted, options)
     temperature = fit_temperature(validation, examples.labels[split.validation])
     logits = log_probabilities(examples, images, fitted, options)
@@ -235,6 +241,7 @@ def trial_gate(
     built_in: BuiltIn,
     how: GateOptions,
     seed: int,
+    after: Callable[[], None] = lambda: None,
     refused: Refused | None = None,
 ) -> Dense:
     """Fit a gate to the train part of a split, against prototypes around it.
@@ -249,7 +256,7 @@ def trial_gate(
     made_up = prototypes.draw(positives, seed)
     outputs = len(examples.categories)
     barred = None if refused is None else refused.bars
-    return gate_of(positives, labels, outputs, made_up, built_in, barred=barred)
+    return gate_of(positives, labels, outputs, made_up, built_in, after=after, barred=barred)
 
 
 def calibrate(log_probability: Floats, labels: Ids, share: Floats) -> tuple[float, float]:

@@ -18,6 +18,25 @@ from index.errors import reason_of
 CHUNK = 1 << 20
 
 
+class NamedBytes(bytes):
+    """The content of an image file that was handed in, and what to call it.
+
+    Attributes
+    ----------
+    name
+        For answers and errors.
+    """
+
+    name: str
+
+    @classmethod
+    def of(cls, data: bytes, name: str) -> NamedBytes:
+        """Return content by this name."""
+        named = cls(data)
+        named.name = name
+        return named
+
+
 def read_file(path: str, max_bytes: int = MAX_FILE_BYTES, reserve: Reserve | None = None) -> bytes:
     """Return the bytes of an image file.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import EngineError, UsageError
@@ -53,7 +53,11 @@ class Found:
     real: dict[str, str] = field(default_factory=dict)
 
 
-def find_images(paths: Sequence[str], rules: WalkRules | None = None) -> Found:
+def find_images(
+    paths: Sequence[str],
+    rules: WalkRules | None = None,
+    progress: Callable[[int], None] = lambda files: None,
+) -> Found:
     """Return every image file at or below `paths`.
 
     Hidden files and folders, and those of systems and tools, are left out, and what `rules`
@@ -61,8 +65,13 @@ def find_images(paths: Sequence[str], rules: WalkRules | None = None) -> Found:
     path where one of `paths` leads there without a link, else under a path as it was given, else
     under the first link to it. So a loop of links ends. A raw file of a camera is left out where a
     JPEG of the same name lies beside it. A file named by hand is always taken.
+
+    Parameters
+    ----------
+    progress
+        Hears after each folder how many files were found so far.
     """
-    walk = _Walk(rules or WalkRules())
+    walk = _Walk(rules or WalkRules(), progress)
     folders: list[str] = []
     for path in map(os.path.abspath, paths):
         try:
@@ -124,7 +133,8 @@ class _Walk:
         Links to folders that were seen and not followed yet.
     """
 
-    def __init__(self, rules: WalkRules) -> None:
+    def __init__(self, rules: WalkRules, progress: Callable[[int], None]) -> None:
+        self._progress = progress
         self.found = Found()
         self.links: list[str] = []
         self._rules = rules
@@ -157,6 +167,7 @@ class _Walk:
             ]
             for path in self._wanted_files(top, folder, files):
                 self._look(path)
+            self._progress(len(self.found.files))
 
     def _wanted_folders(self, top: str, folder: str, names: list[str]) -> list[str]:
         """Return the names of the folders to go into, sorted; count the others."""

@@ -30,6 +30,8 @@ JUNK = frozenset(
         "site-packages",
     )
 )
+# Where files go that were tidied away by hand: never an image again before they are put back.
+TRASH = ".engine-trash"
 _FOUND = re.compile(r"found\.\d{3}")
 
 
@@ -51,7 +53,7 @@ class WalkRules:
 
     def folder_is_hidden(self, name: str) -> bool:
         """Say whether a folder is left out for its name alone."""
-        return not self.include_hidden and is_junk(name)
+        return name == TRASH or (not self.include_hidden and is_junk(name))
 
     def is_image(self, name: str) -> bool:
         """Say whether a file's name is one of an image that is looked at."""

@@ -14,11 +14,13 @@ from engine.embedding.embedder import Embedder
 from engine.errors import ImageError, UnknownImageError, UsageError
 from engine.pictures.crop import Crop
 from engine.pictures.preprocess import Pixels
-from engine.pictures.read import read_file, read_stream
+from engine.pictures.read import NamedBytes, read_file, read_stream
 from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.urls import is_url
+from engine.progress import timed
 from engine.skipped import Skipped
+from index.catalog.tables.shown import shown_images
 from index.records import Vectors
 
 if TYPE_CHECKING:
@@ -67,15 +69,20 @@ def embed_sources(
 
         def pixels(reserve: Reserve) -> Pixels:
             data = read_source(image, embedder.config, embedder.reporter.announce, reserve)
-            return embedder.pixels(data, name, reserve, crop)
+            with timed(embedder.reporter, "decode"):
+                return embedder.pixels(data, name, reserve, crop)
 
         try:
             return embedder.memory.turn(name, pixels)
         except ImageError as error:
             return error
 
+    def embed(inputs: Sequence[Pixels]) -> Vectors:
+        with timed(embedder.reporter, "embed"):
+            return embedder.embed(inputs)
+
     names: list[str] = []
-    parts: list[Vectors] = []
+    parts: list[Vectors] = [embedder.embed([])]
     pending: list[Pixels] = []
     failure: ImageError | None = None
     threads = prefetch(open_one, images, workers=embedder.config.decoders, window=2 * batch)
@@ -90,12 +97,13 @@ def embed_sources(
             names.append(source_name(image))
             pending.append(answer)
             if len(pending) == batch:
-                parts.append(embedder.embed(pending))
+                parts.append(embed(pending))
                 pending.clear()
             embedder.reporter.progress("embedding", len(names), len(images), "images")
     if failure is not None and not names:
         raise failure
-    parts.append(embedder.embed(pending))
+    if pending:
+        parts.append(embed(pending))
     return names, Vectors.concatenate(parts)
 
 
@@ -123,7 +131,7 @@ def stored_embeddings(
     for image_id in ids:
         require_number("id", image_id, 1, LARGEST, whole=True)
     found, vectors = catalog.embeddings.of(ids)
-    rows = catalog.images.rows(found.tolist())
+    rows = shown_images(catalog.database, found.tolist())
     if unknown := sorted(set(ids) - rows.keys()):
         raise UnknownImageError.of(unknown[0])
     return [rows[image_id].path for image_id in found.tolist()], vectors
@@ -131,6 +139,8 @@ def stored_embeddings(
 
 def source_name(image: ImageLike) -> str:
     """Return what to call an image that was handed in."""
+    if isinstance(image, NamedBytes):
+        return image.name
     if isinstance(image, bytes):
         return f"<{len(image)} bytes>"
     return "<stdin>" if image == STDIN else os.fspath(image)

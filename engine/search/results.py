@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.skipped import Skipped
 
@@ -59,6 +59,32 @@ class SearchReport:
 
 
 @dataclass(frozen=True, slots=True)
+class DuplicateImage:
+    """A picture of a group, as it was indexed.
+
+    Attributes
+    ----------
+    id
+        The image's number in the catalog.
+    path
+        One of the group's `paths`.
+    width, height
+        Pixels, as a viewer shows it.
+    bytes
+        Of its file.
+    label
+        What a person says it is.
+    """
+
+    id: int
+    path: str
+    width: int
+    height: int
+    bytes: int
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class DuplicateGroup:
     """Pictures that are the same, or alike; each file once, however many names it has.
 
@@ -81,6 +107,9 @@ class DuplicateGroup:
         asked for names none of them.
     query
         The picture that was asked about, one of `paths`; None where none was.
+    images
+        What the catalog knows of each of `paths`, in their order; nothing of a picture that was
+        asked about and is not in it.
     """
 
     kind: str
@@ -89,3 +118,4 @@ class DuplicateGroup:
     keep: str
     removable: Sequence[str]
     query: str | None = None
+    images: Sequence[DuplicateImage] = field(default=(), compare=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.config import require_number
 from engine.embedding.embedder import Embedder
+from engine.progress import timed
 from engine.search.ranking import (
     FUSED,
     PLAIN,
@@ -22,8 +23,9 @@ from engine.search.results import Hit, SearchReport
 from engine.search.verify import verified
 from index.catalog.catalog import Catalog
 from index.catalog.tables.filters import Filter
+from index.catalog.tables.shown import ShownImage, shown_images
 from index.errors import CatalogDamagedError
-from index.records import Floats, Ids, ImageRow, Vectors
+from index.records import Floats, Ids, Vectors
 from index.sync import damage_told
 from index.vectors.index import VectorIndex
 
@@ -92,9 +94,13 @@ def search(
     if query.same_category:
         category = _category(embedder, heads, names, vectors)
         condition = _of_category(condition, category)
-    allowed = catalog.images.matching(condition) if condition else None
+    allowed = None
+    if condition:
+        with timed(embedder.reporter, "sql"):
+            allowed = catalog.images.matching(condition)
     least = -math.inf if query.min_score is None else query.min_score
-    ranked = _ranked(index, mean.unit[0], query, allowed, least)
+    with timed(embedder.reporter, "search"):
+        ranked = _ranked(index, mean.unit[0], query, allowed, least)
     ranked, damaged = verified(catalog, index, mean.unit[0], ranked)
     for problem in damage_told(catalog, damaged):
         embedder.reporter.announce(problem)
@@ -105,9 +111,10 @@ def search(
         )
         if each[1] >= least
     ][: int(query.k)]
-    rows = _rows(catalog, [image_id for image_id, *_ in found])
+    with timed(embedder.reporter, "sql"):
+        rows = _rows(catalog, [image_id for image_id, *_ in found])
     results = [
-        _hit(rank, rows[image_id], score, rank_score)
+        _hit(rank, image_id, rows[image_id], score, rank_score)
         for rank, (image_id, score, rank_score) in enumerate(found, start=1)
     ]
     # Of codes the best is known as far as they go, of what was found exactly.
@@ -137,8 +144,8 @@ def _category(
     return Classifier(embedder.built_in, heads).joint(raw).ranked(names[:1], 1)[0].category
 
 
-def _rows(catalog: Catalog, ids: Sequence[int]) -> dict[int, ImageRow]:
-    rows = catalog.images.rows(ids)
+def _rows(catalog: Catalog, ids: Sequence[int]) -> dict[int, ShownImage]:
+    rows = shown_images(catalog.database, ids)
     if len(rows) < len(ids):
         # Index and catalog are of one state: such rows are lost, and others may be.
         raise CatalogDamagedError(
@@ -163,9 +170,9 @@ def _ranked(
     return fused_ranking(index, vector, k, allowed, least=least - slack)
 
 
-def _hit(rank: int, row: ImageRow, score: float, rank_score: float) -> Hit:
+def _hit(rank: int, image_id: int, row: ShownImage, score: float, rank_score: float) -> Hit:
     missing = not os.path.exists(row.path)
-    return Hit(rank, score, row.path, row.label, row.category, missing, rank_score, row.id)
+    return Hit(rank, score, row.path, row.label, row.category, missing, rank_score, image_id)
 
 
 def _close(best: float, least: float | None) -> bool | None:

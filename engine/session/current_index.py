@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from engine.progress import Reporter
 from index.errors import IndexDamagedError
@@ -25,6 +27,14 @@ SNAPSHOT_ATTEMPTS = 5
 
 class _WriterBuildsError(Exception):
     """A writer of this process is building the index that a search needs."""
+
+
+@dataclass(slots=True)
+class _Now:
+    """What is open, and whether what is saved turned out to be damaged."""
+
+    opened: OpenedIndex | None = None
+    damaged: bool = False
 
 
 class CurrentIndex:
@@ -54,9 +64,14 @@ class CurrentIndex:
         self._settling = Lock()  # held by a writer that brings the index's files in step
         self._folder = folder
         self._reporter = reporter
-        self._opened: OpenedIndex | None = None
-        self._damaged = False
+        self._now = _Now()
         self._warm_up = IndexWarmUp()
+
+    def reporting_to(self, reporter: Reporter) -> Self:
+        """Return the same index, of whose builds and damage another reporter hears."""
+        other = copy(self)
+        other._reporter = reporter
+        return other
 
     def ask(self, catalog: Catalog, question: Callable[[Catalog, VectorIndex], Answer]) -> Answer:
         """Answer a question to catalog and index in one state.
@@ -67,7 +82,7 @@ class CurrentIndex:
             with self.snapshot(catalog) as index:
                 return question(catalog, index)
         except IndexDamagedError:
-            self._opened, self._damaged = None, True
+            self._now.opened, self._now.damaged = None, True
         with self.snapshot(catalog) as index:
             return question(catalog, index)
 
@@ -80,31 +95,56 @@ class CurrentIndex:
         """
         from index.sync import open_index, vectors_of
 
-        for _ in range(SNAPSHOT_ATTEMPTS):
+        opened = self._now.opened
+        for _ in range(1 + SNAPSHOT_ATTEMPTS):
+            # What was asked last is nearly always in step: nobody waits for a lock to find it so.
+            if opened is not None:
+                with catalog.database.snapshot():
+                    if opened.state == catalog.state():
+                        self._warm(opened)
+                        yield opened.vectors
+                        return
             opened = self.in_step(catalog)
-            with catalog.database.snapshot():
-                if opened.state == catalog.state():
-                    yield opened.vectors
-                    return
         # Others commit faster than an index can follow: it follows this transaction alone.
         with catalog.database.snapshot():
             yield open_index(catalog, vectors_of(catalog, self._folder)).vectors
 
+    def lag(self, catalog: Catalog, images: int) -> int | None:
+        """Return how many of so many images the open index does not show; None while none is open.
+
+        Nothing is opened or brought in step for it.
+        """
+        opened = self._now.opened
+        if opened is None:
+            return None
+        # As many may have come as have gone: then one stands for them.
+        return 0 if opened.state == catalog.state() else max(1, images - len(opened.vectors))
+
     def in_step(self, catalog: Catalog) -> OpenedIndex:
         """Return the index in step with the catalog, and save what that took if possible."""
         with self.lock:
-            opened = self._opened
+            opened = self._now.opened
             if opened is not None and opened.state == catalog.state():
-                # Whoever searches twice will go on searching.
-                self._warm_up.start(opened)
+                self._warm(opened)
                 return opened
             while True:
                 try:
-                    self._opened = self._brought_in_step(catalog)
-                    return self._opened
+                    self._now.opened = self._brought_in_step(catalog)
+                    return self._now.opened
                 except _WriterBuildsError:
                     with self._settling:
                         pass
+
+    def _warm(self, opened: OpenedIndex) -> None:
+        """Read an index in the background: whoever searches twice will go on searching."""
+        if self._warm_up.has(opened) or not self.lock.acquire(blocking=False):
+            return
+        try:
+            # Meanwhile it may have been exchanged, and its files released.
+            if opened is self._now.opened:
+                self._warm_up.start(opened)
+        finally:
+            self.lock.release()
 
     def _brought_in_step(self, catalog: Catalog) -> OpenedIndex:
         from index.sync import open_index, save_index, vectors_of
@@ -112,11 +152,11 @@ class CurrentIndex:
         opened = open_index(
             catalog,
             vectors_of(catalog, self._folder),
-            anew=self._damaged,
+            anew=self._now.damaged,
             progress=self._building,
             before_build=self._leave_to_writer,
         )
-        self._damaged = False
+        self._now.damaged = False
         if opened.origin != "current":
             from index.errors import StoreError
 
@@ -133,24 +173,24 @@ class CurrentIndex:
         """
         from index.sync import compact_index, settle_index, vectors_of
 
-        opened = self._opened
+        opened = self._now.opened
         if opened is not None and opened.state != catalog.state():
             # There is not always room for two.
-            self._opened = None
+            self._now.opened = None
         vectors = vectors_of(catalog, self._folder)
         settle = compact_index if compact else settle_index
         with self._settling:
             opened = settle(catalog, vectors, self._building)
             if opened is not None:
                 self._tell_damage(catalog, opened)
-                self._opened = opened
+                self._now.opened = opened
 
     def close(self) -> None:
         """Release the index's files, and end the thread that reads ahead. Under `lock`."""
         self._warm_up.stop()
-        if self._opened is not None:
-            self._opened.vectors.close()
-            self._opened = None
+        if self._now.opened is not None:
+            self._now.opened.vectors.close()
+            self._now.opened = None
 
     def _leave_to_writer(self) -> None:
         if self._settling.locked():

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from threading import RLock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from engine.config import INT8, Config
 from engine.progress import Reporter
 from engine.session.current_index import CurrentIndex
+from engine.session.opened import Opened
 from index.errors import EngineError
 
 if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
-    from engine.embedding.warmup import WarmUp
     from engine.errors import HeadError
     from engine.heads.head import Head
-    from engine.heads.stored import StoredHeads
     from engine.session.pool import PoolReader
     from index.catalog.catalog import Catalog
     from index.vectors.index import VectorIndex
@@ -63,56 +63,57 @@ class Session:
         self.config = config
         self.reporter = reporter
         self.patience_seconds = patience_seconds
-        self._pid = os.getpid()
-        self._locks = {self._pid: RLock()}
-        self._catalog: Catalog | None = None
-        self._index = CurrentIndex(config.store.index, reporter)
-        self._heads: StoredHeads | None = None
-        self._pool: PoolReader | None = None
-        self._embedder_given = embedder
-        self._embedder: Embedder | None = None
-        self._passing = False
-        self._backbone_warm_up: WarmUp | None = None
+        self._open = Opened(CurrentIndex(config.store.index, reporter), reporter, embedder)
+
+    def reporting_to(self, reporter: Reporter) -> Self:
+        """Return a session of the same open resources, whose work another reporter hears.
+
+        What is opened, closed or exchanged is so for both.
+        """
+        other = copy(self)
+        other.reporter = reporter
+        return other
 
     @contextmanager
     def _here(self) -> Iterator[None]:
         """Hold the lock, for the length of a `with` block, with nothing open of another process."""
         # In one step: of two threads that come first in a child, both get the same.
-        with self._locks.setdefault(os.getpid(), RLock()):
-            if self._pid != os.getpid():
+        with self._open.locks.setdefault(os.getpid(), RLock()):
+            if self._open.pid != os.getpid():
                 self._leave_to_parent()
-                self._pid = os.getpid()
+                self._open.pid = os.getpid()
             yield
 
     def _leave_to_parent(self) -> None:
         from engine.embedding.forks import never_freed
 
-        never_freed(self._catalog, self._index, self._embedder, self._backbone_warm_up)
-        self._catalog = self._embedder = self._backbone_warm_up = self._pool = None
-        self._index = CurrentIndex(self.config.store.index, self.reporter)
-        if self._embedder_given is not None:
-            self._embedder_given = self._embedder_given.unstarted()
+        mine = self._open
+        never_freed(mine.catalog, mine.index, mine.embedder, mine.backbone_warm_up)
+        mine.catalog = mine.embedder = mine.backbone_warm_up = mine.pool = None
+        mine.index = CurrentIndex(self.config.store.index, mine.reporter)
+        if mine.embedder_given is not None:
+            mine.embedder_given = mine.embedder_given.unstarted()
 
     def catalog(self) -> Catalog:
         """Return the catalog, which must exist."""
         with self._here():
-            if self._catalog is None:
+            if self._open.catalog is None:
                 self.config.store.require()
                 # Imported after that: what works without a store works without SQLAlchemy.
                 from index.catalog.catalog import Catalog
 
-                self._catalog = Catalog.open(self.config.store.catalog)
-                if self._passing:
-                    self._embedder, self._passing = None, False
-                if self._embedder is not None:
+                self._open.catalog = Catalog.open(self.config.store.catalog)
+                if self._open.passing:
+                    self._open.embedder, self._open.passing = None, False
+                if self._open.embedder is not None:
                     # Closed and opened again: meanwhile another catalog may lie there.
-                    embedder = self._embedder
-                    self._catalog.require(embedder.backbone.name, embedder.fingerprint)
-            return self._catalog
+                    embedder = self._open.embedder
+                    self._open.catalog.require(embedder.backbone.name, embedder.fingerprint)
+            return self._open.catalog
 
     def catalog_or_none(self) -> Catalog | None:
         """Return the catalog, None where there is none or where its making was cut short."""
-        if self._catalog is None and not self.config.store.exists():
+        if self._open.catalog is None and not self.config.store.exists():
             return None
         from index.errors import StoreNotFoundError
 
@@ -127,11 +128,11 @@ class Session:
         For verbs that embed a picture: meanwhile they import and open the rest.
         """
         with self._here():
-            if self._embedder_given or self._embedder or self._backbone_warm_up:
+            if self._open.embedder_given or self._open.embedder or self._open.backbone_warm_up:
                 return
             from engine.embedding.warmup import start_warm_up
 
-            self._backbone_warm_up = start_warm_up(self.config)
+            self._open.backbone_warm_up = start_warm_up(self.config)
 
     def embedder(self, *, passing: bool = True) -> Embedder:
         """Return the catalog's backbone, else the one for a catalog to come.
@@ -141,25 +142,35 @@ class Session:
         passing
             No catalog is to come: what is on this machine serves.
         """
+        embedder = self._shared_embedder(passing)
+        return embedder.reporting_to(self.reporter) if self._is_view else embedder
+
+    @property
+    def _is_view(self) -> bool:
+        return self.reporter is not self._open.reporter
+
+    def _shared_embedder(self, passing: bool) -> Embedder:
         with self._here():
-            if self._embedder is None or (self._passing and not passing):
-                self._embedder = self._chosen_embedder(passing)
-            return self._embedder
+            if self._open.embedder is None or (self._open.passing and not passing):
+                self._open.embedder = self._chosen_embedder(passing)
+            return self._open.embedder
 
     def _chosen_embedder(self, passing: bool) -> Embedder:
         from engine.embedding.choose import choose_embedder
 
         catalog = self.catalog_or_none()
         identity = catalog.identity if catalog else None
-        embedder = self._embedder_given
-        if embedder is None and self._backbone_warm_up is not None:
-            embedder = self._backbone_warm_up.embedder(identity)
+        embedder = self._open.embedder_given
+        if embedder is None and self._open.backbone_warm_up is not None:
+            embedder = self._open.backbone_warm_up.embedder(identity)
         if embedder is None:
             network = catalog.network if catalog else None
-            settings = self.config, identity, self.reporter, network
+            settings = self.config, identity, self._open.reporter, network
             embedder = choose_embedder(*settings, passing=passing)
-        self._passing = passing and catalog is None and embedder is not self._embedder_given
-        embedder.reporter = self.reporter
+        given = embedder is self._open.embedder_given
+        self._open.passing = passing and catalog is None and not given
+        # It outlives whoever asked for it first.
+        embedder.reporter = self._open.reporter
         if catalog is not None:
             catalog.require(embedder.backbone.name, embedder.fingerprint)
         return embedder
@@ -194,29 +205,30 @@ class Session:
         from index.catalog.catalog import Catalog
 
         with self._here():
-            if self._catalog is not None:
+            if self._open.catalog is not None:
                 return
             if self.catalog_or_none() is None:
                 store = self.config.store.catalog
-                self._catalog = Catalog.create(store, embedder.identity, network=network)
-                self._embedder = embedder
+                self._open.catalog = Catalog.create(store, embedder.identity, network=network)
+                self._open.embedder = embedder
             else:
                 # Another process has made the catalog meanwhile: it says what embeds.
-                self._embedder = None
+                self._open.embedder = None
 
     def _embedder_for_new(self, images: Sequence[str]) -> tuple[Embedder, bytes | None]:
         """Return the backbone, and what a new catalog must hold of it."""
-        quantize = self.config.precision == INT8 and self._embedder_given is None
+        quantize = self.config.precision == INT8 and self._open.embedder_given is None
         if quantize and self.catalog_or_none() is None:
             from engine.embedding.int8_calibration import quantized_embedder
 
             return quantized_embedder(self.config, images, self.reporter)
-        return self.embedder(passing=False), None
+        return self._shared_embedder(passing=False), None
 
     def index(self) -> CurrentIndex:
         """Return the index of this process."""
         with self._here():
-            return self._index
+            index = self._open.index
+            return index.reporting_to(self.reporter) if self._is_view else index
 
     def ask(self, question: Callable[[Catalog, VectorIndex], Answer]) -> Answer:
         """Answer a question to catalog and index in one state."""
@@ -246,25 +258,25 @@ class Session:
         from engine.heads.stored import StoredHeads
 
         with self._here(), catalog.database.snapshot():
-            self._heads = self._heads or StoredHeads()
-            heads = self._heads.read(catalog, self.reporter.announce)
-            if named in self._heads.damaged:
-                raise self._heads.damaged[named]
+            self._open.heads = self._open.heads or StoredHeads()
+            heads = self._open.heads.read(catalog, self.reporter.announce)
+            if named in self._open.heads.damaged:
+                raise self._open.heads.damaged[named]
             return heads
 
     def damaged_heads(self) -> dict[str, HeadError]:
         """Return why heads of the catalog cannot be used, by name."""
         with self._here():
             self.heads()
-            return self._heads.damaged if self._heads else {}
+            return self._open.heads.damaged if self._open.heads else {}
 
     def pool(self) -> PoolReader:
         """Return what reads the catalog's embeddings into memory, and keeps them there."""
         from engine.session.pool import PoolReader
 
         with self._here():
-            self._pool = self._pool or PoolReader()
-            return self._pool
+            self._open.pool = self._open.pool or PoolReader()
+            return self._open.pool
 
     def close(self) -> None:
         """Close the catalog, release the index's files, and end the threads that read ahead.
@@ -272,14 +284,14 @@ class Session:
         Verbs open again what they need.
         """
         with self.index().lock, self._here():
-            self._index.close()
-            if self._backbone_warm_up is not None:
-                self._backbone_warm_up.close()
-                self._backbone_warm_up = None
-            if self._catalog is not None:
-                self._catalog.close()
-                self._catalog = None
-            self._heads = self._pool = None
+            self._open.index.close()
+            if self._open.backbone_warm_up is not None:
+                self._open.backbone_warm_up.close()
+                self._open.backbone_warm_up = None
+            if self._open.catalog is not None:
+                self._open.catalog.close()
+                self._open.catalog = None
+            self._open.heads = self._open.pool = None
 
 
 @contextmanager

@@ -265,6 +265,12 @@ class Catalog:
         with self.database.reading() as connection:
             return read_state(connection)
 
+    def image_count(self) -> int:
+        """Return how many images are visible."""
+        visible = select(func.count()).select_from(Image).where(Image.missing_since.is_(None))
+        with self.database.reading() as connection:
+            return int(connection.execute(visible).scalar_one())
+
     def counts(self) -> CatalogCounts:
         """Return how much there is of everything."""
         visible = Image.missing_since.is_(None)

@@ -8,6 +8,7 @@ not ask for it. A catalog on a server has a lock of its own, which says the same
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -17,13 +18,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from index.errors import DiskFullError, StoreError, StoreLockedError, reason_of
+from index.errors import DiskFullError, ReadOnlyError, StoreError, StoreLockedError, reason_of
 from index.files.atomic_file import write_atomically
 from index.files.regular_file import open_regular, require_regular
 
 # Characters of the command line that a note repeats. In PostgreSQL, which cuts a statement that it
 # shows after 1,024 bytes, a note of any characters must fit.
 COMMAND_LENGTH = 200
+# What the system answers to who may not write somewhere.
+MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
 # A note is shorter; what is longer is none.
 NOTE_BYTES = 1 << 16
 
@@ -56,7 +59,8 @@ def writer_lock(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     except Timeout:
         raise refused(folder, _read(note)) from None
     except OSError as error:
-        raise StoreError(
+        kind = ReadOnlyError if error.errno in MAY_NOT else StoreError
+        raise kind(
             folder,
             f"the store cannot be written ({reason_of(error)})",
             "Check its permissions, or name another with --store",

@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from index.records import Floats, Ids, Rows
-from index.vectors.faiss_api import faiss, threads_for
+from index.vectors.faiss_api import faiss, inner_products, threads_for
 
 # FAISS writes how many elements an array has before it.
 _LENGTH = 8
 BLOCK = 8192
+# Fewer vectors than these are sooner unpacked than picked out by a selector.
+FEW_ROWS = 64
 # So many vectors of a file are asked for their neighbours at a time, and compared with so many.
 ASKED_ROWS, READ_ROWS = 512, 256
 CACHED_BYTES = 4 << 20
@@ -131,6 +133,38 @@ class Flat:
         with threads_for(1):
             rows: Floats = flat.sa_decode(stored[positions])
         return rows
+
+    def products(self, positions: Ids, query: Floats, few: int = FEW_ROWS) -> Floats:
+        """Return the inner products of a query with the vectors at positions, float32 `[n]`.
+
+        Of many vectors FAISS compares the codes where they lie, which takes a tenth of the time to
+        copy and unpack them.
+
+        Parameters
+        ----------
+        positions
+            Each once, int64 `[n]`.
+        query
+            float32 `[dim]`, contiguous.
+        few
+            Up to so many are unpacked.
+        """
+        if len(positions) <= few:
+            return inner_products(self.vectors(positions), query)
+        total, parameters = len(self), faiss.SearchParameters()
+        # FAISS does not own the bits: they stay until the search has ended.
+        bits = np.zeros(total, np.bool_)
+        bits[positions] = True
+        packed = np.packbits(bits, bitorder="little")
+        if len(positions) < total:
+            parameters.sel = faiss.IDSelectorBitmap(packed)
+        with threads_for(1):
+            scores, found = self.inner.index.search(query[None], len(positions), params=parameters)
+        products = np.full(total, -1, np.float32)
+        # What is no number is not found.
+        there = found[0] >= 0
+        products[found[0][there]] = scores[0][there]
+        return products[positions]
 
     def blocks(self) -> Iterator[tuple[Ids, Floats]]:
         """Yield all ids and vectors, a block at a time."""

@@ -1,4 +1,4 @@
-"""The vectors of some images, read once from an index for several products with them."""
+"""The vectors of some images, found once in an index for several products with them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,38 @@ from index.vectors.ivf.segment import Segment
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """What one part of an index holds of them.
+class _Exact:
+    """What the delta holds of them.
+
+    Attributes
+    ----------
+    where
+        Which of the images these are, int64 `[m]`.
+    positions
+        Of their vectors in the delta, int64 `[m]`.
+    """
+
+    where: Ids
+    positions: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """What the segment holds of them.
 
     Attributes
     ----------
     where
         Which of the images these are, int64 `[m]`.
     rows
-        Vectors float32 `[m, dim]`, or codes of the segment.
+        Their codes, float32 `[m, dim]`.
     scale
-        Of each code, float32 `[m]`; None where the rows are vectors.
+        Of each code, float32 `[m]`.
     """
 
     where: Ids
     rows: Floats
-    scale: Floats | None
+    scale: Floats
 
 
 class GatheredVectors:
@@ -43,7 +59,7 @@ class GatheredVectors:
     def __init__(self, delta: Flat, segment: Segment | None) -> None:
         self._delta = delta
         self._segment = segment
-        self._parts: list[_Rows] = []
+        self._parts: list[_Exact | _Coded] = []
         self.known = np.zeros(0, np.bool_)
         # The query asked about last, rotated: it is asked about again when more were taken in.
         self._query: Floats | None = None
@@ -58,12 +74,12 @@ class GatheredVectors:
             there = np.flatnonzero(positions >= 0)
             known[there] = True
             rows, scale = segment.codes.rows(positions[there])
-            self._parts.append(_Rows(start + there, rows, scale))
+            self._parts.append(_Coded(start + there, rows, scale))
         if len(self._delta):
             positions = self._delta.positions_of(ids)
             there = np.flatnonzero(positions >= 0)
             known[there] = True
-            self._parts.append(_Rows(start + there, self._delta.vectors(positions[there]), None))
+            self._parts.append(_Exact(start + there, positions[there]))
         self.known = np.concatenate([self.known, known])
 
     def products(self, query: Floats, start: int = 0) -> Floats:
@@ -81,18 +97,19 @@ class GatheredVectors:
         for part in self._parts:
             own = weights[part.where]
             used = np.flatnonzero(own)
-            if part.scale is None or segment is None:
-                total += own[used] @ part.rows[used]
-                continue
-            shares = own[used] * part.scale[used]
-            coded += segment.codes.step * (shares @ part.rows[used])
-            coded += shares.sum() * segment.codes.first
+            if isinstance(part, _Exact):
+                total += own[used] @ self._delta.vectors(part.positions[used])
+            elif segment is not None:
+                shares = own[used] * part.scale[used]
+                coded += segment.codes.step * (shares @ part.rows[used])
+                coded += shares.sum() * segment.codes.first
         return total if segment is None else total + segment.transform.back(coded[None])[0]
 
-    def _of_part(self, part: _Rows, query: Floats) -> Floats:
+    def _of_part(self, part: _Exact | _Coded, query: Floats) -> Floats:
         segment = self._segment
-        if part.scale is None or segment is None:
-            return inner_products(part.rows, query)
+        if isinstance(part, _Exact):
+            return self._delta.products(part.positions, query)
+        assert segment is not None
         if self._rotated is None or self._query is not query:
             self._query, self._rotated = query, segment.transform(query[None])[0]
         codes, rotated = segment.codes, self._rotated

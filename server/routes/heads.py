@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import HeadInfo, HeadReport
+from server.bodies import json_body
+from server.jobs.training import SOURCES, training
+from server.routes.job_schemas import JOB, asking
 from server.routes.parameters import HeadName
 from server.service import Service
 
@@ -20,6 +24,26 @@ def head_routes(service: Service) -> APIRouter:
     async def list_heads() -> Response:
         """List the heads of the store by name."""
         return await service.read(lambda engine: list(engine.heads))
+
+    @routes.post(
+        "/v1/heads",
+        status_code=202,
+        response_class=Response,
+        responses=JOB,
+        openapi_extra=asking(
+            {
+                "name": {"type": "string"},
+                "from": {"type": "string", "enum": list(SOURCES)},
+                "fast": {"type": "boolean"},
+            },
+            ["name"],
+            {"name": "rooms", "from": "labels", "fast": False},
+        ),
+    )
+    async def train_head(request: Request) -> Response:
+        """Begin to train a head; one of that name is replaced when it is done."""
+        service.require_writable()
+        return await service.begin(training(await json_body(request, service.options.limits)))
 
     @routes.get("/v1/heads/{name}", response_model=HeadInfo)
     async def show_head(name: HeadName) -> Response:

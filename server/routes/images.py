@@ -18,18 +18,19 @@ from server.bodies import json_body
 from server.problems import RefusedError
 from server.routes.parameters import ImageId, Where
 from server.service import Service
-from server.thumbnails import MEDIA_TYPE, Thumbnails, require_side
+from server.thumbnails import MEDIA_TYPE, Thumbnails, is_of_content, require_side
 
 # Bytes of a file that are sent at a time.
 CHUNK = 1 << 18
-# A thumbnail's address does not say which content it is of, but its tag does.
+# Where a thumbnail's address does not say which content it is of, its tag does.
 CACHED = "private, max-age=60"
+OF_CONTENT = "private, max-age=31536000, immutable"
 
 
 def image_routes(service: Service) -> APIRouter:
     """Return the routes of images."""
     routes, limits = APIRouter(tags=["Images"]), service.options.limits
-    thumbnails = Thumbnails(service.engine)
+    thumbnails = Thumbnails(service.engine, limits)
 
     @routes.get("/v1/images", response_model=ImagePage)
     async def list_images(
@@ -58,8 +59,9 @@ def image_routes(service: Service) -> APIRouter:
         """Forget an image; its file is left alone."""
 
         def forget(engine: Engine) -> None:
-            engine.images[image_id]
+            image = engine.images[image_id]
             engine.images.forget([image_id])
+            thumbnails.forget(image)
 
         await service.change(forget)
         return Response(status_code=204)
@@ -70,16 +72,34 @@ def image_routes(service: Service) -> APIRouter:
         responses={200: {"content": {MEDIA_TYPE: {}}}},
     )
     async def show_thumbnail(
-        request: Request, image_id: ImageId, size: Annotated[int, Query()] = 256
+        request: Request,
+        image_id: ImageId,
+        size: Annotated[int, Query(examples=[256])] = 256,
+        v: Annotated[
+            str | None,
+            Query(
+                max_length=64,
+                description="The first 8 digits or more of the image's `content_hash`: what is of "
+                "that content may be cached for ever.",
+                examples=["9f86d081884c7d65"],
+            ),
+        ] = None,
     ) -> Response:
         """Return a small copy, 128, 256 or 512 pixels on its longer side."""
         side = require_side(size, limits.thumbnail_sides)
-        image = await service.reads.run(lambda: service.engine.images[image_id])
-        tag = f'"{image.content_hash[:32]}-{side}"'
-        headers = {"etag": tag, "cache-control": CACHED}
-        if tag in request.headers.get("if-none-match", ""):
+        known = request.headers.get("if-none-match", "")
+
+        def found() -> tuple[ImageInfo, str, bytes | None]:
+            image = service.engine.images[image_id]
+            tag = f'"{image.content_hash[:32]}-{side}"'
+            return image, tag, None if tag in known else thumbnails.cached(image, side)
+
+        image, tag, data = await service.reads.run(found)
+        headers = {"etag": tag, "cache-control": OF_CONTENT if is_of_content(v, image) else CACHED}
+        if tag in known:
             return Response(status_code=304, headers=headers)
-        data = await service.pictures.run(lambda: thumbnails.of(image, side))
+        if data is None:
+            data = await service.pictures.run(lambda: thumbnails.of(image, side))
         return Response(data, headers=headers, media_type=MEDIA_TYPE)
 
     @routes.get("/v1/images/{image_id}/file", response_class=Response)

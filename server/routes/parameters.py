@@ -38,15 +38,41 @@ _PICTURES: dict[str, Any] = {
     },
     "image/*": {"schema": _BINARY},
 }
-_IDS = {
+_IDS_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "ids": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
+            "minItems": 1,
+        }
+    },
+    "required": ["ids"],
+}
+_URLS_SCHEMA = {
+    "type": "object",
+    "description": "Where the service was started with --allow-urls.",
+    "properties": {
+        "urls": {
+            "type": "array",
+            "items": {"type": "string", "format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"},
+            "minItems": 1,
+        }
+    },
+    "required": ["urls"],
+}
+_URLS_EXAMPLE = {
+    "summary": "Pictures of the web",
+    "value": {"urls": ["https://pictures.example.org/chair.jpg"]},
+}
+_IDS_EXAMPLE = {"summary": "Images of the catalog", "value": {"ids": [7]}}
+_URLS = {JSON: {"schema": _URLS_SCHEMA, "examples": {"urls": _URLS_EXAMPLE}}}
+_URLS_OR_IDS = {
     JSON: {
-        "schema": {
-            "type": "object",
-            "properties": {"ids": {"type": "array", "items": {"type": "integer", "minimum": 1}}},
-            "required": ["ids"],
-        },
-        "example": {"ids": [7]},
+        "schema": {"anyOf": [_IDS_SCHEMA, _URLS_SCHEMA]},
+        "examples": {"ids": _IDS_EXAMPLE, "urls": _URLS_EXAMPLE},
     }
 }
 PICTURES = {"requestBody": {"required": True, "content": _PICTURES}}
-PICTURES_OR_IDS = {"requestBody": {"required": True, "content": {**_PICTURES, **_IDS}}}
+PICTURES_OR_URLS = {"requestBody": {"required": True, "content": {**_PICTURES, **_URLS}}}
+PICTURES_URLS_OR_IDS = {"requestBody": {"required": True, "content": {**_PICTURES, **_URLS_OR_IDS}}}

@@ -10,17 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import Classification, Engine, SearchReport
-from server.bodies import asked_about
 from server.problems import RefusedError
-from server.routes.parameters import PICTURES, PICTURES_OR_IDS, Crop, K, Where
+from server.routes.parameters import PICTURES_OR_URLS, PICTURES_URLS_OR_IDS, Crop, K, Where
 from server.service import Service
 
 
 def search_routes(service: Service) -> APIRouter:
     """Return the routes that take pictures."""
-    routes, limits = APIRouter(tags=["Ask"]), service.options.limits
+    routes = APIRouter(tags=["Ask"])
 
-    @routes.post("/v1/search", response_model=SearchReport, openapi_extra=PICTURES_OR_IDS)
+    @routes.post("/v1/search", response_model=SearchReport, openapi_extra=PICTURES_URLS_OR_IDS)
     async def search(
         request: Request,
         k: K = 10,
@@ -36,7 +35,7 @@ def search_routes(service: Service) -> APIRouter:
         Of several pictures, or ids, the mean is searched for.
         """
         with service.bodies.of(request):
-            asked = await asked_about(request, limits)
+            asked = await service.asked(request)
 
             def question(engine: Engine) -> SearchReport:
                 return engine.search(
@@ -53,7 +52,9 @@ def search_routes(service: Service) -> APIRouter:
 
             return await (service.read if asked.ids else service.look)(question)
 
-    @routes.post("/v1/classify", response_model=Sequence[Classification], openapi_extra=PICTURES)
+    @routes.post(
+        "/v1/classify", response_model=Sequence[Classification], openapi_extra=PICTURES_OR_URLS
+    )
     async def classify(
         request: Request,
         k: K = 5,
@@ -63,7 +64,7 @@ def search_routes(service: Service) -> APIRouter:
     ) -> Response:
         """Say what pictures show, each for itself."""
         with service.bodies.of(request):
-            asked = await asked_about(request, limits)
+            asked = await service.asked(request)
             if asked.ids:
                 raise RefusedError(
                     415,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from engine import Status
+from engine.errors import EngineError
 from server import metrics
 from server.answers import answer
 from server.service import Service
@@ -37,6 +39,14 @@ def state_routes(service: Service) -> APIRouter:
     @routes.get("/metrics", response_class=Response)
     async def figures() -> Response:
         """Return what was counted, for Prometheus."""
-        return Response(service.metrics.text(), media_type=metrics.MEDIA_TYPE)
+
+        def text() -> bytes:
+            found = None
+            with suppress(EngineError):
+                found = service.engine.figures()
+            return service.metrics.text(found)
+
+        # Not behind what waits: that is what it tells of.
+        return Response(await asyncio.to_thread(text), media_type=metrics.MEDIA_TYPE)
 
     return routes

@@ -20,6 +20,8 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 OWN_SITES = {"same-origin", "none"}
 # Says nothing but that the service runs.
 OPEN_PATHS = {"/healthz"}
+# The page is the same for all, and says how to get in; what it shows is asked for with the token.
+PAGE, PAGE_FILES = ("", "/"), "/page/"
 
 
 class Door:
@@ -38,7 +40,9 @@ class Door:
         self._options = options
         self._inside = 0
         self._rates = ClientRates(options.limits.rate, options.limits.burst)
-        self._token = TokenCheck(options.token, options.port) if options.token else None
+        self._token = None
+        if options.token:
+            self._token = TokenCheck(options.token, options.port, options.once)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -62,7 +66,7 @@ class Door:
             return
         self._inside += 1
         try:
-            await (entrance or self._app)(scope, receive, send)
+            await (entrance or self._slash(scope) or self._app)(scope, receive, send)
         finally:
             self._inside -= 1
 
@@ -125,13 +129,14 @@ class Door:
         """Return what answers the link that a browser begins with, None for all else."""
         if self._token is None or self._path(scope) in OPEN_PATHS:
             return None
-        if scope["method"] == "GET" and self._is_entrance(scope):
+        asks = scope["method"] in ("GET", "HEAD")
+        if asks and self._is_entrance(scope):
             query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
             given = [value for name, value in query if name == "token"]
-            if given and self._token.is_token(given[-1]):
+            if given and self._token.opens(given[-1]):
                 return self._entrance(scope, headers)
         shown = headers.get("authorization", ""), headers.get("cookie", "")
-        if self._token.is_shown(*shown):
+        if self._token.is_shown(*shown) or (asks and self._is_page(scope)):
             return None
         raise RefusedError(
             401,
@@ -151,8 +156,21 @@ class Door:
         told = {"location": f"{root}/", "set-cookie": cookie, "cache-control": "no-store"}
         return Response(status_code=303, headers=told)
 
+    def _slash(self, scope: Scope) -> Response | None:
+        """Return what leads to the page from its address without the slash at the end."""
+        # All that the page names lies below its address.
+        root = self._options.root_path
+        return (
+            Response(status_code=308, headers={"location": f"{root}/"})
+            if (root and scope["path"] == root)
+            else None
+        )
+
     def _is_entrance(self, scope: Scope) -> bool:
-        return self._path(scope) in ("", "/")
+        return self._path(scope) in PAGE
+
+    def _is_page(self, scope: Scope) -> bool:
+        return self._is_entrance(scope) or self._path(scope).startswith(PAGE_FILES)
 
     def _path(self, scope: Scope) -> str:
         """Return the path below the root, whether a proxy has taken that away or not."""

@@ -47,10 +47,13 @@ class TokenCheck:
         What has to be shown.
     port
         Of the service: browsers send cookies to all ports of a host.
+    once
+        What opens the link instead of it, one time.
     """
 
-    def __init__(self, token: str, port: int) -> None:
+    def __init__(self, token: str, port: int, once: str | None = None) -> None:
         self._token = token.encode("ascii")
+        self._once = once.encode("ascii") if once else None
         self.cookie_name = f"engine_token_{port}"
         # What a browser keeps is no use elsewhere.
         self.cookie_value = hashlib.sha256(b"cookie:" + self._token).hexdigest()
@@ -58,6 +61,13 @@ class TokenCheck:
     def is_token(self, given: str) -> bool:
         """Say whether a text is the token, in a time that tells nothing about it."""
         return hmac.compare_digest(given.encode("utf-8", "replace"), self._token)
+
+    def opens(self, given: str) -> bool:
+        """Say whether a text lets in who follows a link with it."""
+        if self._once and hmac.compare_digest(given.encode("utf-8", "replace"), self._once):
+            self._once = None
+            return True
+        return self.is_token(given)
 
     def is_shown(self, authorization: str, cookies: str) -> bool:
         """Say whether headers show it."""

@@ -251,3 +251,106 @@ def test_without_its_packages_it_says_how_to_get_them(
     done = engine("serve", "--store", store, "--port", "0", first=missing)
     assert done.returncode == 2
     assert b"pip install 'image-engine[serve]'" in done.stderr
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Path:
+    """A browser that writes down what it is to open."""
+    program = tmp_path / "browser"
+    program.write_text(
+        f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/new && mv {tmp_path}/new {tmp_path}/opened\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+def opened(browser: Path) -> str:
+    """Return the link that a browser was started with."""
+    file, until = browser.with_name("opened"), time.monotonic() + PATIENCE
+    while not file.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    return file.read_text()
+
+
+def test_the_page_is_opened_when_it_can_answer(
+    serve: Callable[..., Service], browser: Path
+) -> None:
+    service = serve("--open", env={"BROWSER": str(browser)})
+    assert opened(browser) == f"{service.address}/"
+
+
+def test_the_link_that_is_opened_lets_in_once(serve: Callable[..., Service], browser: Path) -> None:
+    token = "a-token-of-my-own"
+    service = serve("--open", env={"BROWSER": str(browser), "ENGINE_TOKEN": token})
+    link = opened(browser)
+    assert link.startswith(f"{service.address}/?token=")
+    # Whoever sees how browsers are started does not see the token, and comes too late.
+    assert token not in link
+    asked = link.removeprefix(service.address)
+    first, second = entered(service, asked), entered(service, asked)
+    assert first[0] == 303
+    assert "HttpOnly" in first[1]
+    assert second == (401, "")
+    assert entered(service, f"/?token={token}")[0] == 303
+
+
+def entered(service: Service, link: str) -> tuple[int, str]:
+    """Return the status and the cookie with which a link is answered."""
+    from http.client import HTTPConnection
+
+    connection = HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
+    try:
+        connection.request("GET", link)
+        answer = connection.getresponse()
+        return answer.status, answer.headers.get("set-cookie", "")
+    finally:
+        connection.close()
+
+
+def test_where_there_is_no_browser_the_address_is_all(store: Path) -> None:
+    command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", "--store", store, "--open"]
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    }
+    variables["PYTHONPATH"] = str(REPOSITORY)
+    with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        told = [process.stderr.readline(), process.stderr.readline()]
+        process.terminate()
+    assert told[0].startswith(b"http://localhost:")
+    assert b"no browser" in told[1]
+
+
+def test_requests_are_logged_where_it_is_asked_for(serve: Callable[..., Service]) -> None:
+    service = serve("--log", "json", env={"ENGINE_TOKEN": "a-token-of-my-own"})
+    assert service.ask("/v1/images?where=label=x", authorization="Bearer a-token-of-my-own")
+    assert service.ask("/?token=a-wrong-token")[0] == 401
+    service.process.terminate()
+    assert service.process.stderr is not None
+    lines = service.process.stderr.read().decode().splitlines()
+    logged = [json.loads(line) for line in lines]
+    assert [(each["path"], each["status"]) for each in logged] == [("/v1/images", 200), ("/", 401)]
+    assert "token" not in "".join(lines)
+
+
+@pytest.mark.parametrize("arguments", [["--log", "xml"], ["--port", "-1"]])
+def test_wrong_options_are_told(engine: Run, store: Path, arguments: list[str]) -> None:
+    done = engine("serve", "--store", store, "--port", "0", *arguments)
+    assert done.returncode == 2
+
+
+def test_urls_are_allowed_or_refused_and_not_both(engine: Run, store: Path) -> None:
+    first = "import os\nos.environ['ENGINE_NO_URLS'] = '1'"
+    done = engine("serve", "--store", store, "--port", "0", "--allow-urls", first=first)
+    assert done.returncode == 2
+    assert b"ENGINE_NO_URLS" in done.stderr
+
+
+def test_allowed_urls_lead_to_no_internal_address(serve: Callable[..., Service]) -> None:
+    service = serve("--allow-urls")
+    body = json.dumps({"urls": ["http://127.0.0.1:80/latest/meta-data"]}).encode()
+    status, told = service.ask("/v1/search", body, content_type="application/json")
+    assert (status, told["type"]) == (422, "FetchError")
+    assert "internal network" in told["reason"]

@@ -33,7 +33,7 @@ def test_what_takes_pictures_says_in_which_forms(described: dict[str, Any]) -> N
         content = described["paths"][f"/v1/{name}"]["post"]["requestBody"]["content"]
         assert {"multipart/form-data", "image/*"} <= set(content)
     ids = described["paths"]["/v1/search"]["post"]["requestBody"]["content"]["application/json"]
-    assert ids["example"] == {"ids": [7]}
+    assert ids["examples"]["ids"]["value"] == {"ids": [7]}
 
 
 def test_answers_are_described_as_the_engine_s_results(described: dict[str, Any]) -> None:
@@ -49,5 +49,5 @@ def test_the_page_names_every_route(described: dict[str, Any]) -> None:
         re.sub(r"\?.*", "", path) for cell in table for path in re.findall(r"(/[\w/{}.]+)", cell)
     }
     named |= {f"/v1/heads{path}" for path in named if path.startswith("/{name}")}
-    missing = {path.replace("{image_id}", "{id}") for path in described["paths"]} - named
+    missing = {re.sub(r"{\w+_id}", "{id}", path) for path in described["paths"]} - named
     assert not missing

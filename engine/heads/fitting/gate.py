@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.heads.classifier import BuiltIn
 from engine.heads.fitting.background import background_logits
 from engine.heads.fitting.lbfgs import fit_gate
@@ -18,6 +20,7 @@ def gate_of(
     background: Vectors,
     built_in: BuiltIn,
     start: Dense | None = None,
+    after: Callable[[], None] = lambda: None,
     barred: tuple[Vectors, Mask] | None = None,
 ) -> Dense:
     """Fit a gate that lets embeddings of so many labels in and keeps a background out.
@@ -26,6 +29,8 @@ def gate_of(
     ----------
     start
         A gate fitted to nearly the same.
+    after
+        Is called after each iteration.
     barred
         Embeddings that were said not to show some of the labels, and which, bool `[r, outputs]`.
     """
@@ -35,4 +40,4 @@ def gate_of(
         vectors, mask = barred
         out = Barred(vectors.raw, background_logits(vectors, built_in), mask)
     rows = Rows(positives.raw, labels)
-    return fit_gate(rows, outputs, background.raw, frozen, start, out)
+    return fit_gate(rows, outputs, background.raw, frozen, start, after, out)

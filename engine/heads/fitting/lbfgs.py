@@ -120,6 +120,7 @@ def fit_gate(
     background: Floats,
     frozen: tuple[Floats, Floats],
     start: Dense | None = None,
+    after: Callable[[], None] = lambda: None,
     barred: Barred | None = None,
 ) -> Dense:
     """Train rows that stand beside frozen ones in a single softmax.
@@ -144,6 +145,8 @@ def fit_gate(
     barred
         Images that people said do not show some of the categories; they count as much as all of
         the background together, since they are what is easily taken for one.
+    after
+        Is called after each iteration.
     """
     mean_length = float(np.linalg.norm(positives.values, axis=1).mean())
     # The weights are scaled rather than the embeddings: there are far fewer of them.
@@ -169,7 +172,7 @@ def fit_gate(
     first = np.zeros((outputs, inside.shape[1]), np.float32)
     begun = Dense(first, first[:, 0]) if start is None else Dense(start.weight / scale, start.bias)
     mean: Floats = ((inside.mean(0) + outside.mean(0)) * (by / 2)).numpy()
-    gate = _minimum(loss_of, begun, mean, GATE_SEARCH)
+    gate = _minimum(loss_of, begun, mean, GATE_SEARCH, lambda layer: after())
     return Dense(gate.weight * scale, gate.bias)
 
 

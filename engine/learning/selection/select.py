@@ -182,8 +182,10 @@ class _Trials:
                 if started > self._deadline:
                     self._progress(total, total)
                     return [*late, *candidates[number:]]
-                _score(some, self._fold_of, folds_out, candidate, scores)
-                self._progress(number * each + done, total)
+                over = number * each + done
+                # A trial may take long: who wants it to end is asked within.
+                _score(some, self._fold_of, folds_out, candidate, scores, self._still(over, total))
+                self._progress(over, total)
                 now = time.monotonic()
                 final = self._final(candidate, len(some.image)) * (now - started)
                 if (number or not certain) and done == 1 and now + final > self._deadline:
@@ -194,6 +196,10 @@ class _Trials:
         if late:
             self._progress(total, total)
         return late
+
+    def _still(self, number: int, total: int) -> Callable[[int, int], None]:
+        """Return what tells after each epoch of a trial that it is not over."""
+        return lambda done, epochs: self._progress(number - 1, total)
 
     def _final(self, candidate: TrainOptions, rows: int) -> float:
         """Return how many trials' time it takes to measure and train the head with a candidate.
@@ -232,6 +238,7 @@ def _score(
     folds_out: tuple[int, ...],
     candidate: TrainOptions,
     scores: Scores,
+    progress: Callable[[int, int], None],
 ) -> None:
     """Note the log-loss of each image left out, and whether its answer is right.
 
@@ -252,7 +259,7 @@ def _score(
     # A category with no image left to learn from says nothing about a candidate.
     test = split.test[np.isin(examples.labels[split.test], examples.labels[split.train])]
     labels = examples.labels[test]
-    log_p = test_answers(examples, split, test, candidate)
+    log_p = test_answers(examples, split, test, candidate, progress)
     losses = -np.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
     # One that diverged is worse than any other, and comparable.
     losses = np.nan_to_num(losses, nan=WORST, posinf=WORST)

@@ -16,6 +16,10 @@ from pathlib import Path
 from engine.config import UrlLimits
 from engine.errors import UsageError
 
+# For URLs that somebody unknown has named.
+STRANGERS = UrlLimits(
+    allowed=True, internal=False, bytes=20_000_000, seconds=10, redirects=3, ports=(80, 443)
+)
 # Schemes are written in any case.
 _URL = re.compile(r"https?://", re.IGNORECASE)
 

@@ -80,7 +80,14 @@ class Fetching:
         return left
 
     def connection(self, target: Target) -> Stream:
-        """Return a connection to a server, or to the proxy that leads to it."""
+        """Return a connection to a server, or to the proxy that leads to it.
+
+        Raises
+        ------
+        RefusedError
+            Its port, or its address, is not one to be asked.
+        """
+        self._require_port(target)
         proxy = self._proxy(target)
         if proxy is None:
             stream = Stream(self._socket(target.host, target.port), self)
@@ -96,6 +103,15 @@ class Fetching:
             stream.close()
             raise
         return stream
+
+    def _require_port(self, target: Target) -> None:
+        ports = self._limits.ports
+        if ports and target.port not in ports:
+            named = ", ".join(map(str, ports))
+            raise RefusedError(
+                f"it leads to port {target.port}, and only {named} are asked",
+                "Save the picture and send it",
+            )
 
     def _proxy(self, target: Target) -> SplitResult | None:
         """Return the proxy that the environment names; none where it would resolve names for us."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,8 @@ from engine.pictures.urls import is_url
 from engine.search.duplicates.copies import LIES_ON, MARKED
 from engine.search.duplicates.correlation import Miniature
 from engine.search.duplicates.detail import differing
-from engine.search.duplicates.files import Disk, ImageFile, ranked
+from engine.search.duplicates.distinct import Distinct
+from engine.search.duplicates.files import Disk, ImageFile, ranked, with_images
 from engine.search.duplicates.find import group_of
 from engine.search.duplicates.keep import LARGEST_STAYS, Keep
 from engine.search.duplicates.level import BLANK, COPY, EXACT, SIMILAR, DuplicateLimits, Level
@@ -126,20 +127,25 @@ def duplicates_of(
     pixels: Pixels,
     limits: DuplicateLimits,
     keep: Keep = LARGEST_STAYS,
-) -> Iterator[DuplicateGroup]:
-    """Yield for each picture its groups: what is the same, a copy, or similar.
+    announce: Callable[[str], None] = lambda text: None,
+) -> list[DuplicateGroup]:
+    """Return for each picture its groups: what is the same, a copy, or similar.
 
     Every image of a group is so of the picture; it is the last of its paths unless it should stay.
     A picture that is in the catalog is no duplicate of itself, and of the others that were asked
     about those before it count, too.
     """
-    disk = Disk(catalog.folders.all(), keep)
+    disk, distinct = Disk(catalog.folders.all(), keep), Distinct.of(catalog)
     asked = [replace(one, file=ranked(one.file, keep, [one.file.path])) for one in asked]
     backgrounds: dict[int, float] = {}
+    groups: list[DuplicateGroup] = []
     for number, each in enumerate(asked):
-        found = _Found(each, asked[:number], catalog, index, limits)
+        distinct.know(each.file.id, each.digest)
+        found = _Found(each, asked[:number], catalog, index, limits, distinct)
         backgrounds[each.file.id] = found.background
-        yield from found.groups(level, pixels, disk, backgrounds)
+        groups += found.groups(level, pixels, disk, backgrounds)
+    distinct.tell(announce)
+    return with_images(groups, catalog)
 
 
 class _Found:
@@ -158,8 +164,10 @@ class _Found:
         catalog: Catalog,
         index: VectorIndex,
         limits: DuplicateLimits,
+        distinct: Distinct,
     ) -> None:
         self._each = each
+        self._distinct = distinct
         self._before = {one.file.id: one for one in before}
         self._catalog = catalog
         self._rules = limits.same, limits.edited
@@ -199,6 +207,8 @@ class _Found:
 
     def _group(self, kind: str, cosines: Mapping[int, float], disk: Disk) -> list[DuplicateGroup]:
         """Return the group of the picture and what was found, in a list that may be empty."""
+        own = self._each.file.id
+        cosines = {one: each for one, each in cosines.items() if not self._distinct.are(own, one)}
         if not cosines:
             return []
         in_catalog = [one for one in cosines if one >= 0]

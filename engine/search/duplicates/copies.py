@@ -13,6 +13,7 @@ from PIL import Image
 
 from engine.search.duplicates.correlation import Miniature
 from engine.search.duplicates.detail import differing
+from engine.search.duplicates.distinct import Distinct
 from engine.search.duplicates.linkage import batches
 from engine.search.duplicates.neighbours import Neighbours
 from engine.search.duplicates.rules import PairRule
@@ -33,6 +34,9 @@ class Reader(Protocol):
 
     def miniatures(self, images: Sequence[int]) -> dict[int, Miniature]:
         """Return small copies."""
+
+    def compares(self) -> None:
+        """Hear that two are compared, which may take long."""
 
     def greys(self, images: Sequence[int]) -> dict[int, Image.Image]:
         """Return them in grey as `detail.small_enough` gives them."""
@@ -80,6 +84,8 @@ class Copies:
         Gives their pixels.
     rounding
         By how much a neighbour's cosine may be understated.
+    distinct
+        Which do not, whatever the rule says.
     """
 
     def __init__(
@@ -89,7 +95,9 @@ class Copies:
         read: Reader,
         rule: PairRule,
         rounding: float,
+        distinct: Distinct,
     ) -> None:
+        self._distinct = distinct
         self._catalog = catalog
         self._read = read
         self._rule = rule
@@ -114,6 +122,8 @@ class Copies:
                 found: set[int] = set()
                 for centre, others in stars(alike, ranks):
                     same = set(others) if centre in blank else self._closely(centre, others)
+                    by_rank = sorted(same, key=ranks.__getitem__)
+                    same = set(self._distinct.compatible([centre], by_rank))
                     refused |= {_pair(centre, other) for other in set(others) - same}
                     if same:
                         yield Star(centre, tuple(sorted(same)), centre in blank)
@@ -148,6 +158,7 @@ class Copies:
                 (first, second)
                 for (first, second), cosine, background in found
                 if self._are(cosine, background, seen.get(first), seen.get(second))
+                and not self._distinct.are(first, second)
             ]
         return alike, blank
 
@@ -159,6 +170,7 @@ class Copies:
             seen = self._read.miniatures([centre, *part])
             if centre not in seen:
                 return same
+            self._read.compares()
             lying = {
                 other: mirrored
                 for other in part
@@ -178,6 +190,7 @@ class Copies:
     def _are(
         self, cosine: float, background: float, one: Miniature | None, other: Miniature | None
     ) -> bool:
+        self._read.compares()
         if one is None or other is None:
             return self._rule.are_unseen(cosine, background)
         if one.is_blank or other.is_blank:

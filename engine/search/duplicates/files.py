@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 from engine.pictures.links import Links
 from engine.pictures.read import file_hash
 from engine.search.duplicates.keep import LARGEST_STAYS, Keep
+from engine.search.results import DuplicateGroup, DuplicateImage
+from index.catalog.catalog import Catalog
 from index.records import ImageFacts
 
 # A file changed so shortly before its last scan, or after it, may hold something else by now.
@@ -158,6 +160,23 @@ def ranked(file: ImageFile, keep: Keep, paths: Sequence[str]) -> ImageFile:
     named = any(map(keep.matches, paths))
     file = replace(file, named=named, removable=file.removable and not named)
     return replace(file, rank=keep.rank(file))
+
+
+def with_images(groups: Sequence[DuplicateGroup], catalog: Catalog) -> list[DuplicateGroup]:
+    """Return groups with what the catalog knows of each of their images."""
+    known = catalog.images.known([path for group in groups for path in group.paths])
+    facts = catalog.contents.facts([each.id for each in known.values()])
+    found = {
+        path: DuplicateImage(
+            each.id, path, facts[each.id].width, facts[each.id].height, each.size, each.label
+        )
+        for path, each in known.items()
+        if each.id in facts
+    }
+    return [
+        replace(group, images=[found[path] for path in group.paths if path in found])
+        for group in groups
+    ]
 
 
 def _is_unchanged(facts: ImageFacts, state: os.stat_result) -> bool:

@@ -12,7 +12,8 @@ from PIL.Image import Image
 
 from engine.search.duplicates.copies import Copies, Star
 from engine.search.duplicates.correlation import Miniature
-from engine.search.duplicates.files import Disk, Identity, ImageFile
+from engine.search.duplicates.distinct import Distinct
+from engine.search.duplicates.files import Disk, Identity, ImageFile, with_images
 from engine.search.duplicates.keep import LARGEST_STAYS, Keep
 from engine.search.duplicates.level import BLANK, COPY, EXACT, SIMILAR, DuplicateLimits, Level
 from engine.search.duplicates.linkage import DIGITS, batches, complete_linkage
@@ -43,6 +44,7 @@ def find_duplicates(
     read: Pixels,
     limits: DuplicateLimits,
     keep: Keep = LARGEST_STAYS,
+    announce: Callable[[str], None] = lambda text: None,
 ) -> list[DuplicateGroup]:
     """Return groups of duplicates: exact ones, copies, blank ones, similar ones, by falling score.
 
@@ -57,8 +59,13 @@ def find_duplicates(
         Gives the pixels of files that may be copies.
     keep
         Which file of a group stays.
+    announce
+        Hears how many pairs were left out that a person said are none.
     """
-    return _Search(catalog, index, read, limits, keep).groups(level)
+    distinct = Distinct.of(catalog)
+    groups = _Search(catalog, index, read, limits, keep, distinct).groups(level)
+    distinct.tell(announce)
+    return with_images(groups, catalog)
 
 
 class _Search:
@@ -71,8 +78,10 @@ class _Search:
         read: Pixels,
         limits: DuplicateLimits,
         keep: Keep,
+        distinct: Distinct,
     ) -> None:
         self._catalog = catalog
+        self._distinct = distinct
         self._index = index
         self._pixels = read
         self._limits = limits
@@ -99,9 +108,10 @@ class _Search:
         for image_id, facts in self._catalog.contents.copies().items():
             by_content[facts.content_hash][image_id] = facts
         groups: list[DuplicateGroup] = []
-        for images in by_content.values():
+        for digest, images in by_content.items():
             files = self._disk.files(images)
-            groups += group_of(EXACT, 1.0, files)
+            if not self._distinct.is_repeated(digest):
+                groups += group_of(EXACT, 1.0, files)
             self._stands_for(files[0], images)
         return sorted(groups, key=lambda group: group.keep)
 
@@ -123,13 +133,27 @@ class _Search:
             others = [each for each in others if cosines[each] >= least]
             if not others:
                 continue
-            parts = [same.pop(each, _Part((each,))) for each in (keep.id, *others)]
+            parts = self._parts(same, keep.id, others)
             may_go = certain | parts[0].may_go
             may_go = may_go.union(*(part.may_go for part in parts if part.images[0] in certain))
             images = tuple(each for part in parts for each in part.images)
             yield from self._copied(_Part(images, may_go, star.blank), least)
         for part in same.values():
             yield from self._copied(part, least)
+
+    def _parts(self, same: dict[int, _Part], keep: int, others: Sequence[int]) -> list[_Part]:
+        """Take out of `same` what is to be one group; what is distinct of some of it stays there.
+
+        A part without others of its own is not in `same`.
+        """
+        parts, taken = [], list[int]()
+        for each in (keep, *others):
+            part = same.get(each, _Part((each,)))
+            if len(self._distinct.compatible(taken, part.images)) == len(part.images):
+                same.pop(each, None)
+                parts.append(part)
+                taken += part.images
+        return parts
 
     def _around(self, star: Star, pairs: Copies) -> tuple[ImageFile, list[int], set[int]]:
         """Return the file of a star that stays, the other images, and which are copies of it."""
@@ -155,7 +179,7 @@ class _Search:
 
     def _pairs_of(self, rule: PairRule) -> Copies:
         found = self._neighbours(rule.least_cosine)
-        return Copies(self._catalog, found, self, rule, self._slack)
+        return Copies(self._catalog, found, self, rule, self._slack, self._distinct)
 
     def _stars(self, copies: Copies) -> Iterator[Star]:
         return copies.stars(self._ranks, self._limits.block)
@@ -165,7 +189,9 @@ class _Search:
         pairs = self._pairs(min_score)
         for part in batches(pairs, self._limits.block):
             ids, vectors = self._catalog.embeddings.of(np.unique(part).tolist())
-            for each in complete_linkage(vectors.unit, np.searchsorted(ids, part), min_score):
+            distinct = self._distinct.rows(ids.tolist())
+            rows = np.searchsorted(ids, part)
+            for each in complete_linkage(vectors.unit, rows, min_score, distinct):
                 yield from group_of(SIMILAR, each.lowest, self._files(ids[each.rows].tolist()))
 
     def _pairs(self, min_score: float) -> Ids:
@@ -183,7 +209,12 @@ class _Search:
     def _neighbours(self, bound: float) -> Iterator[Neighbours]:
         left_out = np.array(sorted(self._later), np.int64)
         block = self._limits.block
-        return neighbours(self._catalog, self._index, left_out, bound - self._slack, block)
+        slack, done = self._slack, 0
+        for part in neighbours(self._catalog, self._index, left_out, bound - slack, block):
+            yield part
+            done += len(part.ids)
+            self._pixels.searched(done)
+        self._pixels.searched(done, over=True)
 
     def _stands_for(self, file: ImageFile, images: Iterable[int]) -> None:
         self._first[file.id] = file
@@ -206,6 +237,10 @@ class _Search:
     def miniatures(self, images: Sequence[int]) -> dict[int, Miniature]:
         """See `copies.Reader`."""
         return self._read(images, self._pixels.miniatures)
+
+    def compares(self) -> None:
+        """See `copies.Reader`."""
+        self._pixels.compares()
 
     def greys(self, images: Sequence[int]) -> dict[int, Image]:
         """See `copies.Reader`."""

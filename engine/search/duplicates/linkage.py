@@ -8,8 +8,9 @@ they are refused for good, since groups only grow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +76,12 @@ def _roots(pairs: Ids) -> Ids:
         label = lower
 
 
-def complete_linkage(vectors: Floats, pairs: Ids, min_score: float) -> list[Linked]:
+def complete_linkage(
+    vectors: Floats,
+    pairs: Ids,
+    min_score: float,
+    distinct: Mapping[int, Collection[int]] = MappingProxyType({}),
+) -> list[Linked]:
     """Group vectors so that every two in a group have at least this cosine.
 
     Parameters
@@ -87,6 +93,8 @@ def complete_linkage(vectors: Floats, pairs: Ids, min_score: float) -> list[Link
         bring two groups together.
     min_score
         The bound, -1 to 1.
+    distinct
+        Rows that are in no group with others, however alike they are.
 
     Returns
     -------
@@ -96,7 +104,7 @@ def complete_linkage(vectors: Floats, pairs: Ids, min_score: float) -> list[Link
     norm = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.maximum(norm, np.finfo(np.float32).tiny)
     scores = _scores(unit, pairs)
-    groups = _Groups(unit, min_score)
+    groups = _Groups(unit, min_score, distinct)
     for row in np.lexsort((pairs[:, 1], pairs[:, 0], -scores)).tolist():
         if scores[row] < min_score:
             break
@@ -115,8 +123,11 @@ def _scores(unit: Floats, pairs: Ids) -> npt.NDArray[np.float64]:
 class _Groups:
     """Rows merged into groups, each named by one of its rows."""
 
-    def __init__(self, unit: Floats, min_score: float) -> None:
+    def __init__(
+        self, unit: Floats, min_score: float, distinct: Mapping[int, Collection[int]]
+    ) -> None:
         self._unit = unit
+        self._distinct = distinct
         self._min_score = min_score
         self._widest = float(np.arccos(min_score)) - MARGIN
         self._name: dict[int, int] = {}
@@ -132,7 +143,11 @@ class _Groups:
             return
         if len(self._rows[small]) > len(self._rows[large]):
             small, large = large, small
-        if self._is_surely_alike(small, large) or self._is_alike(small, large):
+        if self._are_distinct(small, large):
+            alike = False
+        else:
+            alike = self._is_surely_alike(small, large) or self._is_alike(small, large)
+        if alike:
             self._take(small, large)
         else:
             self._refused[small].add(large)
@@ -148,6 +163,13 @@ class _Groups:
             self._name[row] = row
             self._rows[row], self._radius[row], self._refused[row] = [row], 0.0, set()
         return self._name[row]
+
+    def _are_distinct(self, small: int, large: int) -> bool:
+        """Say whether rows of two groups are in no group with each other."""
+        if not self._distinct:
+            return False
+        others = (other for row in self._rows[small] for other in self._distinct.get(row, ()))
+        return any(self._name.get(other) == large for other in others)
 
     def _is_surely_alike(self, small: int, large: int) -> bool:
         """Say whether angles that add up leave no pair too wide.

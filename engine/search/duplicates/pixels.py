@@ -94,6 +94,14 @@ class Pixels:
 
         return self._memory.turn(name, seen)
 
+    def searched(self, images: int, *, over: bool = False) -> None:
+        """Tell of how many images the neighbours are known, and whether these were all."""
+        self._reporter.progress("searching", images, images if over else None, "images")
+
+    def compares(self) -> None:
+        """Tell that images are compared, though no other was read."""
+        self._reporter.progress("comparing", self._done, None, "images")
+
     def _read(
         self, paths: Sequence[str], enough: int, small: Callable[[Image.Image], Small]
     ) -> list[Small | None]:
@@ -115,5 +123,5 @@ class Pixels:
             for image in images:
                 seen.append(image)
                 self._done += 1
-                self._reporter.progress("comparing", self._done, None, "images")
+                self.compares()
         return seen

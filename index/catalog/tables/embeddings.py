@@ -119,8 +119,9 @@ class EmbeddingTable:
         """
         damage = Damage()
         found = self._of(ids, damage)
-        with self._database.reading() as connection:
-            self._require_sound(connection, damage)
+        if damage.ids:
+            with self._database.reading() as connection:
+                self._require_sound(connection, damage)
         return found
 
     def sound(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
-from index.catalog.sql.database import Database, Upsert, chunks_of
+from index.catalog.sql.database import Database, Upsert, chunks_of, driver_rows
 from index.catalog.sql.schema import Category, Image, Prediction
 from index.catalog.tables.vector_codec import pack_summary
 from index.records import Ids, Named, PredictedCategory
@@ -61,6 +61,27 @@ class PredictionTable:
             found = [(name, int(count)) for name, count in connection.execute(query)]
         # Sorted here: databases differ in how they order text.
         return dict(sorted(found, key=lambda pair: (-pair[1], pair[0])))
+
+    def shown(self, *, labels: bool = False) -> dict[int, str | None]:
+        """Return the category of every visible image, None where nothing was convincing.
+
+        Parameters
+        ----------
+        labels
+            Return what a person says it is instead, None where nobody does.
+        """
+        convincing = (Prediction.image_id == Image.id) & Prediction.unknown.is_(False)
+        query = select(Image.id, Image.label if labels else Category.name)
+        if not labels:
+            query = query.select_from(Image).outerjoin(Prediction, convincing)
+            query = query.outerjoin(Category, Category.id == Prediction.category_id)
+        query = query.where(Image.missing_since.is_(None))
+        with self._database.reading() as connection:
+            return {
+                image_id: name
+                for rows in driver_rows(connection.execute(query))
+                for image_id, name in rows
+            }
 
 
 def replace_predictions(

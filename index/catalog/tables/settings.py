@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select
 
+from index.catalog.sql.database import driver_rows
 from index.catalog.sql.schema import Generation, Setting
 from index.errors import CatalogDamagedError, CatalogError
 from index.records import CatalogIdentity
@@ -17,6 +18,10 @@ from index.state import CatalogState, Preference
 HISTORY = 65_536
 # No whole number of the settings has so many.
 DIGITS = 20
+# As text, which has no parameters: every search begins with it.
+_STATE = (
+    "SELECT key, value FROM settings WHERE key IN ('catalog_id', 'generation', 'generation_token')"
+)
 
 
 def read_setting(connection: Connection, key: str) -> str | None:
@@ -51,9 +56,8 @@ def write_identity(connection: Connection, identity: CatalogIdentity) -> None:
 
 def read_state(connection: Connection) -> CatalogState:
     """Return the state that the visible embeddings are in."""
-    wanted = ("catalog_id", "generation", "generation_token")
-    query = select(Setting.key, Setting.value).where(Setting.key.in_(wanted))
-    found = {row.key: row.value for row in connection.execute(query)}
+    read = driver_rows(connection.exec_driver_sql(_STATE))
+    found: dict[str, str] = {key: value for rows in read for key, value in rows}
     return CatalogState(
         found.get("catalog_id", ""),
         _whole(connection, "generation", found.get("generation", "0")),

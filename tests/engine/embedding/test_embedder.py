@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -15,7 +18,9 @@ from engine.embedding.embedder import Embedder
 from engine.errors import WeightsCorruptError
 from engine.pictures.preprocess import Pixels
 from engine.progress import SILENT
-from engine.testing import FakeEmbedder, FakeRuntime
+from engine.runtimes import Runtime
+from engine.runtimes.openvino_export import ExportedModel
+from engine.testing import FAKE, FakeEmbedder, FakeRuntime
 from index.records import Floats
 from tests.support.shop import put
 
@@ -41,6 +46,28 @@ def test_embeddings_are_unit_vectors_with_their_lengths(
     vectors = embedder.embed(list(renders[:3]))
     assert np.allclose(np.linalg.norm(vectors.unit, axis=1), 1, atol=1e-6)
     assert (vectors.norm > 1).all()
+
+
+def test_threads_that_come_first_together_start_one_backbone(tmp_path: Path) -> None:
+    config = Config.at(tmp_path / "store")
+    together, started = Barrier(4), list[str]()
+
+    class Started(Embedder):
+        def _started(self) -> Runtime:
+            started.append("once")
+            time.sleep(0.05)
+            return FakeRuntime()
+
+    embedder = Started(config, FAKE, "0", lambda: ExportedModel(Path("none"), None), "fp32", SILENT)
+
+    def start() -> None:
+        together.wait()
+        embedder.start()
+
+    with ThreadPoolExecutor(4) as pool:
+        for each in [pool.submit(start) for _ in range(4)]:
+            each.result()
+    assert started == ["once"]
 
 
 class Overflowing(FakeEmbedder):

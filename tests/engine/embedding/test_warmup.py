@@ -27,8 +27,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def config(tmp_path: Path, exported: ExportedModel) -> Config:
-    """An empty catalog of the embedded backbone, whose files lie ready in the cache."""
-    config = Config.at(tmp_path / "store")
+    """An empty catalog of the embedded backbone, whose files lie ready in the cache.
+
+    By OpenVINO, with or without a GPU: nothing is warmed up for PyTorch.
+    """
+    config = Config.at(tmp_path / "store", runtime="openvino")
     config.store.make()
     identity = choose_embedder(config, None, SILENT).identity
     Catalog.create(config.store.catalog, identity).close()
@@ -78,7 +81,7 @@ def test_without_a_store_nothing_is_started(tmp_path: Path) -> None:
 
 def test_torch_is_not_warmed_up(config: Config) -> None:
     assert start_warm_up(replace(config, runtime="torch")) is None
-    assert start_warm_up(config, Machine(gpu="cuda")) is None
+    assert start_warm_up(replace(config, runtime="auto"), Machine(gpu="cuda")) is None
 
 
 def test_what_cannot_be_chosen_is_told_later_and_not_by_the_warm_up(config: Config) -> None:

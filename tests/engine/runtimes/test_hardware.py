@@ -32,14 +32,18 @@ Compile = Callable[[str], Path]
 
 
 @pytest.fixture
-def compiled(tmp_path: Path) -> Compile:
-    """A function that makes a shared library of C."""
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
+    """A function that makes a shared library of C.
+
+    It stays until the run ends: the loader takes a file of the same inode for one that it has.
+    """
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("there is no C compiler to make a driver with")
 
     def make(source: str) -> Path:
-        code, library = tmp_path / "driver.c", tmp_path / "driver.so"
+        folder = tmp_path_factory.mktemp("driver")
+        code, library = folder / "driver.c", folder / "driver.so"
         code.write_text(source)
         subprocess.run([compiler, "-shared", "-fPIC", "-o", library, code], check=True)
         return library

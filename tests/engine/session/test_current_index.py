@@ -223,3 +223,11 @@ def test_a_search_waits_for_a_writer_that_builds_the_index_it_needs(
             reporter.goes_on.set()
             assert writer.result(120).unchanged == 60
             assert {len(each.result(120).results) for each in found} == {60}
+
+
+def test_who_asks_an_index_in_step_waits_for_nobody(make_session: MakeSession) -> None:
+    session = make_session()
+    for _ in range(2):
+        assert session.ask(lambda _, index: len(index)) == 60
+    with session.index().lock, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(session.ask, lambda _, index: len(index)).result(60) == 60

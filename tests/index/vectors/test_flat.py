@@ -88,3 +88,26 @@ def test_all_vectors_come_in_blocks(dtype: str) -> None:
 
 def test_of_nothing_there_is_no_block() -> None:
     assert list(Flat.empty(DIM, "float32").blocks()) == []
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products_with_codes_are_those_with_the_vectors(dtype: str) -> None:
+    random = np.random.default_rng(3)
+    flat = Flat.empty(DIM, dtype)
+    flat.add(np.arange(7, 307), random.normal(size=(300, DIM)).astype(np.float32))
+    query = random.normal(size=DIM).astype(np.float32)
+    for count in (0, 1, 64, 65, 299, 300):
+        positions = random.permutation(300)[:count]
+        unpacked = flat.products(positions, query, few=300)
+        in_place = flat.products(positions, query, few=0)
+        np.testing.assert_allclose(in_place, unpacked, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(unpacked, flat.vectors(positions) @ query, rtol=0, atol=2e-6)
+
+
+def test_products_with_a_vector_that_is_no_number_are_the_least() -> None:
+    flat = Flat.empty(DIM, "float32")
+    rows = np.eye(DIM, dtype=np.float32)
+    rows[2] = np.nan
+    flat.add(np.arange(DIM), rows)
+    products = flat.products(np.arange(DIM), np.ones(DIM, np.float32), few=0)
+    assert products.tolist() == [1, 1, -1, 1, 1, 1]

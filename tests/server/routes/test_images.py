@@ -18,7 +18,7 @@ from engine import Config, Engine
 from engine.export.plain import plain
 from engine.testing import FakeEmbedder
 from server.app import create_app
-from server.options import ServerOptions
+from server.options import ServerLimits, ServerOptions
 from server.routes.images import CHUNK
 from server.security.headers import HEADERS
 from tests.server.conftest import NewClient
@@ -86,6 +86,43 @@ def test_a_thumbnail_that_a_browser_has_is_not_sent_again(client: TestClient) ->
     tag = client.get("/v1/images/3/thumbnail").headers["etag"]
     again = client.get("/v1/images/3/thumbnail", headers={"if-none-match": tag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+
+
+def test_an_address_of_the_content_is_cached_for_ever(client: TestClient, indexed: Engine) -> None:
+    content = indexed.images[3].content_hash
+    for version, for_ever in (
+        (content, True),
+        (content[:8], True),
+        (content[:7], False),
+        ("0" * 16, False),
+        ("", False),
+    ):
+        answer = client.get("/v1/images/3/thumbnail", params={"v": version})
+        assert answer.status_code == 200
+        assert ("immutable" in answer.headers["cache-control"]) is for_ever
+        assert "private" in answer.headers["cache-control"]
+    assert client.get("/v1/images/3/thumbnail", params={"v": "0" * 65}).status_code == 400
+
+
+def test_thumbnails_outlive_a_service(new_client: NewClient, indexed: Engine) -> None:
+    first = new_client(ServerOptions()).get("/v1/images/3/thumbnail").content
+    # Not even the file is needed any more: the content is what it is called by.
+    Path(indexed.images[3].path).unlink()
+    again = new_client(ServerOptions()).get("/v1/images/3/thumbnail")
+    assert (again.status_code, again.content) == (200, first)
+    uncached = ServerOptions(limits=ServerLimits(thumbnail_bytes=0, thumbnail_disk_bytes=0))
+    assert new_client(uncached).get("/v1/images/3/thumbnail").status_code == 422
+
+
+def test_nothing_is_left_of_a_forgotten_image(client: TestClient, indexed: Engine) -> None:
+    content = indexed.images[3].content_hash
+    client.get("/v1/images/3/thumbnail")
+    # Those of other stores lie elsewhere in the same cache.
+    cached = indexed.config.cache / "thumbnails"
+    before = set(cached.rglob(f"{content}-*"))
+    client.delete("/v1/images/3")
+    [gone] = before - set(cached.rglob(f"{content}-*"))
+    assert gone.name == f"{content}-256"
 
 
 @pytest.mark.parametrize("size", ["0", "100", "99999999", "-1", "x"])

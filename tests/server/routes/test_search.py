@@ -10,8 +10,14 @@ from starlette.testclient import TestClient
 
 from engine import Engine, TrainOptions
 from engine.export.plain import plain
+from engine.pictures.read import NamedBytes
 
 JPEG = {"content-type": "image/jpeg"}
+
+
+def first(content: bytes) -> NamedBytes:
+    """Return a picture that was sent without a name."""
+    return NamedBytes.of(content, "picture 1")
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "image/png", "application/octet-stream"])
@@ -20,15 +26,16 @@ def test_a_picture_is_searched_for_as_it_is_sent(
 ) -> None:
     answer = client.post("/v1/search", params={"k": 3}, content=bed, headers={"content-type": kind})
     assert answer.status_code == 200
-    assert answer.json() == plain(indexed.search(bed, k=3))
+    assert answer.json() == plain(indexed.search(first(bed), k=3))
 
 
 def test_of_several_pictures_the_mean_is_searched_for(
     client: TestClient, indexed: Engine, images: Path
 ) -> None:
-    files = [each.read_bytes() for each in sorted((images / "lamp").iterdir())[:2]]
+    files = [(each.name, each.read_bytes()) for each in sorted((images / "lamp").iterdir())[:2]]
     answer = client.post("/v1/search", files=[("pictures", each) for each in files])
-    assert answer.json() == plain(indexed.search(files))
+    named = [NamedBytes.of(content, name) for name, content in files]
+    assert answer.json() == plain(indexed.search(named))
 
 
 def test_ids_are_searched_for(client: TestClient, indexed: Engine) -> None:
@@ -51,7 +58,7 @@ def test_every_parameter_is_the_engine_s(
     client: TestClient, indexed: Engine, bed: bytes, asked: dict[str, Any]
 ) -> None:
     answer = client.post("/v1/search", params=asked, content=bed, headers=JPEG)
-    assert answer.json() == plain(indexed.search(bed, **asked))
+    assert answer.json() == plain(indexed.search(first(bed), **asked))
 
 
 def test_nothing_found_is_an_answer(client: TestClient, bed: bytes) -> None:
@@ -66,8 +73,10 @@ def test_what_pictures_show_is_told_of_each(
 ) -> None:
     indexed.train(images, head="rooms", options=TrainOptions(fast=True, epochs=4))
     for asked in ({"k": 2}, {"head": "rooms"}, {"crop": "0,0,.5,.5"}):
-        answer = client.post("/v1/classify", params=asked, files=[("a", bed), ("b", bed)])
-        assert answer.json() == plain(indexed.classify([bed, bed], **asked))  # type: ignore[arg-type]
+        files = [("a", ("bed.jpg", bed)), ("b", ("bed.jpg", bed))]
+        answer = client.post("/v1/classify", params=asked, files=files)
+        named = [NamedBytes.of(bed, "bed.jpg")] * 2
+        assert answer.json() == plain(indexed.classify(named, **asked))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

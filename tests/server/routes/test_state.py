@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from starlette.testclient import TestClient
 
 from engine import Engine, TrainOptions
 from engine.export.plain import plain
+from engine.testing import FakeEmbedder
 from server.app import create_app
 
 
@@ -47,6 +49,47 @@ def test_duplicates_are_listed(client: TestClient, indexed: Engine, images: Path
 
 def test_the_store_s_state_is_told(client: TestClient, indexed: Engine) -> None:
     assert client.get("/v1/status").json() == plain(indexed.status())
+
+
+def seconds_of(client: TestClient) -> dict[str, float]:
+    """Return how often each stage was measured."""
+    counted = re.findall(r'stage_seconds_count{stage="(\w+)"} (\S+)', client.get("/metrics").text)
+    return {stage: float(count) for stage, count in counted}
+
+
+def test_the_stages_of_a_question_are_measured(client: TestClient, bed: bytes) -> None:
+    assert seconds_of(client) == {}
+    assert client.post("/v1/search", json={"ids": [3]}).status_code == 200
+    assert seconds_of(client) == {"search": 1, "sql": 1}
+    kind = {"content-type": "image/jpeg"}
+    asked = {"where": "label=bed"}
+    assert client.post("/v1/search", params=asked, content=bed, headers=kind).status_code == 200
+    assert seconds_of(client) == {"decode": 1, "embed": 1, "search": 2, "sql": 3}
+    files = [("a", bed), ("b", bed)]
+    assert client.post("/v1/classify", files=files).status_code == 200
+    assert seconds_of(client) == {"decode": 3, "embed": 2, "search": 2, "sql": 3}
+    # What cannot be decoded took no time that would say anything of others.
+    client.post("/v1/search", content=b"no picture", headers=kind)
+    assert seconds_of(client)["decode"] == 3
+
+
+def test_images_and_the_lag_of_the_index_are_told(
+    client: TestClient, indexed: Engine, images: Path
+) -> None:
+    def figure(name: str) -> str:
+        return client.get("/metrics").text.partition(f"\nengine_{name} ")[2].split()[0]
+
+    client.post("/v1/search", json={"ids": [3]})
+    assert (figure("images"), figure("index_lag")) == ("12.0", "0.0")
+    # Another engine on the same store, as another process is.
+    with Engine(indexed.config, embedder=FakeEmbedder(indexed.config)) as other:
+        content = next(images.rglob("*.jpg")).read_bytes()
+        for number in range(3):
+            (images / f"new-{number}.jpg").write_bytes(content + bytes(number + 1))
+        other.index([images])
+    assert (figure("images"), figure("index_lag")) == ("15.0", "3.0")
+    client.post("/v1/search", json={"ids": [3]})
+    assert figure("index_lag") == "0.0"
 
 
 def test_requests_are_counted_by_route(client: TestClient) -> None:

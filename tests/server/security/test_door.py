@@ -121,11 +121,20 @@ def test_every_answer_tells_browsers_what_not_to_do(client: TestClient) -> None:
 )
 def test_without_the_token_nothing_is_told(new_client: NewClient, headers: dict[str, str]) -> None:
     client = new_client(WITH_TOKEN)
-    for address in ("/v1/images", "/openapi.json", "/metrics", "/readyz", "/"):
+    for address in ("/v1/images", "/openapi.json", "/metrics", "/readyz", "/made/up"):
         answer = client.get(address, headers=headers)
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
         assert TOKEN not in answer.text
     assert client.get("/healthz", headers=headers).status_code == 200
+
+
+def test_the_page_opens_without_the_token_to_say_how_to_get_in(new_client: NewClient) -> None:
+    client = new_client(WITH_TOKEN)
+    for address in ("/", "/page/app.js"):
+        for method in ("GET", "HEAD"):
+            assert client.request(method, address).status_code == 200
+        assert client.post(address).status_code == 401
+    assert client.get("/pages").status_code == client.get("/page").status_code == 401
 
 
 def test_a_program_shows_it_in_a_header(new_client: NewClient) -> None:
@@ -181,7 +190,9 @@ def test_the_link_leads_to_the_page_alone(new_client: NewClient, path: str) -> N
 
 def test_a_wrong_link_is_no_way_in(new_client: NewClient) -> None:
     client = new_client(WITH_TOKEN)
-    assert client.get("/?token=wrong").status_code == 401
+    answer = client.get("/?token=wrong", follow_redirects=False)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)
+    assert client.get("/v1/images?token=wrong").status_code == 401
     assert client.post(f"/?token={TOKEN}").status_code == 401
     assert client.post(f"/v1/search?token={TOKEN}", json={"ids": [1]}).status_code == 401
 
@@ -261,6 +272,8 @@ def test_below_a_proxy_s_path_all_is_as_without(new_client: NewClient, asked: st
     shown = {"authorization": f"Bearer {TOKEN}"}
     assert client.get(f"{asked}/v1/images/3", headers=shown).status_code == 200
     assert client.get("/picturesque", headers=shown).status_code == 404
+    slash = client.get("/pictures", follow_redirects=False)
+    assert (slash.status_code, slash.headers["location"]) == (308, "/pictures/")
 
 
 @pytest.mark.parametrize(
@@ -289,8 +302,7 @@ def test_what_another_site_shows_makes_nothing_happen(client: TestClient) -> Non
         assert client.get("/v1/status", headers=image).status_code == 403
         link = {"sec-fetch-site": site, "sec-fetch-mode": "navigate"}
         assert client.get("/v1/duplicates", headers=link).status_code == 403
-        # There is no page yet, but whoever follows a link to it is let in.
-        assert client.get("/", headers=link).status_code == 404
+        assert client.get("/", headers=link).status_code == 200
 
 
 def test_no_more_is_let_in_than_there_is_room_for(new_client: NewClient) -> None:

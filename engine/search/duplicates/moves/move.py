@@ -59,6 +59,8 @@ class Mover:
         The folder of the store, and what is moved by which rule; the manifest says so.
     reporter
         Hears progress, and of an end before time.
+    name
+        That of the manifest, without an ending; by default one by the time.
 
     Raises
     ------
@@ -75,7 +77,10 @@ class Mover:
         keep: Keep,
         reporter: Reporter,
         limits: MoveLimits = MoveLimits(),
+        *,
+        name: str | None = None,
     ) -> None:
+        self._name = name
         self._catalog = catalog
         self._destination = Destination(folder, catalog.folders.all(), store)
         self._header = Header(store, level, str(keep))
@@ -175,7 +180,7 @@ class Mover:
             folders = self._destination.missing_folders(move.destination)
             if self._manifest is None:
                 self._destination.make()
-                self._manifest = ManifestWriter(folder, self._header)
+                self._manifest = ManifestWriter(folder, self._header, self._name)
             self._manifest.add([*map(MadeFolder, folders), move])
             self._pending = move
             for each in folders:

@@ -25,6 +25,8 @@ class ManifestWriter:
         Where; it must be there.
     header
         Its first line.
+    name
+        Its own, without an ending, which no other has; by default one by the time.
 
     Raises
     ------
@@ -32,8 +34,8 @@ class ManifestWriter:
         It cannot be made or written.
     """
 
-    def __init__(self, folder: str, header: Header) -> None:
-        self.path, self._file = _new_file(folder)
+    def __init__(self, folder: str, header: Header, name: str | None = None) -> None:
+        self.path, self._file = _new_file(folder, name)
         try:
             lock(self._file, self.path)
             self._write([{"manifest": KIND, "version": VERSION, **asdict(header)}])
@@ -66,8 +68,8 @@ class ManifestWriter:
             ) from None
 
 
-def _new_file(folder: str) -> tuple[str, BinaryIO]:
-    name = datetime.now(UTC).strftime("moved-%Y%m%dT%H%M%SZ")
+def _new_file(folder: str, name: str | None) -> tuple[str, BinaryIO]:
+    name = name or datetime.now(UTC).strftime("moved-%Y%m%dT%H%M%SZ")
     number = 1
     while True:
         path = os.path.join(folder, f"{name}{f'-{number}' if number > 1 else ''}.jsonl")

@@ -20,6 +20,7 @@ from index.errors import (
     CatalogDamagedError,
     CatalogError,
     DiskFullError,
+    ReadOnlyError,
     StoreError,
     StoreLockedError,
 )
@@ -102,7 +103,7 @@ class SQLite(Dialect):
         if "locked" in words:
             return StoreLockedError(self.name, "another process is writing", LATER)
         if "readonly" in words or "read-only" in words:
-            return CatalogError(
+            return ReadOnlyError(
                 self.name, "the catalog cannot be written", "Check the permissions of its folder"
             )
         return CatalogError(

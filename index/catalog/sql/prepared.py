@@ -1,0 +1,51 @@
+"""Queries that every search waits for, put together once and handed to the driver as text.
+
+SQLAlchemy takes several times as long to execute a statement with a list of values as SQLite takes
+to answer it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Dialect
+
+from index.catalog.sql.database import chunks_of, driver_rows
+from index.catalog.sql.schema import Query
+
+# The parameter that stands for the ids.
+IDS = "ids"
+
+
+class PreparedQuery:
+    """A query for some ids; its rows come as the driver gives them.
+
+    Parameters
+    ----------
+    query
+        Its one parameter is `IDS`, expanding.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        # One for each number of ids that a statement may name.
+        self._texts: dict[tuple[str, int], tuple[str, Sequence[str] | None]] = {}
+
+    def rows(self, connection: Connection, ids: Sequence[int]) -> Iterator[Sequence[Any]]:
+        """Yield the rows of these ids, in whatever order the query has."""
+        for chunk in chunks_of(ids):
+            text, names = self._text(connection.dialect, len(chunk))
+            values: Any = tuple(chunk) if names is None else dict(zip(names, chunk, strict=True))
+            for rows in driver_rows(connection.exec_driver_sql(text, values)):
+                yield from rows
+
+    def _text(self, dialect: Dialect, count: int) -> tuple[str, Sequence[str] | None]:
+        """Return the query for so many ids, and their names in it, None where they have none."""
+        key = dialect.name, count
+        if key not in self._texts:
+            compiled: Any = self._query.compile(dialect=dialect)
+            expanded = compiled.construct_expanded_state({IDS: [0] * count})
+            names = None if compiled.positional else tuple(expanded.parameters)
+            self._texts[key] = expanded.statement, names
+        return self._texts[key]

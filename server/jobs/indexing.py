@@ -1,0 +1,97 @@
+"""Jobs that index: folders that are known, and pictures that were sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from index.catalog.paths import is_below
+from server.jobs.work import Work
+from server.problems import RefusedError
+
+# Of a path, in characters.
+MOST_PATHS, LONGEST_PATH = 100, 4096
+LABELS = ("parent", None)
+
+
+def indexing(body: object, folders: Sequence[str]) -> Work:
+    """Return what a request's body asks to be indexed.
+
+    Parameters
+    ----------
+    folders
+        What may be: these, and what lies below them.
+
+    Raises
+    ------
+    RefusedError
+        It is none of it, or no such wish can be.
+    """
+    if not isinstance(body, dict) or not set(body) <= {"paths", "label"}:
+        example = 'Send {"paths": [...], "label": "parent"}, or nothing for all folders'
+        raise _refused("the request's body", "it is no wish for an index", example)
+    label = body.get("label")
+    if label not in LABELS:
+        raise _refused("label", "there is no such rule", "Use parent, or leave it out")
+    paths = body.get("paths")
+    if paths is None:
+        paths = list(folders)
+    elif not _are_paths(paths):
+        raise _refused("paths", f"these are not 1 to {MOST_PATHS} absolute paths", "Name folders")
+    else:
+        paths = [_allowed(path, folders) for path in paths]
+    if not paths:
+        raise _refused("paths", "no folder was indexed so far", "Use `engine index FOLDER` first")
+    return index_work(paths, _title(paths), label)
+
+
+def index_work(paths: Sequence[str], title: str, label: str | None = None) -> Work:
+    """Return the work of indexing paths."""
+    return Work("index", title, lambda engine: engine.index(paths, label=label), writes=True)
+
+
+def _are_paths(paths: object) -> bool:
+    return (
+        isinstance(paths, list)
+        and 0 < len(paths) <= MOST_PATHS
+        and all(
+            isinstance(path, str)
+            and os.path.isabs(path)
+            and len(path) <= LONGEST_PATH
+            and "\0" not in path
+            for path in paths
+        )
+    )
+
+
+def _allowed(path: str, folders: Sequence[str]) -> str:
+    """Return a path without what leads up from it, if it is where it may be.
+
+    What lies elsewhere is refused alike, whether it is there or not: nobody learns what else there
+    is on this machine.
+    """
+    inside = os.path.normpath(path)
+    try:
+        real = os.path.realpath(inside)
+        known = is_below(inside, set(folders))
+        known = known and is_below(real, {os.path.realpath(folder) for folder in folders})
+    except (OSError, ValueError):
+        known = False
+    if not known:
+        raise RefusedError(
+            403,
+            "FolderError",
+            path[:200],
+            "it lies in no folder that was indexed",
+            "Ask who runs the service to index it: `engine index FOLDER`",
+        )
+    return inside
+
+
+def _title(paths: Sequence[str]) -> str:
+    others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"Index {paths[0]}{others}"
+
+
+def _refused(thing: str, reason: str, remedy: str) -> RefusedError:
+    return RefusedError(400, "BodyError", thing, reason, remedy)

@@ -1,0 +1,168 @@
+"""A job: what is being done, how far it is, and what has become of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+WAITING, RUNNING = "waiting", "running"
+DONE, FAILED, CANCELLED, INTERRUPTED = ENDED = ("done", "failed", "cancelled", "interrupted")
+STATES = (WAITING, RUNNING, *ENDED)
+# Of what a job has announced the last ones are remembered, and of each so many characters.
+ANNOUNCEMENTS, LONGEST = 20, 2000
+ID = re.compile(r"j[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job's task has come; `total` is None where nobody knows."""
+
+    task: str
+    done: int
+    total: int | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work.
+
+    Attributes
+    ----------
+    id
+        `j` and twelve digits.
+    kind
+        `index`, `train`, `duplicates`, ...
+    title
+        What it does, for people.
+    state
+        One of `STATES`.
+    created_at, started_at, ended_at
+        In UTC; None for what has not come yet.
+    progress
+        How far it is, or was when it ended; None before it tells.
+    announcements
+        What it has said, the last texts.
+    result
+        What its verb has returned, as JSON; None until it is done.
+    problem
+        Why it failed: problem details.
+    """
+
+    id: str
+    kind: str
+    title: str
+    state: str
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    progress: JobProgress | None = None
+    announcements: tuple[str, ...] = ()
+    result: str | None = None
+    problem: Mapping[str, Any] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will become of it."""
+        return self.state in ENDED
+
+    def announcing(self, text: str) -> Job:
+        """Return the job after it has said something more."""
+        said = (*self.announcements, text[:LONGEST])
+        return replace(self, announcements=said[-ANNOUNCEMENTS:])
+
+    def ended(
+        self, state: str, *, result: str | None = None, problem: Mapping[str, Any] | None = None
+    ) -> Job:
+        """Return the job at its end."""
+        return replace(self, state=state, ended_at=now(), result=result, problem=problem)
+
+    def as_json(self, *, whole: bool) -> str:
+        """Return it as an object of JSON, with its result where it is wanted whole."""
+        shown = {each.name: getattr(self, each.name) for each in fields(self)}
+        del shown["result"]
+        for name in ("created_at", "started_at", "ended_at"):
+            shown[name] = shown[name] and shown[name].isoformat()
+        if self.progress is not None:
+            shown["progress"] = {
+                each.name: getattr(self.progress, each.name) for each in fields(self.progress)
+            }
+        text = json.dumps(shown, separators=(",", ":"))
+        return f'{text[:-1]},"result":{self.result or "null"}}}' if whole else text
+
+
+def now() -> datetime:
+    """Return the time, to the millisecond."""
+    time = datetime.now(UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def job_of(value: object) -> Job:
+    """Return the job that a value of JSON says.
+
+    Raises
+    ------
+    ValueError
+        It says none.
+    """
+    if not isinstance(value, dict):
+        raise ValueError("a job is no object")
+    state, problem = _text(value.get("state")), value.get("problem")
+    number = _text(value.get("id"))
+    if state not in STATES or not ID.fullmatch(number):
+        raise ValueError("a job has no such id or state")
+    if problem is not None and not isinstance(problem, dict):
+        raise ValueError("a problem is no object")
+    said = _list(value.get("announcements"))
+    result = value.get("result")
+    return Job(
+        number,
+        _text(value.get("kind")),
+        _text(value.get("title")),
+        state,
+        _time(value.get("created_at")),
+        _optional_time(value.get("started_at")),
+        _optional_time(value.get("ended_at")),
+        _progress(value.get("progress")),
+        tuple(_text(each)[:LONGEST] for each in said[-ANNOUNCEMENTS:]),
+        None if result is None else json.dumps(result, separators=(",", ":"), allow_nan=False),
+        problem,
+    )
+
+
+def _progress(value: object) -> JobProgress | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError("progress is no object")
+    done, total = value.get("done"), value.get("total")
+    if type(done) is not int or not (total is None or type(total) is int):
+        raise ValueError("progress is no number")
+    return JobProgress(_text(value.get("task")), done, total, _text(value.get("unit")))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text is none")
+    return value
+
+
+def _list(value: object) -> Sequence[object]:
+    if not isinstance(value, list):
+        raise ValueError("a list is none")
+    return value
+
+
+def _optional_time(value: object) -> datetime | None:
+    return None if value is None else _time(value)
+
+
+def _time(value: object) -> datetime:
+    time = datetime.fromisoformat(_text(value))
+    if time.tzinfo is None:
+        raise ValueError("a time has no zone")
+    return time

@@ -1,0 +1,92 @@
+"""Which folders clients may have indexed: those that were, and nothing else of the machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import Engine
+from server.jobs.indexing import indexing
+from server.problems import RefusedError
+
+
+def test_all_known_folders_are_indexed_by_default(indexed: Engine, images: Path) -> None:
+    work = indexing({}, indexed.images.folders)
+    assert (work.kind, work.writes, str(images) in work.title) == ("index", True, True)
+    assert indexed.images.folders == [str(images)]
+    (images / "bed" / "new.jpg").write_bytes(next(images.rglob("*.jpg")).read_bytes())
+    work.do(indexed)
+    assert indexed.status().images == 13
+
+
+def test_labels_come_from_folders_where_that_is_wished(indexed: Engine, images: Path) -> None:
+    indexed.images.relabel(1, "x")
+    indexing({"label": "parent", "paths": [f"{images}/bed/.."]}, [str(images)]).do(indexed)
+    assert indexed.images[1].label != "x"
+
+
+def test_what_lies_elsewhere_is_refused_alike(images: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (images / "link").symlink_to(other)
+    reasons = set()
+    for path in (
+        other,
+        tmp_path / "nothing",
+        tmp_path,
+        "/",
+        "/etc",
+        f"{images}/../other",
+        f"{images}x",
+        images / "link",
+        images / "link" / "below",
+    ):
+        with pytest.raises(RefusedError) as refused:
+            indexing({"paths": [str(path)]}, [str(images)])
+        reasons.add((refused.value.status, refused.value.kind, refused.value.reason))
+    assert reasons == {(403, "FolderError", "it lies in no folder that was indexed")}
+
+
+@given(st.lists(st.sampled_from(["..", ".", "a", "%2e%2e", "~", "", "\ud800", "bed"]), max_size=6))
+def test_no_path_leads_out_of_a_folder(parts: list[str]) -> None:
+    path = os.path.join("/srv/pictures", *parts)
+    try:
+        title = indexing({"paths": [path]}, ["/srv/pictures"]).title
+    except RefusedError:
+        return
+    allowed = title.removeprefix("Index ")
+    assert allowed == "/srv/pictures" or allowed.startswith("/srv/pictures/")
+    assert ".." not in allowed.split("/")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        {"folder": "/"},
+        {"paths": []},
+        {"paths": "/srv"},
+        {"paths": ["relative"]},
+        {"paths": [7]},
+        {"paths": ["/a\0b"]},
+        {"paths": ["/" + "a" * 5000]},
+        {"paths": ["/a"] * 101},
+        {"label": "/etc/passwd"},
+        {"label": ["parent"]},
+    ],
+)
+def test_what_is_no_wish_is_refused(body: Any) -> None:
+    with pytest.raises(RefusedError) as refused:
+        indexing(body, ["/srv"])
+    assert refused.value.status == 400
+
+
+def test_without_a_folder_there_is_nothing_to_index() -> None:
+    with pytest.raises(RefusedError, match="no folder was indexed"):
+        indexing({}, [])

@@ -1,0 +1,119 @@
+"""The page's files: a fixed table, named by what is in them, and nothing else of the disk."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Mapping
+
+import pytest
+from starlette.testclient import TestClient
+
+from server.routes.page import PageFile, page_files
+from tests.support import REPOSITORY
+
+PAGE = REPOSITORY / "server" / "page"
+MOST_BYTES = 100_000
+
+
+@pytest.fixture(scope="module")
+def files() -> Mapping[str, PageFile]:
+    return page_files()
+
+
+def test_the_page_is_what_a_browser_opens_first(client: TestClient) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert answer.content == (PAGE / "index.html").read_bytes()
+
+
+def test_every_file_comes_as_what_it_is(client: TestClient, files: Mapping[str, PageFile]) -> None:
+    kinds = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+    names = sorted(set(files) - {"index.html"})
+    assert {name.rpartition(".")[2] for name in names} == set(kinds)
+    for name in names:
+        answer = client.get(f"/page/{name}")
+        assert answer.headers["content-type"].partition(";")[0] == kinds[name.rpartition(".")[2]]
+        assert answer.content == (PAGE / name).read_bytes()
+
+
+def test_a_file_that_a_browser_has_is_not_sent_again(client: TestClient) -> None:
+    first = client.get("/page/app.js")
+    assert first.headers["cache-control"] == "no-cache"
+    again = client.get("/page/app.js", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get("/page/app.js", headers={"if-none-match": 'W/"other"'}).status_code == 200
+
+
+def test_a_file_is_sent_compressed_to_who_can_read_that(client: TestClient) -> None:
+    plain = client.get("/page/app.js", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    with client.stream("GET", "/page/app.js", headers={"accept-encoding": "gzip"}) as answer:
+        packed = b"".join(answer.iter_raw())
+    assert answer.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed) == plain.content
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "index.html",
+        "none.js",
+        "../app.py",
+        "..%2fapp.py",
+        "%2e%2e/app.py",
+        "views/../../app.py",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "app.js%00",
+        "app.js/",
+        "views",
+        "",
+    ],
+)
+def test_nothing_else_is_a_file_of_the_page(client: TestClient, path: str) -> None:
+    assert client.get(f"/page/{path}").status_code == 404
+
+
+def test_the_page_is_small(files: Mapping[str, PageFile]) -> None:
+    assert sum(len(each.compressed) for each in files.values()) < MOST_BYTES
+
+
+def test_files_name_each_other_as_they_are(files: Mapping[str, PageFile]) -> None:
+    index = files["index.html"].data.decode()
+    for name in re.findall(r'(?:href|src)="page/([^"]+)"', index):
+        assert name in files
+    for name, each in files.items():
+        folder = name.rpartition("/")[0]
+        for path in re.findall(r'(?:from|import\()\s*"(\.[^"]+)"', each.data.decode()):
+            parts = [part for part in f"{folder}/{path}".split("/") if part not in ("", ".")]
+            while ".." in parts:
+                at = parts.index("..")
+                del parts[at - 1 : at + 1]
+            assert "/".join(parts) in files, (name, path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        r"\.(inner|outer)HTML\b",
+        r"insertAdjacentHTML",
+        r"document\.write",
+        r"\beval\(",
+        r"new Function\(",
+        r"https?://(?!www\.w3\.org/2000/svg)",
+        r"\sstyle=",
+        r"\son\w+=\"",
+    ],
+)
+def test_nothing_of_a_stranger_is_parsed_or_asked_for(
+    files: Mapping[str, PageFile], words: str
+) -> None:
+    for name, each in files.items():
+        assert not re.search(words, each.data.decode()), name
+
+
+def test_nothing_within_the_page_asks_for_an_absolute_path(files: Mapping[str, PageFile]) -> None:
+    # Below a path of a proxy it would ask somebody else.
+    for name, each in files.items():
+        assert not re.search(r'(?:href|src|action)="/|ask\("/|[`"]/v1/', each.data.decode()), name
