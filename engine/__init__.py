@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from engine.learning.teaching.judgement_collection import JudgedCategory, Judgements
     from engine.learning.teaching.lesson import AskedImage, CategoryEstimate, FoundImage, Lesson
+    from engine.learning.teaching.saving import SavedLesson
     from engine.progress import Reporter
     from engine.search.duplicates.moves.results import MovedFile, MoveReport, UndoReport
     from engine.search.results import DuplicateGroup, Hit, SearchReport
@@ -75,6 +76,7 @@ __all__ = [
     "RelocateReport",
     "RemoveReport",
     "Reporter",
+    "SavedLesson",
     "SearchReport",
     "Skipped",
     "Status",
@@ -118,6 +120,7 @@ _ROOMS = {
     "RelocateReport": "engine.ingest.results",
     "RemoveReport": "engine.ingest.results",
     "Reporter": "engine.progress",
+    "SavedLesson": "engine.learning.teaching.saving",
     "SearchReport": "engine.search.results",
     "Skipped": "engine.skipped",
     "Status": "engine.session.status",

@@ -27,6 +27,7 @@ from server.routes.page import page_routes
 from server.routes.search import search_routes
 from server.routes.state import state_routes
 from server.routes.suspects import suspect_routes
+from server.routes.teach import teach_routes
 from server.security.door import Door
 from server.service import Service
 
@@ -89,6 +90,7 @@ def create_app(
         job_routes,
         suspect_routes,
         map_routes,
+        teach_routes,
         state_routes,
     ):
         app.include_router(routes(service))
