@@ -130,13 +130,6 @@ class Engine:
         return HeadCollection(self._session)
 
     @property
-    def judgements(self) -> JudgementCollection:
-        """What people said that images show: add to it, or take some of it back."""
-        from engine.learning.teaching.judgement_collection import JudgementCollection
-
-        return JudgementCollection(self._session)
-
-    @property
     def maps(self) -> Maps:
         """Where the images lie in a plane: their map is looked at, or made so that it is good."""
         from engine.search.map.maps import Maps
@@ -149,6 +142,13 @@ class Engine:
         from engine.search.duplicates.tidying import Tidying
 
         return Tidying(self._session)
+
+    @property
+    def judgements(self) -> JudgementCollection:
+        """What people said that images show: add to it, or take some of it back."""
+        from engine.learning.teaching.judgement_collection import JudgementCollection
+
+        return JudgementCollection(self._session)
 
     def index(
         self,

@@ -87,10 +87,10 @@ def create_app(
         index_routes,
         head_routes,
         duplicate_routes,
-        job_routes,
         suspect_routes,
         map_routes,
         teach_routes,
+        job_routes,
         state_routes,
     ):
         app.include_router(routes(service))

@@ -180,11 +180,6 @@ def label_margins(
     return _margins(examples.labels, total, times)
 
 
-def _told(progress: Progress, done: int, total: int, epoch: int, epochs: int) -> None:
-    """Tell after each epoch of a fold which folds are done."""
-    progress(done, total)
-
-
 def with_ids(report: SuspectReport, catalog: Catalog) -> SuspectReport:
     """Return suspects with the ids of those that are in a catalog."""
     paths = [os.path.abspath(each.path) for each in report.suspects]
@@ -192,6 +187,11 @@ def with_ids(report: SuspectReport, catalog: Catalog) -> SuspectReport:
     found = zip(report.suspects, paths, strict=True)
     suspects = [replace(each, id=known.get(path)) for each, path in found]
     return replace(report, suspects=suspects)
+
+
+def _told(progress: Progress, done: int, total: int, epoch: int, epochs: int) -> None:
+    """Tell after each epoch of a fold which folds are done."""
+    progress(done, total)
 
 
 def labelled(catalog: Catalog) -> Examples:

@@ -205,8 +205,8 @@ class HeadTraining:
                 self._built_in,
                 self._limits.gate,
                 self._options.seed,
-                self._gate(number),
                 self._refused.train(number),
+                self._gate(number),
             )
             trials = {
                 options: self._trial(head, split, gate, options, number)
@@ -275,7 +275,7 @@ class HeadTraining:
         labels, outputs = examples.row_labels[rows], len(head.categories)
         parts, told = len(self._splits) + 1, self._gate(len(self._splits))
         bars = None if examples.refused is None else examples.refused.bars
-        gate = gate_of(positives, labels, outputs, background, self._built_in, start, told, bars)
+        gate = gate_of(positives, labels, outputs, background, self._built_in, start, bars, told)
         self._gating(parts, parts)
         return replace(head, gate=gate), int((~suspect).sum())
 

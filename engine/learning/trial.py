@@ -241,8 +241,8 @@ def trial_gate(
     built_in: BuiltIn,
     how: GateOptions,
     seed: int,
-    after: Callable[[], None] = lambda: None,
     refused: Refused | None = None,
+    after: Callable[[], None] = lambda: None,
 ) -> Dense:
     """Fit a gate to the train part of a split, against prototypes around it.
 
@@ -250,13 +250,15 @@ def trial_gate(
     ----------
     refused
         The train part of the images that show none of the categories.
+    after
+        Is called after each iteration.
     """
     rows = gate_rows(examples, split.train, how, seed)
     positives, labels = examples.vectors[rows], examples.row_labels[rows]
     made_up = prototypes.draw(positives, seed)
     outputs = len(examples.categories)
     barred = None if refused is None else refused.bars
-    return gate_of(positives, labels, outputs, made_up, built_in, after=after, barred=barred)
+    return gate_of(positives, labels, outputs, made_up, built_in, barred=barred, after=after)
 
 
 def calibrate(log_probability: Floats, labels: Ids, share: Floats) -> tuple[float, float]:

@@ -43,10 +43,10 @@ class Opened:
     locks: dict[int, Any] = field(init=False)
     catalog: Catalog | None = None
     heads: StoredHeads | None = None
-    pool: PoolReader | None = None
     embedder: Embedder | None = None
     passing: bool = False
     backbone_warm_up: WarmUp | None = None
+    pool: PoolReader | None = None
 
     def __post_init__(self) -> None:
         self.locks = {self.pid: RLock()}

@@ -55,8 +55,17 @@ def _suspects(wishes: Wishes) -> Work:
     )
 
 
+def _map(wishes: Wishes) -> Work:
+    _require_names(wishes)
+    return Work("map", "Make a map of the catalog", lambda engine: engine.maps.make(), writes=False)
+
+
 # A kind more is a function from what is wished for to what is done, and its name here.
-KINDS: Mapping[str, Callable[[Wishes], Work]] = {"duplicates": _duplicates, "suspects": _suspects}
+KINDS: Mapping[str, Callable[[Wishes], Work]] = {
+    "duplicates": _duplicates,
+    "suspects": _suspects,
+    "map": _map,
+}
 
 
 def _require_names(wishes: Wishes, *names: str) -> None:

@@ -20,8 +20,8 @@ def gate_of(
     background: Vectors,
     built_in: BuiltIn,
     start: Dense | None = None,
-    after: Callable[[], None] = lambda: None,
     barred: tuple[Vectors, Mask] | None = None,
+    after: Callable[[], None] = lambda: None,
 ) -> Dense:
     """Fit a gate that lets embeddings of so many labels in and keeps a background out.
 
@@ -29,10 +29,10 @@ def gate_of(
     ----------
     start
         A gate fitted to nearly the same.
-    after
-        Is called after each iteration.
     barred
         Embeddings that were said not to show some of the labels, and which, bool `[r, outputs]`.
+    after
+        Is called after each iteration.
     """
     frozen = log_sum_exp(built_in.logits(positives)), background_logits(background, built_in)
     out = None
@@ -40,4 +40,4 @@ def gate_of(
         vectors, mask = barred
         out = Barred(vectors.raw, background_logits(vectors, built_in), mask)
     rows = Rows(positives.raw, labels)
-    return fit_gate(rows, outputs, background.raw, frozen, start, after, out)
+    return fit_gate(rows, outputs, background.raw, frozen, start, out, after)

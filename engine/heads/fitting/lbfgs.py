@@ -120,8 +120,8 @@ def fit_gate(
     background: Floats,
     frozen: tuple[Floats, Floats],
     start: Dense | None = None,
-    after: Callable[[], None] = lambda: None,
     barred: Barred | None = None,
+    after: Callable[[], None] = lambda: None,
 ) -> Dense:
     """Train rows that stand beside frozen ones in a single softmax.
 

@@ -18,6 +18,7 @@ from server.app import create_app
 from server.options import ServerOptions
 from tests.server.conftest import NewClient
 from tests.support.aside import Tree, tree
+from tests.support.slow import until
 
 SHARED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -59,6 +60,12 @@ def test_groups_say_what_is_known_of_each_image(
             name: each[name] for name in ("path", "width", "height", "label")
         }
         assert each["bytes"] == Path(each["path"]).stat().st_size
+
+
+def test_a_job_finds_the_same(group: dict[str, Any], client: TestClient) -> None:
+    job = client.post("/v1/jobs", json={"kind": "duplicates", "level": "exact"}).json()
+    until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] == "done")
+    assert client.get(f"/v1/jobs/{job['id']}").json()["result"] == [group]
 
 
 def test_what_goes_to_the_trash_comes_back(

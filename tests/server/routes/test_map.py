@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from starlette.testclient import TestClient
 
 from engine import Engine
 from engine.export.plain import plain
+from tests.support.slow import until
 
 
 def test_the_components_are_there_at_once(client: TestClient, indexed: Engine) -> None:
@@ -26,6 +29,26 @@ def test_what_was_made_is_shown_first(client: TestClient, indexed: Engine) -> No
     indexed.maps.make()
     assert client.get("/v1/map").json()["method"] == "umap"
     assert client.get("/v1/map", params={"method": "pca"}).json()["method"] == "pca"
+
+
+def test_a_job_makes_it(client: TestClient) -> None:
+    job = client.post("/v1/jobs", json={"kind": "map"}).json()
+    assert job["kind"] == "map"
+    until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] == "done")
+    ended = client.get(f"/v1/jobs/{job['id']}").json()
+    assert ended["result"] == {"method": "umap", "images": 12}
+    assert ended["progress"]["task"] == "laying out"
+    assert client.get("/v1/map").json()["method"] == "umap"
+
+
+def test_without_the_extra_the_job_says_what_to_install(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "umap", None)
+    job = client.post("/v1/jobs", json={"kind": "map"}).json()
+    until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] == "failed")
+    problem = client.get(f"/v1/jobs/{job['id']}").json()["problem"]
+    assert "image-engine[map]" in problem["remedy"]
 
 
 @pytest.mark.parametrize("wrong", [{"method": "tsne"}, {"colours": "path"}])

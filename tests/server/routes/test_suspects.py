@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from engine import Config, Engine
 from engine.export.plain import plain
 from index.store import Store
+from tests.support.slow import until
 from tests.support.spread import SpreadEmbedder
 
 
@@ -40,6 +41,13 @@ def test_the_report_is_the_engine_s_with_ids(client: TestClient, indexed: Engine
     assert len(report["suspects"]) == report["doubted"] > 1
     for each in report["suspects"]:
         assert client.get(f"/v1/images/{each['id']}").json()["path"] == each["path"]
+
+
+def test_a_job_finds_the_same(client: TestClient) -> None:
+    job = client.post("/v1/jobs", json={"kind": "suspects"}).json()
+    until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] == "done")
+    ended = client.get(f"/v1/jobs/{job['id']}").json()
+    assert ended["result"] == client.get("/v1/suspects").json()
 
 
 def test_no_more_are_listed_than_are_asked_for(client: TestClient) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
 from index.catalog.catalog import Catalog
+from index.catalog.sql.checksums import Damage, checksum, is_sound
 from index.catalog.sql.schema import Embedding, Image, View
 from index.catalog.tables.images import Batch
 from index.errors import EmbeddingDamagedError
@@ -109,3 +115,43 @@ def test_an_older_catalog_gets_checksums_of_what_is_stored(
     with catalog.database.reading() as connection:
         assert connection.execute(select(Image.id, Image.embedding_crc32)).all() == before
         assert connection.execute(select(View.crc32)).scalar_one() == view
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.binary(max_size=40),
+            st.floats(width=32, allow_nan=False),
+            st.text(max_size=64),
+            st.sampled_from(["sound", "sound", "sound", "unknown", "wrong"]),
+        ),
+        max_size=8,
+    )
+)
+def test_rows_are_judged_together_as_each_is_by_itself(drawn: list[Any]) -> None:
+    rows = []
+    for number, (vector, norm, key, kind) in enumerate(drawn):
+        whole = zlib.crc32(vector, zlib.crc32(key.encode() + struct.pack("<f", norm)))
+        assert checksum(key, norm, vector) == whole
+        stored = {"sound": whole, "unknown": None, "wrong": whole ^ 1}[kind]
+        rows.append((number, vector, norm, key, stored, "more"))
+    damage = Damage()
+    sound = [row for row in rows if is_sound(row[3], row[2], row[1], row[4])]
+    assert list(damage.sound(rows)) == sound
+    assert damage.ids == {row[0] for row in rows if row not in sound}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (1, "text", 0.5, "a", 7),
+        (1, None, 0.5, "a", 7),
+        (1, b"v", "text", "a", 7),
+        (1, b"v", 1e300, "a", 7),
+        (1, b"v", 0.5, b"a", 7),
+        (1, b"v", 0.5, None, 7),
+    ],
+)
+def test_a_value_of_another_type_is_damage(row: tuple[Any, ...]) -> None:
+    damage = Damage()
+    assert (list(damage.sound([row])), damage.ids) == ([], {1})
