@@ -28,6 +28,7 @@ from server.routes.problem_responses import PROBLEMS, with_problems
 from server.routes.search import search_routes
 from server.routes.state import state_routes
 from server.routes.suspects import suspect_routes
+from server.routes.teach import teach_routes
 from server.security.door import Door
 from server.service import Service
 
@@ -92,6 +93,7 @@ def create_app(
         duplicate_routes,
         suspect_routes,
         map_routes,
+        teach_routes,
         job_routes,
         state_routes,
     ):

@@ -29,6 +29,8 @@ class ServerLimits:
         In one request.
     ids
         Images of the catalog that one request searches for.
+    judged
+        Images that one request says something of, and asks about.
     body_seconds
         How long a client may take to send a request's body.
     threads
@@ -78,6 +80,7 @@ class ServerLimits:
     folder_bytes: int = 100 << 30
     pictures: int = 16
     ids: int = 100
+    judged: int = 5000
     body_seconds: float = 30.0
     threads: int = field(default_factory=lambda: max(4, usable_cores()))
     waiting: int = 64
