@@ -96,6 +96,11 @@ class TorchRuntime:
         self.batch = batch or BatchLimits().size(_free_bytes(self._device))
         self.name = f"torch {self._device.type} {precision}"
 
+    @property
+    def is_on_cuda(self) -> bool:
+        """Whether a card of CUDA computes."""
+        return self._device.type == "cuda"
+
     def embed(self, pixels: Pixels) -> Floats:
         """Return embeddings float32 `[n, dim]` of pixels uint8 `[n, crop, crop, 3]`."""
         embeddings = np.empty((len(pixels), self._dim), np.float32)

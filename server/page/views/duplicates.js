@@ -43,8 +43,8 @@ export function suggested(group) {
   return new Set(certain ? group.images.filter((each) => each !== stays && (group.removable.includes(each.path) || each.path === group.keep)).map((each) => each.id) : []);
 }
 
-/** @param {HTMLElement} root @param {URLSearchParams} params @param {AbortSignal} signal */
-export async function render(root, params, signal) {
+/** @param {HTMLElement} root @param {URLSearchParams} _ @param {AbortSignal} signal */
+export async function render(root, _, signal) {
   await new Duplicates(root, signal).start();
 }
 
@@ -255,7 +255,7 @@ class Duplicates {
 
   #focus(index) {
     const entry = this.entries[index];
-    const target = entry?.element.querySelector(`.choice[data-index="${entry.active}"]`);
+    const target = /** @type {HTMLElement|null} */ (entry?.element.querySelector(`.choice[data-index="${entry.active}"]`));
     if (!target) return void this.look.focus();
     target.focus({ preventScroll: true });
     entry.element.scrollIntoView({ block: "nearest" });
