@@ -148,6 +148,7 @@ function pressed(event) {
     const entry = VIEWS.find(([, , key]) => key === event.key);
     if (entry) {
       event.preventDefault();
+      event.stopPropagation();
       go(entry[0]);
     }
   } else if (event.key === "g") {
@@ -165,7 +166,8 @@ function help() {
 
 navigation();
 document.getElementById("help").addEventListener("click", help);
-document.addEventListener("keydown", pressed);
+// Before a grid: what follows `g` is not meant for it.
+document.addEventListener("keydown", pressed, { capture: true });
 document.addEventListener("locked", locked);
 addEventListener("hashchange", show);
 show();
