@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from engine.learning.teaching.judgement_collection import JudgedCategory, Judgements
     from engine.learning.teaching.lesson import AskedImage, CategoryEstimate, FoundImage, Lesson
+    from engine.learning.teaching.saving import SavedLesson
     from engine.progress import Reporter
     from engine.search.duplicates.moves.results import MovedFile, MoveReport, UndoReport
     from engine.search.duplicates.tidying import (
@@ -87,6 +88,7 @@ __all__ = [
     "RemoveReport",
     "Reporter",
     "RestoreReport",
+    "SavedLesson",
     "SearchReport",
     "Skipped",
     "Status",
@@ -137,6 +139,7 @@ _ROOMS = {
     "RemoveReport": "engine.ingest.results",
     "Reporter": "engine.progress",
     "RestoreReport": "engine.search.duplicates.tidying",
+    "SavedLesson": "engine.learning.teaching.saving",
     "SearchReport": "engine.search.results",
     "Skipped": "engine.skipped",
     "Status": "engine.session.status",

@@ -61,7 +61,14 @@ export async function begin(path, json) {
 export function ended(id, signal) {
   return new Promise((resolve, reject) => {
     const own = new AbortController();
-    signal.addEventListener("abort", () => { own.abort(); reject(new DOMException("", "AbortError")); }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        own.abort();
+        reject(new DOMException("", "AbortError"));
+      },
+      { once: true },
+    );
     watchJobs(() => {
       const job = known.get(id);
       if (!job || job.state === "waiting" || job.state === "running" || own.signal.aborted) return;

@@ -57,12 +57,14 @@ def serving(store: Path, *arguments: str | Path) -> Iterator[str]:
     )
     assert process.stderr is not None
     try:
+        told = []
         for line in process.stderr:
+            told.append(line.decode(errors="replace"))
             if found := re.search(rb"https?://\S+", line):
                 yield found[0].decode()
                 break
         else:
-            raise RuntimeError("the service never listened")
+            raise RuntimeError(f"the service never listened: {''.join(told)}")
     finally:
         process.kill()
         process.wait()
