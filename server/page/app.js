@@ -22,6 +22,7 @@ import { address, go, here } from "./router.js";
 /** In the order of the navigation: name in the address, title, key after `g`, module. */
 const VIEWS = [
   ["search", "Search", "s", () => import("./views/search.js")],
+  ["teach", "Teach", "t", () => import("./views/teach.js")],
   ["heads", "Heads", "h", () => import("./views/heads.js")],
   ["jobs", "Jobs", "j", () => import("./views/jobs.js")],
 ];
