@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from engine.learning.teaching.judgement_collection import JudgementCollection
     from engine.learning.teaching.lesson import Lesson
+    from engine.learning.teaching.saving import SavedLesson
     from engine.pictures.crop import CropLike
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
     from engine.search.duplicates.tidying import Tidying
@@ -257,7 +258,7 @@ class Engine:
         return figures(self._session)
 
     def start(self) -> None:
-        """Open the catalog and load the backbone now, and not with the first picture.
+        """Open the catalog and have the backbone compute now, and not with the first picture.
 
         Raises
         ------
@@ -265,7 +266,7 @@ class Engine:
             There is no catalog.
         """
         self._session.catalog()
-        self._session.embedder().start()
+        self._session.embedder().warm()
 
     def search(
         self,
@@ -566,6 +567,41 @@ class Engine:
         pool = self._session.pool()
         return self._session.ask(
             lambda catalog, index: Teacher(catalog, index, pool).lesson(category, yes, no, k)
+        )
+
+    def save_lesson(
+        self, category: str, yes: Sequence[int] = (), no: Sequence[int] = (), *, head: str
+    ) -> SavedLesson:
+        """Remember what was judged, and make a head of all judgements there are.
+
+        A head of that name that was made of judgements is made anew. One that learned something
+        else learns the judgements, too (`train` with `extend`).
+
+        Parameters
+        ----------
+        category, yes, no
+            As of `teach`.
+        head
+            What to call the head.
+
+        Raises
+        ------
+        UsageError, UnknownImageError, StoreNotFoundError, StoreLockedError
+            As of `teach`, and of `judgements`.
+        TrainingError
+            No category has enough pictures that show it. What was judged is remembered.
+        """
+        from engine.heads.head import check_name
+        from engine.learning.teaching.saving import is_of_judgements, saved
+
+        check_name(head)
+        self.judgements.add(category, yes, no)
+        known = any(each.name == head for each in self.heads)
+        extend = known and not is_of_judgements(self.report(head))
+        return saved(
+            self._session.catalog(),
+            lambda: self.train(head=head, from_judgements=True, extend=extend),
+            lambda: self.heads[head],
         )
 
     def finetune(

@@ -127,7 +127,7 @@ def described(note: str) -> str:
 def refused(thing: object, note: str) -> StoreLockedError:
     """Return the error of one who finds that another process, or thread, is writing."""
     if _is_own(note):
-        reason = "another thread of this process is writing"
+        reason = f"another thread of this process is writing ({described(note)})"
         return StoreLockedError(thing, reason, "Wait until it has ended")
     return StoreLockedError(
         thing, f"another process is writing ({described(note)})", "Wait until it has ended"

@@ -13,6 +13,9 @@ Train = Callable[[Engine, str, TrainOptions], TrainReport]
 # What a head can learn from, by the name that a request gives it.
 SOURCES: Mapping[str, Train] = {
     "labels": lambda engine, head, how: engine.train(head=head, from_labels=True, options=how),
+    "judgements": lambda engine, head, how: engine.train(
+        head=head, from_judgements=True, options=how
+    ),
 }
 
 

@@ -19,7 +19,8 @@ export function address(view, params = {}) {
   if (!(params instanceof URLSearchParams)) {
     for (const [key, value] of Object.entries(params)) {
       for (const each of Array.isArray(value) ? value : [value]) {
-        if (each !== null && each !== undefined && each !== "" && each !== false) query.append(key, String(each));
+        if (each !== null && each !== undefined && each !== "" && each !== false)
+          query.append(key, String(each));
       }
     }
   }

@@ -116,14 +116,33 @@ class JudgementCollection:
         StoreLockedError
             Another process is writing.
         """
+        return self.change(category, yes, no)
+
+    def change(
+        self,
+        category: str,
+        yes: Sequence[int] = (),
+        no: Sequence[int] = (),
+        forget: Sequence[int] = (),
+    ) -> Judgements:
+        """Do what `add` and `forget` do in one go.
+
+        Raises
+        ------
+        UsageError, UnknownImageError, StoreLockedError
+            As of `add`; nothing is changed then.
+        """
         require_one_answer(yes, no)
+        if both := sorted({*yes, *no} & set(forget)):
+            raise UsageError(f"image {both[0]}", "it is judged and forgotten at once", "Do one")
         with self._session.writing(create=False) as catalog:
             name = spelled(catalog, category)
-            hashes = hashes_of(catalog, [*yes, *no])
+            hashes = hashes_of(catalog, [*yes, *no, *forget])
             said = {hashes[image_id]: True for image_id in yes}
             for image_id in no:
                 if said.setdefault(hashes[image_id], False):
                     raise _both(f"image {image_id}", "a copy of it is among those that do")
+            catalog.judgements.forget(name, [hashes[image_id] for image_id in forget])
             catalog.judgements.put(name, said)
         return self[name]
 

@@ -15,10 +15,10 @@ import numpy as np
 from sqlalchemy import Connection, bindparam, func, null, select, type_coerce
 from sqlalchemy.types import NullType
 
+from index.catalog.sql.checksums import Damage
 from index.catalog.sql.database import Database, chunks_of, driver_rows
 from index.catalog.sql.prepared import IDS, PreparedQuery
 from index.catalog.sql.schema import Embedding, Image, Prediction, Query
-from index.catalog.tables.checksums import Damage
 from index.catalog.vector_codec import PackedVectors, unpack_into, unpack_summary
 from index.errors import EmbeddingDamagedError
 from index.records import Floats, Ids, Summary, Vectors

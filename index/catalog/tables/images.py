@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from index.catalog.paths import is_below
+from index.catalog.sql.checksums import checksum
 from index.catalog.sql.database import Database, chunks_of, driver_rows
 from index.catalog.sql.migrations import INODES
 from index.catalog.sql.path_conditions import below
@@ -36,7 +37,6 @@ from index.catalog.sql.schema import (
     Query,
     Removal,
 )
-from index.catalog.tables.checksums import checksum
 from index.catalog.tables.facts import write_facts
 from index.catalog.tables.filters import Filter, with_prediction
 from index.catalog.tables.predictions import write_predictions

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, select
 
+from index.catalog.sql.checksums import Damage
 from index.catalog.sql.database import chunks_of
 from index.catalog.sql.schema import Embedding, Image, Query
-from index.catalog.tables.checksums import Damage
 from index.catalog.tables.embeddings import stored
 from index.catalog.vector_codec import unpack
 from index.records import Floats, Ids, Rows, Vectors

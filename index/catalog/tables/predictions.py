@@ -48,6 +48,21 @@ class PredictionTable:
         with self._database.reading() as connection:
             return list(connection.execute(select(Category.name).order_by(Category.id)).scalars())
 
+    def named(self) -> dict[int, str]:
+        """Return the category of every visible image of which the engine is convinced."""
+        query = (
+            select(Prediction.image_id, Category.name)
+            .join(Category, Prediction.category_id == Category.id)
+            .join(Image, Image.id == Prediction.image_id)
+            .where(Image.missing_since.is_(None), Prediction.unknown.is_(False))
+        )
+        with self._database.reading() as connection:
+            return {
+                image_id: name
+                for rows in driver_rows(connection.execute(query))
+                for image_id, name in rows
+            }
+
     def counts(self) -> dict[str, int]:
         """Return how many visible images each category was given, most frequent first."""
         query = (

@@ -38,20 +38,49 @@ function bounded([left, top, width, height]) {
 export function cropper(img, size, start, chosen) {
   let part = start;
   let timer = 0;
-  const rectangle = h("div.crop-part", {
-    tabindex: 0, role: "group", "aria-roledescription": "part of the picture", "aria-describedby": "crop-keys",
-  }, ["nw", "ne", "sw", "se"].map((corner) => h("span.crop-corner", { data: { corner } })));
+  const rectangle = h(
+    "div.crop-part",
+    {
+      tabindex: 0,
+      role: "group",
+      "aria-roledescription": "part of the picture",
+      "aria-describedby": "crop-keys",
+    },
+    ["nw", "ne", "sw", "se"].map((corner) => h("span.crop-corner", { data: { corner } })),
+  );
   const stage = h("div.crop-stage", {}, img, rectangle);
-  const numbers = SIDES.map((side) => h("input", {
-    type: "number", min: 0, max: 100, step: 1, inputmode: "numeric", "aria-label": `${side}, in per cent`,
-  }));
-  const figures = h("div.crop-numbers", { role: "group", "aria-label": "Part of the picture, in per cent" },
-    SIDES.map((side, index) => h("label", {}, h("span", { "aria-hidden": "true" }, side), numbers[index])));
+  const numbers = SIDES.map((side) =>
+    h("input", {
+      type: "number",
+      min: 0,
+      max: 100,
+      step: 1,
+      inputmode: "numeric",
+      "aria-label": `${side}, in per cent`,
+    }),
+  );
+  const figures = h(
+    "div.crop-numbers",
+    { role: "group", "aria-label": "Part of the picture, in per cent" },
+    SIDES.map((side, index) =>
+      h("label", {}, h("span", { "aria-hidden": "true" }, side), numbers[index]),
+    ),
+  );
   const whole = h("button.small.quiet", { type: "button", "aria-label": "Whole picture" }, "Whole");
   const begin = h("button.small", { type: "button" }, "Crop");
-  const hint = h("p.unseen", { id: "crop-keys" }, "Arrow keys move it, with Shift they resize it, Escape takes it away.");
+  const hint = h(
+    "p.unseen",
+    { id: "crop-keys" },
+    "Arrow keys move it, with Shift they resize it, Escape takes it away.",
+  );
   const tools = h("div.crop-tools", {}, begin, figures, whole);
-  const element = h("div.crop", { style: { "--ratio": size.width / size.height } }, stage, tools, hint);
+  const element = h(
+    "div.crop",
+    { style: { "--ratio": size.width / size.height } },
+    stage,
+    tools,
+    hint,
+  );
 
   function show() {
     const [left, top, width, height] = part || [0, 0, 1, 1];
@@ -64,7 +93,10 @@ export function cropper(img, size, start, chosen) {
       const input = numbers[index];
       if (input !== document.activeElement) input.value = String(Math.round(value * 100));
     });
-    rectangle.setAttribute("aria-label", `Left ${Math.round(left * 100)}, top ${Math.round(top * 100)}, width ${Math.round(width * 100)}, height ${Math.round(height * 100)} per cent`);
+    rectangle.setAttribute(
+      "aria-label",
+      `Left ${Math.round(left * 100)}, top ${Math.round(top * 100)}, width ${Math.round(width * 100)}, height ${Math.round(height * 100)} per cent`,
+    );
   }
 
   /** @param {Rectangle|null} next */
@@ -94,16 +126,29 @@ export function cropper(img, size, start, chosen) {
     let anchor = from;
     if (corner) {
       const [left, top, width, height] = before;
-      anchor = [corner.includes("w") ? left + width : left, corner.includes("n") ? top + height : top];
+      anchor = [
+        corner.includes("w") ? left + width : left,
+        corner.includes("n") ? top + height : top,
+      ];
     }
     let moved = false;
     const move = (next) => {
       const to = at(next);
-      if (!moved && Math.hypot((to[0] - from[0]) * stage.clientWidth, (to[1] - from[1]) * stage.clientHeight) < 4) return;
+      if (
+        !moved &&
+        Math.hypot((to[0] - from[0]) * stage.clientWidth, (to[1] - from[1]) * stage.clientHeight) <
+          4
+      )
+        return;
       moved = true;
       part = moving
         ? bounded([before[0] + to[0] - from[0], before[1] + to[1] - from[1], before[2], before[3]])
-        : bounded([Math.min(anchor[0], to[0]), Math.min(anchor[1], to[1]), Math.abs(to[0] - anchor[0]), Math.abs(to[1] - anchor[1])]);
+        : bounded([
+            Math.min(anchor[0], to[0]),
+            Math.min(anchor[1], to[1]),
+            Math.abs(to[0] - anchor[0]),
+            Math.abs(to[1] - anchor[1]),
+          ]);
       show();
     };
     const end = () => {
@@ -121,14 +166,19 @@ export function cropper(img, size, start, chosen) {
 
   rectangle.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !part) return;
-    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
+      event.key
+    ];
     if (steps) {
       const [across, down] = steps.map((each) => each * STEP);
       const [left, top, width, height] = part;
       // What is resized keeps its upper left corner.
-      set(event.shiftKey
-        ? [left, top, Math.min(1 - left, width + across), Math.min(1 - top, height + down)]
-        : [left + across, top + down, width, height], 350);
+      set(
+        event.shiftKey
+          ? [left, top, Math.min(1 - left, width + across), Math.min(1 - top, height + down)]
+          : [left + across, top + down, width, height],
+        350,
+      );
     } else if (event.key === "Escape" || event.key === "Delete") {
       set(null);
       begin.focus();
@@ -138,11 +188,13 @@ export function cropper(img, size, start, chosen) {
     event.preventDefault();
     event.stopPropagation();
   });
-  numbers.forEach((input) => input.addEventListener("input", () => {
-    if (numbers.some((each) => each.value === "")) return;
-    const [left, top, width, height] = numbers.map((each) => Number(each.value) / 100);
-    set([left, top, width, height], 350);
-  }));
+  numbers.forEach((input) =>
+    input.addEventListener("input", () => {
+      if (numbers.some((each) => each.value === "")) return;
+      const [left, top, width, height] = numbers.map((each) => Number(each.value) / 100);
+      set([left, top, width, height], 350);
+    }),
+  );
   begin.addEventListener("click", () => {
     set([0.2, 0.2, 0.6, 0.6]);
     rectangle.focus({ preventScroll: true });
@@ -161,4 +213,3 @@ export function cropper(img, size, start, chosen) {
     },
   });
 }
-

@@ -7,6 +7,8 @@ const MOST_ZOOM = 400;
 // Around the points, as a share of the canvas; and how close a pointer has to come, in pixels.
 const MARGIN = 0.04;
 const CLOSE = 14;
+// Fewer points are drawn as what they are, more as squares: that is faster.
+const ROUND = 20_000;
 
 /**
  * @typedef {{ids: number[], x: number[], y: number[], category: number[]}} Points
@@ -60,7 +62,7 @@ export class Plane {
   }
 
   /** Make it larger or smaller. @param {number} factor @param {{x: number, y: number}} [at] what stays where it is, in pixels */
-  scale(factor, at = this.#middle()) {
+  scale(factor, at = this.#aim()) {
     const before = this.#plane(at);
     this.zoom = Math.max(1, Math.min(MOST_ZOOM, this.zoom * factor));
     const after = this.#plane(at);
@@ -99,6 +101,12 @@ export class Plane {
 
   get #side() {
     return Math.min(this.canvas.clientWidth, this.canvas.clientHeight) * (1 - 2 * MARGIN) * this.zoom;
+  }
+
+  /** What is made larger without a pointer: what is marked, else what lies closest to the middle. */
+  #aim() {
+    const marked = this.marked !== null && this.#isSeen(this.marked) ? this.marked : this.seen(1).first[0];
+    return marked === undefined ? this.#middle() : this.#pixels(marked);
   }
 
   #middle() {
@@ -221,7 +229,8 @@ export class Plane {
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
-    const size = Math.max(2, Math.min(9, 260 / Math.sqrt(points.x.length + 1))) * Math.min(2, this.zoom ** 0.35);
+    const size = Math.max(2, Math.min(7, 150 / Math.sqrt(points.x.length + 1))) * Math.min(2.5, this.zoom ** 0.35);
+    const round = points.x.length < ROUND;
     const colours = new Map();
     for (let index = 0; index < points.x.length; index++) {
       const number = points.category[index];
@@ -231,7 +240,13 @@ export class Plane {
       const at = this.#pixels(index);
       if (at.x < -size || at.y < -size || at.x > canvas.clientWidth + size || at.y > canvas.clientHeight + size) continue;
       context.fillStyle = colour;
-      context.fillRect(at.x - size / 2, at.y - size / 2, size, size);
+      if (round) {
+        context.beginPath();
+        context.arc(at.x, at.y, size / 2, 0, 2 * Math.PI);
+        context.fill();
+      } else {
+        context.fillRect(at.x - size / 2, at.y - size / 2, size, size);
+      }
     }
     if (this.marked !== null && this.marked < points.x.length) {
       const at = this.#pixels(this.marked);

@@ -18,13 +18,13 @@ export const keys = [
   ["0", "On the map: see all of it"],
 ];
 // Colours that can be told apart; the pictures in the list.
-const COLOURS = 8;
+const COLOURS = 12;
 const LISTED = 60;
 
 /** @typedef {{method: string, ids: number[], x: number[], y: number[], categories: string[], category: number[], stale: boolean}} CatalogMap */
 
-/** @param {HTMLElement} root @param {URLSearchParams} params @param {AbortSignal} signal */
-export async function render(root, params, signal) {
+/** @param {HTMLElement} root @param {URLSearchParams} _ @param {AbortSignal} signal */
+export async function render(root, _, signal) {
   await new MapView(root, signal).load();
 }
 
@@ -183,8 +183,8 @@ class MapView {
   #put(at) {
     const right = at.x > this.canvas.clientWidth / 2;
     const low = at.y > this.canvas.clientHeight / 2;
-    this.hint.style.setProperty("left", `${right ? at.x - 152 : at.x + 16}px`);
-    this.hint.style.setProperty("top", `${low ? at.y - 180 : at.y + 16}px`);
+    this.hint.style.setProperty("--left", `${right ? at.x - 152 : at.x + 16}px`);
+    this.hint.style.setProperty("--top", `${low ? at.y - 180 : at.y + 16}px`);
   }
 
   async #open(index) {

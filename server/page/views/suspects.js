@@ -19,8 +19,8 @@ const SHOWN = 24;
 
 /** @typedef {{id: number|null, path: string, label: string, suggestion: string, margin: number, probability: number, suggestion_probability: number}} Suspect */
 
-/** @param {HTMLElement} root @param {URLSearchParams} params @param {AbortSignal} signal */
-export async function render(root, params, signal) {
+/** @param {HTMLElement} root @param {URLSearchParams} _ @param {AbortSignal} signal */
+export async function render(root, _, signal) {
   await new Suspects(root, signal).finding.last();
 }
 

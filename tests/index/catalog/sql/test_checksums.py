@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
 from index.catalog.catalog import Catalog
+from index.catalog.sql.checksums import Damage, checksum, is_sound
 from index.catalog.sql.schema import Embedding, Image, View
-from index.catalog.tables.checksums import Damage, checksum, is_sound
 from index.catalog.tables.images import Batch
 from index.errors import EmbeddingDamagedError
 from index.records import Vectors
