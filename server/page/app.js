@@ -26,6 +26,7 @@ import { address, go, here } from "./router.js";
  */
 const VIEWS = [
   ["search", "Search", "s", () => import("./views/search.js")],
+  ["teach", "Teach", "t", () => import("./views/teach.js")],
   ["duplicates", "Duplicates", "d", () => import("./views/duplicates.js")],
   ["suspects", "Suspects", "u", () => import("./views/suspects.js")],
   ["map", "Map", "m", () => import("./views/map.js")],
@@ -148,6 +149,7 @@ function pressed(event) {
     const entry = VIEWS.find(([, , key]) => key === event.key);
     if (entry) {
       event.preventDefault();
+      event.stopPropagation();
       go(entry[0]);
     }
   } else if (event.key === "g") {
@@ -165,7 +167,8 @@ function help() {
 
 navigation();
 document.getElementById("help").addEventListener("click", help);
-document.addEventListener("keydown", pressed);
+// Before a grid: what follows `g` is not meant for it.
+document.addEventListener("keydown", pressed, { capture: true });
 document.addEventListener("locked", locked);
 addEventListener("hashchange", show);
 show();

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 from demo.tour import BACKBONE, DrawnImages, draw_images
 from engine import Engine
 from engine.progress import SILENT
-from tests.support.browser import chromium, launched, serving
+from tests.support.browser import NO_BROWSER, chromium, launched, serving
 
 WIDE, TELEPHONE = (1280, 800), (360, 740)
 QUALITY = 82
@@ -99,8 +99,8 @@ def main() -> None:
     options = parser.parse_args()
     program = chromium()
     if program is None:
-        parser.error("there is no Chromium (apt install chromium)")
-    with tempfile.TemporaryDirectory() as folder:
+        parser.error(NO_BROWSER)
+    with tempfile.TemporaryDirectory(prefix="furniture-") as folder:
         images = stock(Path(folder))
         with serving(Path(folder, ".engine")) as address, launched(program) as browser:
             for name in options.only:

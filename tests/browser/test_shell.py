@@ -32,6 +32,13 @@ def test_every_view_is_reached_by_links_and_by_keys(page: Page, served: Served) 
     expect(page).to_have_url(re.compile("#/heads$"))
     page.go_back()
     expect(page).to_have_url(re.compile("#/jobs$"))
+    # Among pictures these keys mean something else.
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    page.locator(".tile").first.focus()
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    expect(page).to_have_url(re.compile("#/jobs$"))
 
 
 def test_keys_are_told_and_the_dialog_gives_back_the_focus(page: Page, served: Served) -> None:

@@ -17,6 +17,7 @@ from tests.support import REPOSITORY
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+NO_BROWSER = "no Chromium was found (apt install chromium)"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox",
