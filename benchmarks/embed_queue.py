@@ -38,9 +38,9 @@ def main() -> None:
     torch = TorchRuntime(backbone, weights.path, options.precision, device)
     pixels = _pixels(options.pictures, backbone.preprocessing)
     print(f"{torch.name}, {options.backbone}, {os.cpu_count()} cores, {len(pixels)} pictures")
-    rows = []
+    rows, queue = [], EmbedQueue(torch)
     for threads in options.threads:
-        runtimes = {"one by one": torch, "together": EmbedQueue(torch)}
+        runtimes = {"each by itself": torch, "together": queue}
         row: dict[str, object] = {"threads": threads}
         for name, runtime in runtimes.items():
             _measure(runtime, pixels, threads, options.seconds / 4)

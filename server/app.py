@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import Engine, __version__
 from engine.errors import EngineError
+from server.connections.presence import CLIENT_GONE, Presence
 from server.counted import Counted, Hearer
 from server.options import ServerOptions
-from server.presence import CLIENT_GONE, Presence
 from server.problems import RefusedError, failed, refused, unforeseen
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes

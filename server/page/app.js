@@ -26,6 +26,7 @@ import { address, go, here } from "./router.js";
  */
 const VIEWS = [
   ["search", "Search", "s", () => import("./views/search.js")],
+  ["teach", "Teach", "t", () => import("./views/teach.js")],
   ["duplicates", "Duplicates", "d", () => import("./views/duplicates.js")],
   ["suspects", "Suspects", "u", () => import("./views/suspects.js")],
   ["map", "Map", "m", () => import("./views/map.js")],

@@ -18,7 +18,7 @@ from server.bodies import json_body
 from server.problems import RefusedError
 from server.routes.parameters import BINARY, ImageId, Where
 from server.service import Service
-from server.thumbnails import MEDIA_TYPE, Thumbnails, is_of_content, require_side
+from server.thumbnails.thumbnails import MEDIA_TYPE, Thumbnails, is_of_content, require_side
 
 # Bytes of a file that are sent at a time.
 CHUNK = 1 << 18

@@ -94,6 +94,18 @@ def test_all_of_it_is_done_by_keys(page: Page, service: Served) -> None:
     assert files(service) == before
 
 
+def test_all_that_is_marked_goes_and_comes_back_at_once(page: Page, service: Served) -> None:
+    before = files(service)
+    groups = look(page, service)
+    page.get_by_role("button", name="Move all 2 marked pictures to the trash").click()
+    expect(groups).to_have_count(0)
+    expect(page.locator(".notice")).to_contain_text("No duplicates")
+    assert len(set(before) - set(files(service))) == 2
+    page.keyboard.press("Control+z")
+    expect(groups).to_have_count(2)
+    assert files(service) == before
+
+
 def test_one_of_a_group_has_to_stay(page: Page, service: Served) -> None:
     groups = look(page, service)
     choices = groups.first.locator(".choice")

@@ -22,11 +22,12 @@ class AskOptions:
     candidates
         Of so many times as many of the most uncertain those are asked that are least alike.
     same
-        From this cosine on two pictures are asked about once.
+        From this cosine on two pictures are asked about together only where nothing else is left.
     clustered
         At most so many pictures are put into groups, and drawn at random where there are more.
-    clusters
-        At most so many groups.
+    fewest_clusters, clusters
+        So many groups at least, and at most: what is to be taught may be a small one, and of large
+        groups the typical picture is of what is most frequent in them.
     rounds
         Of k-means.
     """
@@ -34,6 +35,7 @@ class AskOptions:
     candidates: int = 3
     same: float = 0.97
     clustered: int = 3000
+    fewest_clusters: int = 40
     clusters: int = 120
     rounds: int = 8
 
@@ -65,7 +67,9 @@ def unlike_ones(unit: Floats, candidates: Ids, count: int, how: AskOptions) -> I
             break
         chosen.append(best)
         closest = np.maximum(closest, vectors @ vectors[best])
-    return candidates[np.array(chosen, np.int64)]
+    others = [at for at in range(len(candidates)) if at not in chosen]
+    # Where all that is left is much the same, it is asked about after all.
+    return candidates[np.array([*chosen, *others][:count], np.int64)]
 
 
 def typical(unit: Floats, free: Ids, judged: Floats, count: int, how: AskOptions) -> Ids:
@@ -86,7 +90,7 @@ def typical(unit: Floats, free: Ids, judged: Floats, count: int, how: AskOptions
     if not len(free):
         return free
     vectors = unit[free]
-    groups = min(count + len(judged), how.clusters, len(free))
+    groups = min(max(how.fewest_clusters, count + len(judged)), how.clusters, len(free))
     centres = _centres(vectors, groups, rng, how.rounds)
     group_of = (vectors @ centres.T).argmax(axis=1)
     sizes = np.bincount(group_of, minlength=groups)

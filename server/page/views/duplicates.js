@@ -23,8 +23,9 @@ export const keys = [
  * @typedef {{kind: string, score: number, paths: string[], keep: string, removable: string[], images: GroupImage[]}} Group
  */
 
-// Groups that are put on the page at a time.
+// Groups that are put on the page at a time; pictures that one request names.
 const SHOWN = 24;
+const MOST = 1000;
 const LEVELS = [
   ["copy", "The same picture"], ["exact", "The same file"], ["similar", "What looks alike"],
 ];
@@ -57,6 +58,7 @@ class Duplicates {
     this.look = h("button.primary", {}, "Look");
     this.summary = h("p.found.soft", { role: "status" });
     this.list = h("div.groups", { on: { keydown: (event) => this.#pressed(event) } });
+    this.all = h("button", { type: "button", hidden: true, on: { click: () => this.#resolveAll() } }, "");
     this.more = h("button", { type: "button", hidden: true, on: { click: () => this.#more() } }, "Show more groups");
     this.finding = new Finding({
       kind: "duplicates", signal,
@@ -70,7 +72,7 @@ class Duplicates {
       h("div.view-head", {}, h("h1", {}, title)),
       h("form.row.finding-form", { on: { submit: (event) => { event.preventDefault(); this.finding.again(); } } },
         h("label.field", {}, h("span", {}, "Look for"), this.level), this.look),
-      this.finding.element, this.summary, this.list, h("div.more", {}, this.more), this.undo.element);
+      this.finding.element, h("div.row.groups-head", {}, this.summary, this.all), this.list, h("div.more", {}, this.more), this.undo.element);
   }
 
   async start() {
@@ -168,6 +170,52 @@ class Duplicates {
     const move = element.querySelector("[data-act=move]");
     move.disabled = !going.size;
     fill(move, going.size ? `Move ${counted(going.size, "picture")} to the trash` : "Nothing goes");
+    this.#showAll();
+  }
+
+  /** Show what goes of all groups on the page, where that is more than one's. */
+  #showAll() {
+    const marked = this.entries.filter((each) => each.going.size);
+    const count = marked.reduce((sum, each) => sum + each.going.size, 0);
+    this.all.hidden = marked.length < 2;
+    fill(this.all, `Move all ${counted(count, "marked picture")} to the trash`);
+  }
+
+  async #resolveAll() {
+    const marked = [];
+    let named = 0;
+    for (const entry of this.entries) {
+      if (!entry.going.size || (named += entry.group.images.length) > MOST) continue;
+      marked.push(entry);
+    }
+    const ids = marked.flatMap((entry) => entry.group.images.map((each) => each.id));
+    const trash = [...new Set(marked.flatMap((entry) => [...entry.going]))];
+    const going = new Set(trash);
+    this.all.disabled = true;
+    try {
+      const report = await ask("v1/duplicates/resolve", { method: "POST", json: { trash, keep: [...new Set(ids)].filter((id) => !going.has(id)) } });
+      const places = marked.map((entry) => [entry, this.entries.indexOf(entry)]);
+      for (const entry of marked) {
+        this.entries.splice(this.entries.indexOf(entry), 1);
+        entry.element.remove();
+      }
+      const left = report.skipped.length ? ` Not moved: ${report.skipped.map((each) => `${fileName(each.path)}: ${each.reason}`).join("; ")}.` : "";
+      toast(`Moved ${counted(report.moved, "picture")} to the trash, ${bytes(report.bytes)}.${left}`, {
+        bad: Boolean(left), undone: "Everything is as it was.",
+        undo: report.undo ? async () => {
+          await ask("v1/duplicates/undo", { method: "POST", json: { undo: report.undo } });
+          if (!this.signal.aborted) for (const [entry, index] of places) this.#return(entry, index);
+          this.undo.load();
+        } : undefined,
+      });
+      this.undo.load();
+      if (!this.entries.length && this.waiting.length) await this.#more();
+      this.#tell();
+      this.#focus(0);
+    } catch (error) {
+      if (!isAborted(error)) failed(error);
+    }
+    this.all.disabled = false;
   }
 
   #toggle(entry, index) {
@@ -248,6 +296,7 @@ class Duplicates {
   }
 
   #tell() {
+    this.#showAll();
     const count = this.entries.length + this.waiting.length;
     fill(this.summary, count ? [`${counted(count, "group")} to decide, `, foundAt(this.at)] : "");
     if (!count) fill(this.list, empty("No duplicates", h("p", {}, "Every picture is there once, as far as was looked, ", foundAt(this.at), ".")));

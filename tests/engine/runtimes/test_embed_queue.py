@@ -1,4 +1,4 @@
-"""Pictures of several threads embedded together: as one by one, soon, and never too many."""
+"""Pictures of several threads embedded together: as one by one, soon, and by one thread."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from engine.testing import FakeRuntime
 from index.records import Floats
 
 PATIENCE = 60.0
-FOREVER = 1e6
 ODD = 255
 
 
 class Recorded(FakeRuntime):
-    """Computes when it may, and knows how many pictures came at a time; of odd ones it fails."""
+    """Computes when it may, and knows how many pictures came, and where; of odd ones it fails."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
+        self.threads: set[int] = set()
         self.begun = threading.Semaphore(0)
         self.may_end = threading.Semaphore(0)
         self.waits = False
 
     def embed(self, pixels: Pixels) -> Floats:
         self.sizes.append(len(pixels))
+        self.threads.add(threading.get_ident())
         self.begun.release()
         if self.waits:
             assert self.may_end.acquire(timeout=PATIENCE)
@@ -58,27 +59,28 @@ def runtime() -> Recorded:
     return Recorded()
 
 
-def test_a_picture_alone_does_not_wait(runtime: Recorded) -> None:
-    queue = EmbedQueue(runtime, patience=FOREVER)
-    for count in (1, 3, 1):
+def test_a_picture_alone_is_computed_alone(runtime: Recorded) -> None:
+    queue = EmbedQueue(runtime)
+    for count in (1, 3, 0, 100):
         assert np.array_equal(queue.embed(images(count)), FakeRuntime().embed(images(count)))
-    assert runtime.sizes == [1, 3, 1]
+    assert runtime.sizes == [1, 3, 0, 100]
 
 
-@pytest.mark.parametrize("count", [0, 8, 20])
-def test_nothing_and_whole_batches_pass_through(runtime: Recorded, count: int) -> None:
-    queue = EmbedQueue(runtime, most=8)
-    assert queue.embed(images(count)).shape == (count, 48)
-    assert runtime.sizes == [count]
+def test_one_thread_computes_for_all(runtime: Recorded) -> None:
+    queue = EmbedQueue(runtime)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: queue.embed(images(1, number)), range(64)))
+    assert len(runtime.threads) == 1
+    assert threading.get_ident() not in runtime.threads
 
 
 def test_what_comes_meanwhile_is_embedded_together(runtime: Recorded) -> None:
-    queue, runtime.waits = EmbedQueue(runtime, in_flight=1), True
+    queue, runtime.waits = EmbedQueue(runtime), True
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(queue.embed, images(1))
         runtime.begun.acquire()
         others = [pool.submit(queue.embed, images(number % 2 + 1, number)) for number in range(5)]
-        until(lambda: queue._queued == 7)
+        until(lambda: len(queue._waiting) == 5)
         runtime.may_end.release(2)
         assert len(first.result(PATIENCE)) == 1
         for number, each in enumerate(others):
@@ -87,56 +89,30 @@ def test_what_comes_meanwhile_is_embedded_together(runtime: Recorded) -> None:
     assert runtime.sizes == [1, 7]
 
 
-def test_a_second_batch_waits_no_longer_than_its_patience(runtime: Recorded) -> None:
-    queue, runtime.waits = EmbedQueue(runtime, patience=0.01), True
-    with ThreadPoolExecutor(2) as pool:
-        answers = [pool.submit(queue.embed, images(1)) for _ in range(2)]
-        # The first has not ended when the second begins.
-        for _ in answers:
-            assert runtime.begun.acquire(timeout=PATIENCE)
-        runtime.may_end.release(2)
-        for each in answers:
-            each.result(PATIENCE)
-    assert runtime.sizes == [1, 1]
-
-
-def test_a_batch_that_is_full_does_not_wait(runtime: Recorded) -> None:
-    queue, runtime.waits = EmbedQueue(runtime, most=4, patience=FOREVER), True
-    with ThreadPoolExecutor(5) as pool:
-        answers = [pool.submit(queue.embed, images(1))]
-        runtime.begun.acquire()
-        answers += [pool.submit(queue.embed, images(1)) for _ in range(4)]
-        assert runtime.begun.acquire(timeout=PATIENCE)
-        runtime.may_end.release(2)
-        for each in answers:
-            each.result(PATIENCE)
-    assert runtime.sizes == [1, 4]
-
-
-def test_no_more_waits_and_no_batch_is_larger_than_there_is_room_for(runtime: Recorded) -> None:
-    queue = EmbedQueue(runtime, most=5, patience=0)
+def test_no_batch_is_larger_and_no_more_waits_than_there_is_room_for(runtime: Recorded) -> None:
+    queue = EmbedQueue(runtime, most=5)
     most = 0
     with ThreadPoolExecutor(20) as pool:
         answers: list[Future[Floats]] = []
         for number in range(300):
             answers.append(pool.submit(queue.embed, images(number % 4 + 1, number)))
-            most = max(most, queue._queued)
+            most = max(most, len(queue._waiting))
         for number, each in enumerate(answers):
             alone = FakeRuntime().embed(images(number % 4 + 1, number))
             assert np.array_equal(each.result(PATIENCE), alone)
     assert max(runtime.sizes) <= 5
     assert most <= 5
-    assert (queue._queued, queue._in_flight) == (0, 0)
+    assert not queue._waiting
 
 
 def test_nobody_gets_the_error_of_another_s_pictures(runtime: Recorded) -> None:
-    queue, runtime.waits = EmbedQueue(runtime, in_flight=1), True
+    queue, runtime.waits = EmbedQueue(runtime), True
     odd = np.full((1, 16, 16, 3), ODD, np.uint8)
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(queue.embed, images(1))
         runtime.begun.acquire()
         others = [pool.submit(queue.embed, each) for each in (images(1, 1), odd, images(1, 2))]
-        until(lambda: queue._queued == 3)
+        until(lambda: len(queue._waiting) == 3)
         runtime.may_end.release(10)
         assert len(first.result(PATIENCE)) == 1
         assert np.array_equal(others[0].result(PATIENCE), FakeRuntime().embed(images(1, 1)))
