@@ -133,7 +133,8 @@ function locked() {
       h("button.primary", {}, "Enter"))));
 }
 
-let prefix = 0;
+// When `g` was pressed.
+let prefix = -Infinity;
 function pressed(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
   if (document.querySelector("dialog[open]")) return;
@@ -145,7 +146,7 @@ function pressed(event) {
     if (here().view === "search") document.dispatchEvent(new CustomEvent("pick"));
     else go("search");
   } else if (event.timeStamp - prefix < 1500) {
-    prefix = 0;
+    prefix = -Infinity;
     const entry = VIEWS.find(([, , key]) => key === event.key);
     if (entry) {
       event.preventDefault();

@@ -48,6 +48,7 @@ NAMES = [
     "RemoveReport",
     "Reporter",
     "RestoreReport",
+    "SavedLesson",
     "SearchReport",
     "Skipped",
     "Status",
