@@ -23,7 +23,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from benchmarks.mixed.clients import Address, Client, ask
@@ -52,7 +52,8 @@ class Scene:
         self.store, self.sent, self.pictures = (folder / n for n in ("store", "sent", "pictures"))
         self.sent.mkdir()
         shutil.copytree(photos, self.pictures)
-        self.address, self.ledger = Address(), Ledger()
+        # By the first clients find it, when it is warm.
+        self.address, self.inside, self.ledger = Address(), Address(), Ledger()
         self._process: subprocess.Popen[bytes] | None = None
         self.engine("index", self.pictures, "--label", "parent")
 
@@ -73,26 +74,32 @@ class Scene:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             if found := re.search(rb"http://[^:]+:(\d+)", line):
-                self.address.port = int(found[1])
+                self.inside.port = int(found[1])
                 break
         else:
             raise RuntimeError("it never listened")
         # What it says later is passed on, and waits in no pipe.
         Thread(target=shutil.copyfileobj, args=(self._process.stderr, sys.stderr.buffer)).start()
-        self.address.starts += 1
-        self.address.there.set()
+        self.inside.starts += 1
+        self.inside.there.set()
         return self._process.pid
+
+    def open(self) -> None:
+        """Let all clients in."""
+        self.address.port, self.address.starts = self.inside.port, self.inside.starts
+        self.address.there.set()
 
     def end(self, by: signal.Signals) -> int:
         """End the service by a signal; return its exit code."""
         assert self._process is not None
         self.address.there.clear()
+        self.inside.there.clear()
         self._process.send_signal(by)
         return self._process.wait(PATIENCE)
 
     def get(self, path: str) -> Any:
         """Return what the service answers."""
-        return ask(self.address, self.ledger, "GET", path).value
+        return ask(self.inside, self.ledger, "GET", path).value
 
     def images(self) -> list[dict[str, Any]]:
         """Return all images of the catalog."""
@@ -110,38 +117,64 @@ class Scene:
             time.sleep(0.5)
 
 
-def loaded(scene: Scene, clients: Sequence[Client], seconds: float) -> tuple[list[Memory], str]:
-    """Ask for so long, with a kill in the middle; return the memory, and what was lost by it."""
-    memories: list[Memory] = []
-    missing = ""
-    begin = time.monotonic()
-    until = begin + seconds
-    pid = scene.start()
-    clients[0].each_once()
+def loaded(
+    scene: Scene, first: Client, clients: Sequence[Client], seconds: float
+) -> tuple[list[Memory], list[str]]:
+    """Ask for so long, with a kill in the middle; return the memory, and what was lost by it.
+
+    Parameters
+    ----------
+    first
+        Asks for everything once before the others are let in, so that all of the service is warm.
+    """
+    memories, over = [], Event()
     with ThreadPoolExecutor(len(clients)) as pool:
-        running = [pool.submit(client.run, until) for client in clients]
-        for half in (1, 2):
-            half_ends = begin + half * seconds / 2
-            time.sleep(WARM_UP * max(0.0, half_ends - time.monotonic()))
-            memories.append(Memory(pid))
-            time.sleep(max(0.0, half_ends - time.monotonic()))
-            memories[-1].stop()
-            if half == 1:
-                with scene.ledger.lock:
-                    last = scene.ledger.jobs[-1:]
-                scene.end(signal.SIGKILL)
-                pid = scene.start()
-                known = {job["id"] for job in scene.get("/v1/jobs")["jobs"]}
-                missing = "".join(f"job {each} is not known any more" for each in {*last} - known)
+        try:
+            pid = scene.start()
+            warm(scene, first)
+            running = [pool.submit(client.run, over) for client in clients]
+            memories.append(watched(pid, seconds / 2))
+            with scene.ledger.lock:
+                last = scene.ledger.jobs[-1:]
+            scene.end(signal.SIGKILL)
+            pid = scene.start()
+            known = {job["id"] for job in scene.get("/v1/jobs")["jobs"]}
+            _say("it was killed, and has started again")
+            warm(scene, first)
+            memories.append(watched(pid, seconds / 2))
+        finally:
+            over.set()
         for each in running:
             each.result()
-    return memories, missing
+    return memories, [f"job {each} is not known any more" for each in {*last} - known]
+
+
+def warm(scene: Scene, first: Client) -> None:
+    """Ask for everything once, and let the other clients in."""
+    first.each_once()
+    scene.wait_for_jobs()
+    first.follow()
+    scene.open()
+
+
+def watched(pid: int, seconds: float) -> Memory:
+    """Wait for so long; return the memory after the first part of it."""
+    time.sleep(WARM_UP * seconds)
+    memory = Memory(pid)
+    time.sleep((1 - WARM_UP) * seconds)
+    memory.stop()
+    return memory
 
 
 def kept(scene: Scene) -> list[str]:
     """Return what was answered with 2xx and is not there."""
+    for job in scene.get("/v1/jobs")["jobs"]:
+        if job["state"] in ("running", "waiting"):
+            path = f"/v1/jobs/{job['id']}"
+            ask(scene.inside, scene.ledger, "DELETE", path, route="/v1/jobs/{id}")
     scene.wait_for_jobs()
-    ask(scene.address, scene.ledger, "POST", "/v1/index", b"{}")
+    # What was sent is a file by now, whatever has become of its job.
+    ask(scene.inside, scene.ledger, "POST", "/v1/index", b"{}")
     scene.wait_for_jobs()
     ledger, images = scene.ledger, scene.images()
     labels = {image["id"]: image["label"] for image in images}
@@ -171,12 +204,14 @@ def measured(folder: Path, data: Path, seconds: float, count: int) -> list[str]:
     images = [(image["id"], image["path"]) for image in scene.images()]
     judges = "/v1/judgements" in scene.get("/openapi.json")["paths"]
     scene.end(signal.SIGTERM)
-    clients = [
-        Client(number, scene.address, scene.ledger, images[number::count], photos, judges=judges)
-        for number in range(count)
-    ]
-    memories, missing = loaded(scene, clients, seconds)
-    wrong = [missing] if missing else []
+    # Each changes images of its own, the one that comes first, too.
+    first, *clients = (
+        Client(number, address, scene.ledger, images[number :: count + 1], photos, judges=judges)
+        for number, address in enumerate([scene.inside, *[scene.address] * count])
+    )
+    _say(f"{len(images)} images are indexed; {count} clients ask for {seconds:.0f} s")
+    memories, wrong = loaded(scene, first, clients, seconds)
+    _say("they have asked; what they were answered is looked for")
     wrong += kept(scene)
     code = scene.end(signal.SIGINT)
     wrong += [f"it ended with {code}"] if code else []
@@ -215,6 +250,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"wrong: {each}")
     print("all is well" if not wrong else f"{len(wrong)} things are wrong")
     return 1 if wrong else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _variables() -> dict[str, str]:

@@ -16,6 +16,8 @@ from typing import Any
 from benchmarks.mixed.ledger import Ledger
 
 PATIENCE = 120.0
+# What a service takes until it is warm.
+STARTING = 600.0
 JPEG, JSON = "image/jpeg", "application/json"
 # Of a client's images one in so many is forgotten some time; the others stay.
 FORGOTTEN = 5
@@ -70,7 +72,7 @@ def ask(
 ) -> Answer:
     """Ask for something, and count what is answered under a route."""
     route = f"{method} {route or path.partition('?')[0]}"
-    address.there.wait(PATIENCE)
+    address.there.wait(STARTING)
     starts = address.starts
     connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=PATIENCE)
     try:
@@ -121,26 +123,26 @@ class Client:
         self._photos = photos
         self._sent = 0
         self._heads: dict[str, str] = {}
-        self._actions: list[tuple[int, Callable[[], object]]] = [
+        self._actions: list[tuple[float, Callable[[], object]]] = [
             (30, self._search),
             (20, self._search_by_id),
             (10, self._classify),
             (8, self._look_around),
             (15, self._label),
             (3, self._forget),
-            (5, self._send),
-            (2, self._index),
-            (1, self._train),
-            (1, self._find_duplicates),
-            (3, self._follow),
+            (2, self._send),
+            (0.5, self._index),
+            (0.3, self._train),
+            (0.5, self._find_duplicates),
+            (3, self.follow),
         ]
         if judges:
             self._actions += [(5, self._judge), (5, self._teach)]
 
-    def run(self, until: float) -> None:
-        """Ask one thing after the other until a time of `time.monotonic`."""
+    def run(self, over: Event) -> None:
+        """Ask one thing after the other until it is over."""
         weights = [weight for weight, _ in self._actions]
-        while time.monotonic() < until:
+        while not over.is_set():
             _, action = self._random.choices(self._actions, weights)[0]
             found = action()
             if isinstance(found, Answer) and found.status in (409, 429, 503):
@@ -235,8 +237,8 @@ class Client:
                 self._ledger.jobs.append(answer.value["id"])
         return answer.ok
 
-    def _follow(self) -> None:
-        """See what has become of trainings; the first client cancels a job now and then."""
+    def follow(self) -> None:
+        """See what has become of trainings; the second client cancels a job now and then."""
         answer = self._ask("GET", "/v1/jobs")
         if not answer.ok:
             return
@@ -245,7 +247,7 @@ class Client:
         with self._ledger.lock:
             self._ledger.heads |= done
         going = [job["id"] for job in jobs if job["state"] in ("running", "waiting")]
-        if going and self._number == 0 and self._random.random() < 0.3:
+        if going and self._number == 1 and self._random.random() < 0.3:
             self._ask("DELETE", f"/v1/jobs/{going[-1]}", route="/v1/jobs/{id}")
 
     def _judge(self) -> Answer:

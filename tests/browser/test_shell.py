@@ -14,7 +14,7 @@ from engine import Config, Engine
 from tests.browser.conftest import NewPage, Served, Watched, faults, overflow
 
 OwnService = Callable[..., Served]
-VIEWS = ("search", "duplicates", "suspects", "map", "heads", "jobs")
+VIEWS = ("search", "teach", "duplicates", "suspects", "map", "heads", "jobs")
 MARKUP = "<img src=x onerror=document.title='run'>"
 # Written from right to left from here on, and what ends a text for some.
 REVERSED = "chair\u202egpj.exe"

@@ -199,3 +199,12 @@ def test_a_new_head_is_trained_from_its_labels(old: OldStore) -> None:
     assert list(report.categories) == ["bed", "chair", "lamp"]
     assert (report.images, _embedded(old)) == (old.answers["status"]["images"], 0)
     assert old.engine.status().consistent
+
+
+def test_its_pictures_are_judged_and_a_head_learns_that(old: OldStore) -> None:
+    ids = [each.id for each in old.engine.images.page(limit=12).images]
+    old.engine.judgements.add("wanted", yes=ids[:6], no=ids[6:])
+    report = old.engine.train(head="wanted", from_judgements=True)
+    assert (report.images, _embedded(old)) == (6, 0)
+    assert old.engine.status().judgements == 12
+    assert old.engine.status().consistent

@@ -30,6 +30,10 @@ def _train(engine: Engine, shop: Shop) -> None:
     engine.train(head="again", from_labels=True, options=TrainOptions(fast=True))
 
 
+def _judge(engine: Engine, shop: Shop) -> None:
+    engine.save_lesson("judged", yes=range(1, 12), no=range(30, 40), head="judged")
+
+
 def _delete_head(engine: Engine, shop: Shop) -> None:
     engine.heads.delete("furniture")
 
@@ -66,6 +70,7 @@ VERBS: tuple[Callable[[Engine, Shop], None], ...] = (
     _index,
     _remove,
     _train,
+    _judge,
     _delete_head,
     _compact,
     _relocate,

@@ -12,7 +12,7 @@ import torch
 from scipy.optimize import minimize
 
 from engine.heads.fitting.lbfgs import GATE_DECAY, GATE_LENGTH, fit_gate, minimal_layer
-from engine.heads.fitting.rows import Rows, class_weights
+from engine.heads.fitting.rows import Barred, Rows, class_weights
 from engine.heads.head import Dense
 from engine.heads.options import TrainOptions
 from index.records import Floats
@@ -140,3 +140,18 @@ def test_lbfgs_finds_the_minimum_that_scikit_learn_finds(weight_decay: float) ->
     ).fit(values, labels)
     centred = layer.weight - layer.weight.mean(axis=0)
     assert np.allclose(centred, oracle.coef_ - oracle.coef_.mean(axis=0), atol=5e-3)
+
+
+def test_what_is_barred_is_kept_out_of_those_categories_alone(problem: Problem) -> None:
+    rows = problem.positives.labels == 0
+    values = problem.positives.values[rows]
+    frozen = problem.rest[0][rows]
+    mask = np.zeros((len(values), NEW), np.bool_)
+    mask[:, 1] = True
+    free = fit_gate(problem.positives, NEW, problem.background, problem.rest)
+    barred = Barred(values, frozen, mask)
+    gate = fit_gate(problem.positives, NEW, problem.background, problem.rest, barred=barred)
+    assert gate(values)[:, 1].mean() < free(values)[:, 1].mean() - 0.1
+    assert (gate(values)[:, 0] > frozen).mean() == pytest.approx(
+        (free(values)[:, 0] > frozen).mean(), abs=0.1
+    )
