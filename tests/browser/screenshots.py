@@ -52,9 +52,16 @@ def _ask(page: Page, images: DrawnImages) -> None:
     page.locator("input[type=file]").set_input_files(images.first("test", "chair"))
 
 
+def _answer(page: Page, _: DrawnImages) -> None:
+    for _key in range(4):
+        page.keyboard.press("y")
+
+
 SHOTS: Mapping[str, Shot] = {
     "page-search": Shot("#/search", _ask),
     "page-part": Shot("#/search?id=56&crop=0.12,0.42,0.72,0.55&show=60", dark=True),
+    "page-teach": Shot("#/teach?category=lamp", _answer),
+    "page-map": Shot("#/map", dark=True),
     "page-heads": Shot("#/heads"),
     "page-telephone": Shot("#/search", size=TELEPHONE),
 }
