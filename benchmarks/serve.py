@@ -1,121 +1,134 @@
 """How many searches a second a service answers over loopback, and how long each waits.
 
-    python -m benchmarks.serve [--data FOLDER] [--seconds 10] [--clients 32]
+    python -m benchmarks.serve [--data FOLDER] [--runs 3] [--seconds 5] [--clients 32] [--plots DIR]
 
 The service and the clients are processes on the same cores. Searches with an upload are of
 photographs outside the catalog, searches by id of its own images. With four times the clients more
 is asked than can be answered: nothing but 200, 429 and 503 may come, and what is accepted is
-answered in time. Beside it the usual script: FastAPI, a torch network and a FAISS index.
+answered in time. Beside it the usual script: FastAPI, a torch network and a FAISS index. Both are
+asked by the same clients, in turns, while the other one waits.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from statistics import median
 
 from benchmarks.settings import REPOSITORY, find_data
+from benchmarks.support.http_load import Load, asked, request
 
 BACKBONE = "efficientnet_lite0"
 ENGINE = [sys.executable, "-m", "cli.main"]
 USUAL = [sys.executable, "-m", "benchmarks.peers.usual_service"]
 PATIENCE = 120.0
+WARM_UP_SECONDS = 2.0
+HEADINGS = (
+    "| asked | answers/s | p50 ms | p95 ms | p99 ms | others | core-ms of the service | "
+    "core-ms of a client |\n|---|---:|---:|---:|---:|---|---:|---:|"
+)
 
 
 @dataclass
-class Load:
-    """What clients were answered.
+class Service:
+    """A service that runs.
 
     Attributes
     ----------
-    seconds
-        How long they asked.
-    statuses
-        Answers by status.
-    waits
-        Seconds until each answer of status 200.
+    port
+        Where it listens.
+    process
+        Its id.
     """
 
-    seconds: float
-    statuses: Counter[int] = field(default_factory=Counter)
-    waits: list[float] = field(default_factory=list)
+    port: int
+    process: int
 
-    def line(self, name: str) -> str:
-        """Return it as a row of Markdown."""
-        rate = self.statuses[200] / self.seconds
-        p50, p95, p99 = (1e3 * np.quantile(self.waits or [np.nan], q) for q in (0.5, 0.95, 0.99))
-        others = ", ".join(
-            f"{count} x {status}"
-            for status, count in sorted(self.statuses.items())
-            if status != 200
+    @property
+    def core_seconds(self) -> float:
+        """What it has taken of the processor so far; 0 where Linux does not tell."""
+        try:
+            fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Measurement:
+    """One kind of question, asked again and again.
+
+    Attributes
+    ----------
+    name
+        What is asked of whom.
+    service
+        Who is asked.
+    requests
+        With what.
+    clients
+        By how many at a time.
+    loads
+        What came of each run.
+    core_seconds
+        What each run took of the service.
+    """
+
+    name: str
+    service: Service
+    requests: Sequence[bytes]
+    clients: int
+    loads: list[Load] = field(default_factory=list)
+    core_seconds: list[float] = field(default_factory=list)
+
+    def run(self, seconds: float) -> None:
+        """Ask once more, after some questions that do not count."""
+        asked(self.service.port, self.requests, min(self.clients, 32), WARM_UP_SECONDS)
+        before = self.service.core_seconds
+        self.loads.append(asked(self.service.port, self.requests, self.clients, seconds))
+        self.core_seconds.append(self.service.core_seconds - before)
+
+    @property
+    def rates(self) -> list[float]:
+        """Answers a second in each run."""
+        return [load.rate for load in self.loads]
+
+    def waits(self, share: float) -> list[float]:
+        """Return in how many milliseconds such a share was answered in each run."""
+        return [load.wait(share) for load in self.loads]
+
+    def line(self) -> str:
+        """Return it as a row of Markdown: of each figure the median of the runs."""
+        statuses: Counter[int] = sum((load.statuses for load in self.loads), Counter())
+        others = [f"{statuses[each]} x {each}" for each in sorted(statuses) if each != 200]
+        waits = " | ".join(f"{median(self.waits(share)):.0f}" for share in (0.5, 0.95, 0.99))
+        whole = statuses.total()
+        own, clients = sum(self.core_seconds), sum(load.core_seconds for load in self.loads)
+        return (
+            f"| {self.name}, {self.clients} clients | {median(self.rates):.1f} | {waits} | "
+            f"{', '.join(others) or '-'} | {1e3 * own / whole:.1f} | {1e3 * clients / whole:.2f} |"
         )
-        return f"| {name} | {rate:.1f} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {others or '-'} |"
-
-
-def request(path: str, kind: str, body: bytes) -> bytes:
-    """Return a request as it is sent."""
-    return (
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    ).encode() + body
-
-
-async def _client(
-    port: int, requests: Sequence[bytes], start: int, until: float, load: Load
-) -> None:
-    """Ask one request after the other over one connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    number = start
-    try:
-        while time.perf_counter() < until:
-            began = time.perf_counter()
-            writer.write(requests[number % len(requests)])
-            head = await reader.readuntil(b"\r\n\r\n")
-            found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-            await reader.readexactly(int(found[1]) if found else 0)
-            status = int(head.split(b" ", 2)[1])
-            load.statuses[status] += 1
-            if status == 200:
-                load.waits.append(time.perf_counter() - began)
-            elif again := re.search(rb"retry-after: (\d+)", head, re.IGNORECASE):
-                await asyncio.sleep(float(again[1]) * (0.5 + (number * 0.37) % 1))
-            number += 7
-    finally:
-        writer.close()
-
-
-async def asked(port: int, requests: Sequence[bytes], clients: int, seconds: float) -> Load:
-    """Ask with so many clients at once."""
-    load = Load(seconds)
-    until = time.perf_counter() + seconds
-    await asyncio.gather(
-        *(_client(port, requests, number, until, load) for number in range(clients))
-    )
-    return load
 
 
 @contextmanager
-def running(command: Sequence[str]) -> Iterator[int]:
-    """Run a service for the length of a `with` block, and return its port."""
+def running(command: Sequence[str]) -> Iterator[Service]:
+    """Run a service for the length of a `with` block."""
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, env=_variables())
     assert process.stderr is not None
     try:
         for line in process.stderr:
             if found := re.search(rb"http://[^:]+:(\d+)", line):
-                yield int(found[1])
+                yield Service(int(found[1]), process.pid)
                 return
         raise RuntimeError(f"{' '.join(command)} never listened")
     finally:
@@ -128,46 +141,66 @@ def _variables() -> dict[str, str]:
     return {**os.environ, "ENGINE_BACKBONE": BACKBONE, "PYTHONUNBUFFERED": "1"}
 
 
+def _indexed(pictures: Path, store: str) -> int:
+    """Index pictures; return how many these are."""
+    index = [*ENGINE, "index", str(pictures), "--store", store, "--json"]
+    done = subprocess.run(index, cwd=REPOSITORY, env=_variables(), capture_output=True, check=True)
+    return int(json.loads(done.stdout)["added"])
+
+
+def _measurements(data: Path, folder: str, clients: int, stack: ExitStack) -> list[Measurement]:
+    """Start the services; return what is asked of them."""
+    queries = sorted((data / "imagenet300").rglob("*.*"))
+    uploads = [request("/v1/search?k=10", "image/jpeg", each.read_bytes()) for each in queries]
+    store = str(Path(folder) / "store")
+    ids = [
+        request("/v1/search?k=10", "application/json", json.dumps({"ids": [each]}).encode())
+        for each in range(1, _indexed(data / "catalog", store) + 1)
+    ]
+    own = stack.enter_context(running([*ENGINE, "serve", "--port", "0", "--store", store]))
+    usual = stack.enter_context(running([*USUAL, str(data / "catalog")]))
+    return [
+        Measurement("engine, by upload", own, uploads, clients),
+        Measurement("the usual script, by upload", usual, uploads, clients),
+        Measurement("engine, by id", own, ids, clients),
+        Measurement("engine, by upload", own, uploads, 4 * clients),
+    ]
+
+
+def _draw(measurements: Sequence[Measurement], folder: Path) -> None:
+    from benchmarks.plots import bar_chart
+
+    names = [f"{each.name}, {each.clients} clients" for each in measurements]
+    rates = list(zip(names, (each.rates for each in measurements), strict=True))
+    waits = list(zip(names, (each.waits(0.95) for each in measurements), strict=True))
+    own = "engine"
+    bar_chart(folder / "serve-rates.png", "Searches over HTTP", "answers a second", rates, own)
+    bar_chart(folder / "serve-waits.png", "95 of 100 wait no longer", "ms", waits, own)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serve", description=__doc__)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--plots", type=Path, help="a folder for two plots")
     given = parser.parse_args(arguments)
     data = find_data(given.data)
     if data is None:
         print("needs photographs; benchmarks/README.md says which", file=sys.stderr)
         return 1
-    queries = sorted((data / "imagenet300").rglob("*.*"))
-    uploads = [request("/v1/search?k=10", "image/jpeg", each.read_bytes()) for each in queries]
-    print(
-        "| service | answers/s | p50 ms | p95 ms | p99 ms | others |\n|---|---:|---:|---:|---:|---|"
-    )
-    with tempfile.TemporaryDirectory(prefix="serve-") as folder:
-        store = str(Path(folder) / "store")
-        index = [*ENGINE, "index", str(data / "catalog"), "--store", store, "--json"]
-        done = subprocess.run(
-            index, cwd=REPOSITORY, env=_variables(), capture_output=True, check=True
-        )
-        count = json.loads(done.stdout)["added"]
-        ids = [
-            request("/v1/search?k=10", "application/json", json.dumps({"ids": [each]}).encode())
-            for each in range(1, count + 1)
-        ]
-        with running([*ENGINE, "serve", "--port", "0", "--store", store]) as port:
-            for name, requests, clients in (
-                ("upload", uploads, given.clients),
-                ("by id", ids, given.clients),
-                ("upload, four times the clients", uploads, 4 * given.clients),
-            ):
-                asyncio.run(asked(port, requests, given.clients, 2.0))
-                load = asyncio.run(asked(port, requests, clients, given.seconds))
-                print(load.line(f"engine, {name}, {clients} clients"), flush=True)
-    with running([*USUAL, str(data / "catalog")]) as port:
-        asyncio.run(asked(port, uploads, given.clients, 2.0))
-        load = asyncio.run(asked(port, uploads, given.clients, given.seconds))
-        print(load.line(f"the usual script, upload, {given.clients} clients"), flush=True)
+    with tempfile.TemporaryDirectory(prefix="serve-") as folder, ExitStack() as stack:
+        measurements = _measurements(data, folder, given.clients, stack)
+        for _ in range(given.runs):
+            for each in measurements:
+                each.run(given.seconds)
+    print(HEADINGS)
+    for each in measurements:
+        print(each.line())
+    if given.plots is not None:
+        _draw(measurements, given.plots)
     return 0
 
 

@@ -40,20 +40,30 @@ if TYPE_CHECKING:
     from engine.learning.teaching.saving import SavedLesson
     from engine.progress import Reporter
     from engine.search.duplicates.moves.results import MovedFile, MoveReport, UndoReport
-    from engine.search.results import DuplicateGroup, Hit, SearchReport
+    from engine.search.duplicates.tidying import (
+        DistinctReport,
+        RestoreReport,
+        TrashReport,
+        Undoable,
+    )
+    from engine.search.map.results import CatalogMap, MapReport
+    from engine.search.results import DuplicateGroup, DuplicateImage, Hit, SearchReport
     from engine.session.status import Status
     from engine.skipped import Skipped
 
 __version__ = "0.1.0"
 __all__ = [
     "AskedImage",
+    "CatalogMap",
     "CategoryEstimate",
     "Classification",
     "CompactReport",
     "CompareOptions",
     "Comparison",
     "Config",
+    "DistinctReport",
     "DuplicateGroup",
+    "DuplicateImage",
     "Engine",
     "EngineError",
     "Evaluation",
@@ -70,12 +80,14 @@ __all__ = [
     "JudgedCategory",
     "Judgements",
     "Lesson",
+    "MapReport",
     "MoveReport",
     "MovedFile",
     "Prediction",
     "RelocateReport",
     "RemoveReport",
     "Reporter",
+    "RestoreReport",
     "SavedLesson",
     "SearchReport",
     "Skipped",
@@ -84,20 +96,25 @@ __all__ = [
     "SuspectReport",
     "TrainOptions",
     "TrainReport",
+    "TrashReport",
     "UndoReport",
+    "Undoable",
     "UrlLimits",
     "UsageError",
 ]
 
 _ROOMS = {
     "AskedImage": "engine.learning.teaching.lesson",
+    "CatalogMap": "engine.search.map.results",
     "CategoryEstimate": "engine.learning.teaching.lesson",
     "Classification": "engine.heads.results",
     "CompactReport": "engine.ingest.results",
     "CompareOptions": "engine.learning.compare.options",
     "Comparison": "engine.learning.results",
     "Config": "engine.config",
+    "DistinctReport": "engine.search.duplicates.tidying",
     "DuplicateGroup": "engine.search.results",
+    "DuplicateImage": "engine.search.results",
     "Engine": "engine.engine",
     "EngineError": "engine.errors",
     "Evaluation": "engine.learning.results",
@@ -114,12 +131,14 @@ _ROOMS = {
     "JudgedCategory": "engine.learning.teaching.judgement_collection",
     "Judgements": "engine.learning.teaching.judgement_collection",
     "Lesson": "engine.learning.teaching.lesson",
+    "MapReport": "engine.search.map.results",
     "MoveReport": "engine.search.duplicates.moves.results",
     "MovedFile": "engine.search.duplicates.moves.results",
     "Prediction": "engine.heads.results",
     "RelocateReport": "engine.ingest.results",
     "RemoveReport": "engine.ingest.results",
     "Reporter": "engine.progress",
+    "RestoreReport": "engine.search.duplicates.tidying",
     "SavedLesson": "engine.learning.teaching.saving",
     "SearchReport": "engine.search.results",
     "Skipped": "engine.skipped",
@@ -128,7 +147,9 @@ _ROOMS = {
     "SuspectReport": "engine.learning.results",
     "TrainOptions": "engine.heads.options",
     "TrainReport": "engine.learning.results",
+    "TrashReport": "engine.search.duplicates.tidying",
     "UndoReport": "engine.search.duplicates.moves.results",
+    "Undoable": "engine.search.duplicates.tidying",
     "UrlLimits": "engine.config",
     "UsageError": "engine.errors",
 }

@@ -258,7 +258,7 @@ class Engine:
         return figures(self._session)
 
     def start(self) -> None:
-        """Open the catalog and load the backbone now, and not with the first picture.
+        """Open the catalog and have the backbone compute now, and not with the first picture.
 
         Raises
         ------
@@ -266,7 +266,7 @@ class Engine:
             There is no catalog.
         """
         self._session.catalog()
-        self._session.embedder().start()
+        self._session.embedder().warm()
 
     def search(
         self,

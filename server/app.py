@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import Engine, __version__
 from engine.errors import EngineError
+from server.connections.presence import CLIENT_GONE, Presence
 from server.counted import Counted, Hearer
 from server.options import ServerOptions
-from server.presence import CLIENT_GONE, Presence
 from server.problems import RefusedError, failed, refused, unforeseen
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
@@ -24,6 +24,7 @@ from server.routes.index import index_routes
 from server.routes.jobs import job_routes
 from server.routes.map import map_routes
 from server.routes.page import page_routes
+from server.routes.problem_responses import PROBLEMS, with_problems
 from server.routes.search import search_routes
 from server.routes.state import state_routes
 from server.routes.suspects import suspect_routes
@@ -79,7 +80,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses=PROBLEMS,
     )
+    plain = app.openapi
+    app.openapi = lambda: with_problems(plain())  # type: ignore[method-assign]
     for routes in (
         page_routes,
         search_routes,

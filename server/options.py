@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.config import UrlLimits, require_number
+from engine.config import UrlLimits, require_number, usable_cores
 from engine.errors import UsageError
 
 EVERYWHERE = ("0.0.0.0", "::", "[::]")
@@ -82,7 +82,7 @@ class ServerLimits:
     ids: int = 100
     judged: int = 5000
     body_seconds: float = 30.0
-    threads: int = 4
+    threads: int = field(default_factory=lambda: max(4, usable_cores()))
     waiting: int = 64
     reading_threads: int = 2
     reading_waiting: int = 256

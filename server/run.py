@@ -15,7 +15,7 @@ from engine import Engine
 from engine.errors import UsageError
 from index.errors import reason_of
 from server.app import create_app
-from server.connections import bounded_connection
+from server.connections.bounded import bounded_connection
 from server.counted import Hearer
 from server.options import ServerOptions
 from server.service import Service

@@ -51,23 +51,36 @@ class WorkQueue:
             reason = f"{self.taken} requests are being answered or wait"
             raise busy(self.name, reason, self._retry_seconds)
         loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Result] = loop.create_future()
         future = self._pool.submit(work)
         self.taken += 1
         self._begun.add(future)
 
         def ended(future: Future[Result]) -> None:
             self._begun.discard(future)
-            # Where the loop has ended nobody counts any more.
+            # The loop is woken once for all there is to do. Where it has ended nobody waits.
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._give_back)
+                loop.call_soon_threadsafe(self._give_back, future, answered)
 
         future.add_done_callback(ended)
-        return await asyncio.wrap_future(future)
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
 
     def close(self, seconds: float = 0.0) -> bool:
         """Begin nothing more; return whether what has begun ended within so many seconds."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         return not wait(list(self._begun), seconds).not_done
 
-    def _give_back(self) -> None:
+    def _give_back(self, future: Future[Result], answered: asyncio.Future[Result]) -> None:
         self.taken -= 1
+        if answered.done():
+            return
+        if future.cancelled():
+            answered.cancel()
+        elif (error := future.exception()) is not None:
+            answered.set_exception(error)
+        else:
+            answered.set_result(future.result())

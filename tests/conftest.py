@@ -16,6 +16,7 @@ from engine import Config, Engine
 from engine.testing import FakeEmbedder
 from index.store import Store
 from tests.support import REPOSITORY
+from tests.support.browser import NO_BROWSER
 
 pytest_plugins = (
     "tests.support.command",
@@ -36,6 +37,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     torture = REPOSITORY / "tests" / "torture"
     items.sort(key=lambda item: (torture not in item.path.parents, item.path not in slow))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter,
+) -> Iterator[None]:
+    """Say last how much of the page nobody has looked at."""
+    yield
+    skipped = terminalreporter.stats.get("skipped", [])
+    if count := sum(NO_BROWSER in str(report.longrepr) for report in skipped):
+        terminalreporter.write_line(f"{count} tests of the page did not run: {NO_BROWSER}")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -38,8 +38,12 @@ def main() -> None:
 
     paths = sorted(str(path) for path in Path(sys.argv[1]).rglob("*.jpg"))
     index = faiss.IndexFlatIP(backbone.dim)
+    # To index is not measured, and on a busy machine several threads wait for each other.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     for path in paths:
         index.add(embedded(Image.open(path)))
+    torch.set_num_threads(threads)
     app = FastAPI()
 
     @app.post("/v1/search")

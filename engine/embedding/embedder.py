@@ -130,6 +130,7 @@ class Embedder:
         """Return the same embedder as it was before anything was embedded: for a forked child."""
         other = copy(self)
         never_freed(other.__dict__.pop("_runtime", None))
+        other.__dict__.pop("_first", None)
         other.memory = ImageMemory.of(self.config)
         other._starting = RLock()
         return other
@@ -141,6 +142,15 @@ class Embedder:
     def start(self) -> None:
         """Load the backbone now, and not with the first picture."""
         self._runtime  # noqa: B018
+
+    def warm(self) -> None:
+        """Compute with the backbone once: on CUDA the first picture takes seconds."""
+        self._first  # noqa: B018
+
+    @cached_property
+    def _first(self) -> Vectors:
+        side = self.backbone.preprocessing.crop
+        return self.embed([np.zeros((side, side, 3), np.uint8)])
 
     def image(
         self, data: bytes, name: str, reserve: Reserve | None = None, crop: Crop | None = None

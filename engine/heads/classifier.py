@@ -16,7 +16,7 @@ from engine.heads.head import ALL, BUILT_IN, Dense, Head, find_head
 from engine.heads.in_distribution import InDistribution, cosine_to_category, directions
 from engine.heads.numerics import bounded, log_softmax, log_sum_exp, share_of, softmax
 from engine.heads.results import Classification, Prediction
-from index.catalog.tables.vector_codec import PackedVectors
+from index.catalog.vector_codec import PackedVectors
 from index.names import same_name
 from index.records import Floats, Ids, Named, Summary, Vectors
 

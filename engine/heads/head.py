@@ -12,7 +12,7 @@ from engine.errors import HeadMismatchError, UnknownHeadError, UsageError
 from engine.heads.numerics import ACTIVATIONS, RELU, bounded, log_softmax, log_sum_exp
 from engine.heads.record import Record
 from engine.heads.results import HeadInfo
-from index.catalog.tables.vector_codec import PackedVectors
+from index.catalog.vector_codec import PackedVectors
 from index.names import suggestion
 from index.records import Floats, Vectors
 

@@ -75,7 +75,12 @@ def open_runtime(
             import torch
 
             torch.set_num_threads(threads)
-        return TorchRuntime(backbone, exported.weights, precision, compiled=compiled)
+        on_torch = TorchRuntime(backbone, exported.weights, precision, compiled=compiled)
+        if not on_torch.is_on_cuda:
+            return on_torch
+        from engine.runtimes.embed_queue import EmbedQueue
+
+        return EmbedQueue(on_torch)
     from engine.runtimes.openvino import OpenVINORuntime
 
     # In int8 this is about what is left in floating point.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from index.records import Floats
 
 # One batch is computed while the pixels of the next are copied.
 IN_FLIGHT = 2
+# cuDNN plans anew for each number of pictures, for seconds: other numbers are filled up to these,
+# or to a whole batch.
+CUDA_SIZES = (1, 4, 16, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class TorchRuntime:
         Pictures in a batch, to overrule the choice.
     transfer
         Copies batches and embeddings, to overrule the choice.
+    sizes
+        Numbers of pictures, rising, that smaller batches are filled up to, to overrule the choice.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class TorchRuntime:
         compiled: bool = False,
         batch: int | None = None,
         transfer: Transfer | None = None,
+        sizes: Sequence[int] = (),
     ) -> None:
         self._device = torch.device(device or torch_gpu() or "cpu")
         self._dim = backbone.dim
@@ -95,6 +101,14 @@ class TorchRuntime:
         self._transfer = transfer or open_transfer(self._device)
         self.batch = batch or BatchLimits().size(_free_bytes(self._device))
         self.name = f"torch {self._device.type} {precision}"
+        if self.is_on_cuda and not sizes:
+            sizes = [*(each for each in CUDA_SIZES if each < self.batch), self.batch]
+        self._sizes = sizes
+
+    @property
+    def is_on_cuda(self) -> bool:
+        """Whether a card of CUDA computes."""
+        return self._device.type == "cuda"
 
     def embed(self, pixels: Pixels) -> Floats:
         """Return embeddings float32 `[n, dim]` of pixels uint8 `[n, crop, crop, 3]`."""
@@ -110,14 +124,28 @@ class TorchRuntime:
             if len(in_flight) == IN_FLIGHT:
                 collect()
             part = np.require(pixels[start : start + self.batch], np.uint8, ["C", "W"])
+            network = self._whole_batch if len(part) == self.batch else self._network
             with torch.inference_mode():
-                whole = len(part) == self.batch
-                network = self._whole_batch if whole else self._network
-                computed = network(self._transfer.to_device(part))
+                filled = self._transfer.to_device(filled_up(part, self._sizes))
+                computed = network(filled)[: len(part)]
                 in_flight.append((start, self._transfer.to_host(computed)))
         while in_flight:
             collect()
         return embeddings
+
+
+def filled_up(pixels: Pixels, sizes: Sequence[int]) -> Pixels:
+    """Return a batch with its last picture repeated until it has the least of some sizes.
+
+    Parameters
+    ----------
+    sizes
+        Numbers of pictures, rising; a larger batch stays as it is.
+    """
+    size = next((each for each in sizes if each >= len(pixels)), len(pixels))
+    if size == len(pixels):
+        return pixels
+    return np.concatenate([pixels, np.repeat(pixels[-1:], size - len(pixels), axis=0)])
 
 
 class Inference(nn.Module):

@@ -125,10 +125,21 @@ def described(note: str) -> str:
 
 
 def refused(thing: object, note: str) -> StoreLockedError:
-    """Return the error of one who finds that another process is writing."""
+    """Return the error of one who finds that another process, or thread, is writing."""
+    if _is_own(note):
+        reason = f"another thread of this process is writing ({described(note)})"
+        return StoreLockedError(thing, reason, "Wait until it has ended")
     return StoreLockedError(
         thing, f"another process is writing ({described(note)})", "Wait until it has ended"
     )
+
+
+def _is_own(note: str) -> bool:
+    try:
+        facts = json.loads(note)
+        return bool(facts["pid"] == os.getpid() and facts["host"] == socket.gethostname())
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _write(note: Path) -> None:

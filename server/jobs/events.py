@@ -29,13 +29,14 @@ async def job_events(
     leave = jobs.listen(lambda: loop.call_soon_threadsafe(changed.set))
     try:
         while True:
-            closing = jobs.is_closing
+            # Before it is asked what has changed: the last state is told, too.
+            last = jobs.is_closing or (job_id is not None and jobs.is_over(job_id))
             changed.clear()
             seen, found = jobs.changes(seen)
             for job in found:
                 if job_id in (None, job.id):
                     yield f"event: job\ndata: {job.as_json(whole=False)}\n\n".encode()
-            if closing or (job_id is not None and jobs.is_over(job_id)):
+            if last:
                 return
             try:
                 async with asyncio.timeout(heartbeat):

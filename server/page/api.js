@@ -32,7 +32,10 @@ export class Problem extends Error {
   static of(error) {
     if (error instanceof Problem) return error;
     return new Problem({
-      type: "PageError", thing: "this page", reason: String(error), remedy: "Load it again; if that does not help, please report it",
+      type: "PageError",
+      thing: "this page",
+      reason: String(error),
+      remedy: "Load it again; if that does not help, please report it",
     });
   }
 }
@@ -66,17 +69,30 @@ export async function ask(path, options = {}) {
   for (let tries = 1; ; tries++) {
     let answer;
     try {
-      answer = await fetch(address, { method, headers, body, signal: options.signal, redirect: "error" });
+      answer = await fetch(address, {
+        method,
+        headers,
+        body,
+        signal: options.signal,
+        redirect: "error",
+      });
     } catch (error) {
       if (isAborted(error)) throw error;
       throw new Problem({
-        type: "ConnectionError", thing: "the service", reason: "it does not answer",
+        type: "ConnectionError",
+        thing: "the service",
+        reason: "it does not answer",
         remedy: "See that `engine serve` still runs, then try again",
       });
     }
-    if ((answer.status === 503 || answer.status === 429) && answer.headers.has("retry-after") && tries < MOST_TRIES) {
+    if (
+      (answer.status === 503 || answer.status === 429) &&
+      answer.headers.has("retry-after") &&
+      tries < MOST_TRIES
+    ) {
       const asked = Number(answer.headers.get("retry-after")) || 1;
-      const seconds = Math.min(LONGEST_WAIT, Math.max(asked, 2 ** (tries - 2))) * (1 + Math.random() / 4);
+      const seconds =
+        Math.min(LONGEST_WAIT, Math.max(asked, 2 ** (tries - 2))) * (1 + Math.random() / 4);
       options.waiting?.(seconds);
       await pause(seconds * 1000, options.signal);
       continue;
@@ -88,11 +104,15 @@ export async function ask(path, options = {}) {
 }
 
 async function problemOf(answer) {
-  let told = {};
+  let told;
   try {
     told = await answer.json();
   } catch {
-    told = { thing: "the service", reason: `it answered ${answer.status} ${answer.statusText}`, remedy: "Try again" };
+    told = {
+      thing: "the service",
+      reason: `it answered ${answer.status} ${answer.statusText}`,
+      remedy: "Try again",
+    };
   }
   const problem = new Problem({ ...told, status: answer.status });
   if (answer.status === 401) document.dispatchEvent(new CustomEvent("locked"));
@@ -105,7 +125,8 @@ function withQuery(path, query) {
   if (!(query instanceof URLSearchParams)) {
     for (const [key, value] of Object.entries(query)) {
       for (const each of Array.isArray(value) ? value : [value]) {
-        if (each !== null && each !== undefined && each !== "" && each !== false) parameters.append(key, each);
+        if (each !== null && each !== undefined && each !== "" && each !== false)
+          parameters.append(key, each);
       }
     }
   }
@@ -118,10 +139,14 @@ export function pause(milliseconds, signal) {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(new DOMException("", "AbortError"));
     const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(new DOMException("", "AbortError"));
-    }, { once: true });
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        reject(new DOMException("", "AbortError"));
+      },
+      { once: true },
+    );
   });
 }
 

@@ -14,15 +14,22 @@ import { address, go, here } from "./router.js";
  * is aborted. It may return a function that hears of other parameters instead of being shown anew.
  * `keys` are those that it has of its own, with what they do.
  *
- * @typedef {{title: string, keys?: [string, string][],
+ * @typedef {{title: string, keys?: string[][],
  *   render: (root: HTMLElement, params: URLSearchParams, signal: AbortSignal) =>
  *     void|((params: URLSearchParams) => void)|Promise<void|((params: URLSearchParams) => void)>}} View
  */
 
-/** In the order of the navigation: name in the address, title, key after `g`, module. */
+/**
+ * In the order of the navigation: name in the address, title, key after `g`, module.
+ *
+ * @type {[string, string, string, () => Promise<View>][]}
+ */
 const VIEWS = [
   ["search", "Search", "s", () => import("./views/search.js")],
   ["teach", "Teach", "t", () => import("./views/teach.js")],
+  ["duplicates", "Duplicates", "d", () => import("./views/duplicates.js")],
+  ["suspects", "Suspects", "u", () => import("./views/suspects.js")],
+  ["map", "Map", "m", () => import("./views/map.js")],
   ["heads", "Heads", "h", () => import("./views/heads.js")],
   ["jobs", "Jobs", "j", () => import("./views/jobs.js")],
 ];
@@ -46,6 +53,10 @@ const GRID_KEYS = [
 ];
 
 const root = document.getElementById("main");
+/**
+ * @type {{name: string, view: View|null, abort: AbortController,
+ *   update: ((params: URLSearchParams) => void)|null}}
+ */
 let shown = { name: "", view: null, update: null, abort: new AbortController() };
 
 async function show() {
@@ -57,7 +68,7 @@ async function show() {
   const abort = new AbortController();
   const first = shown.name === "";
   shown = { name: asked, view: null, update: null, abort };
-  for (const link of document.querySelectorAll("#views a")) {
+  for (const link of document.getElementById("views").querySelectorAll("a")) {
     if (link.dataset.view === asked) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -122,7 +133,8 @@ function locked() {
       h("button.primary", {}, "Enter"))));
 }
 
-let prefix = 0;
+// When `g` was pressed.
+let prefix = -Infinity;
 function pressed(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
   if (document.querySelector("dialog[open]")) return;
@@ -134,10 +146,11 @@ function pressed(event) {
     if (here().view === "search") document.dispatchEvent(new CustomEvent("pick"));
     else go("search");
   } else if (event.timeStamp - prefix < 1500) {
-    prefix = 0;
+    prefix = -Infinity;
     const entry = VIEWS.find(([, , key]) => key === event.key);
     if (entry) {
       event.preventDefault();
+      event.stopPropagation();
       go(entry[0]);
     }
   } else if (event.key === "g") {
@@ -147,16 +160,16 @@ function pressed(event) {
 
 function help() {
   const own = shown.view?.keys || [];
-  showKeys([
-    ["Everywhere", KEYS],
-    ...(own.length ? [[shown.view.title, own]] : []),
-    ["Among pictures", GRID_KEYS],
-  ]);
+  /** @type {[string, string[][]][]} */
+  const groups = [["Everywhere", KEYS], ["Among pictures", GRID_KEYS]];
+  if (own.length) groups.splice(1, 0, [shown.view.title, own]);
+  showKeys(groups);
 }
 
 navigation();
 document.getElementById("help").addEventListener("click", help);
-document.addEventListener("keydown", pressed);
+// Before a grid: what follows `g` is not meant for it.
+document.addEventListener("keydown", pressed, { capture: true });
 document.addEventListener("locked", locked);
 addEventListener("hashchange", show);
 show();

@@ -4,7 +4,15 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 // Set as properties: their attributes say something else, or nothing.
-const PROPERTIES = new Set(["value", "checked", "disabled", "hidden", "selected", "indeterminate", "open"]);
+const PROPERTIES = new Set([
+  "value",
+  "checked",
+  "disabled",
+  "hidden",
+  "selected",
+  "indeterminate",
+  "open",
+]);
 // Controls, and what turns the direction of writing around.
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
@@ -14,7 +22,7 @@ const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u206
  * @param {string} tag with classes: `button.quiet.small`
  * @param {Record<string, any>} [given] attributes; `on` holds listeners by event, `style` custom
  *   properties, `data` the data set; null and false leave one out
- * @param {...(Child|Child[])} children texts become text nodes
+ * @param {...any} children a `Child`, or lists of them; texts become text nodes
  * @returns {any}
  */
 export function h(tag, given = {}, ...children) {
@@ -33,9 +41,11 @@ function filled(element, classes, given, children) {
   for (const [name, value] of Object.entries(given)) {
     if (value === null || value === undefined) continue;
     if (name === "on") {
-      for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+      for (const [event, listener] of Object.entries(value))
+        element.addEventListener(event, listener);
     } else if (name === "style") {
-      for (const [property, each] of Object.entries(value)) element.style.setProperty(property, each);
+      for (const [property, each] of Object.entries(value))
+        element.style.setProperty(property, each);
     } else if (name === "data") {
       Object.assign(element.dataset, value);
     } else if (PROPERTIES.has(name)) {
@@ -67,7 +77,10 @@ export function fill(element, ...children) {
 
 /** Return a text with controls written out: it cannot pretend to be another. @param {unknown} text */
 export function visible(text) {
-  return String(text).replace(UNSEEN, (each) => `\\u${each.codePointAt(0).toString(16).padStart(4, "0")}`);
+  return String(text).replace(
+    UNSEEN,
+    (each) => `\\u${each.codePointAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Return what a stranger named: its direction of writing ends with it. @param {unknown} text */
@@ -92,7 +105,7 @@ export function counted(count, noun, nouns = `${noun}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? noun : nouns}`;
 }
 
-/** Return a size of a file in words. @param {number} bytes */
+/** Return a size of a file in words. @param {number} count bytes */
 export function bytes(count) {
   if (count < 1000) return `${count} B`;
   const power = Math.min(4, Math.floor(Math.log10(count) / 3));
@@ -119,5 +132,8 @@ export function announce(text) {
 /** Whether a key is typed into something that takes text. @param {Event} event */
 export function isTyping(event) {
   const target = event.target;
-  return target instanceof Element && target.matches("input:not([type=checkbox]):not([type=radio]),textarea,select");
+  return (
+    target instanceof Element &&
+    target.matches("input:not([type=checkbox]):not([type=radio]),textarea,select")
+  );
 }

@@ -4,6 +4,8 @@ import { ask } from "./api.js";
 
 /** @typedef {import("./api.js").Job} Job */
 
+// Until a connection that could not be made is tried again, in milliseconds.
+const AGAIN = 5000;
 /** @type {Map<string, Job>} */
 const known = new Map();
 /** @type {Set<(jobs: Job[], changed: Job|null) => void>} */
@@ -61,7 +63,14 @@ export async function begin(path, json) {
 export function ended(id, signal) {
   return new Promise((resolve, reject) => {
     const own = new AbortController();
-    signal.addEventListener("abort", () => { own.abort(); reject(new DOMException("", "AbortError")); }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        own.abort();
+        reject(new DOMException("", "AbortError"));
+      },
+      { once: true },
+    );
     watchJobs(() => {
       const job = known.get(id);
       if (!job || job.state === "waiting" || job.state === "running" || own.signal.aborted) return;
@@ -92,15 +101,24 @@ async function connect() {
     await refresh();
     source = new EventSource("v1/jobs/events");
     source.addEventListener("job", (event) => note(JSON.parse(event.data)));
+    // What changed while nobody was connected.
+    source.addEventListener("open", () => refresh().catch(() => {}));
     source.addEventListener("error", () => {
-      if (source?.readyState === EventSource.CLOSED) disconnect();
+      if (source?.readyState !== EventSource.CLOSED) return;
+      disconnect();
+      later();
     });
   } catch (error) {
-    // A service without jobs.
-    if (error.status === 404) offered = false;
+    // A service without jobs, or one that lets nobody in.
+    if (error.status === 404 || error.status === 401) offered = false;
+    else later();
   } finally {
     starting = false;
   }
+}
+
+function later() {
+  if (listeners.size) setTimeout(connect, AGAIN);
 }
 
 function disconnect() {

@@ -19,7 +19,8 @@ export function address(view, params = {}) {
   if (!(params instanceof URLSearchParams)) {
     for (const [key, value] of Object.entries(params)) {
       for (const each of Array.isArray(value) ? value : [value]) {
-        if (each !== null && each !== undefined && each !== "" && each !== false) query.append(key, String(each));
+        if (each !== null && each !== undefined && each !== "" && each !== false)
+          query.append(key, String(each));
       }
     }
   }
@@ -27,7 +28,13 @@ export function address(view, params = {}) {
   return `#/${view}${text ? `?${text}` : ""}`;
 }
 
-/** Go somewhere. @param {{replace?: boolean}} [options] without a step to come back to */
+/**
+ * Go somewhere.
+ *
+ * @param {string} view
+ * @param {URLSearchParams|Record<string, any>} [params]
+ * @param {{replace?: boolean}} [options] `replace` leaves no step to come back to
+ */
 export function go(view, params = {}, { replace = false } = {}) {
   const target = address(view, params);
   if (target === location.hash) return;

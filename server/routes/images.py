@@ -16,9 +16,9 @@ from engine import Engine
 from engine.image_collection import ImageInfo, ImagePage
 from server.bodies import json_body
 from server.problems import RefusedError
-from server.routes.parameters import ImageId, Where
+from server.routes.parameters import BINARY, ImageId, Where
 from server.service import Service
-from server.thumbnails import MEDIA_TYPE, Thumbnails, is_of_content, require_side
+from server.thumbnails.thumbnails import MEDIA_TYPE, Thumbnails, is_of_content, require_side
 
 # Bytes of a file that are sent at a time.
 CHUNK = 1 << 18
@@ -69,7 +69,10 @@ def image_routes(service: Service) -> APIRouter:
     @routes.get(
         "/v1/images/{image_id}/thumbnail",
         response_class=Response,
-        responses={200: {"content": {MEDIA_TYPE: {}}}},
+        responses={
+            200: {"content": {MEDIA_TYPE: {"schema": BINARY}}},
+            304: {"description": "The one that the client has is of this content."},
+        },
     )
     async def show_thumbnail(
         request: Request,
@@ -102,7 +105,11 @@ def image_routes(service: Service) -> APIRouter:
             data = await service.pictures.run(lambda: thumbnails.of(image, side))
         return Response(data, headers=headers, media_type=MEDIA_TYPE)
 
-    @routes.get("/v1/images/{image_id}/file", response_class=Response)
+    @routes.get(
+        "/v1/images/{image_id}/file",
+        response_class=Response,
+        responses={200: {"content": {"application/octet-stream": {"schema": BINARY}}}},
+    )
     async def fetch_file(image_id: ImageId) -> Response:
         """Return the picture's own file, to be saved and not shown."""
         images = service.engine.images

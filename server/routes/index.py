@@ -48,8 +48,9 @@ def index_routes(service: Service) -> APIRouter:
         """
         service.require_writable()
         body = {} if _is_empty(request) else await json_body(request, limits)
-        known = await service.reads.run(lambda: folders(service.engine))
-        return await service.begin(indexing(body, known))
+        # Not on the event loop: a folder may lie on a slow network.
+        work = await service.reads.run(lambda: indexing(body, folders(service.engine)))
+        return await service.begin(work)
 
     @routes.post(
         "/v1/images",

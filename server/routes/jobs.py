@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
@@ -18,6 +18,9 @@ from server.problems import busy
 from server.routes.job_schemas import JOB, JOB_PAGE, asking
 from server.service import Service
 
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
+}
 JobId = Annotated[str, Path(max_length=40, description="A job.")]
 
 
@@ -75,7 +78,7 @@ def job_routes(service: Service) -> APIRouter:
         service.require_writable()
         return await service.begin(work_of(await json_body(request, limits)))
 
-    @routes.get("/v1/jobs/events", response_class=Response)
+    @routes.get("/v1/jobs/events", response_class=Response, responses=EVENTS)
     async def follow_jobs() -> Response:
         """Tell of all jobs as they go on, as server-sent events, without end."""
         return events()
@@ -85,13 +88,18 @@ def job_routes(service: Service) -> APIRouter:
         """Return a job, with its result when it is done."""
         return await service.reads.run(lambda: shown(jobs[job_id], whole=True))
 
-    @routes.get("/v1/jobs/{job_id}/events", response_class=Response)
+    @routes.get("/v1/jobs/{job_id}/events", response_class=Response, responses=EVENTS)
     async def follow_job(job_id: JobId) -> Response:
         """Tell of a job as it goes on, as server-sent events, until it ends."""
         jobs[job_id]
         return events(job_id)
 
-    @routes.delete("/v1/jobs/{job_id}", status_code=202, response_class=Response, responses=JOB)
+    @routes.delete(
+        "/v1/jobs/{job_id}",
+        status_code=202,
+        response_class=Response,
+        responses={**JOB, 204: {"description": "It is forgotten."}},
+    )
     async def end_job(job_id: JobId) -> Response:
         """Cancel a job, which keeps what is committed (202); forget one that has ended (204)."""
         service.require_writable()

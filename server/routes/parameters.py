@@ -27,16 +27,17 @@ Crop = Annotated[
 ]
 ImageId = Annotated[int, Path(ge=1, lt=2**63, description="An image of the catalog.")]
 HeadName = Annotated[str, Path(max_length=200, description="A head of the store.")]
-_BINARY = {"type": "string", "format": "binary"}
+BINARY = {"type": "string", "format": "binary"}
 _PICTURES: dict[str, Any] = {
     MULTIPART: {
         "schema": {
             "type": "object",
-            "properties": {"pictures": {"type": "array", "items": _BINARY}},
+            "properties": {"pictures": {"type": "array", "items": BINARY}},
             "required": ["pictures"],
-        }
+        },
+        "example": {"pictures": ["(the bytes of front.jpg)", "(the bytes of side.jpg)"]},
     },
-    "image/*": {"schema": _BINARY},
+    "image/*": {"schema": BINARY, "example": "(the bytes of chair.jpg)"},
 }
 _IDS_SCHEMA = {
     "type": "object",

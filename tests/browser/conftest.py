@@ -27,7 +27,7 @@ from playwright.sync_api import (
 )
 
 from engine import Config, Engine, TrainOptions
-from tests.support.browser import chromium, launched, serving
+from tests.support.browser import NO_BROWSER, chromium, launched, serving
 
 PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
@@ -54,7 +54,7 @@ def program() -> str:
     """The browser's program."""
     found = chromium()
     if found is None:
-        pytest.skip("no Chromium for the page's tests (apt install chromium)")
+        pytest.skip(NO_BROWSER)
     return found
 
 

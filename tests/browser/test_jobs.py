@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -20,7 +21,7 @@ def test_folders_are_indexed_and_what_came_of_it_is_told(
     expect(page.locator(".notice")).to_contain_text("No jobs yet")
     (served.images / "new.jpg").write_bytes(served.image("bed").read_bytes() + b"more")
     page.get_by_text("Index pictures").click()
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Index", exact=True).click()
     job = page.locator(".jobs li")
     expect(job.locator(".state")).to_have_text("Done")
     expect(job).to_contain_text("1 added; 61 pictures in the catalog")
@@ -31,6 +32,22 @@ def test_folders_are_indexed_and_what_came_of_it_is_told(
     expect(page.locator(".notice")).to_contain_text("No jobs yet")
 
 
+def test_pictures_of_one_s_own_are_taken_in(
+    page: Page, own_service: OwnService, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    served = own_service("--folder", kept)
+    own = tmp_path / "own.jpg"
+    own.write_bytes(served.image("sofa").read_bytes() + b"own")
+    page.goto(f"{served.address}#/jobs")
+    page.get_by_text("Index pictures").click()
+    page.get_by_label("Pictures", exact=True).set_input_files(own)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".jobs li")).to_contain_text("1 added; 61 pictures in the catalog")
+    assert len(list(kept.rglob("*.jpg"))) == 1
+
+
 def test_folders_that_nobody_allowed_are_refused(
     page: Page, own_service: OwnService, watched: Watched
 ) -> None:
@@ -38,7 +55,7 @@ def test_folders_that_nobody_allowed_are_refused(
     page.goto(f"{own_service().address}#/jobs")
     page.get_by_text("Index pictures").click()
     page.get_by_label("Folders, one a line").fill("/etc")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Index", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("/etc")
 
 
@@ -63,6 +80,6 @@ def test_everybody_can_use_it(new_page: NewPage, served: Served, scheme: str, wi
     page = new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
     page.goto(f"{served.address}#/jobs")
     page.get_by_text("Index pictures").click()
-    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    expect(page.get_by_role("button", name="Index", exact=True)).to_be_visible()
     assert faults(page) == []
     assert overflow(page) <= 0

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import NewPage, Served, Watched, faults, overflow, shifted
 
@@ -239,15 +239,39 @@ def test_the_original_is_saved_by_its_own_name(page: Page, served: Served) -> No
     assert Path(saved.value.path()).read_bytes() == served.image("bed", 1).read_bytes()
 
 
+def test_the_catalog_comes_in_pages_as_it_is_scrolled(page: Page, served: Served) -> None:
+    fails = [True]
+
+    def small(route: Route) -> None:
+        if "cursor" in route.request.url and fails:
+            fails.clear()
+            route.abort()
+        else:
+            route.continue_(url=route.request.url.replace("limit=120", "limit=20"))
+
+    page.route("**/v1/images?*", small)
+    page.goto(served.address)
+    expect(page.locator(".found")).to_have_text("All pictures")
+    # The page that does not come says why, and may be asked for again.
+    page.get_by_role("alert").get_by_role("button", name="Try again").click()
+    for _ in range(6):
+        page.mouse.wheel(0, 3000)
+    page.locator(".tile").first.focus()
+    expect(page.locator(".tile[data-index='59']")).to_be_attached()
+    page.keyboard.press("End")
+    expect(page.locator(".tile[data-index='59']")).to_be_focused()
+    assert shifted(page) < 0.01
+
+
 def test_a_busy_service_is_asked_again(page: Page, served: Served, watched: Watched) -> None:
     watched.expected, refused = {503}, []
 
-    def busy(route: object) -> None:
+    def busy(route: Route) -> None:
         refused.append(route)
         if len(refused) < 3:
-            route.fulfill(status=503, headers={"Retry-After": "0"}, body="{}")  # type: ignore[attr-defined]
+            route.fulfill(status=503, headers={"Retry-After": "0"}, body="{}")
         else:
-            route.continue_()  # type: ignore[attr-defined]
+            route.continue_()
 
     page.route("**/v1/search?*", busy)
     page.goto(f"{served.address}#/search?id=4")

@@ -14,7 +14,7 @@ from engine import Config, Engine
 from tests.browser.conftest import NewPage, Served, Watched, faults, overflow
 
 OwnService = Callable[..., Served]
-VIEWS = ("search", "teach", "heads", "jobs")
+VIEWS = ("search", "teach", "duplicates", "suspects", "map", "heads", "jobs")
 MARKUP = "<img src=x onerror=document.title='run'>"
 # Written from right to left from here on, and what ends a text for some.
 REVERSED = "chair\u202egpj.exe"
@@ -31,6 +31,13 @@ def test_every_view_is_reached_by_links_and_by_keys(page: Page, served: Served) 
     page.keyboard.press("h")
     expect(page).to_have_url(re.compile("#/heads$"))
     page.go_back()
+    expect(page).to_have_url(re.compile("#/jobs$"))
+    # Among pictures these keys mean something else.
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    page.locator(".tile").first.focus()
+    page.keyboard.press("g")
+    page.keyboard.press("j")
     expect(page).to_have_url(re.compile("#/jobs$"))
 
 

@@ -17,6 +17,7 @@ from tests.support import REPOSITORY
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+NO_BROWSER = "no Chromium was found (apt install chromium)"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox",
@@ -57,12 +58,14 @@ def serving(store: Path, *arguments: str | Path) -> Iterator[str]:
     )
     assert process.stderr is not None
     try:
+        told = []
         for line in process.stderr:
+            told.append(line.decode(errors="replace"))
             if found := re.search(rb"https?://\S+", line):
                 yield found[0].decode()
                 break
         else:
-            raise RuntimeError("the service never listened")
+            raise RuntimeError(f"the service never listened: {''.join(told)}")
     finally:
         process.kill()
         process.wait()

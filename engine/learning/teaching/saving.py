@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from engine.heads.record import FROM_JUDGEMENTS
 from engine.heads.results import HeadInfo
 from engine.learning.results import HeadReport, TrainReport
-from index.catalog.catalog import Catalog
+
+if TYPE_CHECKING:
+    from index.catalog.catalog import Catalog
 
 # Categories of which it is told how many images came or went.
 TOLD = 20
@@ -38,6 +40,8 @@ class SavedLesson:
 
 def is_of_judgements(report: HeadReport) -> bool:
     """Say whether a head was made of judgements alone, so that they are all that it knows."""
+    from engine.heads.record import FROM_JUDGEMENTS
+
     return report.data == FROM_JUDGEMENTS
 
 

@@ -28,7 +28,7 @@ class ComponentLimits:
     """
 
     block: int = 1024
-    sample: int = 20_000
+    sample: int = 5_000
 
 
 def components(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from engine.errors import UsageError
 from engine.search.map.results import CatalogMap, MapReport
 
 if TYPE_CHECKING:
+    from engine.search.duplicates.neighbours import Neighbours
     from engine.search.map.manifold import ManifoldOptions, Nearest
     from engine.search.map.positions import Positions
     from engine.search.map.recent import RecentComponents
@@ -129,8 +131,16 @@ class Maps:
         start = self._recent.of(self._session)
         if len(start.ids) < LEAST:
             raise UsageError("map", f"there are {len(start.ids)} images", "Index some more")
-        none = np.empty(0, np.int64)
-        return start, nearest(start.ids, neighbours(catalog, index, none, -1.0, BLOCK), options)
+        parts = neighbours(catalog, index, np.empty(0, np.int64), -1.0, BLOCK)
+        return start, nearest(start.ids, self._told(parts, len(start.ids)), options)
+
+    def _told(self, parts: Iterator[Neighbours], total: int) -> Iterator[Neighbours]:
+        """Yield neighbours, and tell of how many images they are known."""
+        done = 0
+        for part in parts:
+            yield part
+            done += len(part.ids)
+            self._session.reporter.progress("finding neighbours", done, total, "images")
 
 
 def _shown(method: str, positions: Positions, catalog: Catalog, colours: str) -> CatalogMap:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, CursorResult, Dialect
 
 from index.catalog.sql.database import chunks_of, driver_rows
 from index.catalog.sql.schema import Query
@@ -33,12 +33,16 @@ class PreparedQuery:
         self._texts: dict[tuple[str, int], tuple[str, Sequence[str] | None]] = {}
 
     def rows(self, connection: Connection, ids: Sequence[int]) -> Iterator[Sequence[Any]]:
-        """Yield the rows of these ids, in whatever order the query has."""
+        """Yield the rows of any number of ids."""
         for chunk in chunks_of(ids):
-            text, names = self._text(connection.dialect, len(chunk))
-            values: Any = tuple(chunk) if names is None else dict(zip(names, chunk, strict=True))
-            for rows in driver_rows(connection.exec_driver_sql(text, values)):
+            for rows in driver_rows(self.execute(connection, chunk)):
                 yield from rows
+
+    def execute(self, connection: Connection, ids: Sequence[int]) -> CursorResult[Any]:
+        """Execute the query for as many ids as one statement may name."""
+        text, names = self._text(connection.dialect, len(ids))
+        values: Any = tuple(ids) if names is None else dict(zip(names, ids, strict=True))
+        return connection.exec_driver_sql(text, values)
 
     def _text(self, dialect: Dialect, count: int) -> tuple[str, Sequence[str] | None]:
         """Return the query for so many ids, and their names in it, None where they have none."""

@@ -17,8 +17,9 @@ from sqlalchemy.types import NullType
 
 from index.catalog.sql.checksums import Damage
 from index.catalog.sql.database import Database, chunks_of, driver_rows
+from index.catalog.sql.prepared import IDS, PreparedQuery
 from index.catalog.sql.schema import Embedding, Image, Prediction, Query
-from index.catalog.tables.vector_codec import PackedVectors, unpack_into, unpack_summary
+from index.catalog.vector_codec import PackedVectors, unpack_into, unpack_summary
 from index.errors import EmbeddingDamagedError
 from index.records import Floats, Ids, Summary, Vectors
 
@@ -26,6 +27,8 @@ from index.records import Floats, Ids, Summary, Vectors
 ROWS_UNPACKED = 256
 # Rows copied at a time, for the same reason.
 ROWS_COPIED = 64
+# Up to so many ids are named, though they may follow each other.
+FEW_IDS = 8
 
 Span = tuple[int, int]
 
@@ -134,10 +137,12 @@ class EmbeddingTable:
         checked = self._database.has_checksums
         with self._database.reading() as connection:
             for chunk in chunks_of(wanted):
-                in_a_row = chunk[-1] - chunk[0] + 1 == len(chunk)
                 # A thousand names cost more than the rows that they name.
-                named = {"first": chunk[0], "last": chunk[-1]} if in_a_row else {"ids": chunk}
-                found = connection.execute(_some_query(checked, in_a_row), named)
+                if len(chunk) > FEW_IDS and chunk[-1] - chunk[0] + 1 == len(chunk):
+                    ends = {"first": chunk[0], "last": chunk[-1]}
+                    found = connection.execute(_row_query(checked), ends)
+                else:
+                    found = _ids_query(checked).execute(connection, chunk)
                 for rows in driver_rows(found, ROWS_UNPACKED):
                     table.add(damage.sound(rows))
         return table.filled()
@@ -263,15 +268,19 @@ def _span_query(visible: bool, checked: bool) -> Query:
 
 
 @cache
-def _some_query(checked: bool, in_a_row: bool) -> Query:
-    """Return a query of some embeddings; it is made once, for every search waits for it."""
+def _row_query(checked: bool) -> Query:
+    """Return a query of the embeddings between two ids."""
     ids = Embedding.image_id
-    which = (
-        ids.between(bindparam("first"), bindparam("last"))
-        if in_a_row
-        else ids.in_(bindparam("ids", expanding=True))
-    )
-    return stored(checked).where(which).order_by(ids)
+    between = ids.between(bindparam("first"), bindparam("last"))
+    return stored(checked).where(between).order_by(ids)
+
+
+@cache
+def _ids_query(checked: bool) -> PreparedQuery:
+    """Return a query of the embeddings of some ids."""
+    ids = Embedding.image_id
+    query = stored(checked).where(ids.in_(bindparam(IDS, expanding=True))).order_by(ids)
+    return PreparedQuery(query)
 
 
 def stored(checked: bool) -> Query:

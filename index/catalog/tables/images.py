@@ -41,8 +41,8 @@ from index.catalog.tables.facts import write_facts
 from index.catalog.tables.filters import Filter, with_prediction
 from index.catalog.tables.predictions import write_predictions
 from index.catalog.tables.settings import next_generation
-from index.catalog.tables.vector_codec import pack
 from index.catalog.tables.views import delete_views_without_image
+from index.catalog.vector_codec import pack
 from index.records import (
     FileState,
     Ids,

@@ -15,7 +15,7 @@ from index.catalog.sql.checksums import Damage
 from index.catalog.sql.database import chunks_of
 from index.catalog.sql.schema import Embedding, Image, Query
 from index.catalog.tables.embeddings import stored
-from index.catalog.tables.vector_codec import unpack
+from index.catalog.vector_codec import unpack
 from index.records import Floats, Ids, Rows, Vectors
 
 # Rows given to the index at a time, as vectors and as bytes. The bytes of those that are only

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from index.catalog.sql.database import Database, Upsert, chunks_of, driver_rows
 from index.catalog.sql.schema import Category, Image, Prediction
-from index.catalog.tables.vector_codec import pack_summary
+from index.catalog.vector_codec import pack_summary
 from index.records import Ids, Named, PredictedCategory
 
 # There is no category 0: a row that does not exist after all is an error, not a wrong prediction.

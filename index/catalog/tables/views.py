@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, null, select
 from index.catalog.sql.checksums import checksum, is_sound
 from index.catalog.sql.database import Database, chunks_of
 from index.catalog.sql.schema import Image, Query, View
-from index.catalog.tables.vector_codec import pack, unpack_blobs
+from index.catalog.vector_codec import pack, unpack_blobs
 from index.records import Vectors
 
 

@@ -9,8 +9,13 @@ import { h, name } from "../dom.js";
  * @param {() => void} [remove]
  */
 export function chip(text, remove) {
-  return h("span.chip", {}, name(text),
-    remove && h("button", { type: "button", "aria-label": `Remove ${text}`, on: { click: remove } }, "×"));
+  return h(
+    "span.chip",
+    {},
+    name(text),
+    remove &&
+      h("button", { type: "button", "aria-label": `Remove ${text}`, on: { click: remove } }, "×"),
+  );
 }
 
 /**
@@ -23,5 +28,13 @@ export function chipLink(content, { href, click, pressed, note } = {}) {
   const inside = [content, note && h("span.chip-note", {}, note)];
   return href
     ? h("a.chip", { href }, inside)
-    : h("button.chip", { type: "button", "aria-pressed": pressed === undefined ? null : String(pressed), on: { click } }, inside);
+    : h(
+        "button.chip",
+        {
+          type: "button",
+          "aria-pressed": pressed === undefined ? null : String(pressed),
+          on: { click },
+        },
+        inside,
+      );
 }

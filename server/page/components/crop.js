@@ -15,15 +15,16 @@ export function cropText(part) {
 
 /** Return what an address says, null for the whole picture. @returns {Rectangle|null} */
 export function cropOf(text) {
-  const numbers = (text || "").split(",").map(Number);
-  if (numbers.length !== 4 || !numbers.every((each) => each >= 0 && each <= 1)) return null;
-  return numbers[2] && numbers[3] ? bounded(numbers) : null;
+  const [left, top, width, height, ...more] = (text || "").split(",").map(Number);
+  const sane = [left, top, width, height].every((each) => each >= 0 && each <= 1);
+  return sane && !more.length && width && height ? bounded([left, top, width, height]) : null;
 }
 
+/** @param {Rectangle} part @returns {Rectangle} */
 function bounded([left, top, width, height]) {
   const w = Math.min(1, Math.max(LEAST, width));
-  const t = Math.min(1, Math.max(LEAST, height));
-  return [Math.min(1 - w, Math.max(0, left)), Math.min(1 - t, Math.max(0, top)), w, t];
+  const h = Math.min(1, Math.max(LEAST, height));
+  return [Math.min(1 - w, Math.max(0, left)), Math.min(1 - h, Math.max(0, top)), w, h];
 }
 
 /**
@@ -37,20 +38,49 @@ function bounded([left, top, width, height]) {
 export function cropper(img, size, start, chosen) {
   let part = start;
   let timer = 0;
-  const rectangle = h("div.crop-part", {
-    tabindex: 0, role: "group", "aria-roledescription": "part of the picture", "aria-describedby": "crop-keys",
-  }, ["nw", "ne", "sw", "se"].map((corner) => h("span.crop-corner", { data: { corner } })));
+  const rectangle = h(
+    "div.crop-part",
+    {
+      tabindex: 0,
+      role: "group",
+      "aria-roledescription": "part of the picture",
+      "aria-describedby": "crop-keys",
+    },
+    ["nw", "ne", "sw", "se"].map((corner) => h("span.crop-corner", { data: { corner } })),
+  );
   const stage = h("div.crop-stage", {}, img, rectangle);
-  const numbers = SIDES.map((side) => h("input", {
-    type: "number", min: 0, max: 100, step: 1, inputmode: "numeric", "aria-label": `${side}, in per cent`,
-  }));
-  const figures = h("div.crop-numbers", { role: "group", "aria-label": "Part of the picture, in per cent" },
-    SIDES.map((side, index) => h("label", {}, h("span", { "aria-hidden": "true" }, side), numbers[index])));
+  const numbers = SIDES.map((side) =>
+    h("input", {
+      type: "number",
+      min: 0,
+      max: 100,
+      step: 1,
+      inputmode: "numeric",
+      "aria-label": `${side}, in per cent`,
+    }),
+  );
+  const figures = h(
+    "div.crop-numbers",
+    { role: "group", "aria-label": "Part of the picture, in per cent" },
+    SIDES.map((side, index) =>
+      h("label", {}, h("span", { "aria-hidden": "true" }, side), numbers[index]),
+    ),
+  );
   const whole = h("button.small.quiet", { type: "button", "aria-label": "Whole picture" }, "Whole");
   const begin = h("button.small", { type: "button" }, "Crop");
-  const hint = h("p.unseen", { id: "crop-keys" }, "Arrow keys move it, with Shift they resize it, Escape takes it away.");
+  const hint = h(
+    "p.unseen",
+    { id: "crop-keys" },
+    "Arrow keys move it, with Shift they resize it, Escape takes it away.",
+  );
   const tools = h("div.crop-tools", {}, begin, figures, whole);
-  const element = h("div.crop", { style: { "--ratio": size.width / size.height } }, stage, tools, hint);
+  const element = h(
+    "div.crop",
+    { style: { "--ratio": size.width / size.height } },
+    stage,
+    tools,
+    hint,
+  );
 
   function show() {
     const [left, top, width, height] = part || [0, 0, 1, 1];
@@ -58,15 +88,18 @@ export function cropper(img, size, start, chosen) {
     figures.hidden = whole.hidden = !part;
     begin.hidden = Boolean(part);
     stage.classList.toggle("cropped", Boolean(part));
-    for (const [name, value] of [["left", left], ["top", top], ["width", width], ["height", height]]) {
-      rectangle.style.setProperty(`--${name}`, `${value * 100}%`);
-    }
-    numbers.forEach((input, index) => {
-      if (input !== document.activeElement) input.value = String(Math.round([left, top, width, height][index] * 100));
+    [left, top, width, height].forEach((value, index) => {
+      rectangle.style.setProperty(`--${SIDES[index]}`, `${value * 100}%`);
+      const input = numbers[index];
+      if (input !== document.activeElement) input.value = String(Math.round(value * 100));
     });
-    rectangle.setAttribute("aria-label", `Left ${Math.round(left * 100)}, top ${Math.round(top * 100)}, width ${Math.round(width * 100)}, height ${Math.round(height * 100)} per cent`);
+    rectangle.setAttribute(
+      "aria-label",
+      `Left ${Math.round(left * 100)}, top ${Math.round(top * 100)}, width ${Math.round(width * 100)}, height ${Math.round(height * 100)} per cent`,
+    );
   }
 
+  /** @param {Rectangle|null} next */
   function set(next, pauseFor = 0) {
     part = next && bounded(next);
     show();
@@ -93,16 +126,29 @@ export function cropper(img, size, start, chosen) {
     let anchor = from;
     if (corner) {
       const [left, top, width, height] = before;
-      anchor = [corner.includes("w") ? left + width : left, corner.includes("n") ? top + height : top];
+      anchor = [
+        corner.includes("w") ? left + width : left,
+        corner.includes("n") ? top + height : top,
+      ];
     }
     let moved = false;
     const move = (next) => {
       const to = at(next);
-      if (!moved && Math.hypot((to[0] - from[0]) * stage.clientWidth, (to[1] - from[1]) * stage.clientHeight) < 4) return;
+      if (
+        !moved &&
+        Math.hypot((to[0] - from[0]) * stage.clientWidth, (to[1] - from[1]) * stage.clientHeight) <
+          4
+      )
+        return;
       moved = true;
       part = moving
         ? bounded([before[0] + to[0] - from[0], before[1] + to[1] - from[1], before[2], before[3]])
-        : bounded([Math.min(anchor[0], to[0]), Math.min(anchor[1], to[1]), Math.abs(to[0] - anchor[0]), Math.abs(to[1] - anchor[1])]);
+        : bounded([
+            Math.min(anchor[0], to[0]),
+            Math.min(anchor[1], to[1]),
+            Math.abs(to[0] - anchor[0]),
+            Math.abs(to[1] - anchor[1]),
+          ]);
       show();
     };
     const end = () => {
@@ -120,14 +166,19 @@ export function cropper(img, size, start, chosen) {
 
   rectangle.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !part) return;
-    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
+      event.key
+    ];
     if (steps) {
       const [across, down] = steps.map((each) => each * STEP);
       const [left, top, width, height] = part;
       // What is resized keeps its upper left corner.
-      set(event.shiftKey
-        ? [left, top, Math.min(1 - left, width + across), Math.min(1 - top, height + down)]
-        : [left + across, top + down, width, height], 350);
+      set(
+        event.shiftKey
+          ? [left, top, Math.min(1 - left, width + across), Math.min(1 - top, height + down)]
+          : [left + across, top + down, width, height],
+        350,
+      );
     } else if (event.key === "Escape" || event.key === "Delete") {
       set(null);
       begin.focus();
@@ -137,10 +188,13 @@ export function cropper(img, size, start, chosen) {
     event.preventDefault();
     event.stopPropagation();
   });
-  numbers.forEach((input) => input.addEventListener("input", () => {
-    if (numbers.some((each) => each.value === "")) return;
-    set(numbers.map((each) => Number(each.value) / 100), 350);
-  }));
+  numbers.forEach((input) =>
+    input.addEventListener("input", () => {
+      if (numbers.some((each) => each.value === "")) return;
+      const [left, top, width, height] = numbers.map((each) => Number(each.value) / 100);
+      set([left, top, width, height], 350);
+    }),
+  );
   begin.addEventListener("click", () => {
     set([0.2, 0.2, 0.6, 0.6]);
     rectangle.focus({ preventScroll: true });
@@ -159,4 +213,3 @@ export function cropper(img, size, start, chosen) {
     },
   });
 }
-

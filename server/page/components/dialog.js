@@ -10,8 +10,11 @@ import { add, h } from "../dom.js";
  * @returns {{element: HTMLDialogElement, close: (value?: string) => void, closed: Promise<string>}}
  */
 export function dialog(title, content, classes = "") {
-  const element = h("dialog", { class: `dialog ${classes}`.trim(), "aria-labelledby": "dialog-title" },
-    h("h2", { id: "dialog-title" }, title));
+  const element = h(
+    "dialog",
+    { class: `dialog ${classes}`.trim(), "aria-labelledby": "dialog-title" },
+    h("h2", { id: "dialog-title" }, title),
+  );
   add(element, content);
   document.body.append(element);
   const before = document.activeElement;
@@ -40,9 +43,12 @@ export function dialog(title, content, classes = "") {
 export async function confirmed(title, text, yes) {
   const shown = dialog(title, [
     h("div.prose", {}, text),
-    h("form.buttons", { method: "dialog" },
+    h(
+      "form.buttons",
+      { method: "dialog" },
       h("button", { value: "", autofocus: true }, "Cancel"),
-      h("button.danger", { value: "yes" }, yes)),
+      h("button.danger", { value: "yes" }, yes),
+    ),
   ]);
   return (await shown.closed) === "yes";
 }
@@ -55,15 +61,32 @@ export async function confirmed(title, text, yes) {
  * @returns {Promise<string|null>} null where it was left
  */
 export async function prompted(title, { label, value = "", yes = "Save", known = [], note = "" }) {
-  const input = h("input", { type: "text", value, autocomplete: "off", autofocus: true, maxlength: 1000, list: "dialog-known" });
+  const input = h("input", {
+    type: "text",
+    value,
+    autocomplete: "off",
+    autofocus: true,
+    maxlength: 1000,
+    list: "dialog-known",
+  });
   const shown = dialog(title, [
-    h("form.stack", { method: "dialog" },
+    h(
+      "form.stack",
+      { method: "dialog" },
       h("label.field", {}, h("span", {}, label), input),
       note && h("p.soft", {}, note),
-      h("datalist", { id: "dialog-known" }, known.map((each) => h("option", { value: each }))),
-      h("div.buttons", {},
+      h(
+        "datalist",
+        { id: "dialog-known" },
+        known.map((each) => h("option", { value: each })),
+      ),
+      h(
+        "div.buttons",
+        {},
         h("button", { type: "button", on: { click: () => shown.close("") } }, "Cancel"),
-        h("button.primary", { value: "yes" }, yes))),
+        h("button.primary", { value: "yes" }, yes),
+      ),
+    ),
   ]);
   return (await shown.closed) === "yes" ? input.value : null;
 }
@@ -71,15 +94,41 @@ export async function prompted(title, { label, value = "", yes = "Save", known =
 /**
  * Show which keys there are.
  *
- * @param {[string, [string, string][]][]} groups a heading, and keys with what they do
+ * @param {[string, string[][]][]} groups a heading, and keys with what they do
  */
 export function showKeys(groups) {
-  dialog("Keys", [
-    h("div.keys", {}, groups.map(([heading, keys]) =>
-      h("section", {}, h("h3", {}, heading),
-        h("dl", {}, keys.map(([key, text]) => h("div", {},
-          h("dt", {}, key.split(" ").map((each) => h("kbd", {}, each))),
-          h("dd", {}, text))))))),
-    h("form.buttons", { method: "dialog" }, h("button.primary", { autofocus: true }, "Close")),
-  ], "wide");
+  dialog(
+    "Keys",
+    [
+      h(
+        "div.keys",
+        {},
+        groups.map(([heading, keys]) =>
+          h(
+            "section",
+            {},
+            h("h3", {}, heading),
+            h(
+              "dl",
+              {},
+              keys.map(([key, text]) =>
+                h(
+                  "div",
+                  {},
+                  h(
+                    "dt",
+                    {},
+                    key.split(" ").map((each) => h("kbd", {}, each)),
+                  ),
+                  h("dd", {}, text),
+                ),
+              ),
+            ),
+          ),
+        ),
+      ),
+      h("form.buttons", { method: "dialog" }, h("button.primary", { autofocus: true }, "Close")),
+    ],
+    "wide",
+  );
 }

@@ -13,7 +13,9 @@ export function searchFor(given) {
   let files = [...given].filter((file) => file.size > 0);
   if (!files.length) return;
   if (files.length > MOST) {
-    toast(`The first ${MOST} of ${files.length} pictures are searched for: a search takes no more.`);
+    toast(
+      `The first ${MOST} of ${files.length} pictures are searched for: a search takes no more.`,
+    );
     files = files.slice(0, MOST);
   }
   go("search", { q: keep(files) });
@@ -21,7 +23,11 @@ export function searchFor(given) {
 
 /** Take what is dropped on the page or pasted into it. */
 export function takeFiles() {
-  const hint = h("div.drop-hint", { hidden: true, "aria-hidden": "true" }, h("span", {}, "Drop to search for it"));
+  const hint = h(
+    "div.drop-hint",
+    { hidden: true, "aria-hidden": "true" },
+    h("span", {}, "Drop to search for it"),
+  );
   document.body.append(hint);
   let inside = 0;
   const brings = (event) => [...(event.dataTransfer?.types || [])].includes("Files");

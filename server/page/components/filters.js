@@ -14,7 +14,15 @@ const FIELDS = {
   size: ["File size, bytes", true],
   probability: ["Probability, 0 to 1", true],
 };
-const OPERATORS = { "=": "is", "!=": "is not", "~": "is like", ">=": "at least", "<=": "at most", ">": "above", "<": "below" };
+const OPERATORS = {
+  "=": "is",
+  "!=": "is not",
+  "~": "is like",
+  ">=": "at least",
+  "<=": "at most",
+  ">": "above",
+  "<": "below",
+};
 const OF_TEXT = ["=", "!=", "~"];
 const OF_NUMBERS = [">=", "<="];
 
@@ -33,45 +41,80 @@ export function conditionText(condition) {
  * @param {() => string[]} names what is suggested as a category or a label
  */
 export function filters(conditions, changed, names) {
-  const field = h("select", { "aria-label": "Field" },
-    Object.entries(FIELDS).map(([value, [title]]) => h("option", { value }, title)));
+  const field = h(
+    "select",
+    { "aria-label": "Field" },
+    Object.entries(FIELDS).map(([value, [title]]) => h("option", { value }, title)),
+  );
   const operator = h("select", { "aria-label": "Comparison" });
-  const value = h("input", { type: "text", required: true, "aria-label": "Value", list: "filter-names", autocomplete: "off", maxlength: 1000 });
+  const value = h("input", {
+    type: "text",
+    required: true,
+    "aria-label": "Value",
+    list: "filter-names",
+    autocomplete: "off",
+    maxlength: 1000,
+  });
   const known = h("datalist", { id: "filter-names" });
   const set = () => {
     const number = FIELDS[field.value][1];
-    operator.replaceChildren(...(number ? OF_NUMBERS : OF_TEXT).map((each) => h("option", { value: each }, OPERATORS[each])));
+    operator.replaceChildren(
+      ...(number ? OF_NUMBERS : OF_TEXT).map((each) =>
+        h("option", { value: each }, OPERATORS[each]),
+      ),
+    );
     value.type = number ? "number" : "text";
     value.step = "any";
-    value.placeholder = { "category": "chair", "label": "chair", "path": "*/sofas/*", "format": "JPEG" }[field.value] || "";
+    value.placeholder =
+      { category: "chair", label: "chair", path: "*/sofas/*", format: "JPEG" }[field.value] || "";
     if (field.value === "path") operator.value = "~";
   };
   field.addEventListener("change", set);
   set();
-  const form = h("form.filter-form", {
-    on: {
-      submit: (event) => {
-        event.preventDefault();
-        const condition = `${field.value}${operator.value}${value.value.trim()}`;
-        if (!conditions.includes(condition)) changed([...conditions, condition]);
+  const form = h(
+    "form.filter-form",
+    {
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          const condition = `${field.value}${operator.value}${value.value.trim()}`;
+          if (!conditions.includes(condition)) changed([...conditions, condition]);
+        },
       },
     },
-  }, field, operator, value, known, h("button.primary", {}, "Add"));
-  const more = h("details.filter-more", {
-    on: {
-      toggle: () => {
-        known.replaceChildren(...names().map((each) => h("option", { value: each })));
-        if (more.open) value.focus();
-      },
-      keydown: (event) => {
-        if (event.key !== "Escape" || !more.open) return;
-        event.stopPropagation();
-        more.open = false;
-        more.querySelector("summary").focus();
+    field,
+    operator,
+    value,
+    known,
+    h("button.primary", {}, "Add"),
+  );
+  const more = h(
+    "details.filter-more",
+    {
+      on: {
+        toggle: () => {
+          known.replaceChildren(...names().map((each) => h("option", { value: each })));
+          if (more.open) value.focus();
+        },
+        keydown: (event) => {
+          if (event.key !== "Escape" || !more.open) return;
+          event.stopPropagation();
+          more.open = false;
+          more.querySelector("summary").focus();
+        },
       },
     },
-  }, h("summary.chip", {}, "Filter"), form);
-  return h("div.chips", { role: "group", "aria-label": "Conditions" },
-    conditions.map((condition) => chip(conditionText(condition), () => changed(conditions.filter((each) => each !== condition)))),
-    more);
+    h("summary.chip", {}, "Filter"),
+    form,
+  );
+  return h(
+    "div.chips",
+    { role: "group", "aria-label": "Conditions" },
+    conditions.map((condition) =>
+      chip(conditionText(condition), () =>
+        changed(conditions.filter((each) => each !== condition)),
+      ),
+    ),
+    more,
+  );
 }

@@ -1,7 +1,10 @@
 // Pictures in rows: a listbox of which several may be selected (APG), in pages that come as it is
 // scrolled. Those that are far off are taken out, and put back when they are near again.
 
-import { h, isTyping, visible } from "../dom.js";
+import { fill, h, isTyping, visible } from "../dom.js";
+import { isAborted } from "../api.js";
+import { stepped } from "./grid_steps.js";
+import { problemPanel } from "./notices.js";
 
 // All widths have a number of columns that divides it: pages end with a whole row.
 export const PAGE = 120;
@@ -41,7 +44,9 @@ export class Grid {
     this.chunks = [];
     this.list = h("div", {
       class: `grid ${options.classes || ""}`.trim(),
-      role: "listbox", "aria-multiselectable": "true", "aria-label": options.label,
+      role: "listbox",
+      "aria-multiselectable": "true",
+      "aria-label": options.label,
       on: {
         keydown: (event) => this.#pressed(event),
         click: (event) => this.#clicked(event),
@@ -49,13 +54,27 @@ export class Grid {
       },
     });
     this.end = h("div.grid-end", { "aria-hidden": "true" });
-    this.element = h("div.grid-box", {}, this.list, this.end);
+    this.trouble = h("div", {});
+    this.element = h("div.grid-box", {}, this.list, this.end, this.trouble);
     this.append(items);
-    this.far = new IntersectionObserver((entries) => entries.forEach((entry) => this.#came(entry)), { rootMargin: "300% 0px" });
-    this.near = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#more(), { rootMargin: "120% 0px" });
+    this.far = new IntersectionObserver(
+      (entries) => entries.forEach((entry) => this.#came(entry)),
+      { rootMargin: "300% 0px" },
+    );
+    this.near = new IntersectionObserver(
+      (entries) => entries.some((entry) => entry.isIntersecting) && this.#more(),
+      { rootMargin: "120% 0px" },
+    );
     this.chunks.forEach((chunk) => this.far.observe(chunk.element));
     this.near.observe(this.end);
-    signal.addEventListener("abort", () => { this.far.disconnect(); this.near.disconnect(); }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        this.far.disconnect();
+        this.near.disconnect();
+      },
+      { once: true },
+    );
   }
 
   /** Add pictures at the end. @param {T[]} items */
@@ -95,7 +114,9 @@ export class Grid {
 
   /** Return the element of an item, null while it is taken out. @returns {HTMLElement|null} */
   option(index) {
-    const chunk = this.chunks.find((each) => index >= each.first && index < each.first + each.count);
+    const chunk = this.chunks.find(
+      (each) => index >= each.first && index < each.first + each.count,
+    );
     return chunk?.filled ? chunk.element.children[index - chunk.first] : null;
   }
 
@@ -118,7 +139,8 @@ export class Grid {
 
   /** Mark one as that whose details are shown. @param {number|null} id */
   mark(id) {
-    for (const element of this.list.querySelectorAll(".current")) element.classList.remove("current");
+    for (const element of this.list.querySelectorAll(".current"))
+      element.classList.remove("current");
     const index = id === null ? -1 : this.items.findIndex((each) => this.options.key(each) === id);
     if (index >= 0) this.option(index)?.classList.add("current");
     return index;
@@ -139,12 +161,19 @@ export class Grid {
   #option(index) {
     const item = this.items[index];
     const id = this.options.key(item);
-    return h("div.tile", {
-      role: "option", tabindex: index === this.active ? 0 : -1, data: { index, id },
-      "aria-selected": this.selected.has(id) ? "true" : "false",
-      "aria-posinset": index + 1, "aria-setsize": this.done ? this.items.length : -1,
-      "aria-label": visible(this.options.text(item)),
-    }, this.options.tile(item));
+    return h(
+      "div.tile",
+      {
+        role: "option",
+        tabindex: index === this.active ? 0 : -1,
+        data: { index, id },
+        "aria-selected": this.selected.has(id) ? "true" : "false",
+        "aria-posinset": index + 1,
+        "aria-setsize": this.done ? this.items.length : -1,
+        "aria-label": visible(this.options.text(item)),
+      },
+      this.options.tile(item),
+    );
   }
 
   #put(chunk) {
@@ -159,7 +188,11 @@ export class Grid {
     const chunk = entry.target.chunk;
     if (entry.isIntersecting && !chunk.filled) {
       this.#put(chunk);
-    } else if (!entry.isIntersecting && chunk.filled && !entry.target.contains(document.activeElement)) {
+    } else if (
+      !entry.isIntersecting &&
+      chunk.filled &&
+      !entry.target.contains(document.activeElement)
+    ) {
       const height = entry.boundingClientRect.height;
       if (!height || this.chunks.length < 2) return;
       entry.target.style.setProperty("block-size", `${height}px`);
@@ -175,9 +208,12 @@ export class Grid {
       const next = await this.options.more();
       if (next?.length) this.append(next);
       else this.done = true;
-    } catch {
-      // Whoever gave it has told why.
-      this.done = true;
+      fill(this.trouble);
+    } catch (error) {
+      this.loading = false;
+      const retry = () => this.#more();
+      if (!isAborted(error)) fill(this.trouble, problemPanel(error, { retry }));
+      return;
     }
     this.loading = false;
     if (!this.done) {
@@ -230,38 +266,33 @@ export class Grid {
 
   #selectionChanged() {
     for (const option of this.list.querySelectorAll("[role=option]")) {
-      option.setAttribute("aria-selected", this.selected.has(Number(option.dataset.id)) ? "true" : "false");
+      option.setAttribute(
+        "aria-selected",
+        this.selected.has(Number(option.dataset.id)) ? "true" : "false",
+      );
     }
     this.list.classList.toggle("selecting", this.selected.size > 0);
     this.options.select?.(this.selection);
   }
 
-  #target(event) {
-    const rows = Math.max(1, Math.floor(innerHeight / (this.option(this.active)?.offsetHeight || 200)) - 1);
-    switch (event.key) {
-      case "ArrowRight": case "j": return this.active + 1;
-      case "ArrowLeft": case "k": return this.active - 1;
-      case "ArrowDown": return this.active + this.columns;
-      case "ArrowUp": return this.active - this.columns;
-      case "PageDown": return this.active + rows * this.columns;
-      case "PageUp": return this.active - rows * this.columns;
-      case "Home": return 0;
-      case "End": return this.items.length - 1;
-      default: return null;
-    }
+  #step(key) {
+    const height = this.option(this.active)?.offsetHeight || 200;
+    const rows = Math.max(1, Math.floor(innerHeight / height) - 1);
+    return stepped(key, this.active, this.columns, rows, this.items.length - 1);
   }
 
   #pressed(event) {
     if (!this.items.length || isTyping(event)) return;
     const control = event.ctrlKey || event.metaKey;
-    const target = control || event.altKey ? null : this.#target(event);
+    const target = control || event.altKey ? null : this.#step(event.key);
     if (target !== null) {
       // A step that leads out of the grid leads nowhere.
       if (target >= 0 && target < this.items.length) {
         if (event.shiftKey && event.key.startsWith("Arrow")) this.#range(this.active, target);
         this.activate(target);
       } else if (target >= this.items.length) {
-        if (event.key === "PageDown" || this.active + this.columns < this.items.length + this.columns - 1) this.activate(this.items.length - 1);
+        // From above the end of the last row that is its end.
+        this.activate(this.items.length - 1);
         this.#more();
       }
     } else if (event.key === "Enter" && !control) {

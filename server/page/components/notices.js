@@ -10,8 +10,12 @@ import { Problem } from "../api.js";
  * @param {...any} content
  */
 export function empty(title, ...content) {
-  return h("section.notice", {}, h("h2", {}, title), ...content.map((each) =>
-    typeof each === "string" ? h("p", {}, each) : each));
+  return h(
+    "section.notice",
+    {},
+    h("h2", {}, title),
+    ...content.map((each) => (typeof each === "string" ? h("p", {}, each) : each)),
+  );
 }
 
 /**
@@ -22,11 +26,14 @@ export function empty(title, ...content) {
  */
 export function problemPanel(error, { retry } = {}) {
   const problem = Problem.of(error);
-  return h("section.notice.bad", { role: "alert" },
+  return h(
+    "section.notice.bad",
+    { role: "alert" },
     h("h2", {}, name(sentence(problem.reason))),
     h("p", {}, name(problem.thing)),
     problem.remedy && h("p", {}, name(`${problem.remedy}.`.replace(/([.!?])\.$/, "$1"))),
-    retry && h("button", { type: "button", on: { click: retry } }, "Try again"));
+    retry && h("button", { type: "button", on: { click: retry } }, "Try again"),
+  );
 }
 
 /** Return a text that begins with a capital. @param {string} text */
@@ -41,5 +48,9 @@ export function waiting(text) {
 
 /** Return a command to be typed, to be copied by a click. @param {string} text */
 export function command(text) {
-  return h("pre.command", { tabindex: 0, role: "region", "aria-label": "Command to type" }, h("code", {}, text));
+  return h(
+    "pre.command",
+    { tabindex: 0, role: "region", "aria-label": "Command to type" },
+    h("code", {}, text),
+  );
 }

@@ -42,16 +42,33 @@ export async function showQuery(root, query, options, signal) {
   const shows = h("div.shows", { "aria-live": "polite" });
   let part = null;
   const picture = several ? strip(query, options, signal) : await single();
-  fill(root,
+  fill(
+    root,
     h("div.query-picture", {}, picture),
-    h("div.query-side", {}, shows,
-      h("div.row", {},
+    h(
+      "div.query-side",
+      {},
+      shows,
+      h(
+        "div.row",
+        {},
         h("button.small", { type: "button", on: { click: options.pick } }, "Add pictures"),
-        h("button.small", { type: "button", on: { click: options.clear } }, "New search"))));
+        h("button.small", { type: "button", on: { click: options.clear } }, "New search"),
+      ),
+    ),
+  );
 
   async function single() {
-    const found = query.ids.length ? await ofCatalog(query.ids[0], signal) : await brought(query.files[0], signal);
-    if (!found.size) return h("div.unseeable", {}, h("p", {}, "Your browser cannot show this format. It is searched for all the same."), found.label);
+    const found = query.ids.length
+      ? await ofCatalog(query.ids[0], signal)
+      : await brought(query.files[0], signal);
+    if (!found.size)
+      return h(
+        "div.unseeable",
+        {},
+        h("p", {}, "Your browser cannot show this format. It is searched for all the same."),
+        found.label,
+      );
     part = cropper(found.img, found.size, query.crop, options.crop);
     return part;
   }
@@ -61,29 +78,68 @@ export async function showQuery(root, query, options, signal) {
     asked.abort();
     asked = new AbortController();
     signal.addEventListener("abort", () => asked.abort(), { once: true });
-    if (several) return fill(shows, h("h2", {}, "All of these together"), h("p.soft", {}, "Pictures are found that look like the mean of them."));
+    if (several)
+      return fill(
+        shows,
+        h("h2", {}, "All of these together"),
+        h("p.soft", {}, "Pictures are found that look like the mean of them."),
+      );
     fill(shows, h("h2", {}, "What it shows"), waiting("Looking"));
     try {
       if (next.ids.length && !next.crop) {
         const info = await image(next.ids[0], { signal: asked.signal });
-        showPredictions(info.category ? [{ category: info.category, probability: info.probability }] : [], !info.category);
+        showPredictions(
+          info.category ? [{ category: info.category, probability: info.probability }] : [],
+          !info.category,
+        );
       } else {
         const body = await bodyOf(next, asked.signal);
-        const [first] = await ask("v1/classify", { method: "POST", ...body, query: { k: 4, crop: cropText(next.crop) }, signal: asked.signal });
+        const [first] = await ask("v1/classify", {
+          method: "POST",
+          ...body,
+          query: { k: 4, crop: cropText(next.crop) },
+          signal: asked.signal,
+        });
         showPredictions(first.predictions, first.unknown);
       }
     } catch (error) {
       // The search says the same beside it.
-      if (!isAborted(error)) fill(shows, h("h2", {}, "What it shows"), h("p.soft", {}, name(`${error.reason}. ${error.remedy}`)));
+      if (!isAborted(error))
+        fill(
+          shows,
+          h("h2", {}, "What it shows"),
+          h("p.soft", {}, name(`${error.reason}. ${error.remedy}`)),
+        );
     }
   }
 
   function showPredictions(predictions, unknown) {
-    fill(shows, h("h2", {}, "What it shows"),
-      unknown && h("p.soft", {}, predictions.length ? "Nothing is convincing. The likeliest:" : "Nothing is convincing."),
-      h("ol.predictions", {}, predictions.map((each) => h("li", {},
-        h("span.prediction-name", {}, name(each.category)), h("span.soft", {}, percent(each.probability)),
-        h("span.meter", { "aria-hidden": "true", style: { "--share": `${Math.max(1, each.probability * 100)}%` } })))));
+    fill(
+      shows,
+      h("h2", {}, "What it shows"),
+      unknown &&
+        h(
+          "p.soft",
+          {},
+          predictions.length ? "Nothing is convincing. The likeliest:" : "Nothing is convincing.",
+        ),
+      h(
+        "ol.predictions",
+        {},
+        predictions.map((each) =>
+          h(
+            "li",
+            {},
+            h("span.prediction-name", {}, name(each.category)),
+            h("span.soft", {}, percent(each.probability)),
+            h("span.meter", {
+              "aria-hidden": "true",
+              style: { "--share": `${Math.max(1, each.probability * 100)}%` },
+            }),
+          ),
+        ),
+      ),
+    );
   }
 
   classify(query);
@@ -97,7 +153,13 @@ export async function showQuery(root, query, options, signal) {
 
 async function ofCatalog(id, signal) {
   const info = await image(id, { signal });
-  const img = h("img", { src: thumbnail(id, 512), width: info.width, height: info.height, alt: `Picture ${id}, which is searched for`, draggable: "false" });
+  const img = h("img", {
+    src: thumbnail(id, 512),
+    width: info.width,
+    height: info.height,
+    alt: `Picture ${id}, which is searched for`,
+    draggable: "false",
+  });
   return { img, size: info };
 }
 
@@ -105,7 +167,11 @@ async function brought(file, signal) {
   const address = URL.createObjectURL(file);
   signal.addEventListener("abort", () => URL.revokeObjectURL(address), { once: true });
   const label = file.name ? h("p.soft", {}, name(file.name)) : null;
-  const img = h("img", { src: address, alt: "The picture that is searched for", draggable: "false" });
+  const img = h("img", {
+    src: address,
+    alt: "The picture that is searched for",
+    draggable: "false",
+  });
   try {
     await img.decode();
   } catch {
@@ -117,14 +183,32 @@ async function brought(file, signal) {
 }
 
 function strip(query, options, signal) {
-  const item = (picture, index) => h("li", {}, picture,
-    h("button.quiet.round.small", { type: "button", "aria-label": `Leave out picture ${index + 1}`, on: { click: () => options.remove(index) } }, "×"));
+  const item = (picture, index) =>
+    h(
+      "li",
+      {},
+      picture,
+      h(
+        "button.quiet.round.small",
+        {
+          type: "button",
+          "aria-label": `Leave out picture ${index + 1}`,
+          on: { click: () => options.remove(index) },
+        },
+        "×",
+      ),
+    );
   const copies = query.ids.map((id) => copyOf(id, { size: 128, alt: `Picture ${id}` }));
   const brought = query.files.map((file) => {
     const address = URL.createObjectURL(file);
     signal.addEventListener("abort", () => URL.revokeObjectURL(address), { once: true });
-    return h("img.copy.square", { src: address, width: 128, height: 128, alt: file.name || "picture", draggable: "false" });
+    return h("img.copy.square", {
+      src: address,
+      width: 128,
+      height: 128,
+      alt: file.name || "picture",
+      draggable: "false",
+    });
   });
   return h("ul.strip", {}, [...copies, ...brought].map(item));
 }
-

@@ -16,7 +16,7 @@ const MOST_TRIES = 4;
  */
 export function copyOf(id, { size = 256, alt = "", eager = false, whole } = {}) {
   let tries = 1;
-  const larger = size === 512 ? 512 : size * 2;
+  const larger = size === 128 ? 256 : 512;
   const img = h("img", {
     class: whole ? "copy" : "copy square",
     width: whole ? whole.width : size,
@@ -31,7 +31,13 @@ export function copyOf(id, { size = 256, alt = "", eager = false, whole } = {}) 
   img.addEventListener("error", () => {
     if (tries++ < MOST_TRIES) {
       const address = img.srcset;
-      setTimeout(() => { img.srcset = ""; img.srcset = address; }, 500 * 2 ** tries);
+      setTimeout(
+        () => {
+          img.srcset = "";
+          img.srcset = address;
+        },
+        500 * 2 ** tries,
+      );
     } else {
       img.classList.add("gone");
       img.removeAttribute("srcset");
@@ -56,9 +62,12 @@ export function calledBy(item) {
 export function tile(item, { note = "" } = {}) {
   return [
     h("span.frame", {}, copyOf(item.id), h("span.tick", { "aria-hidden": "true" })),
-    h("span.caption", {},
+    h(
+      "span.caption",
+      {},
       h("span.caption-name", {}, name(calledBy(item))),
-      note && h("span.caption-note", {}, note)),
+      note && h("span.caption-note", {}, note),
+    ),
   ];
 }
 
@@ -74,4 +83,3 @@ export function tileText(item, note = "") {
 export function scoreText(score) {
   return score === null || score === undefined ? "" : score.toFixed(2);
 }
-

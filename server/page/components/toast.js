@@ -25,7 +25,10 @@ export function toast(text, { undo, undone = "Taken back.", bad = false } = {}) 
   };
   let timer = setTimeout(gone, SECONDS * 1000);
   const hold = () => clearTimeout(timer);
-  const release = () => { hold(); timer = setTimeout(gone, SECONDS * 1000); };
+  const release = () => {
+    hold();
+    timer = setTimeout(gone, SECONDS * 1000);
+  };
   const takeBack = async () => {
     if (!undo) return;
     const act = undo;
@@ -48,7 +51,13 @@ export function toast(text, { undo, undone = "Taken back.", bad = false } = {}) 
     item.append(button);
     undoLast = takeBack;
   }
-  item.append(h("button.quiet.round.small", { type: "button", "aria-label": "Dismiss", on: { click: gone } }, "×"));
+  item.append(
+    h(
+      "button.quiet.round.small",
+      { type: "button", "aria-label": "Dismiss", on: { click: gone } },
+      "×",
+    ),
+  );
   item.addEventListener("pointerenter", hold);
   item.addEventListener("pointerleave", release);
   item.addEventListener("focusin", hold);

@@ -16,7 +16,7 @@ from engine.backbones.weights import WeightsFile
 from engine.pictures.decode import decode
 from engine.pictures.preprocess import Pixels
 from engine.runtimes.cuda_transfer import BlockingTransfer
-from engine.runtimes.pytorch import BatchLimits, TorchRuntime
+from engine.runtimes.pytorch import BatchLimits, TorchRuntime, filled_up
 from index.records import Floats
 
 LITE0, RESNET50 = backbone_named("efficientnet_lite0"), backbone_named("resnet50")
@@ -214,3 +214,20 @@ def test_a_gpu_gives_the_embeddings_of_the_cpu(
 ) -> None:
     runtime = TorchRuntime(LITE0, weights.path, precision, "cuda", compiled=compiled, batch=16)
     assert cosines(runtime.embed(renders), reference).min() >= least
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 1), (2, 4), (4, 4), (5, 16), (17, 17)])
+def test_a_batch_is_filled_up_to_the_least_size_that_holds_it(count: int, size: int) -> None:
+    pixels = np.arange(count * 12, dtype=np.uint8).reshape(count, 2, 2, 3)
+    filled = filled_up(pixels, (1, 4, 16))
+    assert len(filled) == size
+    assert np.array_equal(filled[:count], pixels)
+
+
+def test_what_fills_a_batch_up_is_no_answer(weights: WeightsFile, renders: Pixels) -> None:
+    runtime = TorchRuntime(LITE0, weights.path, "fp32", "cpu", batch=4, sizes=(2, 4))
+    plain = TorchRuntime(LITE0, weights.path, "fp32", "cpu", batch=4)
+    for count in (1, 3, 7):
+        found = runtime.embed(renders[:count])
+        assert found.shape == (count, LITE0.dim)
+        assert np.allclose(found, plain.embed(renders[:count]), rtol=1e-3, atol=1e-4)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from engine import Engine
 from server.jobs.events import HEARTBEAT, job_events
+from server.jobs.job import DONE, RUNNING, Job
 from server.jobs.queue import JobQueue
 from server.jobs.work import Work
 from server.options import ServerLimits
@@ -58,6 +60,33 @@ def test_a_job_that_is_over_is_told_once(queue: JobQueue) -> None:
     job = queue.submit(Work("map", "Wait", lambda _: 1, writes=False))
     assert asyncio.run(all_of(queue, job.id))[-1]["state"] == "done"
     assert len(asyncio.run(all_of(queue, job.id))) == 1
+
+
+def test_the_last_state_is_told_whenever_it_comes(queue: JobQueue) -> None:
+    class Late:
+        """A queue in which a job ends right after it was asked what has changed."""
+
+        is_closing = False
+
+        def __init__(self) -> None:
+            self.over = False
+            self.jobs = [replace(job, state=RUNNING), job]
+
+        def listen(self, told: Callable[[], object]) -> Callable[[], None]:
+            self.told = told
+            return lambda: None
+
+        def changes(self, since: int) -> tuple[int, list[Job]]:
+            self.over = True
+            self.told()
+            return since + 1, [self.jobs.pop(0)]
+
+        def is_over(self, job_id: str) -> bool:
+            return self.over
+
+    job = queue.submit(Work("map", "Wait", lambda _: 1, writes=False)).ended(DONE)
+    events = asyncio.run(all_of(cast(JobQueue, Late()), job.id))
+    assert [event["state"] for event in events] == [RUNNING, DONE]
 
 
 def test_all_jobs_are_told_without_end(queue: JobQueue) -> None:

@@ -215,7 +215,7 @@ def test_a_job_waits_for_a_writer_elsewhere(queue: JobQueue, indexed: Engine, im
         leave = queue.listen(lambda: queue[job.id].announcements and said.set())
         assert said.wait(PATIENCE)
         leave()
-        assert "another process is writing" in queue[job.id].announcements[0]
+        assert "it waits: another thread" in queue[job.id].announcements[0]
     assert over(queue, job).state == DONE
 
 

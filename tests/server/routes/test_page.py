@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import posixpath
 import re
 from collections.abc import Mapping
 
@@ -79,18 +80,30 @@ def test_the_page_is_small(files: Mapping[str, PageFile]) -> None:
     assert sum(len(each.compressed) for each in files.values()) < MOST_BYTES
 
 
+def _imported(files: Mapping[str, PageFile], name: str, how: str = "from") -> list[str]:
+    """Return the modules that one names, from the page's folder."""
+    text = files[name].data.decode() if name.endswith(".js") else ""
+    paths = re.findall(rf'(?:{how})\s*"(\.[^"]+)"', text)
+    return [posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) for path in paths]
+
+
 def test_files_name_each_other_as_they_are(files: Mapping[str, PageFile]) -> None:
     index = files["index.html"].data.decode()
     for name in re.findall(r'(?:href|src)="page/([^"]+)"', index):
         assert name in files
-    for name, each in files.items():
-        folder = name.rpartition("/")[0]
-        for path in re.findall(r'(?:from|import\()\s*"(\.[^"]+)"', each.data.decode()):
-            parts = [part for part in f"{folder}/{path}".split("/") if part not in ("", ".")]
-            while ".." in parts:
-                at = parts.index("..")
-                del parts[at - 1 : at + 1]
-            assert "/".join(parts) in files, (name, path)
+    for name in files:
+        for each in _imported(files, name, r"from|import\("):
+            assert each in files, (name, each)
+
+
+def test_what_the_first_view_needs_is_asked_for_at_once(files: Mapping[str, PageFile]) -> None:
+    # Else a browser hears of each file only when it has read the one that names it.
+    index = files["index.html"].data.decode()
+    preloaded = set(re.findall(r'modulepreload" href="page/([^"]+)"', index))
+    needed = {"app.js", "views/search.js"}
+    while more := {each for name in needed for each in _imported(files, name)} - needed:
+        needed |= more
+    assert preloaded == needed - {"app.js"}
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,12 @@ class SQLite(Dialect):
 
         @event.listens_for(self.engine, "begin")
         def begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes(connection) else "BEGIN")
+            if writes(connection):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                # It reads nothing yet, so nothing can be wrong; every search waits for it.
+                driver: Any = connection.connection.driver_connection
+                driver.execute("BEGIN")
 
     def check(self, connection: Connection) -> list[str]:
         """Read every page, and look for rows that refer to rows that do not exist."""

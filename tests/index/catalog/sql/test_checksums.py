@@ -108,6 +108,8 @@ def test_an_older_catalog_gets_checksums_of_what_is_stored(
         for statement in (
             "ALTER TABLE images DROP COLUMN embedding_crc32",
             "ALTER TABLE views DROP COLUMN crc32",
+            "DROP TABLE judgements",
+            "DROP TABLE distinct_pairs",
             "UPDATE settings SET value = '7' WHERE key = 'schema'",
         ):
             connection.execute(text(statement))

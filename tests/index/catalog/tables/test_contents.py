@@ -56,3 +56,24 @@ def test_what_was_read_of_an_image_comes_back(
 def test_of_many_images_all_facts_are_read(catalog: Catalog, make_batch: MakeBatch) -> None:
     ids = catalog.images.store(make_batch([f"/{number}" for number in range(2000)]))
     assert sorted(catalog.contents.facts(ids)) == ids
+
+
+def test_visible_images_of_some_contents_are_found(catalog: Catalog, make_batch: MakeBatch) -> None:
+    ids = catalog.images.store(make_batch(["/a", "/b", "/c"], hashes=["h", "i", "h"]))
+    catalog.images.hide(ids[:1])
+    assert catalog.contents.of_contents(["h", "none"]) == {ids[2]: "h"}
+
+
+def test_pairs_that_are_distinct_are_remembered_in_one_order(catalog: Catalog) -> None:
+    at = catalog.contents.add_distinct([("i", "h"), ("h", "i"), ("k", "k")])
+    assert catalog.contents.distinct_pairs() == {("h", "i"): at, ("k", "k"): at}
+
+
+def test_each_act_of_remembering_is_taken_back_by_itself(catalog: Catalog) -> None:
+    first = catalog.contents.add_distinct([("h", "i")])
+    second = catalog.contents.add_distinct([("h", "i"), ("h", "k")])
+    assert first is not None and second is not None and first < second
+    assert catalog.contents.add_distinct([("i", "h")]) is None
+    assert catalog.contents.forget_distinct(first) == 1
+    assert catalog.contents.forget_distinct(first) == 0
+    assert catalog.contents.distinct_pairs() == {("h", "k"): second}

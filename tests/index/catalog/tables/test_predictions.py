@@ -169,3 +169,13 @@ def test_parts_that_fail_halfway_leave_predictions_as_they_were(
         catalog.change_heads(put=("new", b""), delete=None, names=named.names, parts=parts())
     assert catalog.predictions.counts() == {"quilt": 2, "lamp": 1}
     assert catalog.heads.all() == []
+
+
+def test_what_is_shown_of_every_visible_image(catalog: Catalog, make_batch: MakeBatch) -> None:
+    ids = catalog.images.store(make_batch(["/a", "/b"], labels=["bed", None]))
+    predicted = catalog.predictions.of(ids)
+    expected = {each: None if one.unknown else one.category for each, one in predicted.items()}
+    assert catalog.predictions.shown() == expected
+    assert catalog.predictions.shown(labels=True) == {ids[0]: "bed", ids[1]: None}
+    catalog.images.hide(ids[:1])
+    assert list(catalog.predictions.shown()) == ids[1:]

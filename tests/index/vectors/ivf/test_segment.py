@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -248,3 +249,21 @@ def test_a_query_without_any_direction_finds_as_many_as_any_other(built: Segment
     scores, found = built.search(np.zeros((1, DIM), np.float32), 30)
     check_whole(found, scores, 30, set(ids.tolist()))
     assert scores == pytest.approx(0, abs=1e-6)
+
+
+def test_no_search_changes_how_another_one_searches(segment: Segment, queries: Floats) -> None:
+    """Searches for more, and for less, side by side: each as if it were alone."""
+    before = segment.limits, segment.autotuned
+    asked = [(number, k) for number in range(0, 60, 5) for k in (1, 10, 300, COUNT)]
+
+    def search(each: tuple[int, int]) -> tuple[Floats, Ids]:
+        number, k = each
+        return segment.search(queries[number : number + 1], k)
+
+    alone = [search(each) for each in asked]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(search, asked))
+    for (scores, ids_alone), (scores_then, ids_then) in zip(alone, together, strict=True):
+        assert np.array_equal(scores, scores_then)
+        assert np.array_equal(ids_alone, ids_then)
+    assert (segment.limits, segment.autotuned) == before

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.disk_cache import ABANDONED_SECONDS, HASH_BYTES, TOUCH_SECONDS, DiskCache
+from server.thumbnails.disk_cache import ABANDONED_SECONDS, HASH_BYTES, TOUCH_SECONDS, DiskCache
 
 MOST = 64_000
 

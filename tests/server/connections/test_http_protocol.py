@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from server.http_protocol import LONGEST_HEAD, BoundedProtocol
+from server.connections.http_protocol import LONGEST_HEAD, BoundedProtocol
 
 Converse = Callable[..., bytes]
 START = b"POST /a?b HTTP/1.1\r\nHost: localhost\r\n"

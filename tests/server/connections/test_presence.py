@@ -12,8 +12,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from engine import Engine
 from server.app import Application, create_app
+from server.connections.presence import Presence
 from server.options import ServerLimits, ServerOptions
-from server.presence import Presence
 
 PATIENCE = 30.0
 ONE = ServerOptions(limits=ServerLimits(threads=1, reading_threads=1))

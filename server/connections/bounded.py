@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from server.http_protocol import BoundedProtocol
+from server.connections.http_protocol import BoundedProtocol
 from server.options import ServerLimits
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.catalog.tables.vector_codec import pack, pack_summary, unpack_blobs, unpack_summary
+from index.catalog.vector_codec import pack, pack_summary, unpack_blobs, unpack_summary
 from index.records import Summary
 
 HALF = np.dtype("float16")

@@ -9,9 +9,9 @@ from threading import Lock
 
 from engine import Engine
 from engine.image_collection import ImageInfo
-from server.disk_cache import DiskCache
 from server.options import ServerLimits
 from server.problems import RefusedError
+from server.thumbnails.disk_cache import DiskCache
 
 MEDIA_TYPE = "image/webp"
 # Changed where thumbnails of the same content are drawn otherwise.

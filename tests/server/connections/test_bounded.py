@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from server.connections import bounded_connection
+from server.connections.bounded import bounded_connection
 from server.options import ServerLimits
 
 PATIENCE = 30.0

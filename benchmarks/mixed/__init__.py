@@ -1,0 +1,1 @@
+"""Clients that ask a service for everything at once, and what it has promised them."""

@@ -1,0 +1,1 @@
+"""Small copies of pictures, in memory and on disk; to lose one costs time only."""
