@@ -122,6 +122,8 @@ class Lesson {
 
   /** Ask about other pictures. */
   async #next() {
+    // What was waited for is asked with it.
+    this.waited = null;
     const focused = this.queue.contains(document.activeElement) || document.activeElement === document.body || document.activeElement === this.root;
     if (!this.queue.hasChildNodes()) fill(this.queue, waiting("Choosing pictures"));
     try {
@@ -240,7 +242,7 @@ class Lesson {
     for (const item of this.asked) this.#update(this.grid, item);
     for (const item of this.shown?.items || []) this.#update(this.shown, item);
     this.#count();
-    const own = this.waited = new AbortController();
+    const own = this.waited = {};
     try {
       await pause(QUIET, this.signal);
       if (own !== this.waited) return;
@@ -271,7 +273,7 @@ class Lesson {
     const sampled = lesson.looked_at < lesson.images ? `, looked for among ${counted(lesson.looked_at, "picture")}` : "";
     fill(this.foundNote, lesson.found.length
       ? `Likely to show it and not answered, the likeliest first${sampled}.${told && told.precision !== null ? ` About ${percent(told.precision)} of what is found is right.` : ""}`
-      : "Pictures that show it appear here, once one was answered with yes.");
+      : lesson.yes ? "No other picture is likely to show it yet." : "Pictures that show it appear here, once one was answered with yes.");
     const focused = this.found.contains(document.activeElement) ? this.shown?.active : null;
     this.shown = lesson.found.length ? this.#grid(lesson.found, "Pictures found") : null;
     fill(this.found, this.shown?.element);
