@@ -16,7 +16,7 @@ from engine.errors import EngineError
 from server.connections.presence import CLIENT_GONE, Presence
 from server.counted import Counted, Hearer
 from server.options import ServerOptions
-from server.problems import RefusedError, failed, refused, unforeseen
+from server.responses.problems import RefusedError, failed, refused, unforeseen
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
 from server.routes.images import image_routes

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.metrics import Metrics
-from server.names import shown_name
+from server.requests.names import shown_name
 
 LONGEST_PATH = 200
 

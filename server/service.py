@@ -11,14 +11,14 @@ from starlette.responses import Response
 
 from engine import Engine
 from engine.errors import StoreLockedError
-from server.answers import answer, shown
-from server.bodies import Asked, BodyBudget, asked_about
-from server.fetches import Fetches
 from server.jobs.queue import JobQueue
 from server.jobs.work import Work
 from server.metrics import Measuring, Metrics
 from server.options import ServerOptions
-from server.problems import RefusedError
+from server.requests.bodies import Asked, BodyBudget, asked_about
+from server.requests.fetches import Fetches
+from server.responses.answers import answer, shown
+from server.responses.problems import RefusedError
 from server.work_queue import WorkQueue
 
 Question = Callable[[Engine], object]

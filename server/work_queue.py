@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from server.problems import busy
+from server.responses.problems import busy
 
 Result = TypeVar("Result")
 

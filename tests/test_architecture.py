@@ -11,7 +11,7 @@ import pytest
 from tests.support import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "architecture.md"
-PACKAGES = ("cli", "demo", "engine", "index")
+PACKAGES = ("cli", "demo", "engine", "index", "server")
 FOLDERS = [
     folder
     for package in PACKAGES

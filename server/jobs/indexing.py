@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from index.catalog.paths import is_below
 from server.jobs.work import Work
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 
 # Of a path, in characters.
 MOST_PATHS, LONGEST_PATH = 100, 4096

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from server.jobs.work import Work
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 
 LEVELS = ("exact", "copy", "similar")
 LONGEST_PATTERN = 1000

@@ -16,7 +16,7 @@ from engine.progress import Stopped
 from server.jobs.job import CANCELLED, DONE, FAILED
 from server.jobs.reporter import JobReporter
 from server.jobs.work import Work
-from server.problems import problem_of, refusal_problem, unforeseen
+from server.responses.problems import problem_of, refusal_problem, unforeseen
 
 # How often a job that finds the store locked tries again.
 AGAIN_SECONDS = 1.0

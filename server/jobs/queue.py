@@ -26,7 +26,7 @@ from server.jobs.outcome import Outcome, outcome
 from server.jobs.reporter import JobReporter
 from server.jobs.work import Work
 from server.options import ServerLimits
-from server.problems import RefusedError, busy
+from server.responses.problems import RefusedError, busy
 
 ENDING = "it ends as soon as what is finished is kept"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from engine import Engine, TrainOptions, TrainReport
 from engine.heads.head import check_name
 from server.jobs.work import Work
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 
 Train = Callable[[Engine, str, TrainOptions], TrainReport]
 # What a head can learn from, by the name that a request gives it.

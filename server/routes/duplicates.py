@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from engine import DuplicateGroup, Engine
 from engine.search.duplicates.tidying import RestoreReport, TrashReport, Undoable
-from server.bodies import JSON, json_body
-from server.problems import RefusedError
+from server.requests.bodies import JSON, json_body
+from server.responses.problems import RefusedError
 from server.service import Service
 
 # Images that one request may name, in each of its lists.

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import HeadInfo, HeadReport
-from server.bodies import json_body
 from server.jobs.training import SOURCES, training
+from server.requests.bodies import json_body
 from server.routes.job_schemas import JOB, asking
 from server.routes.parameters import HeadName
 from server.service import Service

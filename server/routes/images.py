@@ -14,8 +14,8 @@ from starlette.responses import Response, StreamingResponse
 
 from engine import Engine
 from engine.image_collection import ImageInfo, ImagePage
-from server.bodies import json_body
-from server.problems import RefusedError
+from server.requests.bodies import json_body
+from server.responses.problems import RefusedError
 from server.routes.parameters import BINARY, ImageId, Where
 from server.service import Service
 from server.thumbnails.thumbnails import MEDIA_TYPE, Thumbnails, is_of_content, require_side

@@ -7,13 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import Engine
-from server.bodies import asked_about, json_body
 from server.jobs.indexing import index_work, indexing
-from server.problems import RefusedError
+from server.requests.bodies import asked_about, json_body
+from server.requests.uploads import Uploads
+from server.responses.problems import RefusedError
 from server.routes.job_schemas import JOB, asking
 from server.routes.parameters import PICTURES
 from server.service import Service
-from server.uploads import Uploads
 
 
 def index_routes(service: Service) -> APIRouter:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.bodies import JSON
 from server.jobs.job import STATES
+from server.requests.bodies import JSON
 
 Schema = Mapping[str, Any]
 _TIME = {"type": ["string", "null"], "format": "date-time"}

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from server.answers import shown
-from server.bodies import json_body
 from server.jobs.events import MEDIA_TYPE, job_events
 from server.jobs.kinds import KINDS, work_of
-from server.problems import busy
+from server.requests.bodies import json_body
+from server.responses.answers import shown
+from server.responses.problems import busy
 from server.routes.job_schemas import JOB, JOB_PAGE, asking
 from server.service import Service
 

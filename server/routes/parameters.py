@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query
 
-from server.bodies import JSON, MULTIPART
+from server.requests.bodies import JSON, MULTIPART
 
 K = Annotated[int, Query(ge=1, le=1000, description="How many to return.")]
 Where = Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from server.problems import MEDIA_TYPE
+from server.responses.problems import MEDIA_TYPE
 
 _TEXTS = ("type", "title", "detail", "thing", "reason", "remedy")
 PROBLEM: dict[str, Any] = {

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import Classification, Engine, SearchReport
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 from server.routes.parameters import PICTURES_OR_URLS, PICTURES_URLS_OR_IDS, Crop, K, Where
 from server.service import Service
 

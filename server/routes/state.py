@@ -12,8 +12,8 @@ from starlette.responses import Response
 from engine import Status
 from engine.errors import EngineError
 from server import metrics
-from server.answers import answer
-from server.bodies import JSON
+from server.requests.bodies import JSON
+from server.responses.answers import answer
 from server.service import Service
 
 TEXT: dict[int | str, dict[str, Any]] = {

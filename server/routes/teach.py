@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import JudgedCategory, Judgements, Lesson, SavedLesson
-from server.bodies import JSON, json_body
 from server.options import ServerLimits
-from server.problems import RefusedError
+from server.requests.bodies import JSON, json_body
+from server.responses.problems import RefusedError
 from server.service import Service
 
 EXAMPLE: dict[str, Any] = {"category": "bed", "yes": [7, 12], "no": [3]}

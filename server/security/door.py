@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.options import ServerOptions, is_address, is_loopback
-from server.problems import RefusedError, busy, refused
+from server.responses.problems import RefusedError, busy, refused
 from server.security.headers import RAW_HEADERS
 from server.security.rates import ClientRates
 from server.security.tokens import TokenCheck

@@ -10,7 +10,7 @@ from threading import Lock
 from engine import Engine
 from engine.image_collection import ImageInfo
 from server.options import ServerLimits
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 from server.thumbnails.disk_cache import DiskCache
 
 MEDIA_TYPE = "image/webp"

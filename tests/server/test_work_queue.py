@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 from server.work_queue import WorkQueue
 
 PATIENCE = 30.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine import Engine
 from server.jobs.indexing import indexing
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 
 
 def test_all_known_folders_are_indexed_by_default(indexed: Engine, images: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from engine import Engine
 from engine.export.plain import plain
 from server.jobs.kinds import KINDS, work_of
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 
 
 def test_duplicates_are_what_the_engine_finds(indexed: Engine, bed: bytes) -> None:

@@ -17,7 +17,7 @@ from server.jobs.job import CANCELLED, DONE, FAILED, INTERRUPTED, RUNNING, WAITI
 from server.jobs.queue import JobQueue
 from server.jobs.work import Work
 from server.options import ServerLimits
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 
 PATIENCE = 60.0
 LIMITS = ServerLimits(jobs_waiting=2)

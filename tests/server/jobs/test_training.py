@@ -10,7 +10,7 @@ import pytest
 from engine import Engine
 from engine.errors import UsageError
 from server.jobs.training import training
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 
 
 def test_a_head_learns_from_labels(indexed: Engine, images: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 import engine.errors
 from engine.errors import EngineError, FormatError, StoreLockedError, UsageError
-from server.problems import STATUS, failed, refused, status_of
-from server.problems import RefusedError as Refused
+from server.responses.problems import STATUS, failed, refused, status_of
+from server.responses.problems import RefusedError as Refused
 
 KINDS = [getattr(engine.errors, name) for name in engine.errors.__all__]
 

@@ -14,7 +14,7 @@ from engine.errors import DiskFullError, ReadOnlyError
 from engine.image_collection import ImageCollection
 from index.errors import reason_of
 from index.files.atomic_file import write_atomically
-from server.problems import RefusedError
+from server.responses.problems import RefusedError
 
 # Of a name that a client gives, and of the content's hash, so many characters stand in a file's.
 STEM, DIGITS = 40, 16

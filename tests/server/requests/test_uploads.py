@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from engine import Engine
 from engine.errors import DiskFullError, ImageError, ReadOnlyError
 from engine.pictures.read import NamedBytes
-from server.problems import RefusedError
-from server.uploads import Uploads
+from server.requests.uploads import Uploads
+from server.responses.problems import RefusedError
 
 MOST = 1 << 30
 

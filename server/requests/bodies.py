@@ -17,9 +17,9 @@ from starlette.types import Message
 
 from engine.pictures.read import NamedBytes
 from engine.pictures.urls import is_url
-from server.names import upload_name
 from server.options import ServerLimits
-from server.problems import RefusedError, busy
+from server.requests.names import upload_name
+from server.responses.problems import RefusedError, busy
 
 JSON, MULTIPART = "application/json", "multipart/form-data"
 RAW = ("image/", "application/octet-stream")

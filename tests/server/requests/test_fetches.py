@@ -15,9 +15,9 @@ from engine.export.plain import plain
 from engine.pictures.read import NamedBytes
 from engine.pictures.urls import STRANGERS
 from engine.pictures.urls.addresses import Found
-from server.bodies import BodyBudget
-from server.fetches import Fetches
 from server.options import ServerLimits, ServerOptions
+from server.requests.bodies import BodyBudget
+from server.requests.fetches import Fetches
 from server.work_queue import WorkQueue
 from tests.server.conftest import NewClient
 from tests.support.hostile_web import HostileServer

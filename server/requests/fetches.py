@@ -10,10 +10,10 @@ from engine.pictures.read import NamedBytes
 from engine.pictures.urls.addresses import look_up
 from engine.pictures.urls.connection import LookUp
 from engine.pictures.urls.fetch import fetch_bytes
-from server.bodies import BodyBudget
-from server.names import shown_name
 from server.options import ServerOptions
-from server.problems import RefusedError
+from server.requests.bodies import BodyBudget
+from server.requests.names import shown_name
+from server.responses.problems import RefusedError
 from server.work_queue import WorkQueue
 
 

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from server.bodies import asked_about, json_body
 from server.options import ServerLimits, ServerOptions
-from server.problems import RefusedError
+from server.requests.bodies import asked_about, json_body
+from server.responses.problems import RefusedError
 from tests.server.conftest import NewClient
 
 JPEG = {"content-type": "image/jpeg"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from server.names import LONGEST, upload_name
+from server.requests.names import LONGEST, upload_name
 
 
 @pytest.mark.parametrize(

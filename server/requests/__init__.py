@@ -1,0 +1,1 @@
+"""What clients send: pictures, ids, names of files, addresses to fetch from."""

@@ -1,0 +1,1 @@
+"""What clients are told: results as JSON, and what is wrong as problem details."""
