@@ -20,7 +20,6 @@ from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.urls import is_url
 from engine.progress import timed
 from engine.skipped import Skipped
-from index.catalog.tables.shown import shown_images
 from index.records import Vectors
 
 if TYPE_CHECKING:
@@ -131,6 +130,9 @@ def stored_embeddings(
     for image_id in ids:
         require_number("id", image_id, 1, LARGEST, whole=True)
     found, vectors = catalog.embeddings.of(ids)
+    # Imported here: pictures are embedded without a database, too.
+    from index.catalog.tables.shown import shown_images
+
     rows = shown_images(catalog.database, found.tolist())
     if unknown := sorted(set(ids) - rows.keys()):
         raise UnknownImageError.of(unknown[0])

@@ -10,8 +10,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -214,6 +215,19 @@ def faults(page: Page) -> list[str]:
     """Return what axe finds wrong for people who cannot see, hear or point well."""
     found = Axe().run(page).response["violations"]
     return [f"{each['id']}: {[node['target'] for node in each['nodes']][:3]}" for each in found]
+
+
+def faults_in_all_looks(page: Page) -> list[str]:
+    """Return what `faults` finds, and what is too wide, in both schemes and on a telephone, too."""
+    found = []
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme, width in product(schemes, (1280, 360)):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
+        found += [f"{scheme}, {width} px: {each}" for each in faults(page)]
+        if overflow(page) > 0:
+            found.append(f"{scheme}, {width} px: it is wider than its window")
+    return found
 
 
 def shifted(page: Page) -> float:

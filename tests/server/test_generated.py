@@ -39,6 +39,7 @@ CHECKS = [
 ]
 BOUNDED = settings(
     max_examples=6,
+    derandomize=True,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
