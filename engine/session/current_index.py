@@ -96,12 +96,13 @@ class CurrentIndex:
         from index.sync import open_index, vectors_of
 
         opened = self._now.opened
-        for _ in range(1 + SNAPSHOT_ATTEMPTS):
+        for attempt in range(1 + SNAPSHOT_ATTEMPTS):
             # What was asked last is nearly always in step: nobody waits for a lock to find it so.
             if opened is not None:
                 with catalog.database.snapshot():
                     if opened.state == catalog.state():
-                        self._warm(opened)
+                        if attempt == 0:
+                            self._warm(opened)
                         yield opened.vectors
                         return
             opened = self.in_step(catalog)
