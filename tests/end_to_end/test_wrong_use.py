@@ -143,8 +143,11 @@ def test_training_makes_a_store_where_none_was_named(
         ("heads delete nobody --store S", "there is no such head"),
         ("train P --head imagenet --store S", "this name belongs to the engine"),
         ("train P --head ../x --store S", "this is no name for a head"),
-        ("train --head x --store S", "one of DATASET, --from-labels and --from-judgements"),
-        ("train P --from-labels --head x --store S", "one of DATASET, --from-labels and --from-judgements"),
+        ("train --head x --store S", "DATASET, --from-labels and --from"),
+        (
+            "train P --from-labels --head x --store S",
+            "DATASET, --from-labels and --from",
+        ),
         ("train O/none --head x --store S", "there is no such folder"),
         ("evaluate O/none --store S", "there is no such folder"),
         ("search P/bed/bed-0001.jpg --store S --where label", "this is not FIELD OPERATOR VALUE"),

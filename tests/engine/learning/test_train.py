@@ -268,9 +268,9 @@ def test_labels_that_are_not_there_are_an_error(old: Path, fake_engine: Engine) 
 
 
 def test_a_folder_and_labels_together_are_refused(old: Path, fake_engine: Engine) -> None:
-    with pytest.raises(UsageError, match="either from a folder or from labels"):
+    with pytest.raises(UsageError, match="from a folder, from labels or from judgements"):
         fake_engine.train(old, head="rooms", from_labels=True)
-    with pytest.raises(UsageError, match="either from a folder or from labels"):
+    with pytest.raises(UsageError, match="from a folder, from labels or from judgements"):
         fake_engine.train(head="rooms")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.progress import Reporter
 from engine.search.ranking import FUSED, PLAIN
 from engine.search.search import Query, search
 from index.catalog.catalog import Catalog
@@ -67,7 +68,7 @@ def index(catalog: Catalog) -> FaissIndex:
 
 def _answer(catalog: Catalog, index: FaissIndex, row: int, **asked: Any) -> list[tuple[int, float]]:
     backbone = SimpleNamespace(close=None)
-    embedder: Any = SimpleNamespace(backbone=backbone, reporter=SimpleNamespace(announce=print))
+    embedder: Any = SimpleNamespace(backbone=backbone, reporter=Reporter())
     least = asked.pop("min_score", None)
     query = Query(K, least, None, False, Filter(), **asked)
     report = search(catalog, index, embedder, [], ["?"], Vectors.of(QUERIES[row : row + 1]), query)
