@@ -46,6 +46,8 @@ FACTS = (
     "created_at",
     "metrics",
 )
+# All that a header may hold beside the checksum.
+KNOWN = frozenset(("format", *FACTS, "activation", "history", "record"))
 # What reading a damaged file can raise, a header nested without end included.
 _DAMAGE = (
     *(SafetensorError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
@@ -115,10 +117,7 @@ def head_from_bytes(data: bytes, origin: str) -> Head:
                 f"the head has format {header['format']}, this release reads up to {FORMAT}",
                 UPGRADE,
             )
-        if CHECKSUM in header and header[CHECKSUM] != _digest(header, table, values):
-            raise HeadFormatError(
-                origin, "the head is damaged: it has another checksum", "Copy or export it again"
-            )
+        _require_sound(header, table, values, origin)
         head = _head(header, load_tensors(data))
         check_head(head)
         return head
@@ -128,6 +127,21 @@ def head_from_bytes(data: bytes, origin: str) -> Head:
             f"this is no head file of the engine ({type(error).__name__}: {error})",
             "Use a file that `engine heads export` wrote",
         ) from None
+
+
+def _require_sound(
+    header: Mapping[str, Any], table: Mapping[str, Any], values: memoryview, origin: str
+) -> None:
+    """Insist on the checksum, which releases left out that knew none of the facts of later ones."""
+    checksum = header.get(CHECKSUM)
+    if checksum is None and not KNOWN.issuperset(header):
+        raise HeadFormatError(
+            origin, "the head is damaged: its checksum is gone", "Copy or export it again"
+        )
+    if checksum is not None and checksum != _digest(header, table, values):
+        raise HeadFormatError(
+            origin, "the head is damaged: it has another checksum", "Copy or export it again"
+        )
 
 
 def _table_and_values(data: bytes) -> tuple[dict[str, Any], memoryview]:

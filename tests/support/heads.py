@@ -1,7 +1,8 @@
-"""Head files as a stranger writes them: nothing is checked, and there is no checksum."""
+"""Head files as a stranger writes them: nothing is checked, and there is no checksum of itself."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import fields
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from engine.heads.file import KEY
+from engine.heads.file import CHECKSUM, KEY
 from engine.heads.head import Head
 from engine.heads.record import record_header, record_tensors
 
@@ -36,6 +37,17 @@ def packed(tensors: dict[str, Any], header: Any) -> bytes:
     """Return a head file of any parts."""
     contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     return save(contiguous, metadata={KEY: json.dumps(header)})
+
+
+def checked(tensors: dict[str, Any], header: dict[str, Any]) -> bytes:
+    """Return a head file of any parts with the checksum that belongs to them."""
+    plain = packed(tensors, header)
+    end = 8 + int.from_bytes(plain[:8], "little")
+    table = json.loads(plain[8:end])
+    facts = json.loads(table.pop("__metadata__")[KEY])
+    digest = hashlib.sha256(json.dumps([facts, table], sort_keys=True).encode("ascii"))
+    digest.update(plain[end:])
+    return packed(tensors, header | {CHECKSUM: digest.hexdigest()})
 
 
 def unchecked(head: Head) -> bytes:

@@ -19,7 +19,7 @@ from engine.heads.head import Head
 from engine.heads.record import Answers, Learned, Record
 from engine.learning.report import head_report
 from index.records import Vectors
-from tests.support.heads import packed, tensors_and_header, unchecked
+from tests.support.heads import checked, packed, tensors_and_header, unchecked
 
 MakeHead = Callable[..., Head]
 # That of format 2, as head_to_bytes of release 0.1.0 writes it with a checksum.
@@ -63,6 +63,13 @@ def test_a_flip_in_any_byte_is_refused_or_means_nothing(whole: Head, bit: int) -
     assert refused > 0.9 * len(data)
 
 
+def test_a_checksum_whose_name_was_changed_is_missed(whole: Head) -> None:
+    data = head_to_bytes(whole).replace(b"furniture 0", b"furniture X", 1)
+    changed = data.replace(CHECKSUM.encode(), b"sha25 ", 1)
+    with pytest.raises(HeadFormatError, match="its checksum is gone"):
+        head_from_bytes(changed, "a.head")
+
+
 @pytest.mark.slow
 @settings(max_examples=400)
 @given(st.data())
@@ -104,7 +111,7 @@ def test_a_head_of_a_release_without_checksums_is_read(whole: Head) -> None:
 
 def test_what_a_newer_release_adds_to_the_header_is_left_alone(whole: Head) -> None:
     tensors, header = tensors_and_header(whole)
-    data = packed(tensors | {"more": np.zeros(3, np.float32)}, header | {"more": [1, {"a": 2}]})
+    data = checked(tensors | {"more": np.zeros(3, np.float32)}, header | {"more": [1, {"a": 2}]})
     assert head_from_bytes(data, "a.head").name == whole.name
 
 
