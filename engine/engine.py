@@ -171,6 +171,8 @@ class Engine:
 
         Raises
         ------
+        UsageError
+            A path lies in the trash of tidying up.
         EngineError
             None of the paths exists, the store is locked, the disk is full, ...; what was
             committed before stays.
@@ -179,11 +181,13 @@ class Engine:
         from engine.ingest.indexer import Indexer
         from engine.ingest.labels import label_rule
         from engine.pictures.walk import require_one
+        from engine.pictures.walk_rules import refuse_trash
 
         started = time.monotonic()
         rule = label_rule(label)
         roots = [str(path) for path in paths]
         require_one(roots)
+        refuse_trash(roots)
         with self._session.writing(create=True, images=roots) as catalog:
             embedder = self._session.embedder()
 

@@ -70,6 +70,30 @@ def test_what_is_in_the_trash_is_never_indexed(shop: Shop) -> None:
     assert shop.found() == ["a.bmp", "b/a.bmp", "dark.bmp", "other.bmp"]
 
 
+@pytest.mark.parametrize("name", [TRASH, f"{TRASH}/shop/c.bmp", "link"])
+def test_the_trash_is_not_indexed_by_name_either(shop: Shop, name: str) -> None:
+    trashed(shop, "c.bmp")
+    (shop.images / "link").symlink_to(shop.images / TRASH)
+    with shop.opened() as engine, pytest.raises(UsageError, match="in the trash"):
+        engine.index([shop.images / name])
+
+
+def test_what_was_indexed_in_the_trash_does_not_vouch_and_is_forgotten(shop: Shop) -> None:
+    """As a release before this one let it be indexed."""
+    aside = shop.images / "aside"
+    shutil.copytree(shop.images / "b", aside)
+    shop.index()
+    aside.rename(shop.images / TRASH)
+    with shop.opened() as engine:
+        (found,) = (each.id for each in engine.images.page().images if "aside" in each.path)
+        engine.relocate(aside, shop.images / TRASH)
+        report = engine.tidying.trash(ids_of(engine, "a.bmp"), keep=[found])
+        assert "in the trash" in report.skipped[0].reason
+        assert report.moved == 0
+    shop.index()
+    assert shop.found() == ["a.bmp", "b/a.bmp", "c.bmp", "dark.bmp", "other.bmp"]
+
+
 def test_it_is_put_back_after_a_restart_byte_for_byte(shop: Shop) -> None:
     before = shown(shop)
     report = trashed(shop, "b/a.bmp", "c.bmp")
