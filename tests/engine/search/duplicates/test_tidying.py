@@ -13,7 +13,9 @@ from engine import Engine
 from engine.errors import UnknownImageError, UnknownUndoError, UsageError
 from engine.pictures.walk_rules import TRASH
 from engine.search.duplicates.tidying import TrashReport
+from index.catalog.tables.contents import ContentTable
 from tests.support.aside import Shop, Tree, tree
+from tests.support.meanwhile import meanwhile
 
 
 @pytest.fixture
@@ -92,6 +94,20 @@ def test_what_was_indexed_in_the_trash_does_not_vouch_and_is_forgotten(shop: Sho
         assert report.moved == 0
     shop.index()
     assert shop.found() == ["a.bmp", "b/a.bmp", "c.bmp", "dark.bmp", "other.bmp"]
+
+
+def test_what_can_be_undone_is_of_one_state(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    with shop.opened() as engine:
+        chosen = ids_of(engine, "a.bmp", "other.bmp")
+        engine.tidying.distinct(chosen)
+        (before,) = engine.tidying.undoable()
+        seen = meanwhile(
+            monkeypatch, ContentTable, "of_contents", lambda: engine.images.forget(chosen)
+        )
+        assert engine.tidying.undoable() == [before]
+        assert seen == [2]
+        (after,) = engine.tidying.undoable()
+        assert len(after.paths) < len(before.paths)
 
 
 def test_it_is_put_back_after_a_restart_byte_for_byte(shop: Shop) -> None:
