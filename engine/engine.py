@@ -171,6 +171,8 @@ class Engine:
 
         Raises
         ------
+        UsageError
+            A path lies in the trash of tidying up.
         EngineError
             None of the paths exists, the store is locked, the disk is full, ...; what was
             committed before stays.
@@ -179,11 +181,13 @@ class Engine:
         from engine.ingest.indexer import Indexer
         from engine.ingest.labels import label_rule
         from engine.pictures.walk import require_one
+        from engine.pictures.walk_rules import refuse_trash
 
         started = time.monotonic()
         rule = label_rule(label)
         roots = [str(path) for path in paths]
         require_one(roots)
+        refuse_trash(roots)
         with self._session.writing(create=True, images=roots) as catalog:
             embedder = self._session.embedder()
 
@@ -341,9 +345,10 @@ class Engine:
             require_category(catalog, category)
         embedder = self._session.embedder()
         given = None if ids else embed_sources(embedder, _as_list(images), skipped, part)
-        heads = self._session.heads() if same_category else []
 
         def question(catalog: Catalog, index: VectorIndex) -> SearchReport:
+            # Of the same state: what the images are taken for, these heads have said.
+            heads = self._session.heads() if same_category else []
             names, vectors = given or stored_embeddings(catalog, ids, _as_list(images), part)
             return search(catalog, index, embedder, heads, names, vectors, query)
 
@@ -541,7 +546,8 @@ class Engine:
     ) -> Lesson:
         """Say which pictures a person should judge next, and what is known by now.
 
-        Nothing is remembered: `judgements` is for that, and `train` makes a head of them.
+        Nothing is remembered: `judgements` is for that, and `train` makes a head of them. Of more
+        than 600 answers it learns from 600, drawn at random: the rarer kind first, up to a half.
 
         Parameters
         ----------
@@ -575,7 +581,7 @@ class Engine:
         """Remember what was judged, and make a head of all judgements there are.
 
         A head of that name that was made of judgements is made anew. One that learned something
-        else learns the judgements, too (`train` with `extend`).
+        else learns the judgements, too (`train` with `extend`). Nobody else writes meanwhile.
 
         Parameters
         ----------
@@ -595,14 +601,15 @@ class Engine:
         from engine.learning.teaching.saving import is_of_judgements, saved
 
         check_name(head)
-        self.judgements.add(category, yes, no)
-        known = any(each.name == head for each in self.heads)
-        extend = known and not is_of_judgements(self.report(head))
-        return saved(
-            self._session.catalog(),
-            lambda: self.train(head=head, from_judgements=True, extend=extend),
-            lambda: self.heads[head],
-        )
+        with self._session.writing(create=False) as catalog:
+            self.judgements.add(category, yes, no)
+            known = any(each.name == head for each in self.heads)
+            extend = known and not is_of_judgements(self.report(head))
+            return saved(
+                catalog,
+                lambda: self.train(head=head, from_judgements=True, extend=extend),
+                lambda: self.heads[head],
+            )
 
     def finetune(
         self,

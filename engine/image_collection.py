@@ -233,11 +233,12 @@ class ImageCollection:
 
         require_number("limit", limit, 1, MOST, whole=True)
         require_number("after", after, 0, whole=True)
-        images = self._session.catalog().images
-        # One more says whether more follow.
-        ids = images.matching(Filter.parse(where), after=after, most=limit + 1).tolist()
-        rows = images.rows(ids[:limit])
-        found = [ImageInfo.of(rows[each]) for each in ids[:limit] if each in rows]
+        condition, catalog = Filter.parse(where), self._session.catalog()
+        with catalog.database.snapshot():
+            # One more says whether more follow.
+            ids = catalog.images.matching(condition, after=after, most=limit + 1).tolist()
+            rows = catalog.images.rows(ids[:limit])
+        found = [ImageInfo.of(rows[each]) for each in ids[:limit]]
         return ImagePage(found, ids[limit - 1] if len(ids) > limit else None)
 
     def relabel(self, image_id: int, label: str | None) -> ImageInfo:

@@ -41,6 +41,8 @@ class ServerLimits:
         The same of requests that only read the catalog.
     slow_waiting
         Requests that wait to read all of the store, one after the other.
+    lessons_waiting
+        Requests for a lesson that wait, one after the other.
     changes_waiting
         Requests that wait to change the store, one after the other.
     jobs_waiting
@@ -87,6 +89,7 @@ class ServerLimits:
     reading_threads: int = 2
     reading_waiting: int = 256
     slow_waiting: int = 4
+    lessons_waiting: int = 16
     changes_waiting: int = 16
     jobs_waiting: int = 16
     lock_seconds: float = 600.0

@@ -40,6 +40,8 @@ class Service:
         Does what only reads some rows of the catalog.
     slow
         Does what reads all of the store, one after the other.
+    lessons
+        Makes lessons of what was judged, one after the other.
     changes
         Changes the store, one after the other.
     fetched
@@ -57,6 +59,7 @@ class Service:
     pictures: WorkQueue
     reads: WorkQueue
     slow: WorkQueue
+    lessons: WorkQueue
     changes: WorkQueue
     fetched: WorkQueue
     bodies: BodyBudget
@@ -72,7 +75,7 @@ class Service:
     @property
     def queues(self) -> tuple[WorkQueue, ...]:
         """All that has threads."""
-        return self.pictures, self.reads, self.slow, self.changes, self.fetched
+        return self.pictures, self.reads, self.slow, self.lessons, self.changes, self.fetched
 
     @classmethod
     def of(cls, engine: Engine, options: ServerOptions) -> Service:
@@ -85,6 +88,7 @@ class Service:
             WorkQueue("pictures", limits.threads, limits.waiting, wait),
             WorkQueue("reads", limits.reading_threads, limits.reading_waiting, wait),
             WorkQueue("slow", 1, limits.slow_waiting, wait),
+            WorkQueue("lessons", 1, limits.lessons_waiting, wait),
             WorkQueue("changes", 1, limits.changes_waiting, wait),
             WorkQueue("fetches", limits.fetches, limits.fetches_waiting, wait),
             BodyBudget(limits),
@@ -118,6 +122,10 @@ class Service:
     async def look(self, question: Question) -> Response:
         """Answer a question that embeds pictures."""
         return await self.pictures.run(lambda: answer(question(self.engine)))
+
+    async def learn(self, question: Question) -> Response:
+        """Answer a question that is answered by learning from what was judged."""
+        return await self.lessons.run(lambda: answer(question(self.engine)))
 
     async def change(self, change: Question) -> Response:
         """Change the store, and answer with what has become of it.

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from engine.pictures.walk import file_state
-from engine.pictures.walk_rules import WalkRules
+from engine.pictures.walk_rules import WalkRules, in_trash
 from index.catalog.paths import at_or_above
 from index.records import FileState, KnownImage
 
@@ -51,12 +51,13 @@ def overlooked(
 ) -> list[FileState]:
     """Return the files of known images that are there, though a walk does not look at them.
 
-    They were named by hand once: hidden ones, and ones whose name says nothing of an image.
+    They were named by hand once: hidden ones, and ones whose name says nothing of an image. No
+    file in the trash is among them.
     """
     seen, roots = {file.path for file in found}, frozenset(roots)
     files = []
     for path in known:
-        if path in seen or not rules.overlooks(path, roots):
+        if path in seen or in_trash(path) or not rules.overlooks(path, roots):
             continue
         try:
             files.append(file_state(path, os.stat(path)))

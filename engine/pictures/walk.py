@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from engine.errors import EngineError, UsageError
 from engine.pictures.formats import EXTENSIONS, RAW_EXTENSIONS, extension_of
-from engine.pictures.walk_rules import WalkRules
+from engine.pictures.walk_rules import WalkRules, in_trash
 from engine.skipped import Skipped
 from index.errors import reason_of
 from index.records import FileState
@@ -145,6 +145,9 @@ class _Walk:
     def folder(self, top: str) -> None:
         """Take every image at or below a folder, without following links."""
         if (real := os.path.realpath(top)) != top:
+            if in_trash(real):
+                self.found.left_out += 1
+                return
             self.found.real[top] = real
         for folder, subfolders, files in os.walk(top, onerror=self._unreadable):
             try:
@@ -222,7 +225,10 @@ class _Walk:
                 self.cannot_look(path, error)
                 continue
             taken[_inode(state)] = path
-            self.found.real[path] = os.path.realpath(path)
+            if in_trash(real := os.path.realpath(path)):
+                self.found.left_out += 1
+                continue
+            self.found.real[path] = real
             self.take(path, state)
 
     def _look(self, path: str) -> None:

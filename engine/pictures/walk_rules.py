@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from engine.errors import UsageError
 from engine.pictures.formats import EXTENSIONS, extension_of
 from index.catalog.paths import at_or_above
 
@@ -90,6 +91,30 @@ class WalkRules:
     def _is_looked_at(self, path: str, root: str) -> bool:
         *folders, name = os.path.relpath(path, root).split(os.sep)
         return self.is_image(name) and not any(map(self.folder_is_hidden, folders))
+
+
+def in_trash(path: str) -> bool:
+    """Say whether a path lies in a trash folder, or is one."""
+    return TRASH in path.lower().split(os.sep)
+
+
+def refuse_trash(paths: Iterable[str]) -> None:
+    """Refuse paths that lie in a trash folder, through links as well.
+
+    Raises
+    ------
+    UsageError
+        One does.
+    """
+    for path in paths:
+        try:
+            tidied = in_trash(os.path.abspath(path)) or in_trash(os.path.realpath(path))
+        except (OSError, ValueError):
+            continue  # nothing has such a name
+        if tidied:
+            raise UsageError(
+                path, "what lies in the trash is not indexed", "Undo what has put it there first"
+            )
 
 
 def is_junk(name: str) -> bool:

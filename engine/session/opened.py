@@ -34,6 +34,8 @@ class Opened:
         The process that it belongs to, and the lock of each process.
     passing
         The embedder was chosen while there was no catalog.
+    writer
+        The process and the thread that hold the store's writer lock, if these are ours.
     """
 
     index: CurrentIndex
@@ -47,6 +49,7 @@ class Opened:
     passing: bool = False
     backbone_warm_up: WarmUp | None = None
     pool: PoolReader | None = None
+    writer: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         self.locks = {self.pid: RLock()}

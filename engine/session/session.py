@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from threading import RLock
+from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from engine.config import INT8, Config
@@ -179,11 +179,17 @@ class Session:
     def writing(self, *, create: bool, images: Sequence[str] = ()) -> Iterator[Catalog]:
         """Hold the store's writer lock; with `create`, make the store where there is none.
 
+        A thread that holds it already goes on holding it: several changes become one.
+
         Parameters
         ----------
         images
             Folders of pictures, or pictures, for which a new store is made.
         """
+        me = os.getpid(), get_ident()
+        if self._open.writer == me:
+            yield self.catalog()
+            return
         store = self.config.store
         if not create:
             store.require()
@@ -195,10 +201,14 @@ class Session:
             if embedder is not None:
                 self._create_catalog(embedder, network)
             catalog = self.catalog()
-            with _diagnosed(catalog):
-                # Since the last writer, the store and other pictures may have come together.
-                catalog.images.rebase()
-                yield catalog
+            self._open.writer = me
+            try:
+                with _diagnosed(catalog):
+                    # Since the last writer, the store and other pictures may have come together.
+                    catalog.images.rebase()
+                    yield catalog
+            finally:
+                self._open.writer = None
 
     def _create_catalog(self, embedder: Embedder, network: bytes | None) -> None:
         """Make the catalog where there is none, for this backbone."""

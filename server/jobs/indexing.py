@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from index.catalog.paths import is_below
+from engine.pictures.walk_rules import WalkRules
+from index.catalog.paths import at_or_above
 from server.jobs.work import Work
 from server.responses.problems import RefusedError
 
@@ -67,14 +68,15 @@ def _are_paths(paths: object) -> bool:
 def _allowed(path: str, folders: Sequence[str]) -> str:
     """Return a path without what leads up from it, if it is where it may be.
 
-    What lies elsewhere is refused alike, whether it is there or not: nobody learns what else there
-    is on this machine.
+    What a walk leaves out for its name, such as a hidden folder, is no part of a folder that was
+    indexed. What lies elsewhere is refused alike, whether it is there or not: nobody learns what
+    else there is on this machine.
     """
     inside = os.path.normpath(path)
     try:
         real = os.path.realpath(inside)
-        known = is_below(inside, set(folders))
-        known = known and is_below(real, {os.path.realpath(folder) for folder in folders})
+        known = _is_shown(inside, frozenset(folders))
+        known = known and _is_shown(real, frozenset(map(os.path.realpath, folders)))
     except (OSError, ValueError):
         known = False
     if not known:
@@ -86,6 +88,15 @@ def _allowed(path: str, folders: Sequence[str]) -> str:
             "Ask who runs the service to index it: `engine index FOLDER`",
         )
     return inside
+
+
+def _is_shown(path: str, folders: frozenset[str]) -> bool:
+    """Say whether a path is one of the folders, or a walk of one would come by."""
+    above = next((each for each in at_or_above(path) if each in folders), None)
+    if above is None:
+        return False
+    parts = os.path.relpath(path, above).split(os.sep)
+    return path == above or not any(map(WalkRules().folder_is_hidden, parts))
 
 
 def _title(paths: Sequence[str]) -> str:

@@ -60,7 +60,7 @@ def duplicate_routes(service: Service) -> APIRouter:
     @routes.get("/v1/duplicates/undo", response_model=Sequence[Undoable])
     async def list_undoable() -> Response:
         """List what can be undone, the last first."""
-        return await service.read(lambda engine: engine.tidying.undoable())
+        return await service.read_all(lambda engine: engine.tidying.undoable())
 
     @routes.post(
         "/v1/duplicates/undo", response_model=RestoreReport, openapi_extra=_body(_UNDO, _NAMED)

@@ -42,13 +42,14 @@ def teach_routes(service: Service) -> APIRouter:
     async def teach(request: Request) -> Response:
         """Say which pictures to judge next, what was found, and how many there are.
 
-        Nothing is remembered: send all that was judged each time.
+        Nothing is remembered: send all that was judged each time. Of more than 600 answers it is
+        learned from 600, drawn at random: the rarer kind first, up to a half.
         """
         body = _answers(await json_body(request, limits), {"yes", "no"}, {"k"}, limits)
         k = body.others.get("k", 12)
         if type(k) is not int or not 1 <= k <= MOST_ASKED:
             raise _refused("k", f"this is no whole number from 1 to {MOST_ASKED}", EXAMPLE)
-        return await service.look(
+        return await service.learn(
             lambda engine: engine.teach(body.category, body.of("yes"), body.of("no"), k)
         )
 

@@ -12,6 +12,8 @@ from PIL import Image
 
 from engine import Engine, UsageError
 from engine.errors import FilterError, ImageError, UnknownImageError
+from index.catalog.tables.images import ImageTable
+from tests.support.meanwhile import meanwhile
 
 
 @pytest.fixture
@@ -43,6 +45,17 @@ def test_a_page_holds_what_meets_all_conditions(indexed: Engine, where: list[str
     rest = indexed.images.page(where, after=page.cursor or 0, limit=3)
     assert {image.label for image in (*page.images, *rest.images)} == {"bed"}
     assert (len(page.images), len(rest.images), rest.cursor) == (3, 1, None)
+
+
+def test_a_page_is_of_one_state(indexed: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    beds = ids(indexed, "label=bed")
+    seen = meanwhile(
+        monkeypatch, ImageTable, "rows", lambda: indexed.images.relabel(beds[0], "sofa").label
+    )
+    page = indexed.images.page(["label=bed"])
+    assert seen == ["sofa"]
+    assert [(each.id, each.label) for each in page.images] == [(each, "bed") for each in beds]
+    assert ids(indexed, "label=bed") == beds[1:]
 
 
 def test_an_image_is_told_as_the_catalog_has_it(indexed: Engine, images: Path) -> None:

@@ -74,7 +74,7 @@ def calibrated(scores: Doubles, yes: Mask, counts: Doubles, how: EstimateOptions
     scores, yes
         `[m]`.
     counts
-        How often each answer was drawn, `[draws, m]`.
+        How often each answer was drawn, times what it stands for, `[draws, m]`.
     """
     spread = max(float(scores.std()), 1e-9)
     inputs = np.stack([scores / spread, np.ones_like(scores)], axis=1)
@@ -94,7 +94,12 @@ def calibrated(scores: Doubles, yes: Mask, counts: Doubles, how: EstimateOptions
 
 
 def estimate(
-    left_out: Doubles, yes: Mask, scores: Floats, images: int, how: EstimateOptions
+    left_out: Doubles,
+    yes: Mask,
+    scores: Floats,
+    images: int,
+    how: EstimateOptions,
+    times: Doubles | None = None,
 ) -> CategoryEstimate | None:
     """Return how many images show the category; None where there are too few answers.
 
@@ -108,44 +113,62 @@ def estimate(
         Of pictures that nobody judged, `[n]`: all there are, or a sample.
     images
         How many these stand for.
+    times
+        How many answers each of the judged pictures stands for, `[m]`; one, where it is None.
     """
-    rare, judged = min(int(yes.sum()), int((~yes).sum())), int(yes.sum())
+    times = np.ones(len(yes)) if times is None else times
+    rare, judged = min(int(yes.sum()), int((~yes).sum())), round(float(times[yes].sum()))
     if rare < how.fewest:
         return None
     if not len(scores):
         return CategoryEstimate(judged, judged, judged, None)
-    count, (low, high), found = _sums(left_out, yes, scores, images, how)
+    count, (low, high), found = _sums(left_out, yes, times, scores, images / len(scores), how)
     whole = [judged + round(min(max(value, 0.0), images)) for value in (low, count, high)]
     precise = found if rare >= how.fewest_precise else None
     return CategoryEstimate(whole[1], min(whole[:2]), max(whole[1:]), precise)
 
 
 def _sums(
-    left_out: Doubles, yes: Mask, scores: Floats, images: int, how: EstimateOptions
+    left_out: Doubles,
+    yes: Mask,
+    times: Doubles,
+    scores: Floats,
+    images: float,
+    how: EstimateOptions,
 ) -> tuple[float, tuple[float, float], float | None]:
-    """Return how many others show the category, between which numbers, and the precision."""
+    """Return how many others show the category, between which numbers, and the precision.
+
+    Each score stands for so many images.
+    """
     rng, size = np.random.default_rng(len(yes)), len(yes)
     drawn = rng.multinomial(size, np.full(size, 1 / size), how.draws).astype(np.float64)
     drawn = np.concatenate([np.ones((1, size)), drawn])
     sums: list[float] = []
     all_sums: list[float] = []
-    times, found = images / len(scores), None
-    for number, (slope, intercept) in enumerate(calibrated(left_out, yes, drawn, how)):
+    found = None
+    for number, (slope, intercept) in enumerate(calibrated(left_out, yes, drawn * times, how)):
         shown = left_out[(drawn[number] > 0) & yes]
         share = sigmoid(slope * scores + intercept)
         reached = np.where(scores >= (shown if len(shown) else left_out[yes]).min(), share, 0)
         chance = rng.normal() if number else 0.0
         for part, told in ((reached, sums), (share, all_sums)):
-            told.append(times * part.sum() + chance * np.sqrt(times * (part * (1 - part)).sum()))
+            told.append(images * part.sum() + chance * np.sqrt(images * (part * (1 - part)).sum()))
         if not number and (likely := share[share >= HALF]).size:
             found = float(likely.mean())
     low = float(np.quantile(sums, how.tail))
     return float(sums[0]), (low, float(np.quantile(all_sums, 1 - how.tail))), found
 
 
-def probabilities(left_out: Doubles, yes: Mask, scores: Floats, how: EstimateOptions) -> Floats:
+def probabilities(
+    left_out: Doubles,
+    yes: Mask,
+    scores: Floats,
+    how: EstimateOptions,
+    times: Doubles | None = None,
+) -> Floats:
     """Return how likely pictures of these scores show the category, float32 `[n]`."""
-    ((slope, intercept),) = calibrated(left_out, yes, np.ones((1, len(yes))), how)
+    counts = np.ones((1, len(yes))) if times is None else times[None]
+    ((slope, intercept),) = calibrated(left_out, yes, counts, how)
     return sigmoid(slope * scores + intercept).astype(np.float32)
 
 

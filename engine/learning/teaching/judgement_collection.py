@@ -96,8 +96,9 @@ class JudgementCollection:
             There is no catalog.
         """
         catalog = self._session.catalog()
-        name = spelled(catalog, category)
-        found = catalog.judgements.images(name)
+        with catalog.database.snapshot():
+            name = spelled(catalog, category)
+            found = catalog.judgements.images(name)
         return Judgements(
             name,
             [image_id for image_id, yes in found if yes],
@@ -144,7 +145,7 @@ class JudgementCollection:
                     raise _both(f"image {image_id}", "a copy of it is among those that do")
             catalog.judgements.forget(name, [hashes[image_id] for image_id in forget])
             catalog.judgements.put(name, said)
-        return self[name]
+            return self[name]
 
     def forget(self, category: str, ids: Sequence[int]) -> int:
         """Take back what was said of images and a category; return how many judgements that were.

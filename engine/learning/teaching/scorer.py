@@ -28,6 +28,8 @@ class ScorerOptions:
     ----------
     decay
         Weight of half the squared length of the weights against the mean loss.
+    answers
+        So many are learned from at most: the time grows with their third power.
     background
         So many pictures that nobody judged are learned from, and they count together as much of
         `no` as this share of all answers.
@@ -38,10 +40,25 @@ class ScorerOptions:
     """
 
     decay: float = 0.3
+    answers: int = 600
     background: int = 200
     background_share: float = 0.2
     steps: int = 25
     tolerance: float = 1e-3
+
+
+def drawn_answers(yes: Mask, most: int) -> Ids:
+    """Return which answers are learned from, int64, ascending: all, or `most` of them.
+
+    Of the rarer kind as many as there are, up to a half; the others are drawn at random, the same
+    ones for the same answers.
+    """
+    if len(yes) <= most:
+        return np.arange(len(yes))
+    rare, common = sorted((np.flatnonzero(yes), np.flatnonzero(~yes)), key=len)
+    rng, rarer = np.random.default_rng(len(yes)), min(len(rare), most // 2)
+    drawn = [rng.permutation(rare)[:rarer], rng.permutation(common)[: most - rarer]]
+    return np.sort(np.concatenate(drawn))
 
 
 class Answered:
@@ -95,12 +112,15 @@ class Answered:
         target, weight = self._targets(rows)
         kernel = self._kernel[np.ix_(rows, rows)]
         alpha, bias, ones = np.zeros(count), 0.0, np.ones(count)
+        matrix, diagonal = np.empty_like(kernel, order="F"), np.arange(count)
         for _ in range(options.steps):
             logits = kernel @ alpha + bias
             share = 1 / (1 + np.exp(-np.clip(logits, -40, 40)))
             curve = np.maximum(weight * share * (1 - share), 1e-9)
             wanted = logits - weight * (share - target) / curve
-            factor = cho_factor(kernel + np.diag(options.decay / curve), lower=True)
+            matrix[:] = kernel
+            matrix[diagonal, diagonal] += options.decay / curve
+            factor = cho_factor(matrix, lower=True, overwrite_a=True)
             first, second = cho_solve(factor, ones), cho_solve(factor, wanted)
             bias = float(second.sum() / first.sum())
             alpha = second - bias * first

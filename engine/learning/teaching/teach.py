@@ -12,6 +12,7 @@ from engine.learning.data.copies import copy_groups
 from engine.learning.teaching.ask import AskOptions, most_uncertain, typical, unlike_ones
 from engine.learning.teaching.estimate import (
     HALF,
+    Doubles,
     EstimateOptions,
     dealt,
     estimate,
@@ -33,7 +34,7 @@ from engine.learning.teaching.lesson import (
     FoundImage,
     Lesson,
 )
-from engine.learning.teaching.scorer import Answered, ScorerOptions
+from engine.learning.teaching.scorer import Answered, ScorerOptions, drawn_answers
 from engine.session.pool import PoolReader
 from index.catalog.catalog import Catalog
 from index.catalog.tables.filters import Filter
@@ -78,6 +79,18 @@ class _Judged:
     hashes: tuple[str, ...]
     unit: Floats
     yes: np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+    def of(self, rows: Ids) -> _Judged:
+        """Return some of them."""
+        hashes = tuple(self.hashes[each] for each in rows.tolist())
+        return _Judged(self.ids[rows], hashes, self.unit[rows], self.yes[rows])
+
+    def times(self, some: _Judged) -> Doubles:
+        """Return how many of these each of some stands for, those of its answer alike, `[m]`."""
+        yes = self.yes.sum() / max(1, some.yes.sum())
+        no = (~self.yes).sum() / max(1, (~some.yes).sum())
+        times: Doubles = np.where(some.yes, yes, no)
+        return times
 
 
 class Teacher:
@@ -164,20 +177,22 @@ class Teacher:
         how, pool = self._options, self._pool
         free = self._free(judged, np.arange(len(pool.ids)))
         drawn = np.random.default_rng(len(free)).permutation(free)[: how.scorer.background]
-        answered = Answered(np.concatenate([judged.unit, pool.unit[drawn]]), judged.yes, how.scorer)
+        some = judged.of(drawn_answers(judged.yes, how.scorer.answers))
+        answered = Answered(np.concatenate([some.unit, pool.unit[drawn]]), some.yes, how.scorer)
         weight, bias = answered.direction()
         ids, unit = self._looked_at(judged)
         scores = unit @ weight + np.float32(bias)
         # Copies of what was judged are not asked about, nor are they found.
         candidates = self._free(judged, np.arange(len(ids)), ids)
         told, guessed = None, sigmoid(scores).astype(np.float32)
-        if min(judged.yes.sum(), (~judged.yes).sum()) >= how.estimate.fewest:
-            groups = copy_groups(judged.hashes, judged.unit, np.arange(len(judged.ids)))
-            left_out = answered.left_out(dealt(judged.yes, groups, how.estimate.folds))
+        if min(some.yes.sum(), (~some.yes).sum()) >= how.estimate.fewest:
+            groups = copy_groups(some.hashes, some.unit, np.arange(len(some.ids)))
+            left_out = answered.left_out(dealt(some.yes, groups, how.estimate.folds))
+            times = judged.times(some)
             images = max(0, pool.images - len(judged.ids))
             sampled = scores[: len(pool.ids)][free]
-            told = estimate(left_out, judged.yes, sampled, images, how.estimate)
-            guessed = probabilities(left_out, judged.yes, scores, how.estimate)
+            told = estimate(left_out, some.yes, sampled, images, how.estimate, times)
+            guessed = probabilities(left_out, some.yes, scores, how.estimate, times)
         rows = most_uncertain(scores, unit, candidates, k, how.ask)
         asked = self._asked(ids[rows], guessed[rows], UNCERTAIN)
         likely = candidates[guessed[candidates] >= HALF]

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import socket
 import threading
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 # Family and address, as `socket` takes them; the first part of an address is the numeric host.
 Found = tuple[int, Any]
 # Where networks translate to IPv4 (RFC 6052); the last 32 bits are that address.
-_TRANSLATED = IPv6Network("64:ff9b::/96")
+_TRANSLATED = ip_network("64:ff9b::/96")
+# What releases of Python do not agree on, or take for the internet: protocols' own addresses, the
+# former 6to4 relays, translation within a network, discarding, Teredo and ORCHID beside others,
+# documentation, segment routing, and site-local addresses (IANA's registries of special purposes).
+_SPECIAL = tuple(
+    map(
+        ip_network,
+        (
+            *("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64"),
+            *("2001::/23", "3fff::/20", "5f00::/16", "fec0::/10"),
+        ),
+    )
+)
 
 
 def look_up(host: str, port: int, seconds: float) -> list[Found]:
@@ -65,4 +77,5 @@ def _is_internal(address: IPv4Address | IPv6Address) -> bool:
         or address.is_multicast
         or address.is_reserved
         or address.is_unspecified
+        or any(address in network for network in _SPECIAL)
     )

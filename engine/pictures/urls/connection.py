@@ -131,8 +131,9 @@ class Fetching:
         for number, (family, address) in enumerate(found):
             internal = not proxy and internal_address(address[0])
             if internal and not self._limits.internal:
+                # Whoever asks is a stranger: not even the address is theirs to know.
                 last = RefusedError(
-                    f"{host} is {address[0]}, of this machine or of an internal network",
+                    f"{host} is of this machine or of an internal network",
                     "Such addresses are not fetched from; save the picture and send it",
                 )
                 continue

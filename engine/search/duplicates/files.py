@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 from engine.pictures.links import Links
 from engine.pictures.read import file_hash
+from engine.pictures.walk_rules import in_trash
 from engine.search.duplicates.keep import LARGEST_STAYS, Keep
 from engine.search.results import DuplicateGroup, DuplicateImage
 from index.catalog.catalog import Catalog
@@ -68,8 +69,8 @@ class ImageFile:
 
     @property
     def vouches(self) -> bool:
-        """Whether others may go because this one stays."""
-        return self.direct and self.unchanged
+        """Whether others may go because this one stays; in the trash it does not."""
+        return self.direct and self.unchanged and not in_trash(self.path)
 
 
 @dataclass(frozen=True, slots=True)

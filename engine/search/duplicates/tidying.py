@@ -232,6 +232,8 @@ class Tidying:
     def undoable(self) -> list[Undoable]:
         """Return what can be undone, the last first."""
         catalog = self._session.catalog()
+        with catalog.database.snapshot():
+            trash, pairs = self._trash(catalog), _undoable_pairs(catalog)
         found = [
             Undoable(
                 act.name,
@@ -241,10 +243,9 @@ class Tidying:
                 sum(move.size for move, _ in act.moves),
                 [move.source for move, _ in act.moves[:NAMED]],
             )
-            for act in self._trash(catalog).acts()
+            for act in trash.acts()
         ]
-        found += _undoable_pairs(catalog)
-        return sorted(found, key=lambda each: each.at, reverse=True)
+        return sorted([*found, *pairs], key=lambda each: each.at, reverse=True)
 
     def _trash(self, catalog: Catalog) -> Trash:
         from engine.search.duplicates.moves.trash import Trash

@@ -72,7 +72,7 @@ class Maps:
         if colours not in COLOURS:
             raise UsageError("colours", f"{colours!r} is not a choice", "Use category or label")
         catalog = self._session.catalog()
-        made = None if method == PCA else self._made()
+        made = None if method == PCA else self._made(catalog)
         if made is None and method == UMAP:
             raise UsageError("umap", "no such map was made yet", "Make one with Engine.maps.make()")
         with catalog.database.snapshot():
@@ -111,15 +111,19 @@ class Maps:
     def _file(self) -> Path:
         return self._session.config.store.folder / FILE
 
-    def _made(self) -> Positions | None:
-        """Return the map that was made last; one that is damaged is told of, and none."""
+    def _made(self, catalog: Catalog) -> Positions | None:
+        """Return the map that was made last; one that is damaged is told of, and none.
+
+        One of another catalog, whose ids are of other images, is none either.
+        """
         from engine.search.map.positions import DamagedMapError, read_positions
 
         try:
-            return read_positions(self._file)
+            made = read_positions(self._file)
         except DamagedMapError as error:
             self._session.reporter.announce(f"{self._file}: {error}; make the map anew")
             return None
+        return made if made and made.state.catalog == catalog.state().catalog else None
 
     def _neighbours(
         self, catalog: Catalog, index: VectorIndex, options: ManifoldOptions

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.pictures.walk import find_images
+from engine.pictures.walk_rules import TRASH
 
 
 def touch(path: Path) -> Path:
@@ -25,6 +26,16 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     touch(tmp_path / "a" / "1.jpg")
     (tmp_path / "a" / "again").symlink_to(tmp_path)
     assert names(tmp_path) == ["a/1.jpg"]
+
+
+def test_links_into_the_trash_are_left_out(tmp_path: Path) -> None:
+    gone = touch(tmp_path / TRASH / "1.jpg")
+    touch(tmp_path / "2.jpg")
+    (tmp_path / "folder").symlink_to(gone.parent)
+    (tmp_path / "file.jpg").symlink_to(gone)
+    found = find_images([str(tmp_path)])
+    assert [os.path.basename(file.path) for file in found.files] == ["2.jpg"]
+    assert found.left_out == 3
 
 
 def test_a_folder_linked_twice_is_walked_once(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from PIL import Image
 
 from engine import Config, Engine, ImageError, Skipped, UsageError
 from engine.errors import FilterError
+from engine.session.session import Session
 from engine.testing import FakeEmbedder
+from tests.support.meanwhile import meanwhile
 
 
 @pytest.fixture
@@ -29,6 +31,20 @@ def indexed(images: Path, fake_engine: Engine) -> Engine:
 def bed(images: Path) -> Path:
     """One of the pictures."""
     return sorted((images / "bed").iterdir())[0]
+
+
+def test_the_heads_asked_are_those_of_the_state_that_is_searched(
+    indexed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexed.train(head="rooms", from_labels=True)
+    asked = {"ids": [1], "same_category": True, "k": 3}
+    known = indexed.search([], **asked)
+    assert known.category in ("bed", "chair", "lamp")
+    seen = meanwhile(monkeypatch, Session, "ask", lambda: indexed.heads.delete("rooms").name)
+    found = indexed.search([], **asked)
+    assert seen == ["rooms"]
+    assert found.category != known.category
+    assert found == indexed.search([], **asked)
 
 
 def test_an_image_finds_itself_first(indexed: Engine, images: Path) -> None:

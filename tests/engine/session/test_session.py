@@ -15,6 +15,7 @@ from engine.testing import FakeEmbedder
 from index.errors import StoreLockedError
 from index.files.lock import writer_lock
 from tests.support.sessions import MakeSession, maps, needs_maps, writer_on
+from tests.support.shop import NotingReporter
 
 QUICK = TrainOptions(epochs=5)
 
@@ -101,6 +102,19 @@ def test_a_writer_waits_for_a_search_that_saves_however_long_that_takes(
         with pytest.raises(StoreLockedError):
             waiting.result(60)
     _write(session)
+    session.close()
+
+
+def test_a_thread_that_writes_goes_on_writing_and_no_other_does(store: Path) -> None:
+    config = Config.at(store)
+    session = Session(config, SILENT, FakeEmbedder(config), patience_seconds=0.0)
+    with ThreadPoolExecutor(1) as other, session.writing(create=False) as catalog:
+        with session.reporting_to(NotingReporter()).writing(create=True) as again:
+            assert again is catalog
+        with pytest.raises(StoreLockedError):
+            other.submit(_write, session).result()
+    with ThreadPoolExecutor(1) as other:
+        other.submit(_write, session).result()
     session.close()
 
 

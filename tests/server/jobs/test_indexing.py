@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Engine
+from engine.pictures.walk_rules import TRASH
 from server.jobs.indexing import indexing
 from server.responses.problems import RefusedError
 
@@ -50,6 +51,17 @@ def test_what_lies_elsewhere_is_refused_alike(images: Path, tmp_path: Path) -> N
             indexing({"paths": [str(path)]}, [str(images)])
         reasons.add((refused.value.status, refused.value.kind, refused.value.reason))
     assert reasons == {(403, "FolderError", "it lies in no folder that was indexed")}
+
+
+def test_what_a_walk_leaves_out_is_refused_and_a_root_of_such_a_name_is_not(images: Path) -> None:
+    hidden = images / ".private"
+    hidden.mkdir()
+    (images / "shown").symlink_to(hidden)
+    for path in (TRASH, f"{TRASH}/a.jpg", ".private", "bed/.private/x", "node_modules", "shown"):
+        with pytest.raises(RefusedError, match="no folder that was indexed"):
+            indexing({"paths": [str(images / path)]}, [str(images)])
+    work = indexing({"paths": [str(hidden), f"{hidden}/x"]}, [str(hidden)])
+    assert work.title == f"Index {hidden} and 1 more"
 
 
 @given(st.lists(st.sampled_from(["..", ".", "a", "%2e%2e", "~", "", "\ud800", "bed"]), max_size=6))

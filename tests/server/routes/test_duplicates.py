@@ -49,6 +49,16 @@ def shown(images: Path) -> Tree:
     return {name: each for name, each in tree(images).items() if TRASH not in name}
 
 
+def test_to_list_what_can_be_undone_takes_no_thread_from_those_who_read(indexed: Engine) -> None:
+    app = create_app(indexed, ServerOptions())
+    with TestClient(app, base_url="http://localhost:8000", client=("127.0.0.1", 5000)) as client:
+        app.service.slow.taken = 10_000
+        assert client.get("/v1/duplicates/undo").status_code == 503
+        assert client.get("/v1/images").status_code == 200
+        app.service.slow.taken = 0
+        assert client.get("/v1/duplicates/undo").json() == []
+
+
 def test_groups_say_what_is_known_of_each_image(
     group: dict[str, Any], client: TestClient, indexed: Engine
 ) -> None:

@@ -9,9 +9,13 @@ from starlette.testclient import TestClient
 
 from engine import Engine
 from engine.export.plain import plain
+from server.app import create_app
 from server.options import ServerLimits, ServerOptions
 from tests.server.conftest import NewClient
 
+JPEG = {"content-type": "image/jpeg"}
+# More than any queue takes.
+FULL = 10_000
 # The ids of the beds, the chairs and the lamps.
 BEDS, OTHERS = [1, 2, 3, 4], [5, 6, 7, 8, 9, 10, 11, 12]
 
@@ -22,6 +26,21 @@ def test_a_lesson_is_the_engine_s(client: TestClient, indexed: Engine) -> None:
     assert answer.status_code == 200
     assert answer.json() == plain(indexed.teach("bright", [1, 2], [5, 9], 3))
     assert len(answer.json()["ask"]) == 3
+
+
+def test_lessons_wait_for_no_picture_nor_pictures_for_lessons(indexed: Engine, bed: bytes) -> None:
+    app = create_app(indexed, ServerOptions())
+    pictures, lessons = app.service.pictures, app.service.lessons
+    asked = {"category": "bright", "yes": [1, 2], "no": [5, 9]}
+    with TestClient(app, base_url="http://localhost:8000", client=("127.0.0.1", 5000)) as client:
+        pictures.taken = FULL
+        assert client.post("/v1/teach", json=asked).status_code == 200
+        pictures.taken, lessons.taken = 0, FULL
+        assert client.post("/v1/teach", json=asked).status_code == 503
+        assert client.post("/v1/search", content=bed, headers=JPEG).status_code == 200
+        depth = f'engine_queue_depth{{queue="lessons"}} {FULL:.1f}'
+        assert depth in client.get("/metrics").text
+        lessons.taken = 0
 
 
 def test_what_is_judged_is_listed_and_taken_back(client: TestClient) -> None:

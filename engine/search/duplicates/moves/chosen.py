@@ -162,5 +162,6 @@ def _reason(file: ImageFile | None, stays: Sequence[ImageFile]) -> str | None:
     if not file.removable:
         return "a link leads to it or through it"
     if not any(each.vouches for each in stays):
-        return f"what would stay is not as it was indexed, or behind a link: {stays[0].path}"
+        path = stays[0].path
+        return f"what would stay is not as it was indexed, behind a link or in the trash: {path}"
     return None

@@ -35,11 +35,20 @@ class DatabaseLimits:
         2.5 kB: SQLite's usual 4 kB pages would hold one each and be empty by a third, these six.
     poll_seconds
         Pause between two attempts at what a database refuses instead of waiting.
+    connections
+        So many stay open when nobody uses them. More are opened where more threads ask: how many
+        ask at a time is for those to bound who start them, and nobody waits here.
     """
 
     busy_seconds: float = 10.0
     page_bytes: int = 16_384
     poll_seconds: float = 0.05
+    connections: int = 32
+
+    @property
+    def pool(self) -> dict[str, Any]:
+        """How SQLAlchemy keeps connections, as arguments of `create_engine`."""
+        return {"pool_size": self.connections, "max_overflow": -1}
 
 
 DEFAULT_LIMITS = DatabaseLimits()

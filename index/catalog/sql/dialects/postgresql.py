@@ -44,7 +44,8 @@ class PostgreSQL(Dialect):
     def __init__(self, url: URL, limits: DatabaseLimits) -> None:
         self.name = url.render_as_string()
         # The connection that holds the writer lock is idle: a router would soon forget it.
-        self.engine = create_engine(url.set(query={"keepalives_idle": "60", **url.query}))
+        url = url.set(query={"keepalives_idle": "60", **url.query})
+        self.engine = create_engine(url, **limits.pool)
         self._poll_seconds = limits.poll_seconds
         busy_ms = max(1, round(limits.busy_seconds * 1000))  # 0 would be no limit
         turn = (

@@ -42,7 +42,8 @@ class SQLite(Dialect):
     def __init__(self, path: Path, limits: DatabaseLimits) -> None:
         self.name = str(path)
         self.path = path
-        self.engine = create_engine(_sqlite_url(path))
+        # Of those that are free the one that was used last, which has read most.
+        self.engine = create_engine(_sqlite_url(path), pool_use_lifo=True, **limits.pool)
         self.read_only = not os.access(path.parent, os.W_OK)
         self.root = os.path.dirname(os.path.realpath(path.parent))
 

@@ -46,6 +46,23 @@ def test_a_sample_stands_for_all() -> None:
     assert abs((ten.count - judged) - 10 * (once.count - judged)) <= 10
 
 
+def test_answers_that_were_drawn_stand_for_all_of_their_kind() -> None:
+    scores, shown = _world(2, 6000)
+    asked, rest = np.arange(4000), scores[4000:].astype(np.float32)
+    yes, no = np.flatnonzero(shown[asked]), np.flatnonzero(~shown[asked])
+    drawn = np.concatenate([yes[:250], no[:250]])
+    times = np.repeat([len(yes) / 250, len(no) / 250], 250)
+    whole = estimate(scores[asked], shown[asked], rest, len(rest), HOW)
+    told = estimate(scores[drawn], shown[drawn], rest, len(rest), HOW, times)
+    assert whole is not None
+    assert told is not None
+    assert abs(told.count - whole.count) < 0.02 * len(rest)
+    known = scores[drawn], shown[drawn], rest, HOW
+    all_known = probabilities(scores[asked], shown[asked], rest, HOW)
+    assert np.abs(probabilities(*known, times) - all_known).mean() < 0.02
+    assert np.abs(probabilities(*known) - all_known).mean() > 0.05
+
+
 def test_with_few_answers_nothing_is_said() -> None:
     scores = np.linspace(-3, 3, 12)
     rest = np.linspace(-3, 3, 50).astype(np.float32)

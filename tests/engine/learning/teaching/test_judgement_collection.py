@@ -11,6 +11,8 @@ from engine import Config, Engine
 from engine.errors import StoreNotFoundError, TrainingError, UnknownImageError, UsageError
 from engine.learning.teaching.judgement_collection import JudgedCategory, Judgements
 from engine.testing import FakeEmbedder
+from index.catalog.tables.judgements import JudgementTable
+from tests.support.meanwhile import meanwhile
 
 
 @pytest.fixture
@@ -32,6 +34,19 @@ def test_names_that_differ_in_case_alone_are_one(indexed: Engine) -> None:
     indexed.judgements.add("night Table", yes=[2])
     assert list(indexed.judgements) == [JudgedCategory("Night table", 2, 0)]
     assert indexed.judgements["NIGHT TABLE"].yes == [1, 2]
+
+
+def test_judgements_are_listed_in_one_state(
+    indexed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def respelled() -> Judgements:
+        indexed.judgements.forget("Bed", [1])
+        return indexed.judgements.add("BED", yes=[2])
+
+    indexed.judgements.add("Bed", yes=[1])
+    seen = meanwhile(monkeypatch, JudgementTable, "images", respelled)
+    assert indexed.judgements["bed"] == Judgements("Bed", [1], [])
+    assert seen == [indexed.judgements["bed"]] == [Judgements("BED", [2], [])]
 
 
 def test_judgements_outlive_moving_forgetting_and_indexing_anew(

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from engine.heads.fitting.rows import embedding_scale
-from engine.learning.teaching.scorer import Answered, ScorerOptions
+from engine.learning.teaching.scorer import Answered, ScorerOptions, drawn_answers
 
 DIM, JUDGED, OTHERS = 16, 14, 20
 
@@ -61,3 +61,23 @@ def test_where_nobody_said_no_the_others_are_all_there_is() -> None:
     weight, bias = Answered(unit, np.ones(3, np.bool_)).direction()
     scores = unit @ weight + bias
     assert scores[:3].min() > scores[3:].max()
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "learned"),
+    [
+        (4, 6, (4, 6)),
+        (3, 900, (3, 597)),
+        (900, 3, (597, 3)),
+        (900, 400, (300, 300)),
+        (0, 601, (0, 600)),
+    ],
+)
+def test_of_many_answers_some_are_learned_from_of_the_rarer_kind_up_to_a_half(
+    yes: int, no: int, learned: tuple[int, int]
+) -> None:
+    said = np.arange(yes + no) < yes
+    drawn = drawn_answers(said, 600)
+    assert (int(said[drawn].sum()), int((~said[drawn]).sum())) == learned
+    assert (np.diff(drawn) > 0).all()
+    np.testing.assert_array_equal(drawn, drawn_answers(said, 600))

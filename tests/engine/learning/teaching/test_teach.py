@@ -9,7 +9,8 @@ import pytest
 
 from engine import Engine, Lesson
 from engine.errors import UnknownImageError, UsageError
-from engine.learning.teaching.teach import Teacher
+from engine.learning.teaching.scorer import ScorerOptions
+from engine.learning.teaching.teach import Teacher, TeachOptions
 from engine.session.pool import PoolLimits, PoolReader
 from index.catalog.catalog import Catalog
 from index.vectors.index import VectorIndex
@@ -47,6 +48,19 @@ def test_what_was_judged_is_neither_asked_nor_found(indexed: Engine) -> None:
     likely = [each.probability for each in lesson.found]
     assert likely == sorted(likely, reverse=True)
     assert all(each >= 0.5 for each in likely)
+
+
+def test_of_too_many_answers_some_are_learned_from_and_all_count(indexed: Engine) -> None:
+    few = TeachOptions(scorer=ScorerOptions(answers=10))
+
+    def asked(catalog: Catalog, index: VectorIndex) -> Lesson:
+        teacher = Teacher(catalog, index, indexed._session.pool(), few)
+        return teacher.lesson("bright", [1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11], 12)
+
+    lesson = indexed._session.ask(asked)
+    assert (lesson.yes, lesson.no, [each.id for each in lesson.ask]) == (5, 6, [12])
+    assert lesson.estimate is not None
+    assert 5 <= lesson.estimate.low <= lesson.estimate.high <= 6
 
 
 def test_the_same_question_has_the_same_answer(indexed: Engine) -> None:

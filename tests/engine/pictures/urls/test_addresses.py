@@ -25,6 +25,8 @@ def nobody(text: str) -> None:
         *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1"),
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1"),
         *("64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1"),
+        *("192.0.0.8", "192.0.0.9", "192.88.99.1", "::ffff:192.88.99.1", "64:ff9b::c058:6301"),
+        *("fec0::1", "3fff::1", "5f00::1", "100::1", "100:0:0:1::1", "2001:2::1", "2001:20::1"),
     ],
 )
 def test_addresses_of_internal_networks_are_known(address: str) -> None:
@@ -47,6 +49,15 @@ def test_an_internal_address_is_refused_however_it_is_written(
         fetch_bytes(f"http://{host}:{hostile.port}/a.jpg", PUBLIC_ONLY, nobody)
     assert "of this machine or of an internal network" in caught.value.reason
     assert not hostile.requests
+
+
+def test_a_stranger_does_not_learn_what_this_machine_resolves() -> None:
+    def corporate(host: str, port: int, seconds: float) -> list[Found]:
+        return look_up("10.1.2.3", port, seconds)
+
+    with pytest.raises(FetchError, match=r"db\.corp\.internal is of this machine") as caught:
+        fetch_bytes("http://db.corp.internal/", PUBLIC_ONLY, nobody, look_up=corporate)
+    assert "10.1.2.3" not in str(caught.value)
 
 
 def test_a_redirect_to_an_internal_address_is_refused(hostile: HostileServer) -> None:

@@ -13,7 +13,9 @@ from engine import Engine
 from engine.errors import UnknownImageError, UnknownUndoError, UsageError
 from engine.pictures.walk_rules import TRASH
 from engine.search.duplicates.tidying import TrashReport
+from index.catalog.tables.contents import ContentTable
 from tests.support.aside import Shop, Tree, tree
+from tests.support.meanwhile import meanwhile
 
 
 @pytest.fixture
@@ -68,6 +70,44 @@ def test_what_is_in_the_trash_is_never_indexed(shop: Shop) -> None:
     with shop.opened() as engine:
         engine.index([shop.images], options=IngestOptions(include_hidden=True))
     assert shop.found() == ["a.bmp", "b/a.bmp", "dark.bmp", "other.bmp"]
+
+
+@pytest.mark.parametrize("name", [TRASH, f"{TRASH}/shop/c.bmp", "link"])
+def test_the_trash_is_not_indexed_by_name_either(shop: Shop, name: str) -> None:
+    trashed(shop, "c.bmp")
+    (shop.images / "link").symlink_to(shop.images / TRASH)
+    with shop.opened() as engine, pytest.raises(UsageError, match="in the trash"):
+        engine.index([shop.images / name])
+
+
+def test_what_was_indexed_in_the_trash_does_not_vouch_and_is_forgotten(shop: Shop) -> None:
+    """As a release before this one let it be indexed."""
+    aside = shop.images / "aside"
+    shutil.copytree(shop.images / "b", aside)
+    shop.index()
+    aside.rename(shop.images / TRASH)
+    with shop.opened() as engine:
+        (found,) = (each.id for each in engine.images.page().images if "aside" in each.path)
+        engine.relocate(aside, shop.images / TRASH)
+        report = engine.tidying.trash(ids_of(engine, "a.bmp"), keep=[found])
+        assert "in the trash" in report.skipped[0].reason
+        assert report.moved == 0
+    shop.index()
+    assert shop.found() == ["a.bmp", "b/a.bmp", "c.bmp", "dark.bmp", "other.bmp"]
+
+
+def test_what_can_be_undone_is_of_one_state(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    with shop.opened() as engine:
+        chosen = ids_of(engine, "a.bmp", "other.bmp")
+        engine.tidying.distinct(chosen)
+        (before,) = engine.tidying.undoable()
+        seen = meanwhile(
+            monkeypatch, ContentTable, "of_contents", lambda: engine.images.forget(chosen)
+        )
+        assert engine.tidying.undoable() == [before]
+        assert seen == [2]
+        (after,) = engine.tidying.undoable()
+        assert len(after.paths) < len(before.paths)
 
 
 def test_it_is_put_back_after_a_restart_byte_for_byte(shop: Shop) -> None:

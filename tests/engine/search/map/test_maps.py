@@ -15,9 +15,11 @@ from engine import Engine, UsageError
 from engine.errors import StoreNotFoundError
 from engine.progress import Reporter
 from engine.search.map.maps import FILE
+from engine.search.map.positions import Positions, write_positions
 from engine.search.map.results import CatalogMap
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
+from index.state import CatalogState
 from tests.support.shop import NotingReporter
 
 # One that puts images at random has 0.5.
@@ -143,6 +145,16 @@ def test_a_damaged_map_is_told_of_and_left_out(drawn_engine: Engine) -> None:
     with Engine(config, reporter, embedder=FakeEmbedder(config)) as engine:
         assert engine.maps.show().method == "pca"
     assert reporter.announced == [f"{path}: it is not as it was written; make the map anew"]
+
+
+def test_a_map_of_another_catalog_is_none(drawn_engine: Engine) -> None:
+    shown = drawn_engine.maps.show()
+    ids, xy = np.array(shown.ids), positions(shown).astype(np.float32)
+    file = drawn_engine.config.store.folder / FILE
+    write_positions(file, Positions(ids, xy, CatalogState("another", 7, "a")))
+    assert drawn_engine.maps.show() == shown
+    with pytest.raises(UsageError, match="no such map was made yet"):
+        drawn_engine.maps.show("umap")
 
 
 class Impatient(Reporter):

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from index.catalog.catalog import Catalog
 from index.catalog.sql.database import Database, chunks_of
@@ -90,6 +92,21 @@ def test_a_reading_transaction_sees_one_state_to_its_end(
             write_setting(writer, "color", "green")
         assert read_setting(reader, "color") is None
     assert _setting(second, "color") == "green"
+
+
+def test_any_number_may_read_at_a_time_and_most_find_a_connection_open(
+    catalog: Catalog, database_url: str | Path
+) -> None:
+    database = Database(database_url, DatabaseLimits(connections=20))
+    opened: list[object] = []
+    event.listen(database._dialect.engine, "connect", lambda *each: opened.append(each))
+    for _ in range(2):
+        with ExitStack() as readers:
+            for _ in range(24):
+                reader = readers.enter_context(database.reading())
+                assert read_setting(reader, "color") is None
+    assert len(opened) == 24 + 4
+    database.close()
 
 
 def test_a_second_transaction_that_writes_is_told_to_try_later(
