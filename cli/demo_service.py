@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from demo.tour import BACKBONE, HEAD, PARTS, draw_images
 from engine.engine import Engine
-from engine.errors import EngineError, UnknownHeadError
+from engine.errors import EngineError, StoreLockedError, UnknownHeadError
+from engine.image_collection import MOST
 from engine.progress import Reporter
 
 # Images that are drawn before they are put into the catalog together.
 TOGETHER = 12
 # How long what was begun may take when the service ends.
 LAST_SECONDS = 10.0
+# How long a job of the person who looks at it may hold the store, and how often it is asked for.
+LOCKED_SECONDS, PAUSE_SECONDS = 600.0, 1.0
+WAITS = "another job writes: the rest of the demo's catalog waits for its end"
 
 
 def serve_demo(folder: Path, seed: int, port: int, *, open_browser: bool) -> None:
@@ -66,14 +72,27 @@ class Filling(Reporter):
         As of `draw_images`.
     say
         Told what was done, and why it ended where it failed.
+    locked_seconds
+        How long it waits for another writer.
     """
 
-    def __init__(self, engine: Engine, folder: Path, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Path,
+        seed: int,
+        say: Callable[[str], None],
+        *,
+        locked_seconds: float = LOCKED_SECONDS,
+    ) -> None:
         self._engine = engine
         self._folder = folder
         self._seed = seed
         self._say = say
+        self._locked_seconds = locked_seconds
         self._indexes = True
+        # What is in the catalog has the label that the person who looks at it wants.
+        self._labelled: set[str] = set()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="demo", daemon=True)
 
@@ -101,12 +120,15 @@ class Filling(Reporter):
     def _run(self) -> None:
         try:
             self._engine.start()
+            self._labelled = self._known()
             draw_images(self._folder, self._seed, self, PARTS[:1])
             self._index()
+            # What was drawn again because it was cut off.
+            self._write(lambda: self._engine.index([self._folder / "catalog"]))
             self._indexes = False
             if not self._has_head():
                 images = draw_images(self._folder, self._seed, self, PARTS[1:])
-                self._engine.train(images.part("train"), head=HEAD)
+                self._write(lambda: self._engine.train(images.part("train"), head=HEAD))
             self._say("the demo's catalog is whole")
         except _StoppedError:
             pass
@@ -114,7 +136,35 @@ class Filling(Reporter):
             self._say(f"the demo's catalog stays as it is: {error}")
 
     def _index(self) -> None:
-        self._engine.index([self._folder / "catalog"], label="parent")
+        drawn = {os.path.abspath(each) for each in (self._folder / "catalog").glob("*/*.jpg")}
+        if new := sorted(drawn - self._labelled):
+            self._write(lambda: self._engine.index(new, label="parent"))
+            self._labelled.update(new)
+
+    def _known(self) -> set[str]:
+        """Return the paths of all images in the catalog."""
+        page = self._engine.images.page(limit=MOST)
+        found = {each.path for each in page.images}
+        while page.cursor is not None:
+            page = self._engine.images.page(after=page.cursor, limit=MOST)
+            found |= {each.path for each in page.images}
+        return found
+
+    def _write(self, verb: Callable[[], object]) -> None:
+        """Do what writes, after what others write."""
+        end, told = time.monotonic() + self._locked_seconds, False
+        while True:
+            try:
+                verb()
+                return
+            except StoreLockedError:
+                if time.monotonic() >= end:
+                    raise
+            if not told:
+                self._say(WAITS)
+                told = True
+            if self._stopped.wait(PAUSE_SECONDS):
+                raise _StoppedError
 
     def _has_head(self) -> bool:
         try:

@@ -755,7 +755,8 @@ class Engine:
     ) -> SuspectReport:
         """Find pictures whose label is less likely than another category.
 
-        Each is judged by layers that were trained on other pictures, and on none of its copies.
+        Each is judged by layers that were trained on other pictures, and on none of its copies. A
+        label of the catalog is not doubted where `judgements` say that the picture shows it.
 
         Parameters
         ----------
@@ -783,11 +784,12 @@ class Engine:
         from engine.heads.head import find_head
         from engine.learning.data.collect import ANY, collect
         from engine.learning.data.dataset import require_folder
-        from engine.learning.suspects import find_suspects, labelled, learned_by, with_ids
+        from engine.learning.suspects import find_suspects, labelled, learned_by, said_of, with_ids
 
         if k is not None:
             require_number("k", k, 1, whole=True)
         session = self._session
+        said: frozenset[tuple[str, str]] = frozenset()
         if dataset is not None:
             if head is not None:
                 reason = "labels are either those of a folder or those that a head learned"
@@ -800,12 +802,14 @@ class Engine:
             catalog = session.catalog()
             examples = learned_by(find_head(session.heads(head), head), catalog)
         else:
-            examples = labelled(session.catalog())
+            catalog = session.catalog()
+            examples, said = labelled(catalog), said_of(catalog)
         report = find_suspects(
             examples,
             str(dataset or head or "labels"),
             k=k,
             doubted=doubted,
+            said=said,
             progress=lambda done, total: session.reporter.progress("judging", done, total, "folds"),
         )
         known = session.catalog_or_none()

@@ -21,6 +21,8 @@ STARTING = 600.0
 JPEG, JSON = "image/jpeg", "application/json"
 # Of a client's images one in so many is forgotten some time; the others stay.
 FORGOTTEN = 5
+# Statuses of what may be asked for again.
+LATER = (409, 429, 503)
 
 
 @dataclass
@@ -134,6 +136,7 @@ class Client:
             (0.5, self._index),
             (0.3, self._train),
             (0.5, self._find_duplicates),
+            (0.2, self._map),
             (3, self.follow),
         ]
         if judges:
@@ -145,13 +148,17 @@ class Client:
         while not over.is_set():
             _, action = self._random.choices(self._actions, weights)[0]
             found = action()
-            if isinstance(found, Answer) and found.status in (409, 429, 503):
+            if isinstance(found, Answer) and found.status in LATER:
                 time.sleep(self._random.uniform(0.1, 0.5))
 
     def each_once(self) -> None:
-        """Ask for everything once, so that all of the service is warm."""
+        """Have everything done once, so that all of the service is warm."""
+        end = time.monotonic() + STARTING
         for _, action in self._actions:
-            action()
+            while isinstance(found := action(), Answer) and found.status in LATER:
+                if time.monotonic() > end:
+                    raise RuntimeError(f"it is never warm: {found.body.decode(errors='replace')}")
+                time.sleep(0.5)
 
     def _ask(self, method: str, path: str, body: object = None, route: str | None = None) -> Answer:
         data = None if body is None else json.dumps(body).encode()
@@ -228,6 +235,12 @@ class Client:
 
     def _find_duplicates(self) -> Answer:
         answer = self._ask("POST", "/v1/jobs", {"kind": "duplicates", "level": "exact"})
+        self._took(answer)
+        return answer
+
+    def _map(self) -> Answer:
+        self._ask("GET", "/v1/map?method=pca")
+        answer = self._ask("POST", "/v1/jobs", {"kind": "map"})
         self._took(answer)
         return answer
 

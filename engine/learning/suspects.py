@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -32,11 +32,14 @@ from engine.learning.data.split import SplitOptions, measuring_splits
 from engine.learning.results import Suspect, SuspectReport
 from engine.learning.trial import Progress, test_answers
 from index.catalog.catalog import Catalog
+from index.names import same_name
 from index.records import Floats, Ids, Vectors
 
 # With a strong penalty single wrong labels move the layers little; measured in docs/heads.md.
 PENALISED = TrainOptions(optimizer=LBFGS, weight_decay=30.0)
 DEFAULT = TrainOptions()
+NOT_KNOWN = "not listed, because their files are not known any more: {count}"
+AGREED = "not doubted, because somebody said that they show what their label says: {count}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ def find_suspects(
     *,
     k: int | None = None,
     doubted: bool = True,
+    said: Collection[tuple[str, str]] = (),
     options: SuspectOptions | None = None,
     progress: Progress = lambda done, total: None,
 ) -> SuspectReport:
@@ -111,6 +115,8 @@ def find_suspects(
         At most so many; None for all.
     doubted
         Those alone whose margin is above 0.
+    said
+        Contents by their hashes, and labels that a person said they show: none of these is doubted.
 
     Raises
     ------
@@ -126,19 +132,23 @@ def find_suspects(
         )
     found = label_margins(examples, options, progress)
     margin = found.margin
+    agreed = _agreed(examples, said)
+    in_doubt = (margin > 0) & ~agreed
     order = np.argsort(-margin, kind="stable")
-    order = order[found.judged[order] & ((margin[order] > 0) | (not doubted))]
+    order = order[found.judged[order] & (in_doubt[order] | (not doubted))]
     known = [image for image in order.tolist() if examples.paths[image]]
     lost = len(order) - len(known)
-    note = f"not listed, because their files are not known any more: {count(lost, 'picture')}"
+    notes = [NOT_KNOWN.format(count=count(lost, "picture"))] if lost else []
+    if spared := int(((margin > 0) & agreed).sum()):
+        notes.insert(0, AGREED.format(count=count(spared, "picture")))
     judged = int(found.judged.sum())
     return SuspectReport(
         images=judged,
-        doubted=int((margin > 0).sum()),
+        doubted=int(in_doubt.sum()),
         left_out=len(examples) - judged,
         suspects=[_suspect(examples, found, image) for image in known[:k]],
         skipped=list(examples.skipped),
-        notes=[*data_notes(examples), *([note] if lost else [])],
+        notes=[*data_notes(examples), *notes],
     )
 
 
@@ -206,6 +216,12 @@ def labelled(catalog: Catalog) -> Examples:
         return collect_labelled(catalog, ANY, "labels")
 
 
+def said_of(catalog: Catalog) -> frozenset[tuple[str, str]]:
+    """Return the contents of a catalog that were said to show something, and what."""
+    judged = catalog.judgements.all()
+    return frozenset((each.content_hash, each.category) for each in judged if each.yes)
+
+
 def learned_by(head: Head, catalog: Catalog) -> Examples:
     """Return what a head learned from, with the label that it learned, from one state of a catalog.
 
@@ -253,6 +269,15 @@ def _margins(labels: Ids, total: Floats, times: Ids) -> Margins:
     others[rows, labels] = -1
     suggestion = others.argmax(axis=1)
     return Margins(judged, own, suggestion, probability[rows, suggestion])
+
+
+def _agreed(examples: Examples, said: Collection[tuple[str, str]]) -> npt.NDArray[np.bool_]:
+    """Return which images were said to show their very label, `[m]`."""
+    known = {(content, same_name(label)) for content, label in said}
+    names = [same_name(each) for each in examples.categories]
+    labels = (names[at] for at in examples.labels.tolist())
+    pairs = zip(examples.hashes, labels, strict=True)
+    return np.fromiter((pair in known for pair in pairs), np.bool_, len(examples))
 
 
 def _suspect(examples: Examples, found: Margins, image: int) -> Suspect:

@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.heads.classifier import BuiltIn
 from engine.heads.fitting.background import Prototypes, suspects
+from engine.heads.fitting.calibration import calibrate
 from engine.heads.fitting.fit import Fitted, fit_layers, threads_for
 from engine.heads.fitting.gate import gate_of
 from engine.heads.head import Dense, Head
@@ -35,11 +36,11 @@ from engine.learning.trial import (
     GateOptions,
     Progress,
     Trial,
-    calibrate,
     gate_rows,
     run_trial,
     train_rows,
     trial_gate,
+    unlabelled_rows,
 )
 from index.records import Vectors
 
@@ -143,11 +144,7 @@ class HeadTraining:
         tested = int(self._limits.background_test * len(catalog))
         self._background, self._background_test = catalog[tested:], catalog[:tested]
         self._splits = splits = measuring_splits(
-            examples.labels,
-            examples.groups,
-            options.validation,
-            self._limits.split,
-            options.seed,
+            examples.labels, examples.groups, options.validation, self._limits.split, options.seed
         )
         self._refused = RefusedFolds(examples.refused, len(splits), options.seed)
 
@@ -179,15 +176,16 @@ class HeadTraining:
             metrics |= self._forgetting(head) | refusals(measured, self._refused, self._built_in)
         record = Record(
             answers=answers,
-            learned=self._learned(),
+            learned=Learned.of(examples.hashes, examples.labels, examples.views, examples.paths),
             folds=len(splits),
             label_probability=probabilities,
         )
         metrics = {"images": float(len(examples)), **metrics}
-        diverged = any(each.fitted.diverged for each in (*measured, *calibrating))
         head = replace(head, metrics=metrics, record=record)
-        diverged = diverged or fitted.diverged
-        return Trained(head, final, background, self._unlabelled(final), diverged, selection)
+        fits = [fitted, *(each.fitted for each in (*measured, *calibrating))]
+        diverged = any(each.diverged for each in fits)
+        unlabelled = unlabelled_rows(examples, final)
+        return Trained(head, final, background, unlabelled, diverged, selection)
 
     def _trials(
         self, head: Head, of_splits: Sequence[TrainOptions], final: TrainOptions
@@ -284,16 +282,6 @@ class HeadTraining:
         rows = gate_rows(examples, np.arange(len(examples)), self._limits.gate, seed)
         others = self._prototypes.draw(examples.vectors[rows], seed + 1)
         return forgetting(head, others, self._background_test, self._built_in)
-
-    def _unlabelled(self, options: TrainOptions) -> int:
-        """Return how many images without a label the final layers learned from."""
-        everything = np.arange(len(self._examples))
-        rows = train_rows(self._examples, everything, options)
-        return 0 if rows.weights is None else len(rows.values) - len(self._examples.image)
-
-    def _learned(self) -> Learned:
-        examples = self._examples
-        return Learned.of(examples.hashes, examples.labels, examples.views, examples.paths)
 
     def _gate(self, number: int) -> Callable[[], None]:
         """Return what tells after each iteration that so many gates are done."""

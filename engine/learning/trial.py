@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from engine.heads.classifier import BuiltIn, belonging
 from engine.heads.fitting.background import Prototypes
+from engine.heads.fitting.calibration import MOST_ASKED, calibrate, fit_temperature
 from engine.heads.fitting.fit import Fitted, fit_layers
 from engine.heads.fitting.gate import gate_of
 from engine.heads.fitting.rows import Rows, balanced_sample, embedding_scale
@@ -26,17 +27,11 @@ from engine.learning.data.refused import Refused
 from engine.learning.data.split import Split
 from index.records import CatalogIdentity, Floats, Ids
 
-# A head's own answer is unknown when less of the joint distribution falls to it than falls to
-# all but this share of validation images, or less than half where those are surer than that.
-REJECTED = 0.02
-MOST_ASKED = 0.5
 # Images without a label whose claim is doubted count so much: images of a category, to this power.
 DOUBTED = -2.0
 # From so many images of a category on, more doubt than this share, of what chance would give, ends
 # it: where claims helped it was 0.09 at most, where they did not 0.18 at least (docs/heads.md).
 KNOWING, CONTRADICTED = 3, 0.14
-# One divisor of logits is searched for among these.
-_TEMPERATURES = np.geomspace(0.2, 5.0, 49)
 
 Progress = Callable[[int, int], None]
 
@@ -190,6 +185,13 @@ def _share(weights: Floats, mask: npt.NDArray[np.bool_]) -> float:
     return float(weights[mask].sum() / max(float(weights.sum()), 1e-12))
 
 
+def unlabelled_rows(examples: Examples, options: TrainOptions) -> int:
+    """Return how many images without a label the final layers learned from."""
+    everything = np.arange(len(examples))
+    rows = train_rows(examples, everything, options)
+    return 0 if rows.weights is None else len(rows.values) - len(examples.image)
+
+
 def log_probabilities(
     examples: Examples, images: Ids, fitted: Fitted, options: TrainOptions
 ) -> Floats:
@@ -259,45 +261,3 @@ def trial_gate(
     outputs = len(examples.categories)
     barred = None if refused is None else refused.bars
     return gate_of(positives, labels, outputs, made_up, built_in, barred=barred, after=after)
-
-
-def calibrate(log_probability: Floats, labels: Ids, share: Floats) -> tuple[float, float]:
-    """Return the temperature and the threshold of `unknown` that validation images ask for.
-
-    Parameters
-    ----------
-    log_probability
-        float32 `[n, k]`, without temperature.
-    labels
-        int64 `[n]`.
-    share
-        float32 `[n]`, of the joint distribution that falls to the head.
-    """
-    accept = float(np.quantile(share, REJECTED)) if len(share) else MOST_ASKED
-    return fit_temperature(log_probability, labels), min(MOST_ASKED, accept)
-
-
-def fit_temperature(logits: Floats, labels: Ids) -> float:
-    """Return the temperature under which labels of validation images are most likely.
-
-    One number divides all logits, so no decision changes (Guo et al. 2017, "On calibration of
-    modern neural networks"). With few images, all of them right, the likelihood would ask for
-    ever more confidence; one imaginary wrong answer per twenty keeps that within reason.
-
-    Parameters
-    ----------
-    logits
-        float32 `[n, k]`, of images that were not trained on.
-    labels
-        int64 `[n]`, positions of the right categories.
-    """
-    if not len(labels) or logits.shape[1] < 2:
-        return 1.0
-    smoothing = 1.0 / (len(labels) + 20.0)
-
-    def loss(temperature: float) -> float:
-        log_p = log_softmax((logits / temperature).astype(np.float32))
-        right = np.take_along_axis(log_p, labels[:, None], axis=1).mean()
-        return -float((1 - smoothing) * right + smoothing * log_p.mean())
-
-    return min(map(float, _TEMPERATURES), key=loss)

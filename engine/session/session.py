@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from engine.config import INT8, Config
 from engine.progress import Reporter
 from engine.session.current_index import CurrentIndex
+from engine.session.damage import diagnosed
 from engine.session.opened import Opened
-from index.errors import EngineError
 
 if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
@@ -203,7 +203,7 @@ class Session:
             catalog = self.catalog()
             self._open.writer = me
             try:
-                with _diagnosed(catalog):
+                with diagnosed(catalog):
                     # Since the last writer, the store and other pictures may have come together.
                     catalog.images.rebase()
                     yield catalog
@@ -243,7 +243,7 @@ class Session:
     def ask(self, question: Callable[[Catalog, VectorIndex], Answer]) -> Answer:
         """Answer a question to catalog and index in one state."""
         catalog = self.catalog()
-        with _diagnosed(catalog):
+        with diagnosed(catalog):
             return self.index().ask(catalog, question)
 
     def heads(self, named: str | None = None) -> list[Head]:
@@ -302,17 +302,3 @@ class Session:
                 self._open.catalog.close()
                 self._open.catalog = None
             self._open.heads = self._open.pool = None
-
-
-@contextmanager
-def _diagnosed(catalog: Catalog) -> Iterator[None]:
-    """Raise what fails in a `with` block, as damage of the catalog where that is what it is."""
-    try:
-        yield
-    except EngineError:
-        raise
-    except Exception:
-        from index.catalog.diagnosis import diagnosed
-
-        with diagnosed(catalog):
-            raise

@@ -15,6 +15,7 @@ STATES = (WAITING, RUNNING, *ENDED)
 # Of what a job has announced the last ones are remembered, and of each so many characters.
 ANNOUNCEMENTS, LONGEST = 20, 2000
 ID = re.compile(r"j[0-9a-f]{12}")
+KIND = re.compile(r"[a-z]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Job:
             shown["progress"] = {
                 each.name: getattr(self.progress, each.name) for each in fields(self.progress)
             }
-        text = json.dumps(shown, separators=(",", ":"))
+        text = json.dumps(shown, separators=(",", ":"), allow_nan=False)
         return f'{text[:-1]},"result":{self.result or "null"}}}' if whole else text
 
 
@@ -112,16 +113,18 @@ def job_of(value: object) -> Job:
     if not isinstance(value, dict):
         raise ValueError("a job is no object")
     state, problem = _text(value.get("state")), value.get("problem")
-    number = _text(value.get("id"))
-    if state not in STATES or not ID.fullmatch(number):
-        raise ValueError("a job has no such id or state")
+    number, kind = _text(value.get("id")), _text(value.get("kind"))
+    if state not in STATES or not ID.fullmatch(number) or not KIND.fullmatch(kind):
+        raise ValueError("a job has no such id, kind or state")
     if problem is not None and not isinstance(problem, dict):
         raise ValueError("a problem is no object")
+    # What is no JSON would be none in every answer.
+    json.dumps(problem, allow_nan=False)
     said = _list(value.get("announcements"))
     result = value.get("result")
     return Job(
         number,
-        _text(value.get("kind")),
+        kind,
         _text(value.get("title")),
         state,
         _time(value.get("created_at")),

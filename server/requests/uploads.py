@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -71,7 +72,7 @@ class Uploads:
         ImageError
             One of them cannot be used; nothing was written.
         DiskFullError, ReadOnlyError
-            There is no room in the folder, or it cannot be written.
+            There is no room in the folder for all, or it cannot be written; none stays there.
         """
         self.require()
         names = [str(getattr(each, "name", f"picture {at}")) for at, each in enumerate(pictures, 1)]
@@ -80,32 +81,58 @@ class Uploads:
             for each, name in zip(pictures, names, strict=True)
         ]
         with self._lock:
-            return [
-                self._written(each, f"{_stem(name)}{ending}", ending)
-                for each, name, ending in zip(pictures, names, endings, strict=True)
-            ]
+            try:
+                return self._written(pictures, names, endings)
+            except OSError as error:
+                kind = ReadOnlyError if isinstance(error, PermissionError) else DiskFullError
+                raise kind(self._folder, reason_of(error), "Ask who runs the service") from None
 
-    def _written(self, content: bytes, name: str, ending: str) -> str:
-        """Return the path of a file of this content, which is written where there is none."""
+    def _written(
+        self, pictures: Sequence[bytes], names: Sequence[str], endings: Sequence[str]
+    ) -> list[str]:
+        """Return paths of files of these contents; those that are not there yet are written."""
         assert self._folder is not None
-        taken = 0
-        try:
-            with os.scandir(self._folder) as files:
-                for file in files:
-                    if not file.is_file(follow_symlinks=False):
-                        continue
-                    taken += (size := file.stat(follow_symlinks=False).st_size)
-                    if file.name.endswith(ending) and size == len(content):
-                        return file.path
-            if taken + len(content) > self._most:
-                reason = f"more than {self._most >> 20:,} MiB would be in it"
-                raise DiskFullError(self._folder, reason, "Move pictures elsewhere")
-            path = self._folder / name
-            write_atomically(path, content)
-        except OSError as error:
-            kind = ReadOnlyError if isinstance(error, PermissionError) else DiskFullError
-            raise kind(self._folder, reason_of(error), "Ask who runs the service") from None
-        return os.fspath(path)
+        there, taken = self._files()
+        paths: list[str] = []
+        new: dict[str, bytes] = {}
+        for content, name, ending in zip(pictures, names, endings, strict=True):
+            file = ending, len(content)
+            if file not in there:
+                there[file] = os.fspath(self._folder / f"{_stem(name)}{ending}")
+                new[there[file]] = content
+            paths.append(there[file])
+        if new and taken + sum(map(len, new.values())) > self._most:
+            reason = f"more than {self._most >> 20:,} MiB would be in it"
+            raise DiskFullError(self._folder, reason, "Move pictures elsewhere")
+        _write_all(new)
+        return paths
+
+    def _files(self) -> tuple[dict[tuple[str, int], str], int]:
+        """Return paths of the folder's files by the ends of their names and sizes, and bytes."""
+        assert self._folder is not None
+        there, taken = {}, 0
+        with os.scandir(self._folder) as files:
+            for file in files:
+                if file.is_file(follow_symlinks=False):
+                    size = file.stat(follow_symlinks=False).st_size
+                    taken += size
+                    _, dash, digits = file.name.rpartition("-")
+                    there[dash + digits, size] = file.path
+        return there, taken
+
+
+def _write_all(new: Mapping[str, bytes]) -> None:
+    """Write files, all or none."""
+    written: list[str] = []
+    try:
+        for path, content in new.items():
+            write_atomically(Path(path), content)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            with suppress(OSError):
+                os.unlink(path)
+        raise
 
 
 def _stem(name: str) -> str:

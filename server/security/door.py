@@ -59,8 +59,9 @@ class Door:
             self._require_host(headers)
             self._require_own_site(scope, headers)
             self._require_rate(scope)
-            entrance = self._require_token(scope, headers)
+            # Before the token: a link that serves once is used up by being asked for.
             self._require_room()
+            entrance = self._require_token(scope, headers)
         except RefusedError as refusal:
             await refused(refusal)(scope, receive, send)
             return

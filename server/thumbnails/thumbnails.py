@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from engine import Engine
+from engine.errors import UnknownImageError
 from engine.image_collection import ImageInfo
 from server.options import ServerLimits
 from server.responses.problems import RefusedError
@@ -51,6 +52,7 @@ class Thumbnails:
         data = self._disk.read(name)
         if data is not None:
             self._remember(name, data)
+            self._forget_gone(image)
         return data
 
     def of(self, image: ImageInfo, side: int) -> bytes:
@@ -72,6 +74,7 @@ class Thumbnails:
             data = self._engine.images.thumbnail(image.id, side)
             self._remember(_name(image, side), data)
             self._disk.write(_name(image, side), data)
+            self._forget_gone(image)
         return data
 
     def forget(self, image: ImageInfo) -> None:
@@ -81,6 +84,16 @@ class Thumbnails:
             with self._lock:
                 self._held -= len(self._made.pop(name, b""))
             self._disk.remove(name)
+
+    def _forget_gone(self, image: ImageInfo) -> None:
+        """Leave nothing of an image that was forgotten while its thumbnail was made."""
+        # Who forgets takes it out of the catalog first: one of both sees what was written.
+        try:
+            gone = self._engine.images[image.id].content_hash != image.content_hash
+        except UnknownImageError:
+            gone = True
+        if gone:
+            self.forget(image)
 
     def _remember(self, name: str, data: bytes) -> None:
         with self._lock:

@@ -94,6 +94,17 @@ def test_what_was_relabelled_is_not_shown_again(page: Page, service: Served) -> 
     expect(found.filter(has_text=HOSTILE)).to_have_count(0)
 
 
+def test_a_label_that_was_kept_is_not_doubted_again(page: Page, service: Served) -> None:
+    found = look(page, service)
+    count = found.count()
+    found.filter(has_text=HOSTILE).get_by_role("button", name="Keep lamp").click()
+    expect(found).to_have_count(count - 1)
+    for again in (page.reload, page.get_by_role("button", name="Look", exact=True).click):
+        again()
+        expect(page.locator(".found")).to_contain_text(f"{count - 1} label")
+        expect(found.filter(has_text=HOSTILE)).to_have_count(0)
+
+
 def test_everybody_can_use_it(page: Page, own_service: OwnService) -> None:
     service = own_service(change=mistaken)
     page.goto(f"{service.address}#/suspects")

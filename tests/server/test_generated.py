@@ -46,7 +46,12 @@ BOUNDED = settings(
 )
 # Without end.
 ENDLESS = r"/events$"
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    # Threads of the service import what draws lots, while the next request is made up.
+    pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies"),
+]
 
 
 @pytest.fixture(scope="module")

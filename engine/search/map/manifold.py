@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, RLock
 from types import ModuleType
 
 import numpy as np
@@ -132,7 +132,7 @@ def laid_out(
     few = count <= options.few
     epochs = options.epochs_of_few if few else options.epochs_of_many
     random = np.random.RandomState(options.seed)
-    with _ONE_AT_A_TIME, _quiet():
+    with _ONE_AT_A_TIME, _quiet(), _lock_of_its_own():
         a, b = umap.find_ab_params(1.0, options.min_dist)
         graph, *_ = umap.fuzzy_simplicial_set(
             start.xy,
@@ -187,6 +187,22 @@ class _Told:
 
     def flush(self) -> None:
         """Do nothing: there is no buffer."""
+
+
+@contextmanager
+def _lock_of_its_own() -> Iterator[None]:
+    """Let the progress bar lock nothing that others wait for.
+
+    A bar whose file raises never gives back the lock that all bars of a process share.
+    """
+    from umap.layouts import tqdm
+
+    shared = tqdm.get_lock()
+    tqdm.set_lock(RLock())
+    try:
+        yield
+    finally:
+        tqdm.set_lock(shared)
 
 
 @contextmanager

@@ -30,6 +30,8 @@ class Suspects {
     /** @type {{suspect: Suspect, element: HTMLElement}[]} */
     this.entries = [];
     this.waiting = [];
+    /** @type {Map<string, Promise<{yes: number[], no: number[]}>>} what was judged, by label */
+    this.judged = new Map();
     this.summary = h("p.found.soft", { role: "status" });
     this.list = h("ol.suspects", { "aria-label": "Doubted labels", on: { keydown: (event) => this.#pressed(event) } });
     this.notice = h("div", {});
@@ -50,13 +52,14 @@ class Suspects {
     this.report = report;
     this.at = at;
     this.entries = [];
+    this.judged.clear();
     this.waiting = report.suspects.filter((each) => each.id !== null);
     fill(this.list);
     fill(this.notice);
     await this.#more();
   }
 
-  /** Put more on the page, without those that have another label by now. */
+  /** Put more on the page, without those that have another label by now, or whose label was kept. */
   async #more() {
     this.more.disabled = true;
     const first = this.entries.length;
@@ -77,12 +80,22 @@ class Suspects {
 
   async #doubted(suspect) {
     try {
-      const info = await image(suspect.id, { signal: this.signal });
-      return info.label === suspect.label ? suspect : null;
+      const [info, { yes }] = await Promise.all([image(suspect.id, { signal: this.signal }), this.#judgements(suspect.label)]);
+      return info.label === suspect.label && !yes.includes(suspect.id) ? suspect : null;
     } catch (error) {
       if (error.status === 404) return null;
       throw error;
     }
+  }
+
+  #judgements(label) {
+    const nothing = { yes: [], no: [] };
+    if (!this.judged.has(label)) {
+      const asked = ask("v1/judgements", { query: { category: label }, signal: this.signal });
+      // A label that no category can have.
+      this.judged.set(label, asked.catch((error) => { if (error.status === 400) return nothing; throw error; }));
+    }
+    return this.judged.get(label);
   }
 
   #add(suspect, index) {
@@ -117,9 +130,21 @@ class Suspects {
     });
   }
 
-  #keep(entry) {
+  async #keep(entry) {
+    const { id, label } = entry.suspect;
+    const judge = (answer) => ask("v1/judgements", { method: "PUT", json: { category: label, ...answer } });
+    let before;
+    try {
+      before = await this.#judgements(label);
+      await judge({ yes: [id] });
+    } catch (error) {
+      return void failed(error);
+    }
     const back = this.#take(entry);
-    toast(`Kept “${entry.suspect.label}”.`, { undo: async () => back(), undone: "It is in doubt again." });
+    toast(`Kept “${label}”.`, {
+      undo: async () => { await judge(before.no.includes(id) ? { no: [id] } : { forget: [id] }); back(); },
+      undone: "It is in doubt again.",
+    });
   }
 
   /** Take one off the list; return what puts it back. */

@@ -111,6 +111,17 @@ def test_pictures_whose_files_are_not_known_are_counted_and_not_listed() -> None
     assert any("not known any more: 1 picture" in note for note in report.notes)
 
 
+def test_what_somebody_said_a_picture_shows_is_not_doubted() -> None:
+    some = exchanged(60, [7, 8])
+    said = [(some.hashes[7], "C"), (some.hashes[8], "b"), (some.hashes[9], "a")]
+    report = find_suspects(some, "labels", said=said)
+    assert some.categories[some.labels[7]] == "c" and some.categories[some.labels[8]] == "a"
+    assert (report.doubted, [each.path for each in report]) == (1, ["/8.jpg"])
+    assert any("not doubted" in note and "1 picture" in note for note in report.notes)
+    every = find_suspects(some, "labels", said=said, doubted=False)
+    assert (len(every), every.doubted) == (60, 1)
+
+
 @pytest.mark.parametrize("labels", [[0] * 20, [0, 1, 2], []], ids=["one", "single", "none"])
 def test_too_few_to_doubt_is_an_error_that_says_what_it_takes(labels: list[int]) -> None:
     array = np.array(labels, np.int64)
@@ -173,6 +184,23 @@ def test_labels_of_the_catalog_those_of_a_folder_and_of_a_head_are_ranked_alike(
     of_catalog = first_of(fake_engine)
     assert first_of(fake_engine, rooms) == of_catalog
     assert first_of(fake_engine, head="rooms") == of_catalog
+
+
+def test_a_judgement_settles_the_labels_of_the_catalog_alone(
+    rooms: Path, fake_engine: Engine
+) -> None:
+    fake_engine.index([rooms], label="parent")
+    before = fake_engine.suspects()
+    first, label = before.suspects[0].id, before.suspects[0].label
+    assert first is not None
+    fake_engine.judgements.add("something else", yes=[first])
+    fake_engine.judgements.add(label, no=[first])
+    assert fake_engine.suspects() == before
+    fake_engine.judgements.add(label, yes=[first])
+    after = fake_engine.suspects()
+    assert [each.id for each in after] == [each.id for each in before][1:]
+    assert after.doubted == before.doubted - 1
+    assert len(fake_engine.suspects(rooms)) == len(before)
 
 
 def test_nothing_is_written(rooms: Path, fake_engine: Engine) -> None:

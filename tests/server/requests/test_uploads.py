@@ -88,6 +88,22 @@ def test_a_folder_has_an_end(folder: Path, indexed: Engine, bed: bytes, images: 
     assert len(names(folder)) == 1
 
 
+def test_of_a_request_all_pictures_stay_or_none(
+    folder: Path, indexed: Engine, bed: bytes, images: Path
+) -> None:
+    other = sorted(images.rglob("*.jpg"))[-1].read_bytes()
+    with pytest.raises(DiskFullError):
+        Uploads(folder, len(bed) + len(other) - 1).store([bed, other], indexed.images)
+    assert names(folder) == []
+    uploads = Uploads(folder, MOST)
+    (taken,) = uploads.store([NamedBytes.of(other, "other.jpg")], indexed.images)
+    os.unlink(taken)
+    os.mkdir(taken)
+    with pytest.raises(DiskFullError):
+        uploads.store([bed, NamedBytes.of(other, "other.jpg")], indexed.images)
+    assert names(folder) == [os.path.basename(taken)]
+
+
 def test_a_folder_that_may_not_be_written_says_so(
     open_folder: Path,
     indexed: Engine,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 from starlette.testclient import TestClient
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
 from engine.errors import UsageError
 from server.options import ServerLimits, ServerOptions
+from server.security.door import Door
 from server.security.headers import HEADERS
 from server.security.rates import CLIENTS, ClientRates
 from server.security.tokens import TokenCheck, token_for
@@ -154,6 +156,52 @@ def test_a_browser_shows_it_once_and_keeps_a_cookie(new_client: NewClient) -> No
     shown = {"cookie": cookie.partition(";")[0]}
     assert client.get("/v1/images", headers=shown).status_code == 200
     assert client.get("/v1/images").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "other", ['x={"a":1}', "foo bar=1", "[x]=1", '_x="a"b', "é=1", "a=1; ;b", "engine_token_8000=x"]
+)
+def test_cookies_of_other_services_of_this_host_lock_nobody_out(other: str) -> None:
+    check = TokenCheck(TOKEN, 8000)
+    own = check.set_cookie("", secure=False).partition(";")[0]
+    assert check.is_shown("", f"{other}; {own}") and check.is_shown("", f"{own}; {other}")
+    assert not check.is_shown("", f"{other}; x{own}; {own}0")
+
+
+def test_a_link_that_serves_once_is_not_used_up_while_there_is_no_room() -> None:
+    options = replace(WITH_TOKEN, once="once", limits=ServerLimits(requests=1))
+    link = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "query_string": b"token=once",
+        "headers": [(b"host", b"localhost")],
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def status() -> int:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await door(dict(link), receive, send)
+        return int(sent[0]["status"])
+
+    while_full: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while_full.append(await status())
+
+    async def ignored(message: Message) -> None:
+        pass
+
+    door = Door(app, options)
+    asyncio.run(door(link | {"query_string": b""}, receive, ignored))
+    assert while_full == [503]
+    assert asyncio.run(status()) == 303
 
 
 def test_behind_a_proxy_with_tls_the_cookie_is_for_tls_alone(new_client: NewClient) -> None:

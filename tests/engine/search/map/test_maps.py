@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from tests.support.shop import NotingReporter
 
 # One that puts images at random has 0.5.
 TRUSTED = 0.8
+PATIENCE = 60.0
 
 
 def positions(found: CatalogMap) -> np.ndarray:
@@ -173,6 +175,18 @@ def test_it_can_be_ended_and_then_nothing_is_written(drawn_engine: Engine) -> No
             engine.maps.make()
         assert engine.maps.show().method == "pca"
     assert not (config.store.folder / FILE).exists()
+
+
+def test_after_one_was_ended_other_threads_make_maps(drawn_engine: Engine) -> None:
+    config = drawn_engine.config
+    with (
+        Engine(config, Impatient(), embedder=FakeEmbedder(config)) as engine,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        engine.maps.make()
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(drawn_engine.maps.make).result(PATIENCE)
+    assert made.images == 60
 
 
 def test_its_progress_is_told(drawn_engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Fitting and calibrating one head: probabilities that mean what they say."""
+"""Calibrating one head: probabilities that mean what they say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import scipy.special
 from scipy.optimize import minimize_scalar
 
-from engine.learning.trial import calibrate, fit_temperature
+from engine.heads.fitting.calibration import calibrate, fit_temperature
 from index.records import Floats, Ids
 
 
