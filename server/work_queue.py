@@ -52,7 +52,11 @@ class WorkQueue:
             raise busy(self.name, reason, self._retry_seconds)
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Result] = loop.create_future()
-        future = self._pool.submit(work)
+        # What is cancelled stays in the pool until a thread comes to it: without its work, which
+        # may hold a large body.
+        box = [work]
+        del work
+        future = self._pool.submit(lambda: box.pop()())
         self.taken += 1
         self._begun.add(future)
 
@@ -66,7 +70,8 @@ class WorkQueue:
         try:
             return await answered
         except asyncio.CancelledError:
-            future.cancel()
+            if future.cancel():
+                box.clear()
             raise
 
     def close(self, seconds: float = 0.0) -> bool:

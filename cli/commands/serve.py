@@ -208,4 +208,13 @@ def _url_limits() -> UrlLimits:
 
 
 # Packages of the extra `serve`.
-EXTRA = ("fastapi", "starlette", "uvicorn", "prometheus_client", "multipart", "pydantic")
+EXTRA = (
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "httptools",
+    "prometheus_client",
+    "multipart",
+    "python_multipart",
+    "pydantic",
+)

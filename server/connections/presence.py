@@ -68,17 +68,20 @@ class _Client:
         self._patience = patience
         self._reading = 0
         self._came: deque[Message] = deque()
-        self._gone = asyncio.Event()
+        # That something came, or that nothing more will.
+        self._heard = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(patience, self._watch)
 
     async def receive(self) -> Message:
         """Return what the client sends next."""
+        while self._watching is not None and not self._came and not self.has_gone:
+            self._heard.clear()
+            await self._heard.wait()
         if self._came:
             return self._came.popleft()
-        if self._watching is not None:
-            await self._gone.wait()
+        if self.has_gone:
             return {"type": "http.disconnect"}
         self._reading += 1
         try:
@@ -94,22 +97,24 @@ class _Client:
             self._watching.cancel()
 
     def _watch(self) -> None:
-        # Whoever reads learns by itself that the client has gone.
-        if self._reading:
-            self._timer = self._loop.call_later(self._patience, self._watch)
+        # Whoever reads learns by itself that the client has gone. More than one message ahead
+        # would be memory that nobody has counted.
+        if self._reading or self._came:
+            self._watch_later()
         else:
             self._watching = self._loop.create_task(self._until_gone())
 
+    def _watch_later(self) -> None:
+        self._timer = self._loop.call_later(self._patience, self._watch)
+
     async def _until_gone(self) -> None:
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                break
+        while (message := await self._receive())["type"] != "http.disconnect":
             self._came.append(message)
+            self._heard.set()
             if message.get("more_body", False):
-                # More than one message ahead would be memory that nobody has counted.
                 self._watching = None
+                self._watch_later()
                 return
         self.has_gone = True
-        self._gone.set()
+        self._heard.set()
         self._task.cancel()

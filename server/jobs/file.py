@@ -17,6 +17,8 @@ from server.jobs.job import INTERRUPTED, Job, job_of, now
 NAME, VERSION = "jobs.json", 1
 # All results together, and beside them what is known of each job.
 RESULT_BYTES, OTHER_BYTES = 20_000_000, 4_000_000
+# Less than is read: what has not ended is never dropped.
+KNOWN_BYTES = 3_000_000
 MOST = 50
 TOO_LARGE = "the result is too large to be kept with those of later jobs"
 
@@ -69,7 +71,12 @@ class JobFile:
         write_atomically(self._path, f'{{"version":{VERSION},"jobs":[\n{texts}\n]}}\n'.encode())
 
 
-def bounded(jobs: Sequence[Job], most: int = MOST, result_bytes: int = RESULT_BYTES) -> list[Job]:
+def bounded(
+    jobs: Sequence[Job],
+    most: int = MOST,
+    result_bytes: int = RESULT_BYTES,
+    known_bytes: int = KNOWN_BYTES,
+) -> list[Job]:
     """Return jobs, oldest first, without those and without the results that are too much.
 
     What has not ended stays, and of the rest what is younger.
@@ -83,7 +90,9 @@ def bounded(jobs: Sequence[Job], most: int = MOST, result_bytes: int = RESULT_BY
             job = replace(job, result=None).announcing(TOO_LARGE)
         else:
             result_bytes -= size
-        found.append(job)
+        known_bytes -= len(job.as_json(whole=False))
+        if known_bytes >= 0 or not job.is_over:
+            found.append(job)
     return found[::-1]
 
 

@@ -14,6 +14,7 @@ DONE, FAILED, CANCELLED, INTERRUPTED = ENDED = ("done", "failed", "cancelled", "
 STATES = (WAITING, RUNNING, *ENDED)
 # Of what a job has announced the last ones are remembered, and of each so many characters.
 ANNOUNCEMENTS, LONGEST = 20, 2000
+LONGEST_TITLE = 300
 ID = re.compile(r"j[0-9a-f]{12}")
 KIND = re.compile(r"[a-z]{1,40}")
 
@@ -125,7 +126,7 @@ def job_of(value: object) -> Job:
     return Job(
         number,
         kind,
-        _text(value.get("title")),
+        _text(value.get("title"))[:LONGEST_TITLE],
         state,
         _time(value.get("created_at")),
         _optional_time(value.get("started_at")),

@@ -50,7 +50,8 @@ def outcome(work: Work, engine: Engine, reporter: JobReporter, lock_seconds: flo
         return Outcome(CANCELLED)
     except EngineError as error:
         return Outcome(FAILED, problem=problem_of(error))
-    except Exception as error:
+    except BaseException as error:
+        # What else there is, such as a panic in compiled code, ends the job and not its thread.
         _log.exception("a job of kind %s", work.kind)
         return Outcome(FAILED, problem=refusal_problem(unforeseen(error)))
 

@@ -16,6 +16,7 @@ from server.jobs.file import JobFile, bounded
 from server.jobs.job import (
     CANCELLED,
     INTERRUPTED,
+    LONGEST_TITLE,
     RUNNING,
     WAITING,
     Job,
@@ -69,7 +70,8 @@ class JobQueue:
         """
         with self._changed:
             self.require_room()
-            job = Job(f"j{secrets.token_hex(6)}", work.kind, work.title, WAITING, now())
+            title = work.title[:LONGEST_TITLE]
+            job = Job(f"j{secrets.token_hex(6)}", work.kind, title, WAITING, now())
             self._work[job.id] = work
             self._put(job)
         self._save(job.id)
@@ -138,17 +140,19 @@ class JobQueue:
         """
         with self._changed:
             job = self[job_id]
+            left: Job | None = None
             if job.is_over:
                 del self._jobs[job_id], self._revisions[job_id]
                 self._tell()
             elif job_id == self._running:
                 self._stopped.set()
-                self._put(job.announcing(ENDING))
+                self._put(left := job.announcing(ENDING))
             else:
                 del self._work[job_id]
-                self._put(job.ended(CANCELLED))
+                self._put(left := job.ended(CANCELLED))
+                self._drop()
         self._save()
-        return None if job.is_over else self[job_id]
+        return left
 
     def changes(self, since: int) -> tuple[int, list[Job]]:
         """Return the revision that all jobs are in, and those that changed since another one.
@@ -210,8 +214,7 @@ class JobQueue:
                     found.state, result=found.result, problem=found.problem
                 )
                 self._put(ended)
-                self._jobs = {job.id: job for job in bounded([*self._jobs.values()])}
-                self._revisions = {each: self._revisions[each] for each in self._jobs}
+                self._drop()
             self._save()
 
     def _next(self) -> tuple[str, Work] | None:
@@ -249,6 +252,11 @@ class JobQueue:
         self._jobs[job.id] = job
         self._revisions[job.id] = self._revision
         self._tell()
+
+    def _drop(self) -> None:
+        """Forget what is too much; with the lock held."""
+        self._jobs = {job.id: job for job in bounded([*self._jobs.values()])}
+        self._revisions = {each: self._revisions[each] for each in self._jobs}
 
     def _tell(self) -> None:
         for told in self._listeners.values():

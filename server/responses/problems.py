@@ -119,7 +119,7 @@ def problem_of(error: EngineError) -> dict[str, Any]:
     return _problem(status_of(error), name, error.thing, error.reason, error.remedy)
 
 
-def unforeseen(error: Exception) -> RefusedError:
+def unforeseen(error: BaseException) -> RefusedError:
     """Return what a client is told of an error that should not be: no more than its kind.
 
     The service's log has it whole.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -78,6 +80,35 @@ def test_nothing_is_done_for_a_client_that_has_gone() -> None:
         await until(lambda: queue.taken == 0)
         assert done == ["stays"]
         queue.close()
+
+    run(test)
+
+
+def test_what_a_client_that_has_gone_sent_is_forgotten_at_once() -> None:
+    class Body:
+        """What it sent."""
+
+    async def test() -> None:
+        queue, gate = WorkQueue("w", 1, 5), threading.Event()
+
+        def asked() -> tuple[asyncio.Task[str], weakref.ref[Body]]:
+            body = Body()
+            return asyncio.create_task(queue.run(lambda: repr(body))), weakref.ref(body)
+
+        first = asyncio.create_task(queue.run(gate.wait))
+        gone, sent = asked()
+        await until(lambda: queue.taken == 2)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        del gone
+        # The only thread is busy still.
+        await until(lambda: queue.taken == 1)
+        gc.collect()
+        forgotten = sent() is None
+        gate.set()
+        await first
+        queue.close()
+        assert forgotten
 
     run(test)
 

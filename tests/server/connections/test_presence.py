@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from engine import Engine
@@ -132,6 +138,132 @@ def test_nothing_of_a_body_is_lost_to_who_watches() -> None:
 
     run(test())
     assert read == b"abc"
+
+
+class Sender:
+    """A client that sends what the test has it send, when it is watched, too."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+
+    def sends(self, body: bytes, *, more: bool = True) -> None:
+        self._messages.put_nowait({"type": "http.request", "body": body, "more_body": more})
+
+    def goes(self) -> None:
+        self._messages.put_nowait({"type": "http.disconnect"})
+
+    async def receive(self) -> Message:
+        self.asked += 1
+        return await self._messages.get()
+
+    def ask(self, app: Any) -> asyncio.Task[None]:
+        async def send(message: Message) -> None:
+            pass
+
+        return asyncio.create_task(Presence(app, 0.001)({"type": "http"}, self.receive, send))
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_who_reads_is_woken_by_what_comes_while_it_is_watched(more: bool) -> None:
+    async def test() -> None:
+        client, read = Sender(), list[bytes]()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            read.append((await receive())["body"])
+            # As long as it takes to write a part to a file.
+            await until(lambda: client.asked == 2)
+            reading = asyncio.ensure_future(receive())
+            await asyncio.sleep(0)
+            client.sends(b"b", more=more)
+            read.append((await reading)["body"])
+
+        client.sends(b"a")
+        await client.ask(app)
+        assert read == [b"a", b"b"]
+
+    run(test())
+
+
+def test_who_has_sent_a_part_while_it_was_watched_is_watched_again() -> None:
+    async def test() -> None:
+        client, cancelled = Sender(), asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            await until(lambda: client.asked == 2)
+            client.sends(b"b")
+            await receive()
+            client.goes()
+            try:
+                await asyncio.sleep(PATIENCE)
+            finally:
+                cancelled.set()
+
+        client.sends(b"a")
+        await client.ask(app)
+        assert cancelled.is_set()
+
+    run(test())
+
+
+def test_no_more_than_one_part_is_read_ahead() -> None:
+    async def test() -> None:
+        client, read = Sender(), bytearray()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            # Many times as long as it takes to be watched.
+            await asyncio.sleep(0.03)
+            assert client.asked == 2
+            for _ in range(3):
+                read.extend((await receive())["body"])
+
+        for part in (b"a", b"b", b"c", b"d"):
+            client.sends(part)
+        await client.ask(app)
+        assert read == b"bcd"
+
+    run(test())
+
+
+@contextmanager
+def served(app: Any) -> Iterator[int]:
+    """Serve an application, and give the port."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    try:
+        yield int(bound.getsockname()[1])
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join(PATIENCE)
+        bound.close()
+
+
+def test_a_large_form_that_comes_slowly_is_read_whole() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async with Request(scope, receive).form() as form:
+            size = getattr(form["a"], "size", 0)
+        await Response(str(size))(scope, receive, send)
+
+    # What is beyond 1 MiB is written by threads, and the client is watched meanwhile.
+    content = bytes(3 << 20)
+    head = b'--b\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\n'
+    body = head + content + b"\r\n--b--\r\n"
+    kind = b"Content-Type: multipart/form-data; boundary=b\r\nConnection: close\r\n"
+    with (
+        served(Presence(app, 0.0002)) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
+    ):
+        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + kind)
+        client.sendall(b"Content-Length: %d\r\n\r\n" % len(body))
+        for start in range(0, len(body), 1 << 15):
+            client.sendall(body[start : start + (1 << 15)])
+            time.sleep(0.004)
+        answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    assert answer.endswith(b"\r\n\r\n%d" % len(content))
 
 
 def test_who_is_cancelled_by_others_is_cancelled() -> None:

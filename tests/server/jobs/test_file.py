@@ -90,6 +90,14 @@ def test_the_last_jobs_stay_and_all_that_are_not_over() -> None:
     assert [int(job.id[1:], 16) for job in bounded(jobs, most=4)] == [1, 6, 7, 8]
 
 
+def test_jobs_are_dropped_by_how_much_is_known_of_them() -> None:
+    long = [made(number).announcing("ä" * 2000) for number in range(1, 6)]
+    jobs = [made(0, RUNNING), *long, made(6, WAITING)]
+    size = len(long[0].as_json(whole=False))
+    found = bounded(jobs, known_bytes=3 * size)
+    assert [int(job.id[1:], 16) for job in found] == [0, 4, 5, 6]
+
+
 def test_results_are_dropped_from_the_oldest_on() -> None:
     jobs = [made(1, DONE, "1" * 60), made(2, DONE, "2" * 60), made(3, DONE, "3" * 30)]
     found = bounded(jobs, result_bytes=100)

@@ -13,7 +13,18 @@ import pytest
 from engine import Engine, SearchReport
 from engine.errors import UnknownHeadError
 from index.files.lock import writer_lock
-from server.jobs.job import CANCELLED, DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Job, JobProgress
+from server.jobs.file import MOST
+from server.jobs.job import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    LONGEST_TITLE,
+    RUNNING,
+    WAITING,
+    Job,
+    JobProgress,
+)
 from server.jobs.queue import JobQueue
 from server.jobs.work import Work
 from server.options import ServerLimits
@@ -159,6 +170,40 @@ def test_a_job_that_waits_is_cancelled_at_once(queue: JobQueue) -> None:
     assert cancelled.state == CANCELLED
     held.go.set()
     assert over(queue, first).state == DONE
+
+
+def test_jobs_that_are_cancelled_while_they_wait_do_not_pile_up(
+    queue: JobQueue, new_queue: NewQueue
+) -> None:
+    held = Held()
+    first = queue.submit(work(held))
+    assert held.begun.wait(PATIENCE)
+    for _ in range(MOST + 5):
+        last = queue.submit(work(lambda _: 1))
+        assert queue.end(last.id) == queue[last.id]
+    found = queue.all()
+    assert (len(found), found[0].id, found[-1].id) == (MOST, last.id, first.id)
+    assert len(new_queue().all()) == MOST
+    held.go.set()
+
+
+def test_a_title_is_cut(queue: JobQueue) -> None:
+    job = queue.submit(Work("index", "é" * 4096, lambda _: 1, writes=False))
+    assert queue[job.id].title == "é" * LONGEST_TITLE
+
+
+def test_whatever_ends_a_job_ends_it_alone(queue: JobQueue) -> None:
+    class Panic(BaseException):
+        """As compiled code raises it."""
+
+    def fails(_: Engine) -> None:
+        raise Panic
+
+    failed = over(queue, queue.submit(work(fails, writes=True)))
+    assert failed.problem is not None
+    assert (failed.state, failed.problem["thing"]) == (FAILED, "Panic")
+    assert queue.writing() is None
+    assert over(queue, queue.submit(work(lambda _: 1))).state == DONE
 
 
 def test_a_job_that_is_over_is_forgotten(queue: JobQueue, new_queue: NewQueue) -> None:
