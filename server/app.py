@@ -16,6 +16,7 @@ from engine.errors import EngineError
 from server.connections.presence import CLIENT_GONE, Presence
 from server.counted import Counted, Hearer
 from server.options import ServerOptions
+from server.responses.large_answers import LargeAnswers
 from server.responses.problems import RefusedError, failed, refused, unforeseen
 from server.routes.duplicates import duplicate_routes
 from server.routes.heads import head_routes
@@ -99,7 +100,8 @@ def create_app(
     ):
         app.include_router(routes(service))
     _answer_errors(app, options)
-    return Application(service, Counted(Door(Presence(app), options), service.metrics, heard))
+    watched = Presence(LargeAnswers(app, service.bodies))
+    return Application(service, Counted(Door(watched, options), service.metrics, heard))
 
 
 def _answer_errors(app: FastAPI, options: ServerOptions) -> None:

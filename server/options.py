@@ -47,6 +47,8 @@ class ServerLimits:
         Requests that wait to change the store, one after the other.
     jobs_waiting
         Jobs that wait for the one that runs.
+    state_threads, state_waiting
+        Requests for whether it can answer and what it has counted, at a time and that wait.
     lock_seconds
         How long a job waits where another process writes to the store.
     listeners
@@ -64,7 +66,7 @@ class ServerLimits:
     answer_seconds
         How long a client may take nothing of an answer.
     all_bodies_bytes
-        Of all requests that are being sent or answered.
+        Of all requests that are being sent or answered, and of large answers.
     retry_seconds
         When a client that was refused may come again.
     rate, burst
@@ -92,6 +94,8 @@ class ServerLimits:
     lessons_waiting: int = 16
     changes_waiting: int = 16
     jobs_waiting: int = 16
+    state_threads: int = 2
+    state_waiting: int = 16
     lock_seconds: float = 600.0
     listeners: int = 64
     fetches: int = 4

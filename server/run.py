@@ -16,6 +16,7 @@ from engine.errors import UsageError
 from index.errors import reason_of
 from server.app import create_app
 from server.connections.bounded import bounded_connection
+from server.connections.descriptors import allow_connections
 from server.counted import Hearer
 from server.options import ServerOptions
 from server.service import Service
@@ -55,6 +56,7 @@ def serve(
     UsageError
         Nothing can listen there.
     """
+    allow_connections(options.limits.connections)
     with _bound(options) as bound:
         options = replace(options, port=bound.getsockname()[1])
         app = create_app(engine, options, heard)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
@@ -46,8 +47,10 @@ class Service:
         Changes the store, one after the other.
     fetched
         Fetches pictures that clients name by URLs.
+    state
+        Says whether the service can answer and what it has counted: not behind what waits.
     bodies
-        Room for what clients send.
+        Room for what clients send, and for large answers.
     jobs
         Do what takes long, one after the other.
     metrics
@@ -62,6 +65,7 @@ class Service:
     lessons: WorkQueue
     changes: WorkQueue
     fetched: WorkQueue
+    state: WorkQueue
     bodies: BodyBudget
     jobs: JobQueue
     metrics: Metrics = field(init=False)
@@ -75,7 +79,8 @@ class Service:
     @property
     def queues(self) -> tuple[WorkQueue, ...]:
         """All that has threads."""
-        return self.pictures, self.reads, self.slow, self.lessons, self.changes, self.fetched
+        asking = self.pictures, self.reads, self.slow, self.lessons
+        return *asking, self.changes, self.fetched, self.state
 
     @classmethod
     def of(cls, engine: Engine, options: ServerOptions) -> Service:
@@ -91,12 +96,16 @@ class Service:
             WorkQueue("lessons", 1, limits.lessons_waiting, wait),
             WorkQueue("changes", 1, limits.changes_waiting, wait),
             WorkQueue("fetches", limits.fetches, limits.fetches_waiting, wait),
+            WorkQueue("state", limits.state_threads, limits.state_waiting, wait),
             BodyBudget(limits),
             JobQueue(engine, limits),
         )
 
-    async def asked(self, request: Request) -> Asked:
-        """Return what a request asks about: pictures, those of its URLs included, or ids.
+    @asynccontextmanager
+    async def asked(self, request: Request) -> AsyncIterator[Asked]:
+        """Give what a request asks about: pictures, those of its URLs included, or ids.
+
+        There is room for it for the length of an `async with` block.
 
         Raises
         ------
@@ -105,11 +114,14 @@ class Service:
         FetchError
             A URL cannot be fetched.
         """
-        asked = await asked_about(request, self.options.limits)
-        if not asked.urls:
-            return asked
-        fetches = Fetches(self.options, self.fetched, self.bodies)
-        return replace(asked, images=await fetches.images(asked.urls))
+        with self.bodies.of(request):
+            asked = await asked_about(request, self.options.limits)
+            if asked.urls:
+                fetches = Fetches(self.options, self.fetched, self.bodies)
+                asked = replace(asked, images=await fetches.images(asked.urls))
+            fetched = sum(map(len, asked.images)) if asked.urls else 0
+            with self.bodies.room(fetched):
+                yield asked
 
     async def read(self, question: Question) -> Response:
         """Answer a question that some rows of the catalog answer."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from server.jobs.events import MEDIA_TYPE, job_events
 from server.jobs.kinds import KINDS, work_of
@@ -18,10 +20,26 @@ from server.responses.problems import busy
 from server.routes.job_schemas import JOB, JOB_PAGE, asking
 from server.service import Service
 
+JobId = Annotated[str, Path(max_length=40, description="A job.")]
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 }
-JobId = Annotated[str, Path(max_length=40, description="A job.")]
+
+
+class _Events(StreamingResponse):
+    """Events, and a call when nobody follows them any more."""
+
+    def __init__(self, events: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        super().__init__(events, headers={"cache-control": "no-store"}, media_type=MEDIA_TYPE)
+        # It is called once, and where the answer is never begun, too.
+        self._ended = weakref.finalize(self, ended)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 def job_routes(service: Service) -> APIRouter:
@@ -30,19 +48,16 @@ def job_routes(service: Service) -> APIRouter:
     jobs, listening = service.jobs, 0
 
     def events(job_id: str | None = None) -> Response:
+        nonlocal listening
         if listening >= limits.listeners:
             raise busy("events", f"{listening} clients follow jobs", limits.retry_seconds)
-        headers = {"cache-control": "no-store"}
-        return StreamingResponse(counted(job_id), headers=headers, media_type=MEDIA_TYPE)
-
-    async def counted(job_id: str | None) -> AsyncIterator[bytes]:
-        nonlocal listening
+        answer = _Events(job_events(jobs, job_id), ended)
         listening += 1
-        try:
-            async for event in job_events(jobs, job_id):
-                yield event
-        finally:
-            listening -= 1
+        return answer
+
+    def ended() -> None:
+        nonlocal listening
+        listening -= 1
 
     @routes.get("/v1/jobs", response_class=Response, responses=JOB_PAGE)
     async def list_jobs(

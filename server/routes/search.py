@@ -34,8 +34,7 @@ def search_routes(service: Service) -> APIRouter:
 
         Of several pictures, or ids, the mean is searched for.
         """
-        with service.bodies.of(request):
-            asked = await service.asked(request)
+        async with service.asked(request) as asked:
 
             def question(engine: Engine) -> SearchReport:
                 return engine.search(
@@ -63,8 +62,7 @@ def search_routes(service: Service) -> APIRouter:
         crop: Crop = None,
     ) -> Response:
         """Say what pictures show, each for itself."""
-        with service.bodies.of(request):
-            asked = await service.asked(request)
+        async with service.asked(request) as asked:
             if asked.ids:
                 raise RefusedError(
                     415,

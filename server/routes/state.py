@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import Any
 
@@ -36,7 +35,7 @@ def state_routes(service: Service) -> APIRouter:
     async def is_ready() -> Response:
         """Say whether there is a catalog and its backbone has started."""
         # Not behind what waits: that it is busy does not make it unready.
-        await asyncio.to_thread(service.engine.start)
+        await service.state.run(service.engine.start)
         return answer({"ready": True})
 
     @routes.get("/v1/status", response_model=Status)
@@ -55,6 +54,6 @@ def state_routes(service: Service) -> APIRouter:
             return service.metrics.text(found)
 
         # Not behind what waits: that is what it tells of.
-        return Response(await asyncio.to_thread(text), media_type=metrics.MEDIA_TYPE)
+        return Response(await service.state.run(text), media_type=metrics.MEDIA_TYPE)
 
     return routes

@@ -37,5 +37,5 @@ def test_every_package_of_the_extra_is_known() -> None:
         re.split(r"[^\w-]", line)[0].lower() for line in project["optional-dependencies"]["serve"]
     }
     owners = packages_distributions()
-    known = {owner.lower() for name in EXTRA for owner in owners.get(name, ())}
+    known = {owner.lower().replace("_", "-") for name in EXTRA for owner in owners.get(name, ())}
     assert wanted <= known

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from engine import Engine
 from engine.config import UrlLimits
@@ -15,6 +18,7 @@ from engine.export.plain import plain
 from engine.pictures.read import NamedBytes
 from engine.pictures.urls import STRANGERS
 from engine.pictures.urls.addresses import Found
+from server.app import create_app
 from server.options import ServerLimits, ServerOptions
 from server.requests.bodies import BodyBudget
 from server.requests.fetches import Fetches
@@ -153,3 +157,24 @@ def test_all_urls_of_a_request_take_no_longer_than_an_upload(site: Site) -> None
     options = replace(ANYWHERE, limits=ServerLimits(body_seconds=0.2))
     with pytest.raises(FetchError, match="took longer"):
         fetched(options, [quick, slow])
+
+
+def test_what_was_fetched_counts_until_the_request_is_answered(
+    indexed: Engine, site: Site, bed: bytes
+) -> None:
+    body = json.dumps({"urls": [site.serve("/bed.jpg", bed)] * 3}).encode()
+    app = create_app(indexed, ANYWHERE)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    async def test() -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+        async with app.service.asked(request) as asked:
+            assert asked.images == [bed] * 3
+            assert app.service.bodies.taken == len(body) + 3 * len(bed)
+        assert app.service.bodies.taken == 0
+
+    asyncio.run(test())
+    assert app.service.close(60)

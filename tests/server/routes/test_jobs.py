@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from engine import Engine
 from engine.export.plain import plain
@@ -267,3 +269,34 @@ def fake_embedder_store(open_folder: Path, images: Path) -> Iterator[Engine]:
     with Engine(config, embedder=FakeEmbedder(config)) as engine:
         engine.index([images])
         yield engine
+
+
+def test_no_more_clients_follow_jobs_than_may_and_each_counts_once(indexed: Engine) -> None:
+    app = create_app(indexed, ServerOptions(limits=ServerLimits(listeners=2)))
+    scope = {"type": "http", "method": "GET", "path": "/v1/jobs/events", "query_string": b""}
+    scope |= {"headers": [(b"host", b"localhost")]}
+
+    async def round_of(clients: int) -> list[int]:
+        """Return the statuses of clients that come at once and go when all have been answered."""
+        statuses, goes = list[int](), asyncio.Event()
+
+        async def receive() -> Message:
+            await goes.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            if len(statuses) == clients:
+                goes.set()
+
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*(app(dict(scope), receive, send) for _ in range(clients)))
+        return sorted(statuses)
+
+    async def test() -> None:
+        for _ in range(2):
+            assert await round_of(4) == [200, 200, 503, 503]
+
+    asyncio.run(test())
+    assert app.service.close(PATIENCE)

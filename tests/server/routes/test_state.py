@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from pathlib import Path
 
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from engine import Engine, TrainOptions
 from engine.export.plain import plain
 from engine.testing import FakeEmbedder
 from server.app import create_app
+from server.options import ServerLimits, ServerOptions
 
 
 def test_a_service_that_runs_says_so(client: TestClient) -> None:
@@ -23,6 +27,37 @@ def test_without_a_catalog_it_is_not_ready(fake_engine: Engine) -> None:
         assert client.get("/healthz").status_code == 200
         answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["type"]) == (409, "StoreNotFoundError")
+
+
+def test_who_asks_for_the_state_is_no_more_than_there_is_room_for(indexed: Engine) -> None:
+    limits, gate = ServerLimits(state_threads=1, state_waiting=0), threading.Event()
+    app = create_app(indexed, ServerOptions(limits=limits))
+
+    async def asked(path: str) -> int:
+        status = 0
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b""}
+        await app(scope | {"headers": [(b"host", b"localhost")]}, receive, send)
+        return status
+
+    async def test() -> None:
+        busy = asyncio.create_task(app.service.state.run(gate.wait))
+        await asyncio.sleep(0)
+        assert [await asked(path) for path in ("/readyz", "/metrics")] == [503, 503]
+        busy.cancel()
+
+    # The end of the loop does not wait for it, and the end of the service says that it goes on.
+    asyncio.run(test())
+    assert not app.service.close(0)
+    gate.set()
+    assert app.service.close(60)
 
 
 def test_heads_are_listed_told_and_deleted(
