@@ -217,6 +217,14 @@ def faults(page: Page) -> list[str]:
     return [f"{each['id']}: {[node['target'] for node in each['nodes']][:3]}" for each in found]
 
 
+TRANSITIONS_ENDED = """async () => {
+  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+  const ending = document.getAnimations().filter(
+    (each) => each.effect.getComputedTiming().endTime !== Infinity);
+  await Promise.allSettled(ending.map((each) => each.finished));
+}"""
+
+
 def faults_in_all_looks(page: Page) -> list[str]:
     """Return what `faults` finds, and what is too wide, in both schemes and on a telephone, too."""
     found = []
@@ -224,6 +232,8 @@ def faults_in_all_looks(page: Page) -> list[str]:
     for scheme, width in product(schemes, (1280, 360)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})
+        # Colours pass over into those of the other scheme.
+        page.evaluate(TRANSITIONS_ENDED)
         found += [f"{scheme}, {width} px: {each}" for each in faults(page)]
         if overflow(page) > 0:
             found.append(f"{scheme}, {width} px: it is wider than its window")
