@@ -200,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for each in measurements:
         print(each.line())
     if given.plots is not None:
+        given.plots.mkdir(parents=True, exist_ok=True)
         _draw(measurements, given.plots)
     return 0
 
