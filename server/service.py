@@ -16,7 +16,7 @@ from server.jobs.queue import JobQueue
 from server.jobs.work import Work
 from server.metrics import Measuring, Metrics
 from server.options import ServerOptions
-from server.requests.bodies import Asked, BodyBudget, asked_about
+from server.requests.bodies import Asked, BodyBudget, asked_about, json_body
 from server.requests.fetches import Fetches
 from server.responses.answers import answer, shown
 from server.responses.problems import RefusedError
@@ -114,7 +114,7 @@ class Service:
         FetchError
             A URL cannot be fetched.
         """
-        with self.bodies.of(request):
+        with self.bodies.of(request, self.options.limits.upload_bytes):
             asked = await asked_about(request, self.options.limits)
             if asked.urls:
                 fetches = Fetches(self.options, self.fetched, self.bodies)
@@ -122,6 +122,18 @@ class Service:
             fetched = sum(map(len, asked.images)) if asked.urls else 0
             with self.bodies.room(fetched):
                 yield asked
+
+    async def told(self, request: Request) -> object:
+        """Return what a request says as JSON; while it comes there is room for it.
+
+        Raises
+        ------
+        RefusedError
+            It is too large, too slow or no JSON, or too much is being sent.
+        """
+        limits = self.options.limits
+        with self.bodies.of(request, limits.body_bytes):
+            return await json_body(request, limits)
 
     async def read(self, question: Question) -> Response:
         """Answer a question that some rows of the catalog answer."""

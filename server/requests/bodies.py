@@ -215,8 +215,13 @@ class BodyBudget:
         self._limits = limits
 
     @contextmanager
-    def of(self, request: Request) -> Iterator[None]:
+    def of(self, request: Request, most: int) -> Iterator[None]:
         """Keep room for a request's body for the length of a `with` block.
+
+        Parameters
+        ----------
+        most
+            Bytes that it may have; so many count where it does not say how long it is.
 
         Raises
         ------
@@ -224,7 +229,7 @@ class BodyBudget:
             There is none at the moment.
         """
         announced = request.headers.get("content-length", "")
-        size = self._limits.upload_bytes
+        size = most
         if announced.isdecimal():
             size = min(size, int(announced[:20]))
         with self.room(size):

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from engine import DuplicateGroup, Engine
 from engine.search.duplicates.tidying import RestoreReport, TrashReport, Undoable
-from server.requests.bodies import JSON, json_body
+from server.requests.bodies import JSON
 from server.responses.problems import RefusedError
 from server.service import Service
 
@@ -22,7 +22,7 @@ LONGEST_NAME = 100
 
 def duplicate_routes(service: Service) -> APIRouter:
     """Return the routes of duplicates."""
-    routes, limits = APIRouter(tags=["Tidy"]), service.options.limits
+    routes = APIRouter(tags=["Tidy"])
 
     @routes.get("/v1/duplicates", response_model=Sequence[DuplicateGroup])
     async def list_duplicates(
@@ -48,7 +48,7 @@ def duplicate_routes(service: Service) -> APIRouter:
         `{"distinct": [ids]}`, of which no two are listed as duplicates of each other any more.
         Either is taken back by the answer's `undo`.
         """
-        body = await json_body(request, limits)
+        body = await service.told(request)
         if isinstance(body, dict) and set(body) == {"distinct"}:
             distinct = _ids(body, "distinct", 2)
             return await service.change(lambda engine: engine.tidying.distinct(distinct))
@@ -67,7 +67,7 @@ def duplicate_routes(service: Service) -> APIRouter:
     )
     async def undo(request: Request) -> Response:
         """Put files back from the trash, or forget that images are no duplicates."""
-        body = await json_body(request, limits)
+        body = await service.told(request)
         name = body.get("undo") if isinstance(body, dict) and len(body) == 1 else None
         if not isinstance(name, str) or len(name) > LONGEST_NAME:
             raise RefusedError(

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from engine import HeadInfo, HeadReport
 from server.jobs.training import SOURCES, training
-from server.requests.bodies import json_body
 from server.routes.job_schemas import JOB, asking
 from server.routes.parameters import HeadName
 from server.service import Service
@@ -43,7 +42,7 @@ def head_routes(service: Service) -> APIRouter:
     async def train_head(request: Request) -> Response:
         """Begin to train a head; one of that name is replaced when it is done."""
         service.require_writable()
-        return await service.begin(training(await json_body(request, service.options.limits)))
+        return await service.begin(training(await service.told(request)))
 
     @routes.get("/v1/heads/{name}", response_model=HeadInfo)
     async def show_head(name: HeadName) -> Response:

@@ -14,7 +14,6 @@ from starlette.responses import Response, StreamingResponse
 
 from engine import Engine
 from engine.image_collection import ImageInfo, ImagePage
-from server.requests.bodies import json_body
 from server.responses.problems import RefusedError
 from server.routes.parameters import BINARY, ImageId, Where
 from server.service import Service
@@ -51,7 +50,7 @@ def image_routes(service: Service) -> APIRouter:
     @routes.patch("/v1/images/{image_id}", response_model=ImageInfo, openapi_extra=_LABEL)
     async def label_image(request: Request, image_id: ImageId) -> Response:
         """Set the label of an image, or take it away with null."""
-        label = _label(await json_body(request, limits))
+        label = _label(await service.told(request))
         return await service.change(lambda engine: engine.images.relabel(image_id, label))
 
     @routes.delete("/v1/images/{image_id}", status_code=204)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from engine import Engine
 from server.jobs.indexing import index_work, indexing
-from server.requests.bodies import asked_about, json_body
+from server.requests.bodies import asked_about
 from server.requests.uploads import Uploads
 from server.responses.problems import RefusedError
 from server.routes.job_schemas import JOB, asking
@@ -47,7 +47,7 @@ def index_routes(service: Service) -> APIRouter:
         Without `paths` with all of them.
         """
         service.require_writable()
-        body = {} if _is_empty(request) else await json_body(request, limits)
+        body = {} if _is_empty(request) else await service.told(request)
         # Not on the event loop: a folder may lie on a slow network.
         work = await service.reads.run(lambda: indexing(body, folders(service.engine)))
         return await service.begin(work)
@@ -64,7 +64,7 @@ def index_routes(service: Service) -> APIRouter:
         service.require_writable()
         uploads.require()
         service.jobs.require_room()
-        with service.bodies.of(request):
+        with service.bodies.of(request, limits.upload_bytes):
             asked = await asked_about(request, limits)
             if not asked.images:
                 raise RefusedError(

@@ -14,7 +14,6 @@ from starlette.types import Receive, Scope, Send
 
 from server.jobs.events import MEDIA_TYPE, job_events
 from server.jobs.kinds import KINDS, work_of
-from server.requests.bodies import json_body
 from server.responses.answers import shown
 from server.responses.problems import busy
 from server.routes.job_schemas import JOB, JOB_PAGE, asking
@@ -91,7 +90,7 @@ def job_routes(service: Service) -> APIRouter:
     async def begin_job(request: Request) -> Response:
         """Begin a job that looks at all of the catalog."""
         service.require_writable()
-        return await service.begin(work_of(await json_body(request, limits)))
+        return await service.begin(work_of(await service.told(request)))
 
     @routes.get("/v1/jobs/events", response_class=Response, responses=EVENTS)
     async def follow_jobs() -> Response:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from engine import JudgedCategory, Judgements, Lesson, SavedLesson
 from server.options import ServerLimits
-from server.requests.bodies import JSON, json_body
+from server.requests.bodies import JSON
 from server.responses.problems import RefusedError
 from server.service import Service
 
@@ -45,7 +45,7 @@ def teach_routes(service: Service) -> APIRouter:
         Nothing is remembered: send all that was judged each time. Of more than 600 answers it is
         learned from 600, drawn at random: the rarer kind first, up to a half.
         """
-        body = _answers(await json_body(request, limits), {"yes", "no"}, {"k"}, limits)
+        body = _answers(await service.told(request), {"yes", "no"}, {"k"}, limits)
         k = body.others.get("k", 12)
         if type(k) is not int or not 1 <= k <= MOST_ASKED:
             raise _refused("k", f"this is no whole number from 1 to {MOST_ASKED}", EXAMPLE)
@@ -61,7 +61,7 @@ def teach_routes(service: Service) -> APIRouter:
 
         A head of that name that learned something else learns the judgements, too.
         """
-        body = _answers(await json_body(request, limits), {"yes", "no"}, {"head"}, limits)
+        body = _answers(await service.told(request), {"yes", "no"}, {"head"}, limits)
         head = body.others.get("head")
         if not isinstance(head, str):
             raise _refused("head", "this is no name", {**EXAMPLE, "head": "furniture"})
@@ -89,7 +89,7 @@ def teach_routes(service: Service) -> APIRouter:
     )
     async def judge(request: Request) -> Response:
         """Remember that images show a category, or do not, or take back what was said of them."""
-        body = _answers(await json_body(request, limits), {"yes", "no", "forget"}, set(), limits)
+        body = _answers(await service.told(request), {"yes", "no", "forget"}, set(), limits)
         if not any(body.ids.values()):
             raise _refused("the request's body", "nothing is said of any image", EXAMPLE)
         return await service.change(

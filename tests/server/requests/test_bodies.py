@@ -144,6 +144,15 @@ def test_all_clients_together_send_no_more_than_there_is_room_for(
     assert client.post("/v1/search", content=iter([bed]), headers=JPEG).status_code == 503
 
 
+@pytest.mark.parametrize("path", ["/v1/teach", "/v1/jobs", "/v1/duplicates/resolve"])
+def test_room_is_kept_for_what_is_said_as_json_too(new_client: NewClient, path: str) -> None:
+    client = new_client(ServerOptions(limits=ServerLimits(all_bodies_bytes=100)))
+    assert client.post(path, json={"a": 1}).status_code == 400
+    assert client.post(path, json={"a": "b" * 100}).status_code == 503
+    # Who does not say how much comes counts as much as may come.
+    assert client.post(path, content=iter([b"{}"])).status_code == 503
+
+
 def test_who_goes_while_sending_is_counted_and_no_fault(client: TestClient) -> None:
     async def gone() -> None:
         messages = iter(
