@@ -47,7 +47,13 @@ if TYPE_CHECKING:
         Undoable,
     )
     from engine.search.map.results import CatalogMap, MapReport
-    from engine.search.results import DuplicateGroup, DuplicateImage, Hit, SearchReport
+    from engine.search.results import (
+        DuplicateGroup,
+        DuplicateImage,
+        EmbeddedImages,
+        Hit,
+        SearchReport,
+    )
     from engine.session.status import Status
     from engine.skipped import Skipped
 
@@ -64,6 +70,7 @@ __all__ = [
     "DistinctReport",
     "DuplicateGroup",
     "DuplicateImage",
+    "EmbeddedImages",
     "Engine",
     "EngineError",
     "Evaluation",
@@ -115,6 +122,7 @@ _ROOMS = {
     "DistinctReport": "engine.search.duplicates.tidying",
     "DuplicateGroup": "engine.search.results",
     "DuplicateImage": "engine.search.results",
+    "EmbeddedImages": "engine.search.results",
     "Engine": "engine.engine",
     "EngineError": "engine.errors",
     "Evaluation": "engine.learning.results",

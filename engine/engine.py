@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from copy import copy
 from dataclasses import replace
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
     from engine.search.duplicates.tidying import Tidying
     from engine.search.map.maps import Maps
-    from engine.search.queries import ImageLike
-    from engine.search.results import DuplicateGroup, SearchReport
+    from engine.search.queries import ImageLike, Pictures
+    from engine.search.results import DuplicateGroup, EmbeddedImages, SearchReport
     from engine.session.figures import Figures
     from engine.session.status import Status
     from engine.skipped import Skipped
@@ -272,9 +272,41 @@ class Engine:
         self._session.catalog()
         self._session.embedder().warm()
 
+    def embed(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        *,
+        crop: CropLike | None = None,
+        skipped: list[Skipped] | None = None,
+    ) -> EmbeddedImages:
+        """Embed pictures once, to be searched for and classified without embedding them again.
+
+        Parameters
+        ----------
+        images, crop, skipped
+            As in `search`.
+
+        Raises
+        ------
+        ImageError
+            A picture cannot be used, or none of them can.
+        UsageError
+            One is a URL, and none may be fetched; or there is no such crop.
+        StoreNotFoundError
+            A store was named, and there is none.
+        """
+        self._refuse_urls(images)
+        self._session.warm_up()
+        self._require_named()
+        from engine.pictures.crop import Crop
+        from engine.search.queries import embedded_images
+
+        part = None if crop is None else Crop.of(crop)
+        return embedded_images(self._session.embedder(), images, skipped, part)
+
     def search(
         self,
-        images: ImageLike | Sequence[ImageLike] = (),
+        images: Pictures = (),
         k: int = 10,
         *,
         ids: Sequence[int] = (),
@@ -291,7 +323,8 @@ class Engine:
         Parameters
         ----------
         images
-            A path, URL, `-` or bytes; of several the mean embedding is searched for.
+            A path, URL, `-` or bytes; of several the mean embedding is searched for. Or what
+            `embed` has returned.
         k
             How many to find; there are as many, if the catalog has as many that fit.
         ids
@@ -332,7 +365,7 @@ class Engine:
         if not ids:
             self._session.warm_up()
         from engine.pictures.crop import Crop
-        from engine.search.queries import embed_sources, stored_embeddings
+        from engine.search.queries import embedded_images, stored_embeddings
         from engine.search.search import Query, search
         from index.catalog.tables.filters import Filter
 
@@ -344,19 +377,22 @@ class Engine:
 
             require_category(catalog, category)
         embedder = self._session.embedder()
-        given = None if ids else embed_sources(embedder, _as_list(images), skipped, part)
+        given = None if ids else embedded_images(embedder, images, skipped, part)
 
         def question(catalog: Catalog, index: VectorIndex) -> SearchReport:
             # Of the same state: what the images are taken for, these heads have said.
             heads = self._session.heads() if same_category else []
-            names, vectors = given or stored_embeddings(catalog, ids, _as_list(images), part)
+            if given is not None:
+                names, vectors = given.names, given.vectors
+            else:
+                names, vectors = stored_embeddings(catalog, ids, images, part)
             return search(catalog, index, embedder, heads, names, vectors, query)
 
         return replace(self._session.ask(question), skipped=tuple(skipped or ()))
 
     def classify(
         self,
-        images: ImageLike | Sequence[ImageLike],
+        images: Pictures,
         k: int = 5,
         *,
         head: str | None = None,
@@ -369,7 +405,7 @@ class Engine:
         Parameters
         ----------
         images
-            Paths, URLs, `-` or bytes.
+            Paths, URLs, `-` or bytes; or what `embed` has returned.
         k
             How many categories to name, best first.
         head
@@ -407,7 +443,7 @@ class Engine:
         self._require_named()
         from engine.heads.classifier import check_known, distribution
         from engine.pictures.crop import Crop
-        from engine.search.queries import embed_sources
+        from engine.search.queries import embedded_images
 
         part = None if crop is None else Crop.of(crop)
         heads = self._session.heads(head)
@@ -420,9 +456,9 @@ class Engine:
             promised = promise(find_head(heads, str(head)), coverage)
             if promised.shortage:
                 self._session.reporter.announce(f"{head}: {promised.shortage}")
-        names, vectors = embed_sources(self._session.embedder(), _as_list(images), skipped, part)
-        answer = distribution(self._session.embedder().built_in, heads, head, vectors)
-        ranked = answer.ranked(names, k)
+        given = embedded_images(self._session.embedder(), images, skipped, part)
+        answer = distribution(self._session.embedder().built_in, heads, head, given.vectors)
+        ranked = answer.ranked(given.names, k)
         return ranked if promised is None else with_sets(ranked, answer, promised)
 
     def train(
@@ -869,9 +905,10 @@ class Engine:
             )
         else:
             from engine.search.duplicates.asked import duplicates_of, read_asked
+            from engine.search.queries import as_list
 
             session.catalog()
-            asked = read_asked(_as_list(images), session.embedder(), pixels, skipped)
+            asked = read_asked(as_list(images), session.embedder(), pixels, skipped)
             groups = session.ask(
                 lambda catalog, index: duplicates_of(
                     asked, catalog, index, wanted, pixels, limits, rule, announce
@@ -1035,10 +1072,16 @@ class Engine:
 
         return export(self._session.catalog(), Path(file), force=force)
 
-    def _refuse_urls(self, images: ImageLike | Sequence[ImageLike]) -> None:
+    def _refuse_urls(self, images: Pictures) -> None:
+        # Nearly always they may be fetched, and nothing is imported before the backbone loads.
+        if self.config.urls.allowed:
+            return
         from engine.pictures.urls import refuse_urls
+        from engine.search.queries import as_list
+        from engine.search.results import EmbeddedImages
 
-        refuse_urls(_as_list(images), self.config.urls)
+        if not isinstance(images, EmbeddedImages):
+            refuse_urls(as_list(images), self.config.urls)
 
     def _require_named(self) -> None:
         """Insist on a catalog where somebody named one: an answer without it would mislead."""
@@ -1059,8 +1102,3 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
-    several = isinstance(images, Iterable) and not isinstance(images, str | Path | bytes)
-    return list(images) if several else [images]  # type: ignore[list-item, arg-type]

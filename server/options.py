@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from engine.config import UrlLimits, require_number, usable_cores
@@ -39,6 +40,8 @@ class ServerLimits:
         Requests with pictures that wait for a thread.
     reading_threads, reading_waiting
         The same of requests that only read the catalog.
+    reading_patience
+        Seconds after which another thread helps the one that answers these.
     slow_waiting
         Requests that wait to read all of the store, one after the other.
     lessons_waiting
@@ -88,8 +91,9 @@ class ServerLimits:
     body_seconds: float = 30.0
     threads: int = field(default_factory=lambda: max(4, usable_cores()))
     waiting: int = 64
-    reading_threads: int = 2
+    reading_threads: int = field(default_factory=lambda: max(4, usable_cores()))
     reading_waiting: int = 256
+    reading_patience: float = 0.005
     slow_waiting: int = 4
     lessons_waiting: int = 16
     changes_waiting: int = 16
@@ -203,6 +207,7 @@ def is_address(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Say whether only this machine reaches what listens there."""
     if host.lower() == "localhost":

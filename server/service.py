@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine import Engine
+from engine import EmbeddedImages, Engine
 from engine.errors import StoreLockedError
 from server.jobs.queue import JobQueue
 from server.jobs.work import Work
@@ -91,7 +91,9 @@ class Service:
             engine,
             options,
             WorkQueue("pictures", limits.threads, limits.waiting, wait),
-            WorkQueue("reads", limits.reading_threads, limits.reading_waiting, wait),
+            WorkQueue(
+                "reads", limits.reading_threads, limits.reading_waiting, wait, patience=0.005
+            ),
             WorkQueue("slow", 1, limits.slow_waiting, wait),
             WorkQueue("lessons", 1, limits.lessons_waiting, wait),
             WorkQueue("changes", 1, limits.changes_waiting, wait),
@@ -138,6 +140,10 @@ class Service:
     async def read(self, question: Question) -> Response:
         """Answer a question that some rows of the catalog answer."""
         return await self.reads.run(lambda: answer(question(self.engine)))
+
+    async def embedded(self, images: Sequence[bytes], crop: str | None) -> EmbeddedImages:
+        """Return pictures embedded, for questions that are then answered without them."""
+        return await self.pictures.run(lambda: self.engine.embed(images, crop=crop))
 
     async def read_all(self, question: Question) -> Response:
         """Answer a question for which all of the store is read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,6 +19,7 @@ from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.urls import is_url
 from engine.progress import timed
+from engine.search.results import EmbeddedImages
 from engine.skipped import Skipped
 from index.records import Vectors
 
@@ -26,9 +27,41 @@ if TYPE_CHECKING:
     from index.catalog.catalog import Catalog
 
 ImageLike: TypeAlias = str | Path | bytes
+Pictures: TypeAlias = ImageLike | Sequence[ImageLike] | EmbeddedImages
 STDIN = "-"
 # Images embedded at once; twice as many are decoded or in progress.
 BATCH = 32
+
+
+def embedded_images(
+    embedder: Embedder,
+    images: Pictures,
+    skipped: list[Skipped] | None,
+    crop: Crop | None = None,
+) -> EmbeddedImages:
+    """Return images embedded, or as they are where they were before.
+
+    Raises
+    ------
+    UsageError
+        They were embedded by another backbone, or a part of them is asked for that was not.
+    ImageError
+        As `embed_sources`.
+    """
+    if not isinstance(images, EmbeddedImages):
+        names, vectors = embed_sources(embedder, as_list(images), skipped, crop)
+        return EmbeddedImages(names, vectors, embedder.fingerprint)
+    if images.fingerprint != embedder.fingerprint:
+        raise UsageError(
+            "IMAGE",
+            "these embeddings are of another backbone than the catalog's",
+            "Embed the pictures with this engine",
+        )
+    if crop is not None:
+        raise UsageError("crop", "the pictures are embedded already", "Give it to Engine.embed")
+    if not images:
+        raise UsageError("IMAGE", "no picture was named", "Name a path, a URL, or - for stdin")
+    return images
 
 
 def embed_sources(
@@ -109,7 +142,7 @@ def embed_sources(
 def stored_embeddings(
     catalog: Catalog,
     ids: Sequence[int],
-    images: Sequence[ImageLike] = (),
+    images: Pictures = (),
     crop: Crop | None = None,
 ) -> tuple[list[str], Vectors]:
     """Return paths and embeddings of images of the catalog, in order of their ids.
@@ -137,6 +170,12 @@ def stored_embeddings(
     if unknown := sorted(set(ids) - rows.keys()):
         raise UnknownImageError.of(unknown[0])
     return [rows[image_id].path for image_id in found.tolist()], vectors
+
+
+def as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
+    """Return one or several images as a list."""
+    several = isinstance(images, Iterable) and not isinstance(images, str | Path | bytes)
+    return list(images) if several else [images]  # type: ignore[list-item, arg-type]
 
 
 def source_name(image: ImageLike) -> str:

@@ -1,12 +1,38 @@
-"""What `Engine.search` and `Engine.duplicates` return; the command line renders exactly these."""
+"""What `Engine.embed`, `search` and `duplicates` return; the command line renders exactly these."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from engine.skipped import Skipped
+
+if TYPE_CHECKING:
+    from index.records import Vectors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedImages:
+    """Images handed in that were embedded: `Engine.search` and `Engine.classify` take them as such.
+
+    Attributes
+    ----------
+    names
+        What to call each of them.
+    vectors
+        Their embeddings, one row each.
+    fingerprint
+        Of the backbone that has made these.
+    """
+
+    names: Sequence[str]
+    vectors: Vectors
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 @dataclass(frozen=True, slots=True)

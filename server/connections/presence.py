@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 # What nginx counts a request as whose client has gone.
 CLIENT_GONE = 499
 # Most is answered sooner; what takes longer is worth to be watched.
-PATIENCE_SECONDS = 0.05
+PATIENCE_SECONDS = 0.2
 
 
 class Presence:

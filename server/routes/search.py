@@ -35,10 +35,11 @@ def search_routes(service: Service) -> APIRouter:
         Of several pictures, or ids, the mean is searched for.
         """
         async with service.asked(request) as asked:
+            embedded = await service.embedded(asked.images, crop) if asked.images else ()
 
             def question(engine: Engine) -> SearchReport:
                 return engine.search(
-                    asked.images,
+                    embedded,
                     k,
                     ids=asked.ids,
                     min_score=min_score,
@@ -46,10 +47,10 @@ def search_routes(service: Service) -> APIRouter:
                     same_category=same_category,
                     where=where,
                     rank=rank,
-                    crop=crop,
+                    crop=crop if asked.ids else None,
                 )
 
-            return await (service.read if asked.ids else service.look)(question)
+            return await service.read(question)
 
     @routes.post(
         "/v1/classify", response_model=Sequence[Classification], openapi_extra=PICTURES_OR_URLS

@@ -24,6 +24,7 @@ NAMES = [
     "DistinctReport",
     "DuplicateGroup",
     "DuplicateImage",
+    "EmbeddedImages",
     "Engine",
     "EngineError",
     "Evaluation",

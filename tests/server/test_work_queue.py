@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import threading
+import time
 import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -129,5 +131,90 @@ def test_who_has_begun_counts_until_it_ends_though_its_client_has_gone() -> None
         gate.set()
         await until(lambda: queue.taken == 0)
         queue.close()
+
+    run(test)
+
+
+def test_small_pieces_are_done_by_one_thread_after_the_other() -> None:
+    async def test() -> None:
+        queue = WorkQueue("w", 4, 200, patience=10.0)
+        together, at_once = 0, set[int]()
+
+        def small() -> int:
+            nonlocal together
+            together += 1
+            at_once.add(together)
+            time.sleep(0.0005)
+            together -= 1
+            return threading.get_ident()
+
+        done = await asyncio.gather(*(queue.run(small) for _ in range(200)))
+        assert len(done) == 200
+        assert at_once == {1}
+        queue.close()
+
+    run(test)
+
+
+def test_nothing_waits_long_for_pieces_that_take_long_while_there_are_threads() -> None:
+    async def test() -> None:
+        queue, gate = WorkQueue("w", 3, 200, patience=0.002), threading.Event()
+        long = [asyncio.create_task(queue.run(gate.wait)) for _ in range(2)]
+        small = [queue.run(lambda number=number: number) for number in range(100)]  # type: ignore[misc]
+        assert await asyncio.gather(*small) == list(range(100))
+        assert not any(each.done() for each in long)
+        # Now all threads are taken, and what comes waits.
+        long.append(asyncio.create_task(queue.run(gate.wait)))
+        await asyncio.sleep(0.05)
+        last = asyncio.create_task(queue.run(lambda: "last"))
+        await asyncio.sleep(0.05)
+        assert not last.done()
+        gate.set()
+        assert await asyncio.gather(*long, last) == [True, True, True, "last"]
+        assert queue.taken == 0
+        queue.close()
+
+    run(test)
+
+
+def test_what_waits_is_done_however_it_comes() -> None:
+    async def test() -> None:
+        queue, draw = WorkQueue("w", 3, 1000, patience=0.001), random.Random(7)
+
+        async def client(number: int) -> int:
+            total = 0
+            for _ in range(20):
+                seconds = draw.choice([0.0, 0.0, 0.0005, 0.003])
+                await asyncio.sleep(draw.choice([0.0, 0.001]))
+                piece = asyncio.create_task(queue.run(lambda: time.sleep(seconds)))  # noqa: B023
+                if draw.random() < 0.2:
+                    await asyncio.sleep(draw.choice([0.0, 0.001]))
+                    piece.cancel()
+                    await asyncio.gather(piece, return_exceptions=True)
+                else:
+                    await piece
+                    total += 1
+            return total
+
+        totals = await asyncio.gather(*(client(number) for number in range(30)))
+        assert sum(totals) > 300
+        await until(lambda: queue.taken == 0)
+        queue.close()
+
+    run(test)
+
+
+def test_who_waits_when_it_ends_is_told() -> None:
+    async def test() -> None:
+        queue, gate = WorkQueue("w", 1, 5), threading.Event()
+        first = asyncio.create_task(queue.run(gate.wait))
+        waits = asyncio.create_task(queue.run(lambda: "never"))
+        await until(lambda: queue.taken == 2)
+        assert not queue.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waits
+        gate.set()
+        assert await first
+        assert queue.close(PATIENCE)
 
     run(test)
