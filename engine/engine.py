@@ -272,6 +272,20 @@ class Engine:
         self._session.catalog()
         self._session.embedder().warm()
 
+    def warm_up(self) -> None:
+        """Bring the index in step and import what teaches, and not with the first question.
+
+        In the background of what goes on asking: an index that has to be built takes its time.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no catalog.
+        """
+        import engine.learning.teaching.teach  # noqa: F401
+
+        self._session.ask(lambda catalog, index: None)
+
     def embed(
         self,
         images: ImageLike | Sequence[ImageLike],

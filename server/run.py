@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import time
@@ -93,10 +94,18 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
+        self._warming: asyncio.Task[None] | None = None
         self.stop_by = 0.0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and have ready what the first questions need."""
+        await super().startup(sockets)
+        self._warming = asyncio.create_task(self._service.warm_up())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin nothing more, and end what was begun."""
+        if self._warming is not None:
+            self._warming.cancel()
         self.stop_by = time.monotonic() + self._service.options.limits.stop_seconds
         self._service.begin_closing()
         await super().shutdown(sockets)

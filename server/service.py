@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import EmbeddedImages, Engine
-from engine.errors import StoreLockedError
+from engine.errors import EngineError, StoreLockedError
 from server.jobs.queue import JobQueue
 from server.jobs.work import Work
 from server.metrics import Measuring, Metrics
@@ -217,6 +217,12 @@ class Service:
                 f"Wait until it has ended, or cancel it: DELETE /v1/jobs/{job.id}",
                 {"Retry-After": str(self.options.limits.retry_seconds)},
             )
+
+    async def warm_up(self) -> None:
+        """Have ready what the first questions would have to wait for."""
+        # What fails is told to whoever asks.
+        with suppress(EngineError, RefusedError):
+            await self.lessons.run(self.engine.warm_up)
 
     def begin_closing(self) -> None:
         """Stop the job that runs, and end what only tells of jobs."""

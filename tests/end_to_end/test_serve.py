@@ -115,6 +115,18 @@ def test_it_answers_until_it_is_told_to_end(
     assert seconds < 20
 
 
+def test_what_the_first_questions_need_is_opened_before_they_come(
+    serve: Callable[..., Service],
+) -> None:
+    service, until = serve(), time.monotonic() + PATIENCE
+    lag = ""
+    while lag != "0.0" and time.monotonic() < until:
+        time.sleep(0.05)
+        with urlopen(service.address + "/metrics", timeout=PATIENCE) as answer:
+            lag = re.search(r"^engine_index_lag (\S+)$", answer.read().decode(), re.MULTILINE)[1]
+    assert lag == "0.0"
+
+
 def test_what_is_changed_is_there_when_it_starts_again(serve: Callable[..., Service]) -> None:
     service = serve()
     request = Request(f"{service.address}/v1/images/1", b'{"label": "kept"}', method="PATCH")

@@ -317,3 +317,13 @@ def test_a_catalog_put_back_beside_a_stale_index_is_not_called_in_order(
     }
     status = indexed.status()
     assert (status.consistent, status.index_state, status.problems) == (True, "current", [])
+
+
+def test_to_warm_up_opens_the_index(images: Path, fake_engine: Engine) -> None:
+    with pytest.raises(StoreNotFoundError):
+        fake_engine.warm_up()
+    fake_engine.index([images])
+    fake_engine.close()
+    assert fake_engine.figures().not_in_index is None
+    fake_engine.warm_up()
+    assert fake_engine.figures().not_in_index == 0

@@ -123,8 +123,9 @@ def _centres(vectors: Floats, count: int, rng: np.random.Generator, rounds: int)
         far = np.minimum(far, 1 - vectors @ vectors[chosen])
     for _ in range(rounds):
         group_of = (vectors @ centres.T).argmax(axis=1)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, group_of, vectors)
+        # By a product of matrices: to add row by row takes twenty times as long.
+        members = (group_of == np.arange(count)[:, None]).astype(np.float32)
+        sums = members @ vectors
         length = np.linalg.norm(sums, axis=1, keepdims=True)
         centres = np.where(length > 0, sums / np.maximum(length, 1e-12), centres)
     return centres
