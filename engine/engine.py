@@ -273,7 +273,7 @@ class Engine:
         self._session.embedder().warm()
 
     def warm_up(self) -> None:
-        """Bring the index in step and import what teaches, and not with the first question.
+        """Bring the index in step and import what decodes and teaches, before the first question.
 
         In the background of what goes on asking: an index that has to be built takes its time.
 
@@ -282,8 +282,13 @@ class Engine:
         StoreNotFoundError
             There is no catalog.
         """
-        import engine.learning.teaching.teach  # noqa: F401
+        from PIL import Image
 
+        import engine.image_collection
+        import engine.learning.teaching.teach
+        import engine.pictures.decode  # noqa: F401
+
+        Image.init()
         self._session.ask(lambda catalog, index: None)
 
     def embed(

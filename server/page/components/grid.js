@@ -14,7 +14,7 @@ export const PAGE = 120;
  * @typedef {Object} GridOptions
  * @property {string} label what the pictures are
  * @property {(item: T) => number} key an id
- * @property {(item: T) => any[]} tile what is in an option
+ * @property {(item: T, index: number) => any[]} tile what is in an option
  * @property {(item: T) => string} text the same for who hears it
  * @property {(item: T, index: number) => void} [open] on Enter or a click
  * @property {(selected: T[]) => void} [select] when the selection has changed
@@ -172,7 +172,7 @@ export class Grid {
         "aria-setsize": this.done ? this.items.length : -1,
         "aria-label": visible(this.options.text(item)),
       },
-      this.options.tile(item),
+      this.options.tile(item, index),
     );
   }
 

@@ -57,11 +57,12 @@ export function calledBy(item) {
  * Return the inside of an option of a grid.
  *
  * @param {import("../api.js").Hit|import("../api.js").ImageInfo} item
- * @param {{note?: string}} [options] `note` stands quietly at its end, such as a score
+ * @param {{note?: string, eager?: boolean}} [options] `note` stands quietly at its end, such as a
+ *   score; `eager` where it is seen at once
  */
-export function tile(item, { note = "" } = {}) {
+export function tile(item, { note = "", eager = false } = {}) {
   return [
-    h("span.frame", {}, copyOf(item.id), h("span.tick", { "aria-hidden": "true" })),
+    h("span.frame", {}, copyOf(item.id, { eager }), h("span.tick", { "aria-hidden": "true" })),
     h(
       "span.caption",
       {},

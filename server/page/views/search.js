@@ -18,6 +18,9 @@ import { askedBy, keep } from "../queries.js";
 import { alike, browse, failure } from "./search_results.js";
 import { dropZone, entries, picker } from "./search_start.js";
 
+// So many pictures are asked for before it is known where on the page they come to lie.
+const SEEN_AT_ONCE = 12;
+
 export const title = "Search";
 export const keys = [
   ["Ctrl V", "Search for a picture that was copied"],
@@ -221,7 +224,7 @@ class Search {
       {
         label,
         key: (item) => item.id,
-        tile: (item) => tile(item, { note: note(item) }),
+        tile: (item, index) => tile(item, { note: note(item), eager: index < SEEN_AT_ONCE }),
         text: (item) => tileText(item, note(item)),
         open: (item) => this.#change({ show: item.id }),
         select: (selected) => this.#select(selected),
