@@ -262,7 +262,9 @@ def _scores(built_in: BuiltIn, vectors: Vectors, evenness: float) -> Floats:
     weight, bias = built_in.layer.weight, built_in.layer.bias
     logits, along = built_in.logits(vectors), vectors.times(directions(weight).T)
     choice, best = logits.argmax(axis=1), logits.max(axis=1)
-    cosine = cosine_to_category(weight, bias, choice, best, along[:, 0], vectors.norm)
+    cosine = cosine_to_category(
+        weight, weight.mean(axis=0), bias, choice, best, along[:, 0], vectors.norm
+    )
     return cosine + np.float32(evenness) * along[:, 1]
 
 

@@ -60,7 +60,7 @@ class BuiltIn:
         """Least probability of the best category for an answer not to be `unknown`."""
         return CONVINCING if self.in_distribution is None else self.in_distribution.likely
 
-    def knows(self, choice: Ids, logit: Floats, along: Floats, norm: Floats) -> Mask:
+    def knows(self, mean: Floats, choice: Ids, logit: Floats, along: Floats, norm: Floats) -> Mask:
         """Say of which images the categories can speak, bool `[n]`.
 
         Beside the arguments of `cosine_to_category` it needs `along`, the unit embeddings times
@@ -69,7 +69,7 @@ class BuiltIn:
         if self.in_distribution is None:
             return np.ones(len(choice), np.bool_)
         weight, bias = self.layer.weight, self.layer.bias
-        cosine = cosine_to_category(weight, bias, choice, logit, along[:, 0], norm)
+        cosine = cosine_to_category(weight, mean, bias, choice, logit, along[:, 0], norm)
         return self.in_distribution.includes(cosine, along[:, 1])
 
 
@@ -197,7 +197,9 @@ class Classifier:
         # The length is multiplied in afterwards: so the embeddings need no copy.
         products = vectors.times(self._gates_and_directions)
         gates = bounded(products[:, :-2] * vectors.norm[:, None] + self._gate_bias)
-        known = self._built_in.knows(choice, summary.logit, products[:, -2:], vectors.norm)
+        known = self._built_in.knows(
+            self._directions[0], choice, summary.logit, products[:, -2:], vectors.norm
+        )
         row, first, outside = 0, len(self._built_in.categories), total
         for head in self._heads:
             share = log_sum_exp(gates[:, row : row + len(head.categories)]) - summary.logit
@@ -217,7 +219,9 @@ class Classifier:
         """Say of which images the built-in categories can speak, from their logits `[n, 1000]`."""
         along = vectors.times(self._directions.T)
         choice = logits.argmax(axis=1)
-        return self._built_in.knows(choice, logits.max(axis=1), along, vectors.norm)
+        return self._built_in.knows(
+            self._directions[0], choice, logits.max(axis=1), along, vectors.norm
+        )
 
     def _unknown(self, best: Floats, known: Mask) -> Mask:
         unknown: Mask = ~known | (best < self._built_in.likely)

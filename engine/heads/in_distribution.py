@@ -64,14 +64,20 @@ def directions(weight: Floats) -> Floats:
 
 
 def cosine_to_category(
-    weight: Floats, bias: Floats, choice: Ids, logit: Floats, mean_logit: Floats, norm: Floats
+    weight: Floats,
+    mean: Floats,
+    bias: Floats,
+    choice: Ids,
+    logit: Floats,
+    mean_logit: Floats,
+    norm: Floats,
 ) -> Floats:
     """Return the cosine of each embedding and its likeliest category, float32 `[n]`.
 
     Parameters
     ----------
-    weight, bias
-        The built-in classifier, float32 `[k, dim]` and `[k]`.
+    weight, mean, bias
+        The built-in classifier, float32 `[k, dim]`, the mean of its rows, `[dim]`, and `[k]`.
     choice, logit
         The likeliest category of each image, int64 `[n]`, and its logit, float32 `[n]`.
     mean_logit
@@ -80,7 +86,7 @@ def cosine_to_category(
         Lengths of the embeddings, float32 `[n]`.
     """
     used, position = np.unique(choice, return_inverse=True)
-    length = np.linalg.norm(weight[used] - weight.mean(axis=0), axis=1)[position]
+    length = np.linalg.norm(weight[used] - mean, axis=1)[position]
     # The logit holds the product with the category's row: embeddings are not needed again.
     along = (logit - bias[choice]) / np.maximum(norm, SHORTEST) - mean_logit
     cosine: Floats = np.where(norm < SHORTEST, 0, along / np.maximum(length, SHORTEST))

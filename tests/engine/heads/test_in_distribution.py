@@ -34,10 +34,11 @@ def scores(built_in: BuiltIn, vectors: Vectors, evenness: float) -> Floats:
 
 def cosines(built_in: BuiltIn, vectors: Vectors) -> Floats:
     logits, weight = built_in.logits(vectors), built_in.layer.weight
-    mean_logit = vectors.times(directions(weight).T)[:, 0]
-    choice = logits.argmax(axis=1)
+    mean = directions(weight)[0]
+    choice, best = logits.argmax(axis=1), logits.max(axis=1)
+    mean_logit = vectors.unit @ mean
     return cosine_to_category(
-        weight, built_in.layer.bias, choice, logits.max(axis=1), mean_logit, vectors.norm
+        weight, mean, built_in.layer.bias, choice, best, mean_logit, vectors.norm
     )
 
 
