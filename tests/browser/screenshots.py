@@ -57,12 +57,32 @@ def _answer(page: Page, _: DrawnImages) -> None:
         page.keyboard.press("y")
 
 
+def _look(page: Page, _: DrawnImages) -> None:
+    page.get_by_role("button", name="Look", exact=True).click()
+    page.locator(".found").get_by_text("to look at").or_(
+        page.locator(".group").first
+    ).first.wait_for()
+
+
+def _look_for_copies(page: Page, images: DrawnImages) -> None:
+    page.get_by_label("Look for").select_option("copy")
+    _look(page, images)
+
+
+def _index(page: Page, _: DrawnImages) -> None:
+    page.get_by_text("Index pictures").click()
+    page.get_by_role("button", name="Index", exact=True).click()
+
+
 SHOTS: Mapping[str, Shot] = {
     "page-search": Shot("#/search", _ask),
     "page-part": Shot("#/search?id=56&crop=0.12,0.42,0.72,0.55&show=60", dark=True),
     "page-teach": Shot("#/teach?category=lamp", _answer),
     "page-map": Shot("#/map", dark=True),
     "page-heads": Shot("#/heads"),
+    "page-duplicates": Shot("#/duplicates", _look_for_copies),
+    "page-suspects": Shot("#/suspects", _look, dark=True),
+    "page-jobs": Shot("#/jobs", _index),
     "page-telephone": Shot("#/search", size=TELEPHONE),
 }
 
@@ -73,7 +93,20 @@ def stock(folder: Path) -> DrawnImages:
     with Engine.open(folder / ".engine", backbone=BACKBONE) as engine:
         engine.index([images.part("catalog")], label="parent")
         engine.train(images.part("train"), head="furniture")
+        _disturb(engine, images)
     return images
+
+
+def _disturb(engine: Engine, images: DrawnImages) -> None:
+    """Put copies of some pictures beside the others, and two wrong labels."""
+    (images.folder / "copies").mkdir()
+    for number, category in enumerate(("bed", "chair", "sofa")):
+        with Image.open(images.first("catalog", category)) as whole:
+            small = whole.convert("RGB").resize((whole.width * 3 // 4, whole.height * 3 // 4))
+        small.save(images.folder / "copies" / f"{category} small.jpg", quality=70 + number)
+    engine.index([images.folder / "copies"])
+    for image_id, label in ((3, "lamp"), (40, "bed")):
+        engine.images.relabel(image_id, label)
 
 
 def shoot(browser: Browser, address: str, shot: Shot, images: DrawnImages) -> Image.Image:
