@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from index.errors import ReadOnlyError, StoreError, StoreNotFoundError, reason_o
 from index.files.regular_file import require_folder
 
 FOLDER = ".engine"
+# A scheme of two letters or more, and not a drive; as a path a URL has one slash less.
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +127,13 @@ def find_store(folder: str | Path | None = None, *, start: Path | None = None) -
     Raises
     ------
     StoreError
-        The one found upward belongs to another user, who was not named and need not be trusted.
+        The one named is a URL; or the one found upward belongs to another user, who was not named
+        and need not be trusted.
     """
     url = os.environ.get("ENGINE_CATALOG_URL") or None
     named_by = "ENGINE_CATALOG_URL" if url else ""
     if named := folder or os.environ.get("ENGINE_STORE"):
+        _require_no_url(named, "--store" if folder else "ENGINE_STORE")
         named_by = named_by or ("--store" if folder else "ENGINE_STORE")
         return Store(Path(named).absolute(), url, named_by)
     start = (start or Path.cwd()).absolute()
@@ -180,3 +185,21 @@ def _user_name(user: int) -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:
         return f"uid {user}"
+
+
+def _require_no_url(named: str | Path, named_by: str) -> None:
+    """Refuse what would silently become a folder of such a name.
+
+    Raises
+    ------
+    StoreError
+        It is a URL, and no folder that is there.
+    """
+    found = _URL.match(os.fspath(named))
+    if found and not os.path.isdir(named):
+        # The rest may hold a password.
+        raise StoreError(
+            f"{named_by} {found[1]}://...",
+            "a store is a folder of this machine, and this is a URL",
+            "Name a folder; the database of its catalog is named by ENGINE_CATALOG_URL",
+        )

@@ -33,6 +33,33 @@ def test_the_argument_comes_before_everything(
     assert find_store(tmp_path / "named", start=tmp_path).folder == tmp_path / "named"
 
 
+@pytest.mark.parametrize("url", ["postgresql://me:secret@host/name", "s3://bucket/x", "HTTP://x"])
+@pytest.mark.parametrize("named", [str, Path])
+def test_a_url_does_not_become_a_folder(
+    monkeypatch: pytest.MonkeyPatch, url: str, named: type[str] | type[Path]
+) -> None:
+    with pytest.raises(StoreError, match="ENGINE_CATALOG_URL") as caught:
+        find_store(named(url))
+    assert caught.value.thing == f"--store {url.partition(':')[0]}://..."
+    assert "secret" not in str(caught.value)
+    monkeypatch.setenv("ENGINE_STORE", url)
+    with pytest.raises(StoreError, match=r"ENGINE_STORE \w+://\.\.\."):
+        find_store()
+
+
+@pytest.mark.parametrize("name", ["C:/pictures", "a folder: of mine/store", "c:", "://"])
+def test_other_names_with_colons_are_folders(name: str) -> None:
+    assert find_store(name).folder == Path(name).absolute()
+
+
+def test_a_folder_that_is_there_may_have_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s3:" / "x").mkdir(parents=True)
+    assert find_store("s3:/x").folder == tmp_path / "s3:" / "x"
+
+
 def test_the_variable_comes_before_the_nearest_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
