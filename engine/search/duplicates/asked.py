@@ -14,9 +14,8 @@ from engine.embedding.embedder import Embedder
 from engine.errors import ImageError
 from engine.pictures.read import content_hash
 from engine.pictures.urls import is_url
-from engine.search.duplicates.copies import LIES_ON, MARKED
 from engine.search.duplicates.correlation import Miniature
-from engine.search.duplicates.detail import differing
+from engine.search.duplicates.detail import close_look
 from engine.search.duplicates.distinct import Distinct
 from engine.search.duplicates.files import Disk, ImageFile, ranked, with_images
 from engine.search.duplicates.find import group_of
@@ -260,11 +259,11 @@ class _Found:
             return mine.is_blank and other.is_blank
         if not any(rule.are(cosine, mean, mine, other) for rule in rules):
             return False
-        mirrored = mine.lies_on(other, LIES_ON)
-        if mirrored is None:
+        look = close_look(mine, other)
+        if look is None:
             return True
         grey = self._before[one].grey if one in self._before else pixels.greys([path])[0]
-        return grey is None or differing(self._each.grey, grey, mirrored=mirrored) <= MARKED
+        return grey is None or look.are_same(self._each.grey, grey)
 
     def _path(self, one: int) -> str:
         facts = self._catalog.contents.facts([one])

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from engine.search.duplicates.correlation import Miniature
-from engine.search.duplicates.detail import differing
+from engine.search.duplicates.detail import close_look
 from engine.search.duplicates.distinct import Distinct
 from engine.search.duplicates.linkage import batches
 from engine.search.duplicates.neighbours import Neighbours
@@ -24,9 +24,6 @@ from index.vectors.graph import STORED
 # Pairs whose pixels are in memory at a time: of each image there may be a megabyte. And how often
 # what was refused is grouped anew.
 AT_A_TIME, ROUNDS = 128, 5
-# Two pictures that correlate by so much, as they lie or mirrored, must be the same from close by,
-# but for this share of their places: a mark may have been put on one.
-LIES_ON, MARKED = 0.95, 0.05
 
 
 class Reader(Protocol):
@@ -163,7 +160,7 @@ class Copies:
         return alike, blank
 
     def _closely(self, centre: int, others: Sequence[int]) -> set[int]:
-        """Return those of some images that are the same as one from close by, if they lie on it."""
+        """Return those of some images that are the same as one from close by."""
         same = set(others)
         for start in range(0, len(others), AT_A_TIME):
             part = others[start : start + AT_A_TIME]
@@ -171,19 +168,18 @@ class Copies:
             if centre not in seen:
                 return same
             self._read.compares()
-            lying = {
-                other: mirrored
+            looks = {
+                other: look
                 for other in part
-                if other in seen
-                and (mirrored := seen[centre].lies_on(seen[other], LIES_ON)) is not None
+                if other in seen and (look := close_look(seen[centre], seen[other])) is not None
             }
-            greys = self._read.greys([centre, *lying]) if lying else {}
+            greys = self._read.greys([centre, *looks]) if looks else {}
             same -= {
                 other
-                for other, mirrored in lying.items()
+                for other, look in looks.items()
                 if other in greys
                 and centre in greys
-                and differing(greys[centre], greys[other], mirrored=mirrored) > MARKED
+                and not look.are_same(greys[centre], greys[other])
             }
         return same
 

@@ -8,6 +8,7 @@ large, as a product on a white ground is, was taken away before: only detail is 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
@@ -36,6 +37,47 @@ BLANK = 2.0
 # The correlation at which no better place is looked for.
 ENOUGH = 0.9
 Spectra: TypeAlias = npt.NDArray[np.complexfloating]
+Box: TypeAlias = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a part of one picture is most like a part of another.
+
+    Attributes
+    ----------
+    correlation
+        Of both parts, -1 to 1, less what being turned costs.
+    part, box
+        The part of the one, and that of the other: left, top, right and bottom, in fractions of the
+        sides.
+    degrees
+        By which the one was turned before.
+    """
+
+    correlation: float
+    part: Box
+    box: Box
+    degrees: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """One of two pictures lies elsewhere in the other than on it.
+
+    Attributes
+    ----------
+    place
+        Where.
+    swapped
+        It is the second that lies in the first.
+    mirrored
+        The second is seen in a mirror.
+    """
+
+    place: Place
+    swapped: bool
+    mirrored: bool
 
 
 class Miniature:
@@ -93,24 +135,45 @@ class Miniature:
         best = max(self.aligned(other), self.aligned(other.mirrored))
         return best if best >= ENOUGH else max(best, min(self._shifted(other), 1.0))
 
-    def _shifted(self, other: Miniature) -> float:
-        return max(
-            self._found_in(other),
-            other._found_in(self),
-            self._found_in(other.mirrored),
-            other.mirrored._found_in(self),
-        )
+    def elsewhere(self, other: Miniature, least: float) -> Elsewhere | None:
+        """Return where one lies in the other, None where they lie on each other by so much."""
+        if self.lies_on(other, least) is not None:
+            return None
+        return max(self._places(other), key=lambda found: found.place.correlation)
 
-    def _found_in(self, other: Miniature) -> float:
-        """Return the highest correlation of a part of this one with a place in another."""
+    def _shifted(self, other: Miniature) -> float:
+        return max(found.place.correlation for found in self._places(other))
+
+    def _places(self, other: Miniature) -> list[Elsewhere]:
+        return [
+            Elsewhere(self._place_in(other), swapped=False, mirrored=False),
+            Elsewhere(other._place_in(self), swapped=True, mirrored=False),
+            Elsewhere(self._place_in(other.mirrored), swapped=False, mirrored=True),
+            Elsewhere(other.mirrored._place_in(self), swapped=True, mirrored=True),
+        ]
+
+    def _place_in(self, other: Miniature) -> Place:
+        """Return where a part of this one is found with the highest correlation."""
         sizes, spectra = self._templates
         products = np.fft.irfft2(other._spectrum * spectra, (SIDE, SIDE))
-        best, turned = -1.0, len(sizes) - len(TURNED)
+        best, where, turned = -1.0, (0, 0, 0), len(sizes) - len(TURNED)
         for row, (height, width) in enumerate(sizes):
             valid = products[row, : SIDE - height + 1, : SIDE - width + 1]
-            found = float((valid / other._norms(height, width)).max())
-            best = max(best, found - FOR_TURNED * (row >= turned))
-        return best
+            found = valid / other._norms(height, width)
+            at = int(found.argmax())
+            value = float(found.flat[at]) - FOR_TURNED * (row >= turned)
+            if value > best:
+                best, where = value, (row, *divmod(at, found.shape[1]))
+        row, top, left = where
+        height, width = sizes[row]
+        box = left / SIDE, top / SIDE, (left + width) / SIDE, (top + height) / SIDE
+        if row < turned:
+            # Around what is looked for lies a border that is not.
+            across, down = (INNER.start / (length + 2 * INNER.start) for length in (width, height))
+            return Place(best, (across, down, 1 - across, 1 - down), box)
+        beside = (1 - MIDDLE / SIDE) / 2
+        part = beside, beside, 1 - beside, 1 - beside
+        return Place(best, part, box, TURNED[row - turned])
 
     @cached_property
     def _unit(self) -> Floats:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from demo.catalog import draw
-from engine.search.duplicates.detail import SIDE, differing, small_enough
+from engine.search.duplicates.correlation import Miniature
+from engine.search.duplicates.detail import (
+    LIES_ABOUT,
+    LOST,
+    SIDE,
+    close_look,
+    differing,
+    lost,
+    small_enough,
+)
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
@@ -90,3 +100,45 @@ def test_no_side_is_longer_than_what_is_compared(size: tuple[int, int]) -> None:
     small = small_enough(Image.new("RGB", size))
     assert max(small.size) <= max(SIDE, 1)
     assert (small.mode, min(small.size) >= 1) == ("L", True)
+
+
+ELSEWHERE: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "cropped": lambda image: image.crop((40, 50, 400, 420)),
+    "a corner": lambda image: image.crop((0, 0, 340, 330)),
+    "framed": lambda image: ImageOps.expand(image, border=36, fill=(20, 20, 20)),
+    "turned": lambda image: image.rotate(10, Image.Resampling.BICUBIC),
+    "mirrored and cropped": lambda image: ImageOps.mirror(image).crop((60, 30, 420, 400)),
+}
+
+
+@pytest.mark.parametrize("edit", ELSEWHERE)
+@pytest.mark.parametrize("category", ["bed", "chair", "sofa"])
+def test_what_lies_elsewhere_in_its_original_is_the_same(edit: str, category: str) -> None:
+    for number in range(3):
+        image = draw(category, number, 480)
+        edited = jpeg(ELSEWHERE[edit](image), 80)
+        for one, other in ((image, edited), (edited, image)):
+            look = close_look(Miniature.of(one), Miniature.of(other))
+            assert look is not None
+            assert look.elsewhere is not None
+            assert look.are_same(small_enough(one), small_enough(other))
+
+
+@pytest.mark.parametrize(("first", "second"), [(5, 7), (5, 12), (7, 12)])
+def test_lamps_of_one_shape_are_others(first: int, second: int) -> None:
+    one, other = draw("lamp", first, 320), draw("lamp", second, 320)
+    small = Miniature.of(one), Miniature.of(other)
+    assert small[0].correlation(small[1]) > LIES_ABOUT, "when small they are much the same"
+    look = close_look(*small)
+    assert look is not None
+    assert not look.are_same(small_enough(one), small_enough(other))
+
+
+def test_where_there_is_no_detail_nothing_is_lost() -> None:
+    image = draw("bed", 1, 480)
+    look = close_look(Miniature.of(image), Miniature.of(ELSEWHERE["cropped"](image)))
+    assert look is not None
+    assert look.elsewhere is not None
+    plain = Image.new("L", (480, 480), 90)
+    assert lost(plain, plain, look.elsewhere) == 0.0
+    assert lost(small_enough(image), plain, look.elsewhere) > LOST
