@@ -15,7 +15,7 @@ from engine.errors import ImageError
 from engine.pictures.read import content_hash
 from engine.pictures.urls import is_url
 from engine.search.duplicates.correlation import Miniature
-from engine.search.duplicates.detail import close_look
+from engine.search.duplicates.detail import close_comparison
 from engine.search.duplicates.distinct import Distinct
 from engine.search.duplicates.files import Disk, ImageFile, ranked, with_images
 from engine.search.duplicates.find import group_of
@@ -259,11 +259,11 @@ class _Found:
             return mine.is_blank and other.is_blank
         if not any(rule.are(cosine, mean, mine, other) for rule in rules):
             return False
-        look = close_look(mine, other)
-        if look is None:
+        comparison = close_comparison(mine, other)
+        if comparison is None:
             return True
         grey = self._before[one].grey if one in self._before else pixels.greys([path])[0]
-        return grey is None or look.are_same(self._each.grey, grey)
+        return grey is None or comparison.are_same(self._each.grey, grey)
 
     def _path(self, one: int) -> str:
         facts = self._catalog.contents.facts([one])

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from engine.search.duplicates.correlation import Miniature
-from engine.search.duplicates.detail import close_look
+from engine.search.duplicates.detail import close_comparison
 from engine.search.duplicates.distinct import Distinct
 from engine.search.duplicates.linkage import batches
 from engine.search.duplicates.neighbours import Neighbours
@@ -168,18 +168,19 @@ class Copies:
             if centre not in seen:
                 return same
             self._read.compares()
-            looks = {
-                other: look
+            comparisons = {
+                other: comparison
                 for other in part
-                if other in seen and (look := close_look(seen[centre], seen[other])) is not None
+                if other in seen
+                and (comparison := close_comparison(seen[centre], seen[other])) is not None
             }
-            greys = self._read.greys([centre, *looks]) if looks else {}
+            greys = self._read.greys([centre, *comparisons]) if comparisons else {}
             same -= {
                 other
-                for other, look in looks.items()
+                for other, comparison in comparisons.items()
                 if other in greys
                 and centre in greys
-                and not look.are_same(greys[centre], greys[other])
+                and not comparison.are_same(greys[centre], greys[other])
             }
         return same
 

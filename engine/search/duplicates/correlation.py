@@ -41,7 +41,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Match:
     """Where a part of one picture is most like a part of another.
 
     Attributes
@@ -67,7 +67,7 @@ class Elsewhere:
 
     Attributes
     ----------
-    place
+    match
         Where.
     swapped
         It is the second that lies in the first.
@@ -75,7 +75,7 @@ class Elsewhere:
         The second is seen in a mirror.
     """
 
-    place: Place
+    match: Match
     swapped: bool
     mirrored: bool
 
@@ -139,20 +139,20 @@ class Miniature:
         """Return where one lies in the other, None where they lie on each other by so much."""
         if self.lies_on(other, least) is not None:
             return None
-        return max(self._places(other), key=lambda found: found.place.correlation)
+        return max(self._matches(other), key=lambda found: found.match.correlation)
 
     def _shifted(self, other: Miniature) -> float:
-        return max(found.place.correlation for found in self._places(other))
+        return max(found.match.correlation for found in self._matches(other))
 
-    def _places(self, other: Miniature) -> list[Elsewhere]:
+    def _matches(self, other: Miniature) -> list[Elsewhere]:
         return [
-            Elsewhere(self._place_in(other), swapped=False, mirrored=False),
-            Elsewhere(other._place_in(self), swapped=True, mirrored=False),
-            Elsewhere(self._place_in(other.mirrored), swapped=False, mirrored=True),
-            Elsewhere(other.mirrored._place_in(self), swapped=True, mirrored=True),
+            Elsewhere(self._match_in(other), swapped=False, mirrored=False),
+            Elsewhere(other._match_in(self), swapped=True, mirrored=False),
+            Elsewhere(self._match_in(other.mirrored), swapped=False, mirrored=True),
+            Elsewhere(other.mirrored._match_in(self), swapped=True, mirrored=True),
         ]
 
-    def _place_in(self, other: Miniature) -> Place:
+    def _match_in(self, other: Miniature) -> Match:
         """Return where a part of this one is found with the highest correlation."""
         sizes, spectra = self._templates
         products = np.fft.irfft2(other._spectrum * spectra, (SIDE, SIDE))
@@ -170,10 +170,10 @@ class Miniature:
         if row < turned:
             # Around what is looked for lies a border that is not.
             across, down = (INNER.start / (length + 2 * INNER.start) for length in (width, height))
-            return Place(best, (across, down, 1 - across, 1 - down), box)
+            return Match(best, (across, down, 1 - across, 1 - down), box)
         beside = (1 - MIDDLE / SIDE) / 2
         part = beside, beside, 1 - beside, 1 - beside
-        return Place(best, part, box, TURNED[row - turned])
+        return Match(best, part, box, TURNED[row - turned])
 
     @cached_property
     def _unit(self) -> Floats:

@@ -37,7 +37,7 @@ FOUND, CONTRAST = 0.8, 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class CloseLook:
+class CloseComparison:
     """What has to be looked at from close by to tell whether two pictures are the same.
 
     Attributes
@@ -58,13 +58,13 @@ class CloseLook:
         return differing(one, other, mirrored=self.mirrored) <= MARKED
 
 
-def close_look(one: Miniature, other: Miniature) -> CloseLook | None:
+def close_comparison(one: Miniature, other: Miniature) -> CloseComparison | None:
     """Return what to look at, None where their miniatures tell all that is to be known."""
     mirrored = one.lies_on(other, LIES_ON)
     if mirrored is not None:
-        return CloseLook(mirrored)
+        return CloseComparison(mirrored)
     elsewhere = one.elsewhere(other, LIES_ABOUT)
-    return None if elsewhere is None else CloseLook(elsewhere=elsewhere)
+    return None if elsewhere is None else CloseComparison(elsewhere=elsewhere)
 
 
 def small_enough(image: Image.Image) -> Image.Image:
@@ -110,10 +110,10 @@ def lost(one: Image.Image, other: Image.Image, elsewhere: Elsewhere) -> float:
     if elsewhere.mirrored:
         other = ImageOps.mirror(other)
     inner, outer = (other, one) if elsewhere.swapped else (one, other)
-    place = elsewhere.place
-    if place.degrees:
-        inner = inner.rotate(place.degrees, Image.Resampling.BICUBIC)
-    first, second = _part(inner, place.part), _part(outer, place.box)
+    match = elsewhere.match
+    if match.degrees:
+        inner = inner.rotate(match.degrees, Image.Resampling.BICUBIC)
+    first, second = _part(inner, match.part), _part(outer, match.box)
     end = MOVED + (PART - 2 * MOVED) // BLOCK * BLOCK
     blocks, contrast = _blocks(first[MOVED:end, MOVED:end])
     found = np.full(len(blocks), -1, np.float32)

@@ -80,7 +80,7 @@ def test_the_correlation_is_that_of_numpy() -> None:
             for left in range(64 - width + 1):
                 place = detail[top : top + height, left : left + width].ravel()
                 best = max(best, float(np.corrcoef(part, place)[0, 1]))
-    assert other._place_in(one).correlation == pytest.approx(best, abs=1e-3)
+    assert other._match_in(one).correlation == pytest.approx(best, abs=1e-3)
 
 
 @pytest.mark.parametrize("level", [0, 4, 128, 255])

@@ -15,7 +15,7 @@ from engine.search.duplicates.detail import (
     LIES_ABOUT,
     LOST,
     SIDE,
-    close_look,
+    close_comparison,
     differing,
     lost,
     small_enough,
@@ -118,10 +118,10 @@ def test_what_lies_elsewhere_in_its_original_is_the_same(edit: str, category: st
         image = draw(category, number, 480)
         edited = jpeg(ELSEWHERE[edit](image), 80)
         for one, other in ((image, edited), (edited, image)):
-            look = close_look(Miniature.of(one), Miniature.of(other))
-            assert look is not None
-            assert look.elsewhere is not None
-            assert look.are_same(small_enough(one), small_enough(other))
+            comparison = close_comparison(Miniature.of(one), Miniature.of(other))
+            assert comparison is not None
+            assert comparison.elsewhere is not None
+            assert comparison.are_same(small_enough(one), small_enough(other))
 
 
 @pytest.mark.parametrize(("first", "second"), [(5, 7), (5, 12), (7, 12)])
@@ -129,16 +129,16 @@ def test_lamps_of_one_shape_are_others(first: int, second: int) -> None:
     one, other = draw("lamp", first, 320), draw("lamp", second, 320)
     small = Miniature.of(one), Miniature.of(other)
     assert small[0].correlation(small[1]) > LIES_ABOUT, "when small they are much the same"
-    look = close_look(*small)
-    assert look is not None
-    assert not look.are_same(small_enough(one), small_enough(other))
+    comparison = close_comparison(*small)
+    assert comparison is not None
+    assert not comparison.are_same(small_enough(one), small_enough(other))
 
 
 def test_where_there_is_no_detail_nothing_is_lost() -> None:
     image = draw("bed", 1, 480)
-    look = close_look(Miniature.of(image), Miniature.of(ELSEWHERE["cropped"](image)))
-    assert look is not None
-    assert look.elsewhere is not None
+    comparison = close_comparison(Miniature.of(image), Miniature.of(ELSEWHERE["cropped"](image)))
+    assert comparison is not None
+    assert comparison.elsewhere is not None
     plain = Image.new("L", (480, 480), 90)
-    assert lost(plain, plain, look.elsewhere) == 0.0
-    assert lost(small_enough(image), plain, look.elsewhere) > LOST
+    assert lost(plain, plain, comparison.elsewhere) == 0.0
+    assert lost(small_enough(image), plain, comparison.elsewhere) > LOST
