@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from engine.testing import FakeEmbedder
 from index.store import Store
 from tests.support import REPOSITORY
 from tests.support.browser import NO_BROWSER
+from tests.support.images import copied_images
 
 pytest_plugins = (
     "tests.support.command",
@@ -91,12 +91,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def images(drawn: Path, tmp_path: Path) -> Path:
     """A folder of a test's own with four renders in each of three categories."""
-    folder = tmp_path / "pictures"
-    for category in ("bed", "chair", "lamp"):
-        (folder / category).mkdir(parents=True)
-        for source in sorted((drawn / category).iterdir())[:4]:
-            shutil.copy2(source, folder / category / source.name)
-    return folder
+    return copied_images(drawn, tmp_path / "pictures")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,17 +10,32 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from engine import Engine
+from engine import Config, Engine
+from engine.testing import FakeEmbedder
+from index.store import Store
 from server.app import create_app
 from server.options import ServerOptions
+from tests.support.images import copied_images
 
 NewClient = Callable[[ServerOptions], TestClient]
 
 
+@pytest.fixture(scope="session")
+def stocked(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of twelve pictures that lie beside it, labelled by folder; not to be changed."""
+    folder = tmp_path_factory.mktemp("stocked")
+    pictures = copied_images(drawn, folder / "pictures")
+    config = Config(store=Store(folder / "store"))
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        engine.index([pictures], label="parent")
+    return folder / "store"
+
+
 @pytest.fixture
-def indexed(images: Path, fake_engine: Engine) -> Engine:
+def indexed(images: Path, stocked: Path, fake_engine: Engine) -> Engine:
     """An engine with the twelve pictures, labelled by folder."""
-    fake_engine.index([images], label="parent")
+    # The paths in a store are relative to it. To index anew for each test would take longer.
+    shutil.copytree(stocked, images.parent / "store")
     return fake_engine
 
 

@@ -92,7 +92,11 @@ def test_a_job_is_done_and_its_result_is_known(queue: JobQueue) -> None:
     assert done.created_at <= done.started_at <= done.ended_at  # type: ignore[operator]
 
 
-def test_what_the_engine_says_is_told(queue: JobQueue, images: Path, bed: bytes) -> None:
+def test_what_the_engine_says_is_told(
+    queue: JobQueue, indexed: Engine, images: Path, bed: bytes
+) -> None:
+    # The store was copied: its files are looked at once more.
+    indexed.index([images])
     (images / "new.jpg").write_bytes(bed + b"more")
     done = over(queue, queue.submit(work(lambda engine: engine.index([images]).images)))
     assert done.result == "13"

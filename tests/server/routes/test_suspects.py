@@ -35,6 +35,13 @@ def images(drawn: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def indexed(images: Path, fake_engine: Engine) -> Engine:
+    """That engine with these pictures, labelled by folder."""
+    fake_engine.index([images], label="parent")
+    return fake_engine
+
+
 def test_the_report_is_the_engine_s_with_ids(client: TestClient, indexed: Engine) -> None:
     report = client.get("/v1/suspects").json()
     assert report == plain(indexed.suspects())
