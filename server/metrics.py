@@ -64,7 +64,7 @@ class Metrics:
         self._images = Gauge("engine_images", "Images of the catalog.", registry=self._registry)
         self._lag = Gauge(
             "engine_index_lag",
-            "Images that the next search has to put into the index first; NaN before the first.",
+            "Images that the next search has to put into the index first; NaN until it is open.",
             registry=self._registry,
         )
         for queue in queues:

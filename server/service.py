@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import EmbeddedImages, Engine
-from engine.errors import EngineError, StoreLockedError
+from engine.errors import StoreLockedError
 from server.jobs.queue import JobQueue
 from server.jobs.work import Work
 from server.metrics import Measuring, Metrics
@@ -220,8 +220,8 @@ class Service:
 
     async def warm_up(self) -> None:
         """Have ready what the first questions would have to wait for."""
-        # What fails is told to whoever asks.
-        with suppress(EngineError, RefusedError):
+        # What fails, fails again for whoever asks, and is told then.
+        with suppress(Exception):
             await self.lessons.run(self.engine.warm_up)
 
     def begin_closing(self) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter, ImageOps
 
-from engine.search.duplicates.correlation import Elsewhere, Miniature
+from engine.search.duplicates.correlation import Box, Elsewhere, Miniature
 from index.records import Floats
 
 # Pixels of the longer side, beyond which nothing is looked at, and of the shorter one, below which
@@ -124,18 +124,15 @@ def lost(one: Image.Image, other: Image.Image, elsewhere: Elsewhere) -> float:
             others, other_contrast = _blocks(second[rows, columns])
             if not down and not across:
                 detailed |= other_contrast > LEAST
-            lower, higher = (
-                np.minimum(contrast, other_contrast),
-                np.maximum(contrast, other_contrast),
-            )
-            fits = lower >= CONTRAST * higher
+            both = contrast, other_contrast
+            fits = np.minimum(*both) >= CONTRAST * np.maximum(*both)
             products = np.einsum("np,np->n", blocks, others)
             scale = np.maximum(contrast * other_contrast * BLOCK**2, 1e-6)
             found = np.where(fits, np.maximum(found, products / scale), found)
     return float((found[detailed] < FOUND).mean()) if detailed.any() else 0.0
 
 
-def _part(image: Image.Image, box: tuple[float, float, float, float]) -> Floats:
+def _part(image: Image.Image, box: Box) -> Floats:
     """Return the detail of a part of a picture, brought to `PART` by `PART` pixels."""
     left, top, right, bottom = box
     pixels = (
