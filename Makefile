@@ -30,6 +30,9 @@ SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test test-quick torture: export OPENBLAS_NUM_THREADS = 1
 test test-quick torture: export OMP_WAIT_POLICY = passive
 
+# Images of containers often set it: each process would compile anew what it imports.
+test test-quick torture: export PYTHONDONTWRITEBYTECODE =
+
 # Every commit of a store is synchronized: a disk takes longer for that than a test for all else.
 ROOMY_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "/dev/shm" }')
 test test-quick: export TMPDIR := $(or $(ROOMY_MEMORY),$(TMPDIR),/tmp)

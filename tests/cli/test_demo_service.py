@@ -36,6 +36,7 @@ def demo(images: Path, fake_engine: Engine) -> Path:
     empty = images.parent / "empty"
     empty.mkdir()
     fake_engine.index([empty])
+    fake_engine._session.patience_seconds = 0.05
     return images.parent / "demo"
 
 
@@ -47,6 +48,7 @@ def filled(engine: Engine, folder: Path) -> None:
     assert filling.stop(PATIENCE) and told == ["the demo's catalog is whole"]
 
 
+@pytest.mark.slow
 def test_a_label_that_a_person_has_set_stays(fake_engine: Engine, demo: Path) -> None:
     late = demo / "catalog" / "lamp"
     late.rename(demo / "late")
@@ -61,6 +63,7 @@ def test_a_label_that_a_person_has_set_stays(fake_engine: Engine, demo: Path) ->
     assert labels == ["cot", None, "bed", "bed", *["chair"] * 4, *["lamp"] * 4]
 
 
+@pytest.mark.slow
 def test_it_goes_on_when_another_job_has_written(fake_engine: Engine, demo: Path) -> None:
     told = Told()
     filling = Filling(fake_engine, demo, 0, told.hear)

@@ -167,6 +167,7 @@ def test_whoever_grants_less_memory_gets_coarser_codes(large: Catalog, folder: P
     assert set(open_at(large, folder).vectors.ids.tolist()) == set(range(1, 121))
 
 
+@pytest.mark.slow
 def test_whoever_grants_least_has_some_directions_of_each_vector(
     new_catalog: NewCatalog, make_batch: MakeBatch, likenesses: Likenesses, folder: Path
 ) -> None:

@@ -86,6 +86,7 @@ def test_nothing_is_done_for_a_client_that_has_gone() -> None:
     run(test)
 
 
+@pytest.mark.slow
 def test_what_a_client_that_has_gone_sent_is_forgotten_at_once() -> None:
     class Body:
         """What it sent."""

@@ -54,6 +54,7 @@ def _stumbles() -> str:
     raise KeyError("x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "outcome"),
     [(_dies, "crash"), (_sleeps, "hang"), (_lies, "wrong"), (_stumbles, "unexplained")],

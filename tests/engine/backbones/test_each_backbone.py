@@ -129,6 +129,7 @@ OF_TORCHVISION = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @OF_TORCHVISION
 def test_it_says_of_weights_what_torchvision_says(backbone: Backbone) -> None:
     meta, facts = published(backbone).meta, backbone.published
@@ -138,6 +139,7 @@ def test_it_says_of_weights_what_torchvision_says(backbone: Backbone) -> None:
     assert backbone.weights.size / 2**20 == pytest.approx(meta["_file_size"], abs=0.1)
 
 
+@pytest.mark.slow
 @OF_TORCHVISION
 @pytest.mark.parametrize("size", [(300, 400), (224, 224), (60, 600), (1, 1)])
 def test_images_are_prepared_as_torchvision_does_for_its_weights(
@@ -154,6 +156,7 @@ def test_images_are_prepared_as_torchvision_does_for_its_weights(
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_images_are_prepared_as_efficientnet_lite_was_trained(number: int) -> None:
+    import_torchvision()
     from timm.models import get_pretrained_cfg
 
     backbone = backbone_named(f"efficientnet_lite{number}")

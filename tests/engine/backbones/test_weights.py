@@ -165,6 +165,7 @@ def spoiled(change: str, state: dict[str, torch.Tensor]) -> dict[str, Any]:
     return state | {name: tensor}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -64,6 +64,7 @@ def quantized(
     return target
 
 
+@pytest.mark.slow
 def test_images_are_spread_over_all_there_are(fake: FakeEmbedder, drawn: Path) -> None:
     files = sorted(drawn.rglob("*.jpg"))
     found = calibration_images(fake, [str(drawn)], CalibrationLimits(most=20))
@@ -71,6 +72,7 @@ def test_images_are_spread_over_all_there_are(fake: FakeEmbedder, drawn: Path) -
     assert np.array_equal(np.stack(found), np.stack(wanted))
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_read_are_made_up_for(
     fake: FakeEmbedder, drawn: Path, tmp_path: Path
 ) -> None:
@@ -82,6 +84,7 @@ def test_images_that_cannot_be_read_are_made_up_for(
     assert len(calibration_images(fake, [str(tmp_path)], limits)) == 24
 
 
+@pytest.mark.slow
 def test_fewer_images_than_there_could_be_are_all_taken(fake: FakeEmbedder, drawn: Path) -> None:
     assert len(calibration_images(fake, [str(drawn)])) == 60
 

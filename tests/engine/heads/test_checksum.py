@@ -133,6 +133,7 @@ FACTS = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=600)
 @given(name=st.sampled_from(FACTS), value=VALUES)
 def test_a_header_with_any_fact_is_refused_or_gives_finite_answers(
@@ -151,6 +152,7 @@ def test_a_header_with_any_fact_is_refused_or_gives_finite_answers(
 RECORD = ("data", "settings", "versions", "seconds", "mistakes", "shown", "views", "paths")
 
 
+@pytest.mark.slow
 @settings(max_examples=600)
 @given(name=st.sampled_from([*RECORD, "version", "folds", "imported"]), value=VALUES)
 def test_a_record_with_any_fact_is_refused_or_can_be_reported(

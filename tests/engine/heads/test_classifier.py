@@ -236,6 +236,7 @@ def test_belonging_is_the_heads_share_beside_the_built_in_categories(
     np.testing.assert_allclose(share, joint[:, 7:].sum(axis=1), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_embedded_backbone_has_a_thousand_categories_with_their_names(
     imagenet: BuiltIn,
 ) -> None:

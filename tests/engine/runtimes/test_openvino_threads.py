@@ -24,6 +24,7 @@ def openvino(exported: ExportedModel) -> OpenVINORuntime:
     return runtime
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [2, 16])
 def test_threads_get_what_one_alone_would_get(
     openvino: OpenVINORuntime, renders: Pixels, threads: int
@@ -38,6 +39,7 @@ def test_threads_get_what_one_alone_would_get(
         assert all(pool.map(embed, range(4 * threads)))
 
 
+@pytest.mark.slow
 def test_who_embeds_many_leaves_room_for_others(openvino: OpenVINORuntime, renders: Pixels) -> None:
     many = np.concatenate([renders] * 8)
     with ThreadPoolExecutor(2) as pool:

@@ -75,6 +75,7 @@ def _answer(catalog: Catalog, index: FaissIndex, row: int, **asked: Any) -> list
     return [(int(hit.path[1:]), hit.score) for hit in report.results]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [PLAIN, FUSED])
 def test_scores_are_the_catalogs_and_as_many_as_asked_for(
     catalog: Catalog, index: FaissIndex, rank: str

@@ -15,6 +15,8 @@ from index.vectors.faiss_index import FaissIndex
 from index.vectors.ivf.build import BuildLimits, build_segment
 from index.vectors.ivf.segment import SearchLimits
 
+pytestmark = pytest.mark.slow
+
 DIM, COUNT, NEW = 64, 3000, 200
 IDS: Ids = 7 + np.arange(COUNT + NEW, dtype=np.int64)
 K = 10

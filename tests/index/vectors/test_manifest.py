@@ -210,6 +210,7 @@ def test_status_tells_what_is_there(tmp_path: Path) -> None:
     assert status.state is None
 
 
+@pytest.mark.slow
 def test_a_large_file_is_summed_while_the_next_piece_is_read(tmp_path: Path) -> None:
     """Pieces, parts of pieces, and a part in the midst that is left out, each by its last byte."""
     size, codes = PREFETCH_FROM + (2 << 20) + 5, ((3 << 20) + 1, (1 << 20) + 3)

@@ -109,6 +109,7 @@ def test_a_second_head_that_trickles_is_closed_too(start: Started) -> None:
                 time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_an_idle_connection_is_closed_after_its_answer(start: Started) -> None:
     port = start(ServerLimits(idle_seconds=1, head_seconds=60))
     with connected(port) as client:
@@ -116,6 +117,7 @@ def test_an_idle_connection_is_closed_after_its_answer(start: Started) -> None:
         assert ended(client)
 
 
+@pytest.mark.slow
 def test_who_takes_nothing_of_an_answer_is_closed(start: Started) -> None:
     port = start(ServerLimits(answer_seconds=0.2))
     with connected(port) as client:

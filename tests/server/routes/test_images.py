@@ -199,6 +199,7 @@ def test_what_took_a_picture_s_path_is_not_served(
     assert "something else" in answer.json()["reason"]
 
 
+@pytest.mark.slow
 def test_a_thumbnail_takes_no_longer_than_any_picture(images: Path, tmp_path: Path) -> None:
     slow_jpeg(images / "slow.jpg", 4000)
     config = Config.at(tmp_path / "store")
@@ -218,6 +219,7 @@ def test_a_thumbnail_takes_no_longer_than_any_picture(images: Path, tmp_path: Pa
         until(lambda: embedder.memory.late == 0)
 
 
+@pytest.mark.slow
 def test_a_large_file_is_sent_piece_by_piece(images: Path, fake_engine: Engine) -> None:
     # What follows a JPEG's end is content, and no part of the picture.
     large = images / "large.jpg"

@@ -24,6 +24,7 @@ def test_it_can_be_coloured_by_label(client: TestClient) -> None:
     assert sorted(found["categories"]) == ["bed", "chair", "lamp"]
 
 
+@pytest.mark.slow
 def test_what_was_made_is_shown_first(client: TestClient, indexed: Engine) -> None:
     assert client.get("/v1/map", params={"method": "umap"}).status_code == 400
     indexed.maps.make()
@@ -31,6 +32,7 @@ def test_what_was_made_is_shown_first(client: TestClient, indexed: Engine) -> No
     assert client.get("/v1/map", params={"method": "pca"}).json()["method"] == "pca"
 
 
+@pytest.mark.slow
 def test_a_job_makes_it(client: TestClient) -> None:
     job = client.post("/v1/jobs", json={"kind": "map"}).json()
     assert job["kind"] == "map"

@@ -30,6 +30,7 @@ def test_there_are_two_prototypes_of_every_built_in_category(made_up: Vectors) -
     assert made_up.unit.shape == (2000, 1280)
 
 
+@pytest.mark.slow
 def test_the_built_in_layer_takes_prototypes_for_what_they_stand_for(
     made_up: Vectors, imagenet: BuiltIn
 ) -> None:
@@ -37,12 +38,14 @@ def test_the_built_in_layer_takes_prototypes_for_what_they_stand_for(
     assert (answers == np.tile(np.arange(1000), 2)).mean() >= 0.9
 
 
+@pytest.mark.slow
 def test_prototypes_could_come_from_the_backbone(made_up: Vectors, drawn_vectors: Vectors) -> None:
     assert drawn_vectors.unit.min() >= 0
     assert made_up.unit.min() >= 0
     assert np.isfinite(made_up.raw).all()
 
 
+@pytest.mark.slow
 def test_prototypes_of_embeddings_that_may_be_negative_are_not_cut_off(
     drawn_vectors: Vectors, imagenet: BuiltIn
 ) -> None:

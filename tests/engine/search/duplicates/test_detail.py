@@ -111,6 +111,7 @@ ELSEWHERE: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", ELSEWHERE)
 @pytest.mark.parametrize("category", ["bed", "chair", "sofa"])
 def test_what_lies_elsewhere_in_its_original_is_the_same(edit: str, category: str) -> None:

@@ -70,6 +70,7 @@ def test_the_components_are_there_at_once(drawn_engine: Engine) -> None:
     assert trusted(drawn_engine, found) > TRUSTED
 
 
+@pytest.mark.slow
 def test_images_are_coloured_by_category_or_label(drawn_engine: Engine) -> None:
     found = drawn_engine.maps.show(colours="label")
     assert sorted(found.categories) == ["bed", "chair", "lamp", "sofa", "table"]
@@ -84,6 +85,7 @@ def test_images_are_coloured_by_category_or_label(drawn_engine: Engine) -> None:
     assert {name: found.category.count(n) for n, name in enumerate(found.categories)} == counts
 
 
+@pytest.mark.slow
 def test_neighbours_in_a_map_are_neighbours_of_photographs(photographs: Engine) -> None:
     components = photographs.maps.show("pca")
     photographs.maps.make()
@@ -98,6 +100,7 @@ def test_neighbours_in_a_map_are_neighbours_of_photographs(photographs: Engine) 
     assert best > plain > 0.6
 
 
+@pytest.mark.slow
 def test_the_same_embeddings_have_the_same_map(drawn_engine: Engine) -> None:
     drawn_engine.maps.make()
     first = drawn_engine.maps.show("umap")
@@ -106,6 +109,7 @@ def test_the_same_embeddings_have_the_same_map(drawn_engine: Engine) -> None:
     assert trusted(drawn_engine, first) > TRUSTED
 
 
+@pytest.mark.slow
 def test_it_is_there_after_a_restart(drawn_engine: Engine) -> None:
     drawn_engine.maps.make()
     first = drawn_engine.maps.show()
@@ -114,6 +118,7 @@ def test_it_is_there_after_a_restart(drawn_engine: Engine) -> None:
         assert engine.maps.show() == first
 
 
+@pytest.mark.slow
 def test_what_has_changed_since_makes_it_stale(drawn_engine: Engine, tmp_path: Path) -> None:
     drawn_engine.maps.make()
     before = drawn_engine.maps.show()
@@ -139,6 +144,7 @@ def test_components_follow_the_catalog(drawn_engine: Engine) -> None:
     assert (after.stale, list(after.ids)) == (False, list(before.ids[10:]))
 
 
+@pytest.mark.slow
 def test_a_damaged_map_is_told_of_and_left_out(drawn_engine: Engine) -> None:
     drawn_engine.maps.make()
     path = drawn_engine.config.store.folder / FILE
@@ -149,6 +155,7 @@ def test_a_damaged_map_is_told_of_and_left_out(drawn_engine: Engine) -> None:
     assert reporter.announced == [f"{path}: it is not as it was written; make the map anew"]
 
 
+@pytest.mark.slow
 def test_a_map_of_another_catalog_is_none(drawn_engine: Engine) -> None:
     shown = drawn_engine.maps.show()
     ids, xy = np.array(shown.ids), positions(shown).astype(np.float32)
@@ -168,6 +175,7 @@ class Impatient(Reporter):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_it_can_be_ended_and_then_nothing_is_written(drawn_engine: Engine) -> None:
     config = drawn_engine.config
     with Engine(config, Impatient(), embedder=FakeEmbedder(config)) as engine:
@@ -177,6 +185,7 @@ def test_it_can_be_ended_and_then_nothing_is_written(drawn_engine: Engine) -> No
     assert not (config.store.folder / FILE).exists()
 
 
+@pytest.mark.slow
 def test_after_one_was_ended_other_threads_make_maps(drawn_engine: Engine) -> None:
     config = drawn_engine.config
     with (
@@ -189,6 +198,7 @@ def test_after_one_was_ended_other_threads_make_maps(drawn_engine: Engine) -> No
     assert made.images == 60
 
 
+@pytest.mark.slow
 def test_its_progress_is_told(drawn_engine: Engine) -> None:
     reporter, config = NotingReporter(), drawn_engine.config
     with Engine(config, reporter, embedder=FakeEmbedder(config)) as engine:
@@ -217,6 +227,7 @@ def test_very_few_images_have_components_alone(
         fake_engine.maps.make()
 
 
+@pytest.mark.slow
 def test_fewer_images_than_neighbours_can_be_laid_out(images: Path, fake_engine: Engine) -> None:
     fake_engine.index([images])
     assert fake_engine.maps.make().images == 12

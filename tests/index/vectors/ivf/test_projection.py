@@ -16,6 +16,8 @@ from index.vectors.ivf.build import BuildLimits, build_segment, extend_segment
 from index.vectors.ivf.projection import Projection, principal_directions
 from index.vectors.ivf.segment import Segment
 
+pytestmark = pytest.mark.slow
+
 DIM, PROJECTED, COUNT = 64, 24, 3000
 IDS: Ids = 3 * np.arange(COUNT, dtype=np.int64)
 PLAN = Plan(lists=32, scan_dim=16, refine="SQ8", projected_dim=PROJECTED)

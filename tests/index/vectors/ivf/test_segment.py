@@ -88,6 +88,7 @@ def test_the_recall_it_tells_of_itself_is_what_is_found(
     assert built.autotuned.recall == pytest.approx(reached, abs=0.02)
 
 
+@pytest.mark.slow
 def test_an_image_of_the_index_is_its_own_nearest(built: Segment, ids: Ids, unit: Floats) -> None:
     scores, found = built.search(unit[::30], 1)
     assert found[:, 0].tolist() == ids[::30].tolist()

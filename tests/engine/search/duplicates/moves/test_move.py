@@ -137,6 +137,7 @@ def test_another_writer_is_waited_for_and_not_passed(shop: Shop) -> None:
         engine.config.store.writer_lock(),
         pytest.raises(StoreLockedError),
     ):
+        engine._session.patience_seconds = 0.05
         engine.move_duplicates(shop.aside)
 
 

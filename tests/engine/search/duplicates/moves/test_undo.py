@@ -255,6 +255,7 @@ def test_a_store_that_is_written_is_waited_for(shop: Shop, before: Tree) -> None
         engine.config.store.writer_lock(),
         pytest.raises(StoreLockedError),
     ):
+        engine._session.patience_seconds = 0.05
         engine.undo_moves(shop.manifests()[0])
     assert shop.left_aside()
 

@@ -195,6 +195,7 @@ def test_a_store_with_an_odd_name_can_be_read_when_it_is_read_only(
         assert catalog.counts().images == 300
 
 
+@pytest.mark.slow
 def test_damage_that_shows_between_rows_is_said_of_the_file(
     file_catalog: Catalog, tmp_path: Path, make_batch: MakeBatch
 ) -> None:
