@@ -20,6 +20,9 @@ from index.vectors.faiss_api import faiss, inner_products, threads_for
 # FAISS writes how many elements an array has before it.
 _LENGTH = 8
 BLOCK = 8192
+# So many queries at once are worth unpacking all vectors: products of matrices take a third of the
+# time.
+MANY_QUERIES = 256
 # Fewer vectors than these are sooner unpacked than picked out by a selector.
 FEW_ROWS = 64
 # So many vectors of a file are asked for their neighbours at a time, and compared with so many.
@@ -106,8 +109,25 @@ class Flat:
             parameters = faiss.SearchParameters()
             parameters.sel = selector
         with threads_for(len(queries)):
+            if selector is None and len(queries) >= MANY_QUERIES:
+                return self._nearest_to_many(queries, k)
             scores, ids = self.inner.search(queries, k, params=parameters)
         return scores, ids
+
+    def _nearest_to_many(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
+        """Return what `search` does; of the same score those that came into it first."""
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        ids = np.full((len(queries), k), -1, np.int64)
+        for some, unit in self.blocks():
+            products, rows = faiss.knn(
+                queries, unit, min(k, len(some)), metric=faiss.METRIC_INNER_PRODUCT
+            )
+            products = np.concatenate([scores, np.where(rows >= 0, products, -np.inf)], axis=1)
+            found = np.concatenate([ids, np.where(rows >= 0, some[rows], -1)], axis=1)
+            best = np.argsort(-products, axis=1, kind="stable")[:, :k]
+            scores = np.take_along_axis(products, best, axis=1)
+            ids = np.take_along_axis(found, best, axis=1)
+        return np.where(ids >= 0, scores, -1).astype(np.float32), ids
 
     def positions_of(self, ids: Ids) -> Ids:
         """Return the position of each image, int64 `[n]`, -1 where it is not in it."""

@@ -17,7 +17,7 @@ from engine.search.duplicates.files import Disk, Identity, ImageFile, with_image
 from engine.search.duplicates.keep import LARGEST_STAYS, Keep
 from engine.search.duplicates.level import BLANK, COPY, EXACT, SIMILAR, DuplicateLimits, Level
 from engine.search.duplicates.linkage import DIGITS, batches, complete_linkage
-from engine.search.duplicates.neighbours import Neighbours, neighbours
+from engine.search.duplicates.neighbours import Neighbours, NeighbourSearch
 from engine.search.duplicates.pixels import Pixels
 from engine.search.duplicates.rules import PairRule
 from engine.search.results import DuplicateGroup
@@ -82,7 +82,7 @@ class _Search:
     ) -> None:
         self._catalog = catalog
         self._distinct = distinct
-        self._index = index
+        self._neighbour_search = NeighbourSearch(catalog, index, limits.block)
         self._pixels = read
         self._limits = limits
         self._slack = limits.coarse if index.coarse else limits.rounding
@@ -208,9 +208,8 @@ class _Search:
 
     def _neighbours(self, bound: float) -> Iterator[Neighbours]:
         left_out = np.array(sorted(self._later), np.int64)
-        block = self._limits.block
-        slack, done = self._slack, 0
-        for part in neighbours(self._catalog, self._index, left_out, bound - slack, block):
+        done = 0
+        for part in self._neighbour_search.without(left_out, bound - self._slack):
             yield part
             done += len(part.ids)
             self._pixels.searched(done)

@@ -13,6 +13,9 @@ from index.records import Floats, Ids
 from index.vectors.graph import STORED, NeighbourGraph
 from index.vectors.index import Mask, VectorIndex
 
+# What is kept of a search for all images at most, and how much that is of each neighbour.
+MOST_KEPT, BYTES = 64 << 20, 12
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
@@ -33,62 +36,93 @@ class Neighbours:
     cosines: Floats
 
 
-def neighbours(
-    catalog: Catalog, index: VectorIndex, left_out: Ids, bound: float, block: int
-) -> Iterator[Neighbours]:
-    """Yield the nearest images of all but some, among all but these, some images after the other.
+class NeighbourSearch:
+    """The nearest images of every image of a catalog, in one state of it.
 
     Parameters
     ----------
-    left_out
-        Ascending, int64.
-    bound
-        Whoever else has at least this cosine is wanted: where those that are left out may have
-        crowded out one of them, an image is searched for again.
+    catalog, index
+        What is searched; neither changes meanwhile.
     block
         How many images at a time.
+    most_kept
+        So many bytes of what was searched for are kept for the next time.
     """
-    others: Mask | None = None
-    for found in _of_all(catalog, index, block):
-        first = ~np.isin(found.ids, left_out)
-        if not first.any():
-            continue
-        part = Neighbours(found.ids[first], found.nearest[first], found.cosines[first])
-        if not len(left_out):
+
+    def __init__(
+        self, catalog: Catalog, index: VectorIndex, block: int, *, most_kept: int = MOST_KEPT
+    ) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._block = block
+        self._most_kept = most_kept
+        self._kept: list[Neighbours] | None = None
+
+    def without(self, left_out: Ids, bound: float) -> Iterator[Neighbours]:
+        """Yield the nearest images of all but some, among all but these, a block after the other.
+
+        Parameters
+        ----------
+        left_out
+            Ascending, int64.
+        bound
+            Whoever else has at least this cosine is wanted: where those that are left out may have
+            crowded out one of them, an image is searched for again.
+        """
+        others: Mask | None = None
+        for found in self._of_all():
+            first = ~np.isin(found.ids, left_out)
+            if not first.any():
+                continue
+            part = Neighbours(found.ids[first], found.nearest[first], found.cosines[first])
+            if not len(left_out):
+                yield part
+                continue
+            gone = np.isin(part.nearest, left_out)
+            crowded = np.flatnonzero(gone.any(axis=1) & _may_lack(part, gone, bound))
+            part = _moved_to_the_end(part, gone)
+            if len(crowded):
+                # They are left out of a second search, not of the first: a filter slows every
+                # query down, and few need it.
+                others = others or self._index.mask(np.setdiff1d(self._index.ids, left_out))
+                ids, vectors = self._catalog.embeddings.of(part.ids[crowded].tolist())
+                again = searched(self._index, ids, vectors.unit, others)
+                rows = np.searchsorted(part.ids, again.ids)
+                part.nearest[rows], part.cosines[rows] = again.nearest, again.cosines
             yield part
-            continue
-        gone = np.isin(part.nearest, left_out)
-        crowded = np.flatnonzero(gone.any(axis=1) & _may_lack(part, gone, bound))
-        part = _moved_to_the_end(part, gone)
-        if len(crowded):
-            # They are left out of a second search, not of the first: a filter slows every query
-            # down, and few need it.
-            others = others or index.mask(np.setdiff1d(index.ids, left_out))
-            ids, vectors = catalog.embeddings.of(part.ids[crowded].tolist())
-            again = searched(index, ids, vectors.unit, others)
-            rows = np.searchsorted(part.ids, again.ids)
-            part.nearest[rows], part.cosines[rows] = again.nearest, again.cosines
-        yield part
+
+    def _of_all(self) -> Iterator[Neighbours]:
+        """Yield the nearest images of all, ascending."""
+        graph = self._index.graph
+        if graph is not None and _knows_all(graph, self._index):
+            yield from _in_graph(graph, self._block)
+        elif self._kept is not None:
+            yield from self._kept
+        else:
+            yield from self._searched()
+
+    def _searched(self) -> Iterator[Neighbours]:
+        """Yield the same by a search for every image, and keep it where it is not too much."""
+        kept, keeps = list[Neighbours](), len(self._index) * STORED * BYTES <= self._most_kept
+        for span in self._catalog.embeddings.spans(self._block):
+            stored = self._catalog.embeddings.in_span(span, visible=True)
+            unit = stored.packed.vectors.unit
+            if len(unit):
+                part = searched(self._index, stored.ids, unit, None)
+                yield part
+                kept += [part] if keeps else []
+        self._kept = kept if keeps else None
 
 
-def _of_all(catalog: Catalog, index: VectorIndex, block: int) -> Iterator[Neighbours]:
-    """Yield the nearest images of all, ascending."""
-    graph = index.graph
-    if graph is not None and _knows_all(graph, index):
-        arrays = graph.arrays
-        for start in range(0, len(graph), block):
-            part = slice(start, start + block)
-            rows = arrays.neighbours[part]
-            # What stands in a file is clipped, not trusted.
-            nearest = np.where(rows >= 0, np.take(arrays.ids, rows, mode="clip"), -1)
-            cosines = np.nan_to_num(arrays.cosines[part].astype(np.float32), nan=-1.0)
-            yield Neighbours(arrays.ids[part], nearest, np.where(rows >= 0, cosines, -1))
-        return
-    for span in catalog.embeddings.spans(block):
-        stored = catalog.embeddings.in_span(span, visible=True)
-        unit = stored.packed.vectors.unit
-        if len(unit):
-            yield searched(index, stored.ids, unit, None)
+def _in_graph(graph: NeighbourGraph, block: int) -> Iterator[Neighbours]:
+    arrays = graph.arrays
+    for start in range(0, len(graph), block):
+        part = slice(start, start + block)
+        rows = arrays.neighbours[part]
+        # What stands in a file is clipped, not trusted.
+        nearest = np.where(rows >= 0, np.take(arrays.ids, rows, mode="clip"), -1)
+        cosines = np.nan_to_num(arrays.cosines[part].astype(np.float32), nan=-1.0)
+        yield Neighbours(arrays.ids[part], nearest, np.where(rows >= 0, cosines, -1))
 
 
 def _knows_all(graph: NeighbourGraph, index: VectorIndex) -> bool:

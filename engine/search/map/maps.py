@@ -129,13 +129,13 @@ class Maps:
         self, catalog: Catalog, index: VectorIndex, options: ManifoldOptions
     ) -> tuple[Positions, Nearest]:
         """Return where images lie at first, and their neighbours, in one state of the catalog."""
-        from engine.search.duplicates.neighbours import neighbours
+        from engine.search.duplicates.neighbours import NeighbourSearch
         from engine.search.map.manifold import nearest
 
         start = self._recent.of(self._session)
         if len(start.ids) < LEAST:
             raise UsageError("map", f"there are {len(start.ids)} images", "Index some more")
-        parts = neighbours(catalog, index, np.empty(0, np.int64), -1.0, BLOCK)
+        parts = NeighbourSearch(catalog, index, BLOCK).without(np.empty(0, np.int64), -1.0)
         return start, nearest(start.ids, self._told(parts, len(start.ids)), options)
 
     def _told(self, parts: Iterator[Neighbours], total: int) -> Iterator[Neighbours]:

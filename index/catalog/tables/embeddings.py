@@ -75,9 +75,12 @@ class EmbeddingTable:
 
     def spans(self, size: int = 1024) -> list[Span]:
         """Return first and last ids that part all embeddings into spans of at most `size`."""
+        # Of both in one query SQLite would read every id.
+        least, most = (
+            select(end(Embedding.image_id)).scalar_subquery() for end in (func.min, func.max)
+        )
         with self._database.reading() as connection:
-            ends = select(func.min(Embedding.image_id), func.max(Embedding.image_id))
-            row = connection.execute(ends).one()
+            row = connection.execute(select(least, most)).one()
         # Both are NULL where there is none.
         first, last = row if row[0] is not None else (0, -1)
         return [(start, start + size - 1) for start in range(first, last + 1, size)]

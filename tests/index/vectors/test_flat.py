@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from index.records import Rows
-from index.vectors.flat import BLOCK, Flat, write_rows
+from index.vectors.flat import BLOCK, MANY_QUERIES, Flat, write_rows
 
 DIM = 6
 DTYPES = ["float16", "float32"]
@@ -111,3 +111,42 @@ def test_products_with_a_vector_that_is_no_number_are_the_least() -> None:
     flat.add(np.arange(DIM), rows)
     products = flat.products(np.arange(DIM), np.ones(DIM, np.float32), few=0)
     assert products.tolist() == [1, 1, -1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("k", "count"), [(1, 2 * BLOCK + 7), (21, BLOCK + 7), (600, 500)])
+def test_many_queries_find_what_numpy_finds(dtype: str, k: int, count: int) -> None:
+    rng = np.random.default_rng(k)
+    stored = rng.normal(size=(count, DIM)).astype(dtype).astype(np.float32)
+    ids = rng.permutation(3 * count)[:count].astype(np.int64)
+    queries = rng.normal(size=(MANY_QUERIES, DIM)).astype(np.float32)
+    index = Flat.empty(DIM, dtype)
+    index.add(ids, stored)
+    scores, found = index.search(queries, k)
+    products = queries.astype(np.float64) @ stored.astype(np.float64).T
+    best = -np.sort(-products, axis=1)[:, :k]
+    there = min(k, count)
+    assert scores[:, :there] == pytest.approx(best, abs=1e-5)
+    order = np.argsort(ids)
+    rows = order[np.searchsorted(ids, found[:, :there], sorter=order)]
+    assert np.take_along_axis(products, rows, axis=1) == pytest.approx(best, abs=1e-5)
+    assert (found[:, there:] == -1).all() and (scores[:, there:] == -1).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_many_queries_find_what_few_find(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    index = Flat.empty(DIM, dtype)
+    index.add(np.arange(900), rng.normal(size=(900, DIM)).astype(np.float32))
+    queries = rng.normal(size=(MANY_QUERIES, DIM)).astype(np.float32)
+    scores, ids = index.search(queries, 5)
+    few = [index.search(queries[start : start + 2], 5) for start in range(0, len(queries), 2)]
+    assert scores == pytest.approx(np.concatenate([each[0] for each in few]), abs=1e-5)
+    assert ids.tolist() == np.concatenate([each[1] for each in few]).tolist()
+
+
+def test_many_queries_find_nothing_that_is_no_number() -> None:
+    index = Flat.empty(DIM, "float32")
+    index.add(np.arange(3), np.stack([np.full(DIM, np.nan), np.ones(DIM), np.zeros(DIM)]))
+    _, ids = index.search(np.ones((MANY_QUERIES, DIM), np.float32), 3)
+    assert ids.tolist() == [[1, 2, -1]] * MANY_QUERIES

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
-from engine.search.duplicates.neighbours import Neighbours, neighbours
+from engine.search.duplicates.neighbours import Neighbours, NeighbourSearch
 from index.catalog.catalog import Catalog
 from index.catalog.tables.images import Batch
-from index.records import CatalogIdentity, FileState, ImageFacts, Named, Vectors
+from index.records import CatalogIdentity, FileState, Floats, ImageFacts, Named, Vectors
 from index.vectors.faiss_index import FaissIndex
 from index.vectors.graph import STORED, build_graph
+from index.vectors.index import Hits, Mask
 from tests.support.augmented import unit
 
 DIM, COUNT = 24, 150
@@ -42,8 +44,12 @@ def made(tmp_path: Path) -> Made:
     return catalog, index
 
 
+def all_parts(made: Made, left_out: np.ndarray = NONE, bound: float = 0.9) -> list[Neighbours]:
+    return list(NeighbourSearch(*made, block=40).without(left_out, bound))
+
+
 def all_of(made: Made, left_out: np.ndarray = NONE, bound: float = 0.9) -> Neighbours:
-    parts = list(neighbours(*made, left_out, bound, block=40))
+    parts = all_parts(made, left_out, bound)
     return Neighbours(
         *(
             np.concatenate([getattr(part, name) for part in parts])
@@ -110,3 +116,37 @@ def test_no_image_is_its_own_neighbour(made: Made) -> None:
             arrange(made)
         found = all_of(made)
         assert not (found.nearest == found.ids[:, None]).any()
+
+
+class Counted(FaissIndex):
+    """An index that counts how many images were searched for."""
+
+    asked = 0
+
+    def search(self, queries: Floats, k: int, mask: Mask | None = None) -> Hits:
+        self.asked += len(queries)
+        return super().search(queries, k, mask)
+
+
+@pytest.mark.parametrize(("most_kept", "asked"), [(2**20, COUNT), (0, 2 * COUNT)])
+def test_they_are_searched_for_once_where_they_fit_into_memory(
+    made: Made, tmp_path: Path, most_kept: int, asked: int
+) -> None:
+    catalog, _ = made
+    ids, vectors = catalog.embeddings.all()
+    index = Counted(tmp_path / "counted", DIM, "float16")
+    index.add(ids, vectors.unit)
+    search = NeighbourSearch(catalog, index, 40, most_kept=most_kept)
+    first, again = (list(search.without(NONE, 0.9)) for _ in range(2))
+    assert index.asked == asked
+    for one, other in zip(first, again, strict=True):
+        assert_array_equal(one.nearest, other.nearest)
+        assert_array_equal(one.cosines, other.cosines)
+
+
+def test_who_is_left_out_once_is_found_the_next_time(made: Made) -> None:
+    search = NeighbourSearch(*made, block=40)
+    left_out = made[0].embeddings.all()[0][::7]
+    assert not any(np.isin(part.nearest, left_out).any() for part in search.without(left_out, 0.9))
+    for one, other in zip(search.without(NONE, 0.9), all_parts(made), strict=True):
+        assert_array_equal(one.nearest, other.nearest)
