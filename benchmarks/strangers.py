@@ -27,7 +27,12 @@ from engine.embedding.choose import choose_embedder
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import CONVINCING, BuiltIn, Classifier, Mask
 from engine.heads.head import Head
-from engine.heads.in_distribution import InDistribution, cosine_to_category, directions
+from engine.heads.in_distribution import (
+    CategoryLengths,
+    InDistribution,
+    cosine_to_category,
+    directions,
+)
 from engine.heads.numerics import log_sum_exp, softmax
 from engine.heads.options import TrainOptions
 from engine.learning.data.collect import collect
@@ -262,9 +267,8 @@ def _scores(built_in: BuiltIn, vectors: Vectors, evenness: float) -> Floats:
     weight, bias = built_in.layer.weight, built_in.layer.bias
     logits, along = built_in.logits(vectors), vectors.times(directions(weight).T)
     choice, best = logits.argmax(axis=1), logits.max(axis=1)
-    cosine = cosine_to_category(
-        weight, weight.mean(axis=0), bias, choice, best, along[:, 0], vectors.norm
-    )
+    length = CategoryLengths(weight, weight.mean(axis=0)).of(choice)
+    cosine = cosine_to_category(length, bias[choice], best, along[:, 0], vectors.norm)
     return cosine + np.float32(evenness) * along[:, 1]
 
 

@@ -63,31 +63,44 @@ def directions(weight: Floats) -> Floats:
     return np.stack([weight.mean(axis=0), ones])
 
 
+class CategoryLengths:
+    """Lengths of the built-in categories' directions, each computed when it is first asked for.
+
+    Parameters
+    ----------
+    weight, mean
+        The built-in classifier, float32 `[k, dim]`, and the mean of its rows, `[dim]`.
+    """
+
+    def __init__(self, weight: Floats, mean: Floats) -> None:
+        self._weight = weight
+        self._mean = mean
+        self._lengths = np.full(len(weight), np.nan, np.float32)
+
+    def of(self, choice: Ids) -> Floats:
+        """Return the length of each of these categories, float32 `[n]`."""
+        new = np.unique(choice[np.isnan(self._lengths[choice])])
+        if len(new):
+            self._lengths[new] = np.linalg.norm(self._weight[new] - self._mean, axis=1)
+        return self._lengths[choice]
+
+
 def cosine_to_category(
-    weight: Floats,
-    mean: Floats,
-    bias: Floats,
-    choice: Ids,
-    logit: Floats,
-    mean_logit: Floats,
-    norm: Floats,
+    length: Floats, bias: Floats, logit: Floats, mean_logit: Floats, norm: Floats
 ) -> Floats:
     """Return the cosine of each embedding and its likeliest category, float32 `[n]`.
 
     Parameters
     ----------
-    weight, mean, bias
-        The built-in classifier, float32 `[k, dim]`, the mean of its rows, `[dim]`, and `[k]`.
-    choice, logit
-        The likeliest category of each image, int64 `[n]`, and its logit, float32 `[n]`.
+    length, bias, logit
+        Of each image's likeliest category the length of its direction, its bias, and its logit,
+        float32 `[n]`.
     mean_logit
-        Product of each unit embedding and the mean row, float32 `[n]`.
+        Product of each unit embedding and the mean row of the classifier, float32 `[n]`.
     norm
         Lengths of the embeddings, float32 `[n]`.
     """
-    used, position = np.unique(choice, return_inverse=True)
-    length = np.linalg.norm(weight[used] - mean, axis=1)[position]
     # The logit holds the product with the category's row: embeddings are not needed again.
-    along = (logit - bias[choice]) / np.maximum(norm, SHORTEST) - mean_logit
+    along = (logit - bias) / np.maximum(norm, SHORTEST) - mean_logit
     cosine: Floats = np.where(norm < SHORTEST, 0, along / np.maximum(length, SHORTEST))
     return cosine.astype(np.float32)

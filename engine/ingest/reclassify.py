@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import Classifier
@@ -70,7 +71,7 @@ def _predictions(
 
     # The thread multiplies by itself: products so small are not worth sharing out, and sharing
     # would wait for the core that is writing.
-    with threadpool_limits(1, user_api="blas"):
+    with _thread_pools().limit(limits=1, user_api="blas"):
         spans = embeddings.spans(size)
         done = 0
         for ids, named in prefetch(classify, spans, workers=WORKERS, window=WORKERS + 1):
@@ -78,3 +79,9 @@ def _predictions(
             done += len(ids)
             reporter.progress("classifying", done, None, "images")
         reporter.progress("classifying", done, done, "images")
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Return those of the libraries that are loaded; to look for them takes milliseconds."""
+    return ThreadpoolController()

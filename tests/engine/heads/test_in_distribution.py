@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from engine.heads.classifier import BuiltIn, Classifier, belonging
 from engine.heads.head import Head
-from engine.heads.in_distribution import InDistribution, cosine_to_category, directions
+from engine.heads.in_distribution import (
+    CategoryLengths,
+    InDistribution,
+    cosine_to_category,
+    directions,
+)
 from index.records import Floats, Vectors
 
 MakeVectors = Callable[[int, int], Vectors]
@@ -37,9 +42,17 @@ def cosines(built_in: BuiltIn, vectors: Vectors) -> Floats:
     mean = directions(weight)[0]
     choice, best = logits.argmax(axis=1), logits.max(axis=1)
     mean_logit = vectors.unit @ mean
-    return cosine_to_category(
-        weight, mean, built_in.layer.bias, choice, best, mean_logit, vectors.norm
-    )
+    length = CategoryLengths(weight, mean).of(choice)
+    return cosine_to_category(length, built_in.layer.bias[choice], best, mean_logit, vectors.norm)
+
+
+def test_lengths_are_those_of_the_rows_less_their_mean() -> None:
+    weight = np.random.default_rng(0).normal(size=(5, 12)).astype(np.float32)
+    mean = weight.mean(axis=0)
+    lengths, wanted = CategoryLengths(weight, mean), np.linalg.norm(weight - mean, axis=1)
+    for choice in ([3, 1, 3], [], [1, 0], [4, 3, 2, 1, 0]):
+        picked = np.array(choice, np.int64)
+        np.testing.assert_allclose(lengths.of(picked), wanted[picked], rtol=1e-6)
 
 
 @given(seed=SEEDS)
