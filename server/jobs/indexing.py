@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TypeGuard
 
+from engine.ingest.options import IngestOptions
 from engine.pictures.walk_rules import WalkRules
 from index.catalog.paths import at_or_above
 from server.jobs.work import Work
 from server.responses.problems import RefusedError
 
-# Of a path, in characters.
+# How many, and how long each may be, in characters.
 MOST_PATHS, LONGEST_PATH = 100, 4096
+MOST_PATTERNS, LONGEST_PATTERN = 100, 256
 LABELS = ("parent", None)
 
 
@@ -28,12 +31,18 @@ def indexing(body: object, folders: Sequence[str]) -> Work:
     RefusedError
         It is none of it, or no such wish can be.
     """
-    if not isinstance(body, dict) or not set(body) <= {"paths", "label"}:
-        example = 'Send {"paths": [...], "label": "parent"}, or nothing for all folders'
+    if not isinstance(body, dict) or not set(body) <= {"paths", "label", "exclude"}:
+        example = (
+            'Send {"paths": [...], "label": "parent", "exclude": [...]}, or nothing for all folders'
+        )
         raise _refused("the request's body", "it is no wish for an index", example)
     label = body.get("label")
     if label not in LABELS:
         raise _refused("label", "there is no such rule", "Use parent, or leave it out")
+    exclude = body.get("exclude", [])
+    if not _are_texts(exclude, MOST_PATTERNS, LONGEST_PATTERN):
+        reason = f"these are not up to {MOST_PATTERNS} short patterns"
+        raise _refused("exclude", reason, "Send those of `engine index --exclude`")
     paths = body.get("paths")
     if paths is None:
         paths = list(folders)
@@ -43,24 +52,36 @@ def indexing(body: object, folders: Sequence[str]) -> Work:
         paths = [_allowed(path, folders) for path in paths]
     if not paths:
         raise _refused("paths", "no folder was indexed so far", "Use `engine index FOLDER` first")
-    return index_work(paths, _title(paths), label)
+    return index_work(paths, _title(paths), label, tuple(exclude))
 
 
-def index_work(paths: Sequence[str], title: str, label: str | None = None) -> Work:
-    """Return the work of indexing paths."""
-    return Work("index", title, lambda engine: engine.index(paths, label=label), writes=True)
+def index_work(
+    paths: Sequence[str], title: str, label: str | None = None, exclude: tuple[str, ...] = ()
+) -> Work:
+    """Return the work of indexing paths, without what patterns name."""
+    options = IngestOptions(exclude)
+    return Work(
+        "index",
+        title,
+        lambda engine: engine.index(paths, label=label, options=options),
+        writes=True,
+    )
 
 
-def _are_paths(paths: object) -> bool:
+def _are_paths(paths: object) -> TypeGuard[list[str]]:
     return (
-        isinstance(paths, list)
-        and 0 < len(paths) <= MOST_PATHS
+        _are_texts(paths, MOST_PATHS, LONGEST_PATH)
+        and bool(paths)
+        and all(os.path.isabs(path) for path in paths)
+    )
+
+
+def _are_texts(value: object, most: int, longest: int) -> TypeGuard[list[str]]:
+    return (
+        isinstance(value, list)
+        and len(value) <= most
         and all(
-            isinstance(path, str)
-            and os.path.isabs(path)
-            and len(path) <= LONGEST_PATH
-            and "\0" not in path
-            for path in paths
+            isinstance(text, str) and len(text) <= longest and "\0" not in text for text in value
         )
     )
 

@@ -35,16 +35,18 @@ def index_routes(service: Service) -> APIRouter:
             {
                 "paths": {"type": "array", "items": {"type": "string"}, "maxItems": 100},
                 "label": {"type": ["string", "null"], "enum": ["parent", None]},
+                "exclude": {"type": "array", "items": {"type": "string"}, "maxItems": 100},
             },
             [],
-            {"paths": ["/srv/pictures/new"], "label": "parent"},
+            {"paths": ["/srv/pictures/new"], "label": "parent", "exclude": ["*.tmp", "drafts"]},
             optional=True,
         ),
     )
     async def index(request: Request) -> Response:
         """Bring the catalog in step with folders that were indexed before, or with parts of them.
 
-        Without `paths` with all of them.
+        Without `paths` with all of them. `exclude` has the patterns of `engine index --exclude`,
+        which no run remembers from another: who excluded something on the command line sends it.
         """
         service.require_writable()
         body = {} if _is_empty(request) else await service.told(request)

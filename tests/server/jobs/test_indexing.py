@@ -31,6 +31,15 @@ def test_labels_come_from_folders_where_that_is_wished(indexed: Engine, images: 
     assert indexed.images[1].label != "x"
 
 
+def test_what_is_excluded_is_left_out(indexed: Engine, images: Path) -> None:
+    for name in ("bed/draft-1.jpg", "lamp/new.jpg"):
+        (images / name).write_bytes(next(images.rglob("*.jpg")).read_bytes())
+    indexing({"exclude": ["draft-*", "chair"]}, [str(images)]).do(indexed)
+    shown = {Path(each.path).name for each in indexed.images.page(limit=100).images}
+    assert "new.jpg" in shown and "draft-1.jpg" not in shown
+    assert not any(name.startswith("chair") for name in shown)
+
+
 def test_what_lies_elsewhere_is_refused_alike(images: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
@@ -91,6 +100,12 @@ def test_no_path_leads_out_of_a_folder(parts: list[str]) -> None:
         {"paths": ["/a"] * 101},
         {"label": "/etc/passwd"},
         {"label": ["parent"]},
+        {"exclude": "*.tmp"},
+        {"exclude": [7]},
+        {"exclude": ["a\0"]},
+        {"exclude": ["a" * 257]},
+        {"exclude": ["a"] * 101},
+        {"include_hidden": True},
     ],
 )
 def test_what_is_no_wish_is_refused(body: Any) -> None:
