@@ -21,8 +21,8 @@ from index.vectors.faiss_api import faiss, inner_products, threads_for
 _LENGTH = 8
 BLOCK = 8192
 # So many queries at once are worth unpacking all vectors: products of matrices take a third of the
-# time.
-MANY_QUERIES = 256
+# time, so many unpacked at a time.
+MANY_QUERIES, UNPACKED_ROWS = 256, 1024
 # Fewer vectors than these are sooner unpacked than picked out by a selector.
 FEW_ROWS = 64
 # So many vectors of a file are asked for their neighbours at a time, and compared with so many.
@@ -118,7 +118,7 @@ class Flat:
         """Return what `search` does; of the same score those that came into it first."""
         scores = np.full((len(queries), k), -np.inf, np.float32)
         ids = np.full((len(queries), k), -1, np.int64)
-        for some, unit in self.blocks():
+        for some, unit in self.blocks(UNPACKED_ROWS):
             products, rows = faiss.knn(
                 queries, unit, min(k, len(some)), metric=faiss.METRIC_INNER_PRODUCT
             )
@@ -186,11 +186,11 @@ class Flat:
         products[found[0][there]] = scores[0][there]
         return products[positions]
 
-    def blocks(self) -> Iterator[tuple[Ids, Floats]]:
+    def blocks(self, size: int = BLOCK) -> Iterator[tuple[Ids, Floats]]:
         """Yield all ids and vectors, a block at a time."""
         ids = self.ids
-        for start in range(0, len(ids), BLOCK):
-            count = min(BLOCK, len(ids) - start)
+        for start in range(0, len(ids), size):
+            count = min(size, len(ids) - start)
             yield ids[start : start + count], self.inner.index.reconstruct_n(start, count)
 
 
