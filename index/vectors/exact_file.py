@@ -10,7 +10,7 @@ import numpy as np
 from index.files.regular_file import open_regular
 from index.records import Ids
 from index.vectors.files import write_exact
-from index.vectors.flat import FlatFile
+from index.vectors.flat_file import FlatFile
 from index.vectors.graph import LEAST_ARRANGED, build_graph, told
 from index.vectors.graph_file import forgotten_since, write_graph
 from index.vectors.index import Progress, Source

@@ -27,7 +27,8 @@ from index.records import Ids, Rows
 from index.state import CatalogState
 from index.vectors.faiss_api import faiss
 from index.vectors.file_entry import FileEntry
-from index.vectors.flat import Flat, write_rows
+from index.vectors.flat import Flat
+from index.vectors.flat_file import write_rows
 from index.vectors.ivf.segment import SearchLimits, Segment
 from index.vectors.manifest import DeltaEntry, SegmentEntry
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
-from index.catalog.sql.database import Database, Upsert, chunks_of, driver_rows
+from index.catalog.sql.database import Database, chunks_of, driver_rows
 from index.catalog.sql.schema import Category, Image, Prediction
+from index.catalog.sql.upsert import Upsert
 from index.catalog.vector_codec import pack_summary
 from index.records import Ids, Named, PredictedCategory
 
