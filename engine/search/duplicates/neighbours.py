@@ -13,8 +13,8 @@ from index.records import Floats, Ids
 from index.vectors.graph import STORED, NeighbourGraph
 from index.vectors.index import Mask, VectorIndex
 
-# What is kept of a search for all images at most, and how much that is of each neighbour.
-MOST_KEPT, BYTES = 64 << 20, 12
+# What is cached of a search for all images at most, and how much that is of each neighbour.
+MOST_CACHED, BYTES = 64 << 20, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,18 @@ class NeighbourSearch:
         What is searched; neither changes meanwhile.
     block
         How many images at a time.
-    most_kept
-        So many bytes of what was searched for are kept for the next time.
+    most_cached
+        So many bytes of what was searched for are cached for the next time.
     """
 
     def __init__(
-        self, catalog: Catalog, index: VectorIndex, block: int, *, most_kept: int = MOST_KEPT
+        self, catalog: Catalog, index: VectorIndex, block: int, *, most_cached: int = MOST_CACHED
     ) -> None:
         self._catalog = catalog
         self._index = index
         self._block = block
-        self._most_kept = most_kept
-        self._kept: list[Neighbours] | None = None
+        self._most_cached = most_cached
+        self._cached: list[Neighbours] | None = None
 
     def without(self, left_out: Ids, bound: float) -> Iterator[Neighbours]:
         """Yield the nearest images of all but some, among all but these, a block after the other.
@@ -96,22 +96,22 @@ class NeighbourSearch:
         graph = self._index.graph
         if graph is not None and _knows_all(graph, self._index):
             yield from _in_graph(graph, self._block)
-        elif self._kept is not None:
-            yield from self._kept
+        elif self._cached is not None:
+            yield from self._cached
         else:
             yield from self._searched()
 
     def _searched(self) -> Iterator[Neighbours]:
-        """Yield the same by a search for every image, and keep it where it is not too much."""
-        kept, keeps = list[Neighbours](), len(self._index) * STORED * BYTES <= self._most_kept
+        """Yield the same by a search for every image, and cache it where it is not too much."""
+        cached, caches = list[Neighbours](), len(self._index) * STORED * BYTES <= self._most_cached
         for span in self._catalog.embeddings.spans(self._block):
             stored = self._catalog.embeddings.in_span(span, visible=True)
             unit = stored.packed.vectors.unit
             if len(unit):
                 part = searched(self._index, stored.ids, unit, None)
                 yield part
-                kept += [part] if keeps else []
-        self._kept = kept if keeps else None
+                cached += [part] if caches else []
+        self._cached = cached if caches else None
 
 
 def _in_graph(graph: NeighbourGraph, block: int) -> Iterator[Neighbours]:

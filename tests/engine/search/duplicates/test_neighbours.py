@@ -128,15 +128,15 @@ class Counted(FaissIndex):
         return super().search(queries, k, mask)
 
 
-@pytest.mark.parametrize(("most_kept", "asked"), [(2**20, COUNT), (0, 2 * COUNT)])
+@pytest.mark.parametrize(("most_cached", "asked"), [(2**20, COUNT), (0, 2 * COUNT)])
 def test_they_are_searched_for_once_where_they_fit_into_memory(
-    made: Made, tmp_path: Path, most_kept: int, asked: int
+    made: Made, tmp_path: Path, most_cached: int, asked: int
 ) -> None:
     catalog, _ = made
     ids, vectors = catalog.embeddings.all()
     index = Counted(tmp_path / "counted", DIM, "float16")
     index.add(ids, vectors.unit)
-    search = NeighbourSearch(catalog, index, 40, most_kept=most_kept)
+    search = NeighbourSearch(catalog, index, 40, most_cached=most_cached)
     first, again = (list(search.without(NONE, 0.9)) for _ in range(2))
     assert index.asked == asked
     for one, other in zip(first, again, strict=True):
