@@ -6,12 +6,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import EmbeddedImages, Engine
-from engine.errors import StoreLockedError
+from engine.errors import EngineError, StoreLockedError
 from server.jobs.queue import JobQueue
 from server.jobs.work import Work
 from server.metrics import Measuring, Metrics
@@ -20,9 +21,12 @@ from server.requests.bodies import Asked, BodyBudget, asked_about, json_body
 from server.requests.fetches import Fetches
 from server.responses.answers import answer, shown
 from server.responses.problems import RefusedError
+from server.thumbnails.thumbnails import Thumbnails
 from server.work_queue import WorkQueue
 
 Question = Callable[[Engine], object]
+# As many as a window shows at once, and how large the page shows them.
+FIRST_THUMBNAILS, FIRST_SIDE = 24, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Service:
         Room for what clients send, and for large answers.
     jobs
         Do what takes long, one after the other.
+    thumbnails
+        Of the catalog's pictures.
     metrics
         Counts.
     """
@@ -68,6 +74,7 @@ class Service:
     state: WorkQueue
     bodies: BodyBudget
     jobs: JobQueue
+    thumbnails: Thumbnails
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +108,7 @@ class Service:
             WorkQueue("state", limits.state_threads, limits.state_waiting, wait),
             BodyBudget(limits),
             JobQueue(engine, limits),
+            Thumbnails(engine, limits),
         )
 
     @asynccontextmanager
@@ -222,7 +230,16 @@ class Service:
         """Have ready what the first questions would have to wait for."""
         # What fails, fails again for whoever asks, and is told then.
         with suppress(Exception):
+            await self._first_thumbnails()
+        with suppress(Exception):
             await self.lessons.run(self.engine.warm_up)
+
+    async def _first_thumbnails(self) -> None:
+        """Make those that the page shows first."""
+        page = await self.reads.run(lambda: self.engine.images.page(limit=FIRST_THUMBNAILS))
+        for image in page.images:
+            with suppress(EngineError):
+                await self.pictures.run(partial(self.thumbnails.of, image, FIRST_SIDE))
 
     def begin_closing(self) -> None:
         """Stop the job that runs, and end what only tells of jobs."""

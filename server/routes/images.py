@@ -17,7 +17,7 @@ from engine.image_collection import ImageInfo, ImagePage
 from server.responses.problems import RefusedError
 from server.routes.parameters import BINARY, ImageId, Where
 from server.service import Service
-from server.thumbnails.thumbnails import MEDIA_TYPE, Thumbnails, is_of_content, require_side
+from server.thumbnails.thumbnails import MEDIA_TYPE, is_of_content, require_side
 
 # Bytes of a file that are sent at a time.
 CHUNK = 1 << 18
@@ -29,7 +29,7 @@ OF_CONTENT = "private, max-age=31536000, immutable"
 def image_routes(service: Service) -> APIRouter:
     """Return the routes of images."""
     routes, limits = APIRouter(tags=["Images"]), service.options.limits
-    thumbnails = Thumbnails(service.engine, limits)
+    thumbnails = service.thumbnails
 
     @routes.get("/v1/images", response_model=ImagePage)
     async def list_images(
