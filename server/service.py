@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -229,13 +230,15 @@ class Service:
     async def warm_up(self) -> None:
         """Have ready what the first questions would have to wait for."""
         # What fails, fails again for whoever asks, and is told then.
-        with suppress(Exception):
-            await self._first_thumbnails()
-        with suppress(Exception):
-            await self.lessons.run(self.engine.warm_up)
+        await asyncio.gather(
+            self._first_thumbnails(), self.lessons.run(self.engine.warm_up), return_exceptions=True
+        )
 
     async def _first_thumbnails(self) -> None:
-        """Make those that the page shows first."""
+        """Make those that the page shows first, on a screen of ordinary density."""
+        limits = self.options.limits
+        if FIRST_SIDE not in limits.thumbnail_sides or not limits.thumbnail_bytes:
+            return
         page = await self.reads.run(lambda: self.engine.images.page(limit=FIRST_THUMBNAILS))
         for image in page.images:
             with suppress(EngineError):

@@ -45,10 +45,10 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, bool]:
 
 def _own(image: Image.Image) -> Image.Image:
     """Return an image that its reader has no part in any more: the very one where it has none."""
-    # A reader with a `load` of its own may want its file again. To copy takes half as long as to
-    # resize.
+    # A reader with a `load` of its own may want its file again, and one of several frames holds it
+    # for as long as it lives. To copy takes half as long as to resize.
     plain = type(image).load in (Image.Image.load, ImageFile.ImageFile.load)
-    return image if plain else image.copy()
+    return image if plain and getattr(image, "_fp", None) is None else image.copy()
 
 
 def has_other_profile(image: Image.Image) -> bool:

@@ -19,6 +19,8 @@ BLOCK = 8192
 # So many queries at once are worth unpacking all vectors: products of matrices take a third of the
 # time, so many unpacked at a time.
 MANY_QUERIES, UNPACKED_ROWS = 256, 1024
+# What is found of each block is put in order for so many queries at a time.
+QUERIES_AT_A_TIME = 4096
 # Fewer vectors than these are sooner unpacked than picked out by a selector.
 FEW_ROWS = 64
 
@@ -103,24 +105,33 @@ class Flat:
             parameters.sel = selector
         with threads_for(len(queries)):
             if selector is None and len(queries) >= MANY_QUERIES:
-                return self._nearest_to_many(queries, k)
+                parts = [
+                    self._nearest_to_many(queries[start : start + QUERIES_AT_A_TIME], k)
+                    for start in range(0, len(queries), QUERIES_AT_A_TIME)
+                ]
+                scores, ids = map(np.concatenate, zip(*parts, strict=True))
+                return scores, ids
             scores, ids = self.inner.search(queries, k, params=parameters)
         return scores, ids
 
     def _nearest_to_many(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
         """Return what `search` does; of the same score those that came into it first."""
+        none = len(self)
         scores = np.full((len(queries), k), -np.inf, np.float32)
-        ids = np.full((len(queries), k), -1, np.int64)
-        for some, unit in self.blocks(UNPACKED_ROWS):
-            products, rows = faiss.knn(
-                queries, unit, min(k, len(some)), metric=faiss.METRIC_INNER_PRODUCT
-            )
+        positions = np.full((len(queries), k), none, np.int64)
+        start = 0
+        for _, unit in self.blocks(UNPACKED_ROWS):
+            most = min(k, len(unit))
+            products, rows = faiss.knn(queries, unit, most, metric=faiss.METRIC_INNER_PRODUCT)
             products = np.concatenate([scores, np.where(rows >= 0, products, -np.inf)], axis=1)
-            found = np.concatenate([ids, np.where(rows >= 0, some[rows], -1)], axis=1)
-            best = np.argsort(-products, axis=1, kind="stable")[:, :k]
+            found = np.concatenate([positions, np.where(rows >= 0, start + rows, none)], axis=1)
+            best = np.lexsort((found, -products), axis=1)[:, :k]
             scores = np.take_along_axis(products, best, axis=1)
-            ids = np.take_along_axis(found, best, axis=1)
-        return np.where(ids >= 0, scores, -1).astype(np.float32), ids
+            positions = np.take_along_axis(found, best, axis=1)
+            start += len(unit)
+        there = positions < none
+        ids = np.where(there, np.append(self.ids, -1)[positions], -1)
+        return np.where(there, scores, -1).astype(np.float32), ids
 
     def positions_of(self, ids: Ids) -> Ids:
         """Return the position of each image, int64 `[n]`, -1 where it is not in it."""

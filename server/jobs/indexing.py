@@ -41,7 +41,7 @@ def indexing(body: object, folders: Sequence[str]) -> Work:
         raise _refused("label", "there is no such rule", "Use parent, or leave it out")
     exclude = body.get("exclude", [])
     if not _are_texts(exclude, MOST_PATTERNS, LONGEST_PATTERN):
-        reason = f"these are not up to {MOST_PATTERNS} short patterns"
+        reason = f"these are not {MOST_PATTERNS} patterns of {LONGEST_PATTERN} characters at most"
         raise _refused("exclude", reason, "Send those of `engine index --exclude`")
     paths = body.get("paths")
     if paths is None:
@@ -52,7 +52,7 @@ def indexing(body: object, folders: Sequence[str]) -> Work:
         paths = [_allowed(path, folders) for path in paths]
     if not paths:
         raise _refused("paths", "no folder was indexed so far", "Use `engine index FOLDER` first")
-    return index_work(paths, _title(paths), label, tuple(exclude))
+    return index_work(paths, _title(paths, len(exclude)), label, tuple(exclude))
 
 
 def index_work(
@@ -120,9 +120,10 @@ def _is_shown(path: str, folders: frozenset[str]) -> bool:
     return path == above or not any(map(WalkRules().folder_is_hidden, parts))
 
 
-def _title(paths: Sequence[str]) -> str:
+def _title(paths: Sequence[str], patterns: int) -> str:
     others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return f"Index {paths[0]}{others}"
+    without = f" without {patterns} pattern{'s' if patterns > 1 else ''}" if patterns else ""
+    return f"Index {paths[0]}{others}{without}"
 
 
 def _refused(thing: str, reason: str, remedy: str) -> RefusedError:

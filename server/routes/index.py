@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import Engine
-from server.jobs.indexing import index_work, indexing
+from server.jobs.indexing import LONGEST_PATTERN, MOST_PATTERNS, index_work, indexing
 from server.requests.bodies import asked_about
 from server.requests.uploads import Uploads
 from server.responses.problems import RefusedError
@@ -35,7 +35,11 @@ def index_routes(service: Service) -> APIRouter:
             {
                 "paths": {"type": "array", "items": {"type": "string"}, "maxItems": 100},
                 "label": {"type": ["string", "null"], "enum": ["parent", None]},
-                "exclude": {"type": "array", "items": {"type": "string"}, "maxItems": 100},
+                "exclude": {
+                    "type": "array",
+                    "items": {"type": "string", "maxLength": LONGEST_PATTERN},
+                    "maxItems": MOST_PATTERNS,
+                },
             },
             [],
             {"paths": ["/srv/pictures/new"], "label": "parent", "exclude": ["*.tmp", "drafts"]},

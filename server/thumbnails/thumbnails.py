@@ -1,4 +1,4 @@
-"""Small copies of the catalog's pictures, made when they are first asked for."""
+"""Small copies of the catalog's pictures, made when they are first asked for or soon will be."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_OF_HASH = 8
 
 
 class Thumbnails:
-    """Those that were asked for last stay in memory, and more of them in the user's cache.
+    """Those that were made or asked for last stay in memory, and more of them in the user's cache.
 
     They are named by content: they are never stale.
 

@@ -13,8 +13,9 @@ from index.records import Floats, Ids
 from index.vectors.graph import STORED, NeighbourGraph
 from index.vectors.index import Mask, VectorIndex
 
-# What is cached of a search for all images at most, and how much that is of each neighbour.
-MOST_CACHED, BYTES = 64 << 20, 12
+# What is cached of a search for all images at most, and how much that is of each: its id, and ids
+# and cosines of its neighbours, which it is one of at first.
+MOST_CACHED, BYTES = 64 << 20, 8 + 12 * (STORED + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class NeighbourSearch:
 
     def _searched(self) -> Iterator[Neighbours]:
         """Yield the same by a search for every image, and cache it where it is not too much."""
-        cached, caches = list[Neighbours](), len(self._index) * STORED * BYTES <= self._most_cached
+        cached, caches = list[Neighbours](), len(self._index) * BYTES <= self._most_cached
         for span in self._catalog.embeddings.spans(self._block):
             stored = self._catalog.embeddings.in_span(span, visible=True)
             unit = stored.packed.vectors.unit

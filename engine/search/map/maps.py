@@ -135,7 +135,9 @@ class Maps:
         start = self._recent.of(self._session)
         if len(start.ids) < LEAST:
             raise UsageError("map", f"there are {len(start.ids)} images", "Index some more")
-        parts = NeighbourSearch(catalog, index, BLOCK).without(np.empty(0, np.int64), -1.0)
+        parts = NeighbourSearch(catalog, index, BLOCK, most_cached=0).without(
+            np.empty(0, np.int64), -1.0
+        )
         return start, nearest(start.ids, self._told(parts, len(start.ids)), options)
 
     def _told(self, parts: Iterator[Neighbours], total: int) -> Iterator[Neighbours]:

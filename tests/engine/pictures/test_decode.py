@@ -189,3 +189,13 @@ def test_one_bit_is_black_and_white() -> None:
 def test_floats_fill_the_eight_bits(values: list[float], expected: list[int]) -> None:
     image = Image.fromarray(np.array([values], np.float32))
     assert decoded(encode(image, "TIFF"))[0, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "MPO"])
+def test_what_was_decoded_holds_nothing_of_its_file(kind: str) -> None:
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    more = {"save_all": True, "append_images": frames[1:]} if kind == "MPO" else {}
+    pixels = decode(encode(frames[0], kind, **more), "a picture", LIMIT).pixels
+    assert getattr(pixels, "fp", None) is None and getattr(pixels, "_fp", None) is None
+    red, green, blue = pixels.getpixel((3, 3))
+    assert red > 200 and green < 50 and blue < 50

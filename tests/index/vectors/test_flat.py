@@ -6,7 +6,13 @@ import faiss
 import numpy as np
 import pytest
 
-from index.vectors.flat import BLOCK, MANY_QUERIES, Flat
+from index.vectors.flat import (
+    BLOCK,
+    MANY_QUERIES,
+    QUERIES_AT_A_TIME,
+    UNPACKED_ROWS,
+    Flat,
+)
 
 DIM = 6
 DTYPES = ["float16", "float32"]
@@ -94,3 +100,28 @@ def test_many_queries_find_nothing_that_is_no_number() -> None:
     index.add(np.arange(3), np.stack([np.full(DIM, np.nan), np.ones(DIM), np.zeros(DIM)]))
     _, ids = index.search(np.ones((MANY_QUERIES, DIM), np.float32), 3)
     assert ids.tolist() == [[1, 2, -1]] * MANY_QUERIES
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [5, 21, 1500])
+def test_of_equal_ones_many_queries_find_those_that_came_first(dtype: str, k: int) -> None:
+    kind = np.arange(3 * UNPACKED_ROWS) % DIM
+    index = Flat.empty(DIM, dtype)
+    ids = 7 + 2 * np.arange(len(kind))[::-1].copy()
+    index.add(ids, np.eye(DIM, dtype=np.float32)[kind])
+    asked = np.arange(MANY_QUERIES) % DIM
+    _, found = index.search(np.eye(DIM, dtype=np.float32)[asked], k)
+    equal = {each: ids[kind == each][:k].tolist() for each in range(DIM)}
+    for each, row in zip(asked.tolist(), found.tolist(), strict=True):
+        assert row[: len(equal[each])] == equal[each]
+
+
+def test_more_queries_than_are_put_in_order_at_a_time_find_the_same() -> None:
+    rng = np.random.default_rng(0)
+    index = Flat.empty(DIM, "float32")
+    index.add(np.arange(50), rng.normal(size=(50, DIM)).astype(np.float32))
+    queries = rng.normal(size=(QUERIES_AT_A_TIME + MANY_QUERIES, DIM)).astype(np.float32)
+    scores, ids = index.search(queries, 3)
+    parts = [index.search(part, 3) for part in np.split(queries, [MANY_QUERIES])]
+    assert scores.tolist() == np.concatenate([each[0] for each in parts]).tolist()
+    assert ids.tolist() == np.concatenate([each[1] for each in parts]).tolist()

@@ -34,7 +34,9 @@ def test_labels_come_from_folders_where_that_is_wished(indexed: Engine, images: 
 def test_what_is_excluded_is_left_out(indexed: Engine, images: Path) -> None:
     for name in ("bed/draft-1.jpg", "lamp/new.jpg"):
         (images / name).write_bytes(next(images.rglob("*.jpg")).read_bytes())
-    indexing({"exclude": ["draft-*", "chair"]}, [str(images)]).do(indexed)
+    work = indexing({"exclude": ["draft-*", "chair"]}, [str(images)])
+    assert work.title.endswith("without 2 patterns")
+    work.do(indexed)
     shown = {Path(each.path).name for each in indexed.images.page(limit=100).images}
     assert "new.jpg" in shown and "draft-1.jpg" not in shown
     assert not any(name.startswith("chair") for name in shown)
