@@ -41,7 +41,9 @@ def indexing(body: object, folders: Sequence[str]) -> Work:
         raise _refused("label", "there is no such rule", "Use parent, or leave it out")
     exclude = body.get("exclude", [])
     if not _are_texts(exclude, MOST_PATTERNS, LONGEST_PATTERN):
-        reason = f"these are not {MOST_PATTERNS} patterns of {LONGEST_PATTERN} characters at most"
+        reason = (
+            f"these are not up to {MOST_PATTERNS} patterns of up to {LONGEST_PATTERN} characters"
+        )
         raise _refused("exclude", reason, "Send those of `engine index --exclude`")
     paths = body.get("paths")
     if paths is None:
