@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from engine import Engine
+from engine.image_collection import ImageCollection, ImageInfo
 from server.app import Application, create_app
 from server.connections.presence import Presence
 from server.options import ServerLimits, ServerOptions
@@ -97,13 +98,26 @@ def test_what_waits_is_left_out_when_its_client_goes(
     assert app.service.close(PATIENCE)
 
 
-def test_what_has_begun_is_done_though_its_client_has_gone(app: Application) -> None:
+def test_what_has_begun_is_done_though_its_client_has_gone(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, gate, relabel = threading.Event(), threading.Event(), ImageCollection.relabel
+
+    def relabelled(images: ImageCollection, image_id: int, label: str | None) -> ImageInfo:
+        began.set()
+        assert gate.wait(PATIENCE)
+        return relabel(images, image_id, label)
+
+    monkeypatch.setattr(ImageCollection, "relabel", relabelled)
+
     async def test() -> None:
         client = Client({"type": "http.request", "body": b'{"label": "late"}'})
         asked = client.ask(app, "PATCH", "/v1/images/3", b"application/json")
-        await until(lambda: app.service.changes.taken == 1)
+        await until(began.is_set)
         client.goes.set()
         await asked
+        assert app.service.changes.taken == 1
+        gate.set()
         await until(lambda: app.service.changes.taken == 0)
 
     run(test())
