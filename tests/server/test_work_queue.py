@@ -207,10 +207,15 @@ def test_what_waits_is_done_however_it_comes() -> None:
 
 def test_who_waits_when_it_ends_is_told() -> None:
     async def test() -> None:
-        queue, gate = WorkQueue("w", 1, 5), threading.Event()
-        first = asyncio.create_task(queue.run(gate.wait))
+        queue, gate, began = WorkQueue("w", 1, 5), threading.Event(), threading.Event()
+
+        def work() -> bool:
+            began.set()
+            return gate.wait()
+
+        first = asyncio.create_task(queue.run(work))
         waits = asyncio.create_task(queue.run(lambda: "never"))
-        await until(lambda: queue.taken == 2)
+        await until(lambda: queue.taken == 2 and began.is_set())
         assert not queue.close()
         with pytest.raises(asyncio.CancelledError):
             await waits
