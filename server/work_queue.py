@@ -161,6 +161,7 @@ class WorkQueue:
                 self._tell(done)
                 done, since = [], time.monotonic()
         self._tell(done)
+        self._look_again()
 
     def _next(self, turn: object) -> _Piece | None:
         """Return what to do next; None where the turn has ended."""
@@ -193,6 +194,13 @@ class WorkQueue:
             if self._waiting and late and len(self._begun) < self._threads:
                 self._begin_turn()
         self._look_later(loop)
+
+    def _look_again(self) -> None:
+        """Have a loop look, where a turn ends though something waits: no look may be due."""
+        with self._lock:
+            loop = self._waiting[0].answered.get_loop() if self._waiting else None
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._look_later, loop)
 
     def _leave_out(self, piece: _Piece) -> None:
         with self._lock:

@@ -178,6 +178,32 @@ def test_nothing_waits_long_for_pieces_that_take_long_while_there_are_threads() 
     run(test)
 
 
+def test_nothing_waits_for_what_takes_long_once_a_thread_has_stepped_aside() -> None:
+    async def test() -> None:
+        queue = WorkQueue("w", 2, 10, patience=0.5)
+        gates, began = [threading.Event() for _ in range(3)], [threading.Event() for _ in range(3)]
+
+        def work(number: int) -> bool:
+            began[number].set()
+            return gates[number].wait(PATIENCE)
+
+        first = [asyncio.create_task(queue.run(lambda n=n: work(n))) for n in range(2)]  # type: ignore[misc]
+        await until(lambda: began[0].is_set() and began[1].is_set())
+        long = asyncio.create_task(queue.run(lambda: work(2)))
+        small = asyncio.create_task(queue.run(lambda: "small"))
+        await until(lambda: queue.taken == 4)
+        gates[0].set()
+        await until(began[2].is_set)
+        # The other thread has just begun, and so this one leaves to it what waits.
+        gates[1].set()
+        assert await asyncio.wait_for(small, 10) == "small"
+        gates[2].set()
+        assert await asyncio.gather(*first, long) == [True] * 3
+        queue.close()
+
+    run(test)
+
+
 def test_what_waits_is_done_however_it_comes() -> None:
     async def test() -> None:
         queue, draw = WorkQueue("w", 3, 1000, patience=0.001), random.Random(7)
