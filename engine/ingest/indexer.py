@@ -133,7 +133,7 @@ class Indexer:
             came_back=self._counts["came_back"],
             relabelled=self._counts["relabelled"],
             skipped=sorted(self._skipped, key=lambda skip: skip.path),
-            images=self._catalog.counts().images,
+            images=self._catalog.image_count(),
             embedded=self._writer.embedded,
             backbone=self._embedder.backbone.name,
             precision=self._embedder.precision,

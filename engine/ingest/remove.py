@@ -17,7 +17,7 @@ def remove(catalog: Catalog, paths: Sequence[str]) -> RemoveReport:
     catalog.folders.forget(wanted)
     covered = {folder for path in known for folder in (path, *_folders(path))}
     missed = [path for path in wanted if path not in covered]
-    return RemoveReport(len(known), catalog.counts().images, missed)
+    return RemoveReport(len(known), catalog.image_count(), missed)
 
 
 def _folders(path: str) -> Iterator[str]:

@@ -40,7 +40,7 @@ def why_empty(
     min_score
         Least score that was asked for.
     """
-    if not catalog.counts().images:
+    if not catalog.image_count():
         return "the catalog shows no images"
     emptied = _emptied(catalog, condition)
     if emptied is not None or nearest is None or min_score is None:
