@@ -124,7 +124,7 @@ def open_index(
     # Before the catalog's state is read: what is saved is never ahead of it then.
     whole = vectors.open()
     with catalog.database.reading() as connection:
-        source = _snapshot(catalog, connection)
+        source = _Snapshot(catalog, connection)
         origin = None if anew else _caught_up(vectors, source, limits or CatchUpLimits())
         if origin is None:
             if before_build is not None:
@@ -150,7 +150,7 @@ def save_index(opened: OpenedIndex, catalog: Catalog) -> bool:
     next start, so it is no error here.
     """
     with catalog.database.reading() as connection:
-        return opened.vectors.save(opened.state, _snapshot(catalog, connection).was_in)
+        return opened.vectors.save(opened.state, _Snapshot(catalog, connection).was_in)
 
 
 def settle_index(
@@ -168,7 +168,7 @@ def settle_index(
         The index where it was opened; else None.
     """
     with catalog.database.reading() as connection:
-        if _rewritten(vectors, _snapshot(catalog, connection), progress):
+        if _rewritten(vectors, _Snapshot(catalog, connection), progress):
             return None
     opened = open_index(catalog, vectors, settle=True, progress=progress)
     if opened.origin != "current":
@@ -184,7 +184,7 @@ def compact_index(
     if opened is None:
         return None
     with catalog.database.reading() as connection:
-        source = _snapshot(catalog, connection)
+        source = _Snapshot(catalog, connection)
         compacted = opened.state == source.state and vectors.compact(source, progress)
     if compacted:
         save_index(opened, catalog)
@@ -205,7 +205,7 @@ def check_index(catalog: Catalog, vectors: VectorIndex) -> CheckedIndex:
     damaged = catalog.embeddings.damaged()
     problems += damage_told(catalog, damaged)
     with catalog.database.reading() as connection:
-        source = _snapshot(catalog, connection)
+        source = _Snapshot(catalog, connection)
         if saved.kind and saved.recall < LEAST_RECALL and source.preference.memory is None:
             problems.append(
                 f"the index finds {saved.recall:.0%} of the nearest images, where at least 99 % "
@@ -240,9 +240,18 @@ def damage_told(catalog: Catalog, damaged: Collection[int]) -> list[str]:
 class _Snapshot:
     """A `Source`: the visible embeddings of a catalog, as one transaction shows them."""
 
-    def __init__(self, connection: Connection, embeddings: IndexSource) -> None:
+    def __init__(self, catalog: Catalog, connection: Connection) -> None:
+        self._catalog = catalog
         self._connection = connection
-        self._embeddings = embeddings
+        self._read: IndexSource | None = None
+
+    @property
+    def _embeddings(self) -> IndexSource:
+        # What is saved is nearly always current, and then none is read.
+        if self._read is None:
+            dtype, checked = self._catalog.identity.dtype, self._catalog.database.has_checksums
+            self._read = IndexSource(self._connection, dtype, checked=checked)
+        return self._read
 
     @cached_property
     def state(self) -> CatalogState:
@@ -255,7 +264,7 @@ class _Snapshot:
     @property
     def damaged(self) -> frozenset[int]:
         """Images that were left out so far, their embedding not being as it was stored."""
-        return frozenset(self._embeddings.damage.ids)
+        return frozenset(self._read.damage.ids) if self._read else frozenset()
 
     @cached_property
     def _visible(self) -> int:
@@ -291,11 +300,6 @@ class _Snapshot:
         )
         found = [self._connection.execute(query).scalars() for query in queries]
         return np.concatenate([np.fromiter(ids, np.int64) for ids in found])
-
-
-def _snapshot(catalog: Catalog, connection: Connection) -> _Snapshot:
-    checked = catalog.database.has_checksums
-    return _Snapshot(connection, IndexSource(connection, catalog.identity.dtype, checked=checked))
 
 
 def _rewritten(vectors: VectorIndex, source: _Snapshot, progress: Progress | None) -> bool:
