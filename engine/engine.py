@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from copy import copy
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 from engine.config import Config, require_number
 from engine.errors import StoreError, StoreLockedError
 from engine.progress import SILENT, Reporter
-from engine.search.map.recent import RecentComponents
 from engine.session.session import Session
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from engine.pictures.crop import CropLike
     from engine.search.duplicates.moves.results import MoveReport, UndoReport
     from engine.search.duplicates.tidying import Tidying
+    from engine.search.map.components import RecentComponents
     from engine.search.map.maps import Maps
     from engine.search.queries import ImageLike, Pictures
     from engine.search.results import DuplicateGroup, EmbeddedImages, SearchReport
@@ -76,7 +77,6 @@ class Engine:
     ) -> None:
         self.config = config
         self._session = Session(config, reporter, embedder)
-        self._recent_components = RecentComponents()
 
     @classmethod
     def open(
@@ -108,6 +108,7 @@ class Engine:
         """
         other = copy(self)
         other._session = self._session.reporting_to(reporter)
+        other._recent_components = self._recent_components
         return other
 
     @property
@@ -135,6 +136,12 @@ class Engine:
         from engine.search.map.maps import Maps
 
         return Maps(self._session, self._recent_components)
+
+    @cached_property
+    def _recent_components(self) -> RecentComponents:
+        from engine.search.map.components import RecentComponents
+
+        return RecentComponents()
 
     @property
     def tidying(self) -> Tidying:

@@ -7,12 +7,11 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, RLock
+from threading import Event, Lock, RLock, Thread
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from engine.progress import Reporter
 from index.errors import IndexDamagedError
-from index.warmup import IndexWarmUp
 
 if TYPE_CHECKING:
     from index.catalog.catalog import Catalog
@@ -65,7 +64,7 @@ class CurrentIndex:
         self._folder = folder
         self._reporter = reporter
         self._now = _Now()
-        self._warm_up = IndexWarmUp()
+        self._warm_up = _WarmUp()
 
     def reporting_to(self, reporter: Reporter) -> Self:
         """Return the same index, of whose builds and damage another reporter hears."""
@@ -207,3 +206,33 @@ class CurrentIndex:
 
     def _building(self, done: int, total: int) -> None:
         self._reporter.progress("building the index", done, total, "images")
+
+
+class _WarmUp:
+    """A thread that reads a mapped index, so that no search waits for the disk."""
+
+    def __init__(self) -> None:
+        self._opened: OpenedIndex | None = None
+        self._thread: Thread | None = None
+        self._stopped = Event()
+
+    def has(self, opened: OpenedIndex) -> bool:
+        """Say whether it is this index that is read, or was."""
+        return self._opened is opened
+
+    def start(self, opened: OpenedIndex) -> None:
+        """Read an index, unless that is done or under way; another one is read no further."""
+        if self._opened is opened:
+            return
+        self.stop()
+        self._opened, self._stopped = opened, Event()
+        read, arguments = opened.vectors.warm_up, (self._stopped.is_set,)
+        self._thread = Thread(target=read, args=arguments, name="index", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and wait for that."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._opened, self._thread = None, None

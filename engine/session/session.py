@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from engine.config import INT8, Config
 from engine.progress import Reporter
 from engine.session.current_index import CurrentIndex
-from engine.session.damage import diagnosed
 from engine.session.opened import Opened
 
 if TYPE_CHECKING:
@@ -201,6 +200,9 @@ class Session:
             if embedder is not None:
                 self._create_catalog(embedder, network)
             catalog = self.catalog()
+            # SQLAlchemy is there now.
+            from index.catalog.diagnosis import diagnosed
+
             self._open.writer = me
             try:
                 with diagnosed(catalog):
@@ -243,6 +245,8 @@ class Session:
     def ask(self, question: Callable[[Catalog, VectorIndex], Answer]) -> Answer:
         """Answer a question to catalog and index in one state."""
         catalog = self.catalog()
+        from index.catalog.diagnosis import diagnosed
+
         with diagnosed(catalog):
             return self.index().ask(catalog, question)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,9 @@ import numpy.typing as npt
 from engine.search.map.positions import Positions, fitted
 from index.catalog.catalog import Catalog
 from index.records import Floats, Ids
+
+if TYPE_CHECKING:
+    from engine.session.session import Session
 
 Progress = Callable[[int, int], None]
 
@@ -65,6 +70,25 @@ def components(
         done += 1
         progress(done, total)
     return Positions(np.concatenate(ids), fitted(np.concatenate(parts)), catalog.state())
+
+
+class RecentComponents:
+    """The principal components that were computed last, for any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._last: Positions | None = None
+
+    def of(self, session: Session) -> Positions:
+        """Return those of the catalog as it is now."""
+        catalog, reporter = session.catalog(), session.reporter
+        with self._lock, catalog.database.snapshot():
+            if self._last is None or self._last.state != catalog.state():
+                self._last = components(
+                    catalog,
+                    lambda done, total: reporter.progress("mapping", done, total, "steps"),
+                )
+            return self._last
 
 
 class _Moments:

@@ -13,9 +13,9 @@ from engine.search.map.results import CatalogMap, MapReport
 
 if TYPE_CHECKING:
     from engine.search.duplicates.neighbours import Neighbours
+    from engine.search.map.components import RecentComponents
     from engine.search.map.manifold import ManifoldOptions, Nearest
     from engine.search.map.positions import Positions
-    from engine.search.map.recent import RecentComponents
     from engine.session.session import Session
     from index.catalog.catalog import Catalog
     from index.vectors.index import VectorIndex
