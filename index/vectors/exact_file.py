@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from index.files.regular_file import open_regular
-from index.records import Ids
-from index.vectors.files import write_exact
-from index.vectors.flat_file import FlatFile
+from index.records import Ids, Rows
+from index.vectors.files import Summed, delta_name, read_graph, write_graph, written
+from index.vectors.flat_file import FlatFile, write_rows
 from index.vectors.graph import LEAST_ARRANGED, build_graph, told
-from index.vectors.graph_file import forgotten_since, write_graph
 from index.vectors.index import Progress, Source
-from index.vectors.manifest import GraphEntry, Manifest, read_manifest, tidy, write_manifest
+from index.vectors.manifest import (
+    DeltaEntry,
+    GraphEntry,
+    Manifest,
+    read_manifest,
+    tidy,
+    write_manifest,
+)
 
 
 class ExactFile:
@@ -49,7 +56,7 @@ class ExactFile:
             What is saved, None where that is of no use.
         """
         graph = manifest.graph if manifest else None
-        forgotten = forgotten_since(self._folder, graph, source, self._graph_share)
+        forgotten = _forgotten_since(self._folder, graph, source, self._graph_share)
         current = manifest and not manifest.segment and manifest.shows(source.state, self._folder)
         if current and (forgotten is not None or source.count < LEAST_ARRANGED):
             return
@@ -69,10 +76,49 @@ class ExactFile:
         """Write the vectors, and their neighbours where there is no graph that serves."""
         folder, count = self._folder, source.count
         passed = np.zeros(0, np.int64) if forgotten is None else forgotten
-        delta = write_exact(folder, self._dim, self._dtype, count, source.rows(), passed)
+        delta = _write_exact(folder, self._dim, self._dtype, count, source.rows(), passed)
         if graph is None and count >= LEAST_ARRANGED:
             with open_regular(folder / delta.file.name) as file:
                 flat = FlatFile(file, self._dim, self._dtype, count)
                 chunks = told(flat.chunks(), count, progress)
                 graph = write_graph(folder, build_graph(flat, chunks, source.state))
         return Manifest(source.state, count, f"exact {self._dtype}", 1.0, delta, graph=graph)
+
+
+def _write_exact(
+    folder: Path,
+    dim: int,
+    dtype: str,
+    count: int,
+    rows: Iterable[Rows],
+    forgotten: Ids,
+) -> DeltaEntry:
+    """Write a flat index of rows that are only passed on, as `write_delta` would.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; nothing is left of it.
+    ValueError
+        The rows are not as many, or not as long, as said.
+    """
+
+    def write(file: Summed) -> None:
+        write_rows(file.write, dim, dtype, count, rows)
+        file.write(forgotten.tobytes())
+
+    return DeltaEntry(written(folder, delta_name(), write), 0, len(forgotten))
+
+
+def _forgotten_since(
+    folder: Path, entry: GraphEntry | None, source: Source, share: float
+) -> Ids | None:
+    """Return the images that a saved graph is to forget, None where it serves no more."""
+    if entry is None or not source.was_in(entry.state):
+        return None
+    changed = np.unique(source.changed(entry.state.generation))
+    graph = read_graph(folder, entry)
+    if graph is None:
+        return None
+    graph.forget(changed)
+    return graph.forgotten if graph.serves(source.count, share) else None

@@ -21,16 +21,18 @@ from index.vectors.choose import FaissLimits, Plan, choose_plan
 from index.vectors.exact_file import ExactFile
 from index.vectors.faiss_api import faiss
 from index.vectors.files import (
+    graph_name,
     read_delta,
+    read_graph,
     read_segment,
     segment_name,
     write_delta,
+    write_graph,
     write_segment,
 )
 from index.vectors.flat import Flat
 from index.vectors.gathered import GatheredVectors
 from index.vectors.graph import LEAST_ARRANGED, NeighbourGraph, build_graph, told
-from index.vectors.graph_file import graph_name, read_graph, write_graph
 from index.vectors.index import Hits, IndexStatus, Mask, Progress, Source, WasIn, best_of
 from index.vectors.ivf.segment import Segment
 from index.vectors.manifest import (

@@ -1,9 +1,10 @@
-"""The two vector files of an index: writing them, and reading them where they are whole.
+"""The files of an index: writing them, and reading them where they are whole.
 
     delta      [ FAISS's bytes of a flat index ][ hidden positions of the segment, int64 ][ images
                that the graph forgets, int64 ]
     segment    [ FAISS's bytes of a refined IVF index ][ zeros ][ ids, int64 ][ hidden positions,
                int64 ][ inverse lengths, float32 ]
+    graph      [ ids, int64 ][ lengths, float32 ][ neighbours, int32 ][ cosines, float16 ]
 
 What else is to be known of a file stands in its entry of the manifest.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -23,16 +24,18 @@ import numpy as np
 
 from index.files.atomic_file import atomic_file
 from index.files.regular_file import open_regular
-from index.records import Ids, Rows
+from index.records import Ids
 from index.state import CatalogState
 from index.vectors.faiss_api import faiss
 from index.vectors.file_entry import FileEntry
 from index.vectors.flat import Flat
-from index.vectors.flat_file import write_rows
+from index.vectors.graph import STORED, Arrays, NeighbourGraph
 from index.vectors.ivf.segment import SearchLimits, Segment
-from index.vectors.manifest import DeltaEntry, SegmentEntry
+from index.vectors.manifest import DeltaEntry, GraphEntry, SegmentEntry
 
 _ALIGNED = 64
+# A graph of so many bytes, of some 100,000 images, is read whole at every opening.
+CHECKED_GRAPH = 16 << 20
 # FAISS hands over an array in pieces of so many bytes, and what remains of it.
 PIECE = 1 << 20
 _NOTHING: Ids = np.zeros(0, np.int64)
@@ -63,9 +66,19 @@ class Summed:
         return self.write(data)
 
 
+def delta_name() -> str:
+    """Return a new name for the file of a flat index."""
+    return f"delta-{token_hex(16)}.faiss"
+
+
 def segment_name(key: str) -> str:
     """Return the name of a segment's file."""
     return f"segment-{key}.faiss"
+
+
+def graph_name(key: str) -> str:
+    """Return the name of a graph's file."""
+    return f"graph-{key}.bin"
 
 
 def write_delta(
@@ -91,32 +104,7 @@ def write_delta(
         file.write(hidden.tobytes())
         file.write(forgotten.tobytes())
 
-    return DeltaEntry(written(folder, _delta_name(), write), len(hidden), len(forgotten))
-
-
-def write_exact(
-    folder: Path,
-    dim: int,
-    dtype: str,
-    count: int,
-    rows: Iterable[Rows],
-    forgotten: Ids = _NOTHING,
-) -> DeltaEntry:
-    """Write a flat index of rows that are only passed on, as `write_delta` would.
-
-    Raises
-    ------
-    OSError
-        It cannot be written; nothing is left of it.
-    ValueError
-        The rows are not as many, or not as long, as said.
-    """
-
-    def write(file: Summed) -> None:
-        write_rows(file.write, dim, dtype, count, rows)
-        file.write(forgotten.tobytes())
-
-    return DeltaEntry(written(folder, _delta_name(), write), 0, len(forgotten))
+    return DeltaEntry(written(folder, delta_name(), write), len(hidden), len(forgotten))
 
 
 def read_delta(folder: Path, entry: DeltaEntry) -> tuple[Flat, Ids, Ids] | None:
@@ -202,9 +190,9 @@ def read_segment(
     starts = np.cumsum([entry.arrays_at, *sizes]).tolist()
     try:
         inner = _read_faiss(path, mapped)
-        ids = mapped_array(path, np.dtype(np.int64), starts[0], entry.total)
-        hidden = mapped_array(path, np.dtype(np.int64), starts[1], entry.hidden)
-        inverse = mapped_array(path, np.dtype(np.float32), starts[2], entry.total)
+        ids = _mapped_array(path, np.dtype(np.int64), starts[0], entry.total)
+        hidden = _mapped_array(path, np.dtype(np.int64), starts[1], entry.hidden)
+        inverse = _mapped_array(path, np.dtype(np.float32), starts[2], entry.total)
         refined = inner
         if isinstance(inner, faiss.IndexPreTransform):
             refined = faiss.downcast_index(inner.index)
@@ -217,11 +205,60 @@ def read_segment(
         return None
 
 
-def _delta_name() -> str:
-    return f"delta-{token_hex(16)}.faiss"
+def write_graph(folder: Path, graph: NeighbourGraph) -> GraphEntry:
+    """Write a graph under the name of its key.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; nothing is left of it.
+    """
+    arrays = graph.arrays
+
+    def write(file: Summed) -> None:
+        for array in (arrays.ids, arrays.lengths, arrays.neighbours, arrays.cosines):
+            file.write(np.ascontiguousarray(array).tobytes())
+
+    file = written(folder, graph_name(graph.key), write)
+    return GraphEntry(file, len(graph), graph.state)
+
+
+def read_graph(folder: Path, entry: GraphEntry) -> NeighbourGraph | None:
+    """Return a graph, None where its file is not as it was written.
+
+    A large one is checked like the codes of a segment, by size and time: it says in which order
+    images come, never what their scores are.
+    """
+    count, file = entry.count, entry.file
+    kinds = ((np.int64, 1), (np.float32, 1), (np.int32, STORED), (np.float16, STORED))
+    sizes = [np.dtype(kind).itemsize * width * count for kind, width in kinds]
+    if sum(sizes) != file.size:
+        return None
+    small = file.size <= CHECKED_GRAPH
+    if not (file.is_whole(folder) if small else file.is_unchanged(folder)):
+        return None
+    path, starts = folder / file.name, [0, *np.cumsum(sizes).tolist()]
+    try:
+        ids, lengths, neighbours, cosines = (
+            _mapped_array(path, np.dtype(kind), start, width * count)
+            for (kind, width), start in zip(kinds, starts, strict=False)
+        )
+    except (OSError, ValueError):
+        return None
+    shape = (count, STORED)
+    arrays = Arrays(ids, neighbours.reshape(shape), cosines.reshape(shape), lengths)
+    key = file.name.removeprefix("graph-").removesuffix(".bin")
+    return NeighbourGraph(arrays, entry.state, key)
 
 
 def written(folder: Path, name: str, write: Callable[[Summed], None]) -> FileEntry:
+    """Write a file under a name, and return what is to be known of it.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; nothing is left of it.
+    """
     path = folder / name
     with atomic_file(path) as file:
         summed = Summed(file)
@@ -248,7 +285,7 @@ def _read_faiss(path: Path, mapped: bool) -> Any:
         return faiss.read_index(faiss.PyCallbackIOReader(file.read))
 
 
-def mapped_array(path: Path, dtype: np.dtype[Any], offset: int, count: int) -> Any:
+def _mapped_array(path: Path, dtype: np.dtype[Any], offset: int, count: int) -> Any:
     if not count:
         return np.zeros(0, dtype)
     # A plain view, which keeps the mapping: each operation on NumPy's own class takes 10 us more.

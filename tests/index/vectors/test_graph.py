@@ -13,10 +13,10 @@ import pytest
 from index.records import Floats, Ids
 from index.state import CatalogState
 from index.vectors.faiss_index import FaissIndex
+from index.vectors.files import read_graph, write_graph
 from index.vectors.flat import Flat
 from index.vectors.flat_file import FlatFile, write_rows
 from index.vectors.graph import AUGMENTED, STORED, NeighbourGraph, build_graph
-from index.vectors.graph_file import read_graph, write_graph
 from tests.support.augmented import augmented
 from tests.support.indexes import flip_bit
 
