@@ -24,6 +24,7 @@ pytest_plugins = (
     "tests.support.file_systems",
     "tests.support.hostile_web",
     "tests.support.permissions",
+    "tests.support.postgres",
     "tests.support.web",
 )
 # How long an example takes says how busy the machine is, not whether the code is right.
