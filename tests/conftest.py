@@ -29,6 +29,8 @@ pytest_plugins = (
 )
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("untimed", deadline=None)
+# The same examples each time: whether a change passes is not for chance to say.
+settings.register_profile("fixed", deadline=None, derandomize=True)
 settings.load_profile("untimed")
 REAL_IMAGES = Path(os.environ.get("ENGINE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
