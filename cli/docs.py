@@ -42,7 +42,7 @@ Cells of CSV that a spreadsheet would run come after an apostrophe (docs/catalog
 | `ENGINE_DATA` | where fine-tuned backbones are kept |
 | `ENGINE_BACKBONE` | the backbone of new catalogs, unless `--backbone` names one |
 | `ENGINE_WEIGHTS_MIRROR` | fetch weights from this address instead of their publisher's |
-| `ENGINE_CATALOG_URL` | keep the catalog in another database, as a SQLAlchemy URL |
+| `ENGINE_CATALOG_URL` | keep the catalog in another database, and the index in the store's folder |
 | `ENGINE_NO_URLS` | refuse pictures named by a URL, as `--no-urls` does |
 | `ENGINE_DEBUG` | show a traceback with unexpected errors |
 """

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from engine.engine import Engine
 
 Store = Annotated[
-    Path | None,
+    # Text: a path would take a slash from a URL.
+    str | None,
     typer.Option(
         "--store",
-        metavar="DIR",
-        help="Folder of catalog and index. Default: $ENGINE_STORE, else the nearest .engine/ "
-        "upward, else ./.engine/.",
+        metavar="DIR|URL",
+        help="Folder of catalog and index, or a database: postgresql://user@host/name. Default: "
+        "$ENGINE_STORE, else the nearest .engine/ upward, else ./.engine/.",
         show_default=False,
     ),
 ]
@@ -192,7 +193,7 @@ def parse_limit(text: str) -> int:
 
 
 @contextmanager
-def open_engine(store: Path | None, **settings: Any) -> Iterator[Engine]:
+def open_engine(store: str | Path | None, **settings: Any) -> Iterator[Engine]:
     """Open an engine that talks to the terminal; settings that are None take their default."""
     from cli.render import ConsoleReporter
     from engine.config import SHORTEST_SECONDS, UrlLimits, require_number

@@ -38,7 +38,7 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return where weights and compiled models are kept: ENGINE_CACHE, else the user's cache."""
+    """Return where what can be made again is kept: ENGINE_CACHE, else the user's cache."""
     named = os.environ.get("ENGINE_CACHE")
     if named:
         return Path(named).absolute()
@@ -297,4 +297,5 @@ class Config:
         UsageError
             A setting has a value that it cannot have.
         """
-        return cls(store=find_store(store), **changes)
+        cache = changes.get("cache") or cache_folder()
+        return cls(store=find_store(store, cache=cache), **changes)

@@ -976,7 +976,7 @@ class Engine:
         require_level(level)
         wanted, limits, rule = Level.of(level, None), DuplicateLimits(), Keep.parse(keep)
         session, pixels = self._session, Pixels(self.config, self._session.reporter)
-        store = str(self.config.store.folder)
+        store = self.config.store
         with session.writing(create=False) as catalog:
             mover = Mover(catalog, str(folder), store, level, rule, session.reporter)
             session.index().settle(catalog)

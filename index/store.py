@@ -1,4 +1,7 @@
-"""The store: the folder that holds catalog, index and lock, found as git finds `.git`."""
+"""The store: the folder that holds catalog, index and lock, found as git finds `.git`.
+
+Or a database that is named instead of a folder: what is derived of it lies in the user's cache.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from index.errors import ReadOnlyError, StoreError, StoreNotFoundError, reason_o
 from index.files.regular_file import require_folder
 
 FOLDER = ".engine"
+# A store may be named by a URL of these.
+DATABASES = ("postgresql", "postgres")
 # A scheme of two letters or more, and not a drive; as a path a URL has one slash less.
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
 
@@ -29,11 +34,26 @@ class Store:
         A SQLAlchemy URL where the catalog is kept elsewhere (PostgreSQL), else None.
     named_by
         What named it, an option or an environment variable; empty where it was only found.
+    database
+        The URL that named it instead of a folder, without its password; else empty. The folder
+        then holds what is derived, on this machine.
     """
 
     folder: Path
     catalog_url: str | None = None
     named_by: str = ""
+    database: str = ""
+
+    @property
+    def name(self) -> str:
+        """What names the store again, after --store."""
+        return self.database or str(self.folder)
+
+    def is_named(self, text: str) -> bool:
+        """Say whether this is the store that a name, told at another time, means."""
+        if self.database:
+            return text == self.database
+        return os.path.realpath(text) == os.path.realpath(self.folder)
 
     @property
     def catalog(self) -> str | Path:
@@ -66,7 +86,7 @@ class Store:
             if self.named_by == "--store":
                 import shlex
 
-                make += f" --store {shlex.quote(str(self.folder))}"
+                make += f" --store {shlex.quote(self.name)}"
             remedy = f"Make one with `{make}`, or {other}"
             raise StoreNotFoundError(self.folder, "there is no catalog here", remedy)
 
@@ -118,24 +138,43 @@ class Store:
             database.close()
 
 
-def find_store(folder: str | Path | None = None, *, start: Path | None = None) -> Store:
-    """Return the store to use: `folder`, else ENGINE_STORE, else the nearest `.engine/` upward.
+def find_store(
+    named: str | Path | None = None,
+    *,
+    start: Path | None = None,
+    cache: Path | None = None,
+) -> Store:
+    """Return the store to use: `named`, else ENGINE_STORE, else the nearest `.engine/` upward.
 
     Where there is none, the answer is the `.engine/` that `engine index` would make in `start`
     (the current folder).
 
+    Parameters
+    ----------
+    named
+        A folder, or the URL of a PostgreSQL database.
+    cache
+        Folder of what can be made again; without it no database can be named.
+
     Raises
     ------
     StoreError
-        The one named is a URL; or the one found upward belongs to another user, who was not named
-        and need not be trusted.
+        The one named is another URL, or none that can be read; or the one found upward belongs to
+        another user, who was not named and need not be trusted.
     """
     url = os.environ.get("ENGINE_CATALOG_URL") or None
     named_by = "ENGINE_CATALOG_URL" if url else ""
-    if named := folder or os.environ.get("ENGINE_STORE"):
-        _require_no_url(named, "--store" if folder else "ENGINE_STORE")
-        named_by = named_by or ("--store" if folder else "ENGINE_STORE")
-        return Store(Path(named).absolute(), url, named_by)
+    by = "ENGINE_STORE" if named is None else "--store"
+    if named is not None and not os.fspath(named):
+        # As of a variable of a script that was never set: another store may lie here.
+        raise StoreError(by, "it names nothing", "Name a folder, or leave it out")
+    if named := named or os.environ.get("ENGINE_STORE"):
+        scheme = _scheme(named)
+        if cache is not None and isinstance(named, str) and _is_database(scheme):
+            return _in_database(named, by, cache)
+        if scheme:
+            raise _no_store(by, scheme, isinstance(named, Path))
+        return Store(Path(named).absolute(), url, named_by or by)
     start = (start or Path.cwd()).absolute()
     for parent in (start, *start.parents):
         store = Store(parent / FOLDER, url, named_by)
@@ -187,19 +226,39 @@ def _user_name(user: int) -> str:
         return f"uid {user}"
 
 
-def _require_no_url(named: str | Path, named_by: str) -> None:
-    """Refuse what would silently become a folder of such a name.
-
-    Raises
-    ------
-    StoreError
-        It is a URL, and no folder that is there.
-    """
+def _scheme(named: str | Path) -> str:
+    """Return the scheme of a URL in lower case; empty for a path and a folder that is there."""
     found = _URL.match(os.fspath(named))
-    if found and not os.path.isdir(named):
-        # The rest may hold a password.
-        raise StoreError(
-            f"{named_by} {found[1]}://...",
-            "a store is a folder of this machine, and this is a URL",
-            "Name a folder; the database of its catalog is named by ENGINE_CATALOG_URL",
+    return found[1].lower() if found and not os.path.isdir(named) else ""
+
+
+def _is_database(scheme: str) -> bool:
+    """Say whether a URL names a database; it may name a driver, too."""
+    return scheme.partition("+")[0] in DATABASES
+
+
+def _in_database(url: str, named_by: str, cache: Path) -> Store:
+    # Imported here: nearly every store is a folder.
+    from hashlib import sha256
+
+    from index.catalog.sql.urls import database_url, name_of
+
+    parsed = database_url(url)
+    name = name_of(parsed)
+    folder = cache / "stores" / sha256(name.encode()).hexdigest()[:16]
+    return Store(folder, parsed.render_as_string(hide_password=False), named_by, name)
+
+
+def _no_store(named_by: str, scheme: str, is_path: bool) -> StoreError:
+    """Return what refuses what would silently become a folder of such a name."""
+    # The rest may hold a password.
+    thing = f"{named_by} {scheme}://..."
+    if _is_database(scheme) and is_path:
+        return StoreError(
+            thing, "this is a path made of a URL, which loses a slash by that", "Give it as a text"
         )
+    return StoreError(
+        thing,
+        "a store is a folder of this machine or a PostgreSQL database, and this is neither",
+        "Name a folder, or a database as postgresql://user@host/name",
+    )

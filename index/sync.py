@@ -99,6 +99,7 @@ def open_index(
     vectors: VectorIndex,
     *,
     settle: bool = False,
+    arrange: bool = False,
     anew: bool = False,
     progress: Progress | None = None,
     before_build: Callable[[], None] | None = None,
@@ -114,6 +115,8 @@ def open_index(
         Not opened yet.
     settle
         Reorganise it where that is due; for one who will save it.
+    arrange
+        Of that, find the neighbours of all images alone.
     anew
         Build it anew, whatever is saved: it has turned out to be damaged.
     progress
@@ -135,7 +138,8 @@ def open_index(
             origin = "settled"
         elif not whole:
             origin = "caught up"
-        if settle and vectors.arrange(source, progress) and origin == "current":
+        arranged = (settle or arrange) and vectors.arrange(source, progress)
+        if arranged and origin == "current":
             origin = "settled"
         # What is missing, or was made by an earlier release, is nothing to be told of.
         was_damaged = not whole and origin == "rebuilt" and vectors.status().note == "damaged"

@@ -209,7 +209,7 @@ def _refuse(given: Mapping[str, bool], reason: str, remedy: str) -> None:
 
 
 def _move(
-    folder: Path, store: Path | None, failed: Path | None, *, level: str, keep: str, json: bool
+    folder: Path, store: str | None, failed: Path | None, *, level: str, keep: str, json: bool
 ) -> int:
     from cli.failures import failures_named, tell_failures
     from cli.render import say, tell, write_json
@@ -228,7 +228,7 @@ def _move(
     return tell_failures(report.skipped, failed)
 
 
-def _undo(manifest: Path, store: Path | None, failed: Path | None, *, json: bool) -> int:
+def _undo(manifest: Path, store: str | None, failed: Path | None, *, json: bool) -> int:
     from cli.failures import failures_named, tell_failures
     from cli.render import say, tell, write_json
 

@@ -60,7 +60,7 @@ def list_command(store: Store = None, json: Json = False) -> int:
     return _list(store, json)
 
 
-def _list(store: Path | None, json: bool) -> int:
+def _list(store: str | None, json: bool) -> int:
     from cli.render import SKIPPED, say, write_json, write_table
 
     with open_engine(store) as engine:

@@ -128,7 +128,7 @@ def _refuse_another(
         f"({identity.fingerprint[:SHORT]}) than the name means now ({fingerprint[:SHORT]})"
     )
     raise BackboneMismatchError(
-        config.store.folder,
+        config.store.name,
         reason,
         "Leave --backbone out, or index into another store with --store",
     )

@@ -14,15 +14,11 @@ from index.store import Store
 def compact(catalog: Catalog, store: Store, compact_index: Callable[[], None]) -> CompactReport:
     """Make the files of a store as small as they can be; for the holder of its writer lock."""
     started = time.monotonic()
-    before = _catalog_bytes(store), _bytes(store.index)
+    before = catalog.database.size(), _bytes(store.index)
     catalog.compact()
     compact_index()
-    after = _catalog_bytes(store), _bytes(store.index)
+    after = catalog.database.size(), _bytes(store.index)
     return CompactReport(before[0], after[0], before[1], after[1], time.monotonic() - started)
-
-
-def _catalog_bytes(store: Store) -> int:
-    return sum(_bytes(store.folder / f"catalog.sqlite{end}") for end in ("", "-wal"))
 
 
 def _bytes(path: Path) -> int:

@@ -40,9 +40,8 @@ class HeadCollection:
         StoreNotFoundError
             A store was named, and there is none.
         """
-        store = self._session.config.store
-        if store.named_by:
-            store.require()
+        if self._session.config.store.named_by:
+            self._session.catalog()
         return iter(self._infos(self._session.heads()))
 
     def __getitem__(self, name: str) -> HeadInfo:

@@ -31,12 +31,12 @@ def choose_precision(config: Config, identity: CatalogIdentity | None, hardware:
         raise UsageError(
             "--precision int8",
             "the network is made for a catalog, with that catalog's own pictures, and there is "
-            f"no catalog at {config.store.folder}",
+            f"no catalog at {config.store.name}",
             "Make one with `engine index FOLDER --precision int8`",
         )
     if own is not None and asked is not None and (asked == INT8) != (own == INT8):
         raise BackboneMismatchError(
-            config.store.folder,
+            config.store.name,
             f"this catalog was made in {own}, and embeddings in {asked} cannot be compared with "
             "its own",
             "Leave --precision out, or index into another store with --store",

@@ -48,6 +48,9 @@ class CurrentIndex:
         Where the index's files are.
     reporter
         Hears of builds and of damage.
+    alone
+        Whether no writer may ever come to this machine: the store is a database. Searches then
+        find the neighbours of all images, too, which is else for a writer to do.
 
     Attributes
     ----------
@@ -57,12 +60,13 @@ class CurrentIndex:
         Held by a search that holds the store's writer lock.
     """
 
-    def __init__(self, folder: Path, reporter: Reporter) -> None:
+    def __init__(self, folder: Path, reporter: Reporter, *, alone: bool = False) -> None:
         self.lock = RLock()
         self.saving = Lock()
         self._settling = Lock()  # held by a writer that brings the index's files in step
         self._folder = folder
         self._reporter = reporter
+        self._alone = alone
         self._now = _Now()
         self._warm_up = _WarmUp()
 
@@ -152,6 +156,8 @@ class CurrentIndex:
         opened = open_index(
             catalog,
             vectors_of(catalog, self._folder),
+            # While somebody writes it would be due again soon.
+            arrange=self._alone and catalog.database.current_writer() is None,
             anew=self._now.damaged,
             progress=self._building,
             before_build=self._leave_to_writer,

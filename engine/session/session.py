@@ -62,7 +62,7 @@ class Session:
         self.config = config
         self.reporter = reporter
         self.patience_seconds = patience_seconds
-        self._open = Opened(CurrentIndex(config.store.index, reporter), reporter, embedder)
+        self._open = Opened(self._new_index(reporter), reporter, embedder)
 
     def reporting_to(self, reporter: Reporter) -> Self:
         """Return a session of the same open resources, whose work another reporter hears.
@@ -72,6 +72,10 @@ class Session:
         other = copy(self)
         other.reporter = reporter
         return other
+
+    def _new_index(self, reporter: Reporter) -> CurrentIndex:
+        store = self.config.store
+        return CurrentIndex(store.index, reporter, alone=bool(store.database))
 
     @contextmanager
     def _here(self) -> Iterator[None]:
@@ -89,7 +93,7 @@ class Session:
         mine = self._open
         never_freed(mine.catalog, mine.index, mine.embedder, mine.backbone_warm_up)
         mine.catalog = mine.embedder = mine.backbone_warm_up = mine.pool = None
-        mine.index = CurrentIndex(self.config.store.index, mine.reporter)
+        mine.index = self._new_index(mine.reporter)
         if mine.embedder_given is not None:
             mine.embedder_given = mine.embedder_given.unstarted()
 

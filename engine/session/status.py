@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.config import Config
@@ -64,7 +63,7 @@ def status(
     problems = catalog.problems() + index.problems + [str(error) for error in damaged]
     counts = catalog.counts()
     return Status(
-        store=str(store.folder),
+        store=store.name,
         backbone=identity.backbone,
         fingerprint=identity.fingerprint,
         dim=identity.dim,
@@ -81,13 +80,9 @@ def status(
         index=index.saved.kind or "none yet",
         index_recall=index.saved.recall,
         index_state=index.state,
-        catalog_bytes=_size(store.folder / "catalog.sqlite"),
+        catalog_bytes=catalog.database.size(),
         index_bytes=index.saved.size,
         writer=catalog.database.current_writer(),
         consistent=not problems,
         problems=problems,
     )
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

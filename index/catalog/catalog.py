@@ -130,12 +130,15 @@ class Catalog:
                 url, "there is no catalog here", "Make one with `engine index FOLDER`"
             )
         with _closed_on_error(Database(url)) as database:
-            database.migrate()
-            with database.reading() as connection:
-                identity = read_identity(connection)
+            identity = None
+            # Who only reads makes no tables.
+            if database.has_tables():
+                database.migrate()
+                with database.reading() as connection:
+                    identity = read_identity(connection)
             if identity is None:
                 raise StoreNotFoundError(
-                    url, "the catalog is empty", "Fill it with `engine index FOLDER`"
+                    database.name, "the catalog is empty", "Fill it with `engine index FOLDER`"
                 )
         return cls(database, identity)
 

@@ -149,7 +149,7 @@ class Tidying:
         from engine.search.duplicates.moves.move import Mover
 
         ids, keep = list(map(_whole, ids)), list(map(_whole, keep))
-        session, store = self._session, str(self._session.config.store.folder)
+        session, store = self._session, self._session.config.store
         moved: list[MovedFile] = []
         skipped: list[Skipped] = []
         with session.writing(create=False) as catalog:
@@ -250,7 +250,7 @@ class Tidying:
     def _trash(self, catalog: Catalog) -> Trash:
         from engine.search.duplicates.moves.trash import Trash
 
-        return Trash(catalog.folders.all(), str(self._session.config.store.folder))
+        return Trash(catalog.folders.all(), self._session.config.store)
 
 
 def _undoable_pairs(catalog: Catalog) -> list[Undoable]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import local
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, inspect, make_url, text
+from sqlalchemy import Connection, CursorResult, inspect, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from index.catalog.paths import PathCodec
@@ -21,10 +21,16 @@ from index.catalog.sql.migrations import (
     READABLE,
     Step,
 )
+from index.catalog.sql.urls import database_url, name_of
 from index.errors import CatalogDamagedError, CatalogError, CatalogVersionError
 
 # Values that a statement names at most; SQLite's oldest limit on variables is 999.
 VALUES_PER_STATEMENT = 900
+
+# The table that tells of all others.
+SETTINGS = "settings"
+# What to do about the URL of another database.
+WRITE = "Write for example postgresql://user@host/name"
 
 Value = TypeVar("Value")
 
@@ -100,6 +106,11 @@ class Database:
                 {"version": str(len(steps))},
             )
         self.version = len(steps)
+
+    def has_tables(self) -> bool:
+        """Say whether a catalog was made here."""
+        with self.reading() as connection:
+            return inspect(connection).has_table(SETTINGS)
 
     @property
     def has_checksums(self) -> bool:
@@ -191,6 +202,11 @@ class Database:
         with self._explained():
             self._dialect.compact(tables)
 
+    def size(self) -> int:
+        """Return how many bytes it takes on disk."""
+        with self._explained():
+            return self._dialect.size()
+
     def close(self) -> None:
         """Give all connections back."""
         self._dialect.engine.dispose()
@@ -211,7 +227,7 @@ def schema_version(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -
     CatalogVersionError
         The database was written by a newer release.
     """
-    if not inspect(connection).has_table("settings"):
+    if not inspect(connection).has_table(SETTINGS):
         return 0
     value = connection.execute(text("SELECT value FROM settings WHERE key = 'schema'")).scalar()
     if value is not None and not str(value).isdecimal():
@@ -264,8 +280,8 @@ def _dialect_for(url: str | Path, limits: DatabaseLimits) -> Dialect:
     """
     if isinstance(url, Path):
         return SQLite(url, limits)
+    parsed = database_url(url)
     try:
-        parsed = make_url(url)
         kind, file = parsed.get_backend_name(), parsed.database
         if kind == "postgresql":
             # Imported here: nearly every catalog is a file.
@@ -274,11 +290,10 @@ def _dialect_for(url: str | Path, limits: DatabaseLimits) -> Dialect:
             return PostgreSQL(parsed, limits)
         if kind == "sqlite" and file and file != ":memory:":
             return SQLite(Path(file), limits)
-        reason = "it is neither PostgreSQL nor a file of SQLite"
-    except (ArgumentError, ImportError) as error:
-        reason = str(error)
-    raise CatalogError(
-        "ENGINE_CATALOG_URL",
-        f"this database cannot be opened ({reason})",
-        "Write for example postgresql+psycopg://user@host/name",
-    )
+        reason, remedy = "it is neither PostgreSQL nor a file of SQLite", WRITE
+    except ImportError as error:
+        reason = f"its driver is not installed: {error}"
+        remedy = "pip install 'image-engine[postgres]'"
+    except ArgumentError as error:
+        reason, remedy = str(error), WRITE
+    raise CatalogError(name_of(parsed), f"this database cannot be opened ({reason})", remedy)

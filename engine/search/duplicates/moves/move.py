@@ -23,6 +23,7 @@ from index.errors import reason_of
 from index.files.atomic_file import sync_folder
 from index.files.move_file import ChangedError, FileContent, move_file, state_with
 from index.records import KnownImage
+from index.store import Store
 
 # The disk, and not one file, is the reason: all that follow would fail alike.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -56,7 +57,7 @@ class Mover:
     folder
         Where to.
     store, level, keep
-        The folder of the store, and what is moved by which rule; the manifest says so.
+        The store, and what is moved by which rule; the manifest says so.
     reporter
         Hears progress, and of an end before time.
     name
@@ -72,7 +73,7 @@ class Mover:
         self,
         catalog: Catalog,
         folder: str,
-        store: str,
+        store: Store,
         level: str,
         keep: Keep,
         reporter: Reporter,
@@ -82,8 +83,8 @@ class Mover:
     ) -> None:
         self._name = name
         self._catalog = catalog
-        self._destination = Destination(folder, catalog.folders.all(), store)
-        self._header = Header(store, level, str(keep))
+        self._destination = Destination(folder, catalog.folders.all(), str(store.folder))
+        self._header = Header(store.name, level, str(keep))
         self._keep = keep
         self._reporter = reporter
         self._limits = limits

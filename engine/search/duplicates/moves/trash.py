@@ -23,6 +23,7 @@ from engine.search.duplicates.moves.records import Move
 from engine.search.results import DuplicateGroup
 from index.catalog.paths import at_or_above, is_below
 from index.files.regular_file import open_regular
+from index.store import Store
 
 _NAME = re.compile(r"moved-(\d{8}T\d{6}Z)(-\d{1,6})?")
 _TIME = "%Y%m%dT%H%M%SZ"
@@ -68,16 +69,16 @@ class Trash:
     roots
         The folders that were indexed.
     store
-        The folder of the store.
+        Whose they are.
     """
 
     def __init__(
-        self, roots: Sequence[str], store: str, limits: TrashLimits = TrashLimits()
+        self, roots: Sequence[str], store: Store, limits: TrashLimits = TrashLimits()
     ) -> None:
-        self._store = os.path.realpath(store)
+        self._store = store
         self._limits = limits
         self._roots = dict.fromkeys(roots)
-        self._beside = os.path.join(os.path.dirname(self._store), TRASH)
+        self._beside = os.path.join(os.path.dirname(os.path.realpath(store.folder)), TRASH)
 
     def parts(self, groups: Sequence[DuplicateGroup]) -> dict[str, list[DuplicateGroup]]:
         """Part groups, of which one file is to go each, by the trash folder that it goes to."""
@@ -147,7 +148,7 @@ class Trash:
                 manifest = read_manifest(file, path)
         except (OSError, EngineError):
             return None
-        if manifest.header is None or os.path.realpath(manifest.header.store) != self._store:
+        if manifest.header is None or not self._store.is_named(manifest.header.store):
             return None
         root = os.path.dirname(folder)
         sound = folder == self._beside or all(

@@ -83,6 +83,10 @@ class Dialect(ABC):
         """Return what the database itself finds wrong with its file, as sentences."""
 
     @abstractmethod
+    def size(self) -> int:
+        """Return how many bytes the catalog takes on disk."""
+
+    @abstractmethod
     def compact(self, tables: Sequence[str]) -> None:
         """Give back the room of rows that are gone; a process killed meanwhile changes nothing."""
 

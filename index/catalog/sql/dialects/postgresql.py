@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from index.catalog.sql.dialects.dialect import LATER, ROOM, DatabaseLimits, Dialect, writes
+from index.catalog.sql.urls import name_of
 from index.errors import (
     CatalogDamagedError,
     CatalogError,
@@ -19,6 +20,10 @@ from index.errors import (
     StoreLockedError,
 )
 from index.files import lock
+
+# The connection that holds the writer lock is idle: a router would soon forget it. A host that
+# does not answer is not waited for as long as the system would, some two minutes.
+CONNECTING = {"keepalives_idle": "60", "connect_timeout": "10"}
 
 
 class PostgreSQL(Dialect):
@@ -41,10 +46,15 @@ class PostgreSQL(Dialect):
         f"AND classid::int = {WRITER} AND objid::int = {SCHEMA}"
     )
 
+    SIZE = (
+        "SELECT coalesce(sum(pg_total_relation_size(pg_class.oid)), 0) FROM pg_class "
+        "JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+        "WHERE nspname = current_schema() AND relkind = 'r'"
+    )
+
     def __init__(self, url: URL, limits: DatabaseLimits) -> None:
-        self.name = url.render_as_string()
-        # The connection that holds the writer lock is idle: a router would soon forget it.
-        url = url.set(query={"keepalives_idle": "60", **url.query})
+        self.name = name_of(url)
+        url = url.set(query={**CONNECTING, **url.query})
         self.engine = create_engine(url, **limits.pool)
         self._poll_seconds = limits.poll_seconds
         busy_ms = max(1, round(limits.busy_seconds * 1000))  # 0 would be no limit
@@ -61,6 +71,11 @@ class PostgreSQL(Dialect):
     def check(self, connection: Connection) -> list[str]:
         """Find nothing: a server checks its own pages, and keeps its foreign keys."""
         return []
+
+    def size(self) -> int:
+        """Return the bytes of the schema's tables, with their indexes and long values."""
+        with self.engine.connect() as connection:
+            return int(connection.exec_driver_sql(self.SIZE).scalar_one())
 
     def compact(self, tables: Sequence[str]) -> None:
         """Let new rows take the room of old ones; nobody is kept from reading meanwhile."""
@@ -87,18 +102,16 @@ class PostgreSQL(Dialect):
             return CatalogError(
                 self.name,
                 f"the catalog cannot be read or written ({said})",
-                "Check the permissions of the user that ENGINE_CATALOG_URL names",
+                "Check what its user may do",
             )
         lost = not state and isinstance(error, OperationalError)
         if lost or state[:2] in ("08", "28", "3D") or state[:3] == "57P":
             return CatalogError(
                 self.name,
                 f"the database cannot be reached ({said})",
-                "Check that the server runs, and ENGINE_CATALOG_URL",
+                "Check that the server runs, and the URL",
             )
-        return CatalogError(
-            self.name, f"the database answered: {said}", "Check it, and ENGINE_CATALOG_URL"
-        )
+        return CatalogError(self.name, f"the database answered: {said}", "Check it, and the URL")
 
     @contextmanager
     def writer_lock(self, wait_seconds: float) -> Iterator[None]:

@@ -81,6 +81,10 @@ class SQLite(Dialect):
         broken = connection.execute(text("PRAGMA foreign_key_check")).all()
         return [*found, f"{len(broken)} rows point nowhere"] if broken else found
 
+    def size(self) -> int:
+        """Return the bytes of the file and of its log."""
+        return (size(self.path) or 0) + (size(beside(self.path, "-wal")) or 0)
+
     def compact(self, tables: Sequence[str]) -> None:
         """Write the file anew, through the log, and empty the log."""
         connection: Any = self.engine.raw_connection()

@@ -24,6 +24,7 @@ from engine.search.duplicates.moves.undo_command import undo_command
 from engine.search.results import DuplicateGroup
 from index.catalog.catalog import Catalog
 from index.files.move_file import move_file
+from index.store import Store
 from tests.support.aside import Shop, tree
 from tests.support.shop import NotingReporter
 
@@ -301,7 +302,9 @@ def test_a_manifest_that_cannot_be_written_moves_nothing(shop: Shop) -> None:
         "exact", 1.0, [], str(shop.images / "a.bmp"), [str(shop.images / "c.bmp")]
     )
     with Catalog.open(shop.folder / "store" / "catalog.sqlite") as catalog:
-        mover = Mover(catalog, str(shop.aside), "/store", "exact", Keep(), NotingReporter())
+        mover = Mover(
+            catalog, str(shop.aside), Store(Path("/store")), "exact", Keep(), NotingReporter()
+        )
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (120, limits[1]))
         try:

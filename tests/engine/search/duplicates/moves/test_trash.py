@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.errors import UnknownUndoError
 from engine.pictures.walk_rules import TRASH
 from engine.search.duplicates.moves.trash import Trash, TrashLimits
+from index.store import Store
 
 NAME = "moved-20260131T120000Z"
 
@@ -48,7 +49,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def trash(root: Path, tmp_path: Path) -> Trash:
     """Its trash."""
-    return Trash([str(root)], str(tmp_path / "store"))
+    return Trash([str(root)], Store(tmp_path / "store"))
 
 
 def test_a_manifest_of_the_store_is_found_by_its_name(
@@ -86,7 +87,7 @@ def test_no_other_name_leads_to_it(name: str, root: Path, trash: Trash, tmp_path
 @given(st.text())
 def test_a_name_that_nothing_has_is_unknown(name: str) -> None:
     with pytest.raises(UnknownUndoError):
-        Trash([], "/nowhere/store").manifests(name)
+        Trash([], Store(Path("/nowhere/store"))).manifests(name)
 
 
 def test_a_manifest_of_another_store_is_none(root: Path, trash: Trash, tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_what_was_put_back_is_not_listed(root: Path, trash: Trash, tmp_path: Pat
 def test_the_last_come_first_and_no_more_than_some(root: Path, tmp_path: Path) -> None:
     for name in (NAME, f"{NAME}-10", f"{NAME}-2", "moved-20250131T120000Z"):
         write(root, tmp_path / "store", name)
-    trash = Trash([str(root)], str(tmp_path / "store"), TrashLimits(manifests=3))
+    trash = Trash([str(root)], Store(tmp_path / "store"), TrashLimits(manifests=3))
     assert [act.name for act in trash.acts()] == [f"{NAME}-10", f"{NAME}-2", NAME]
 
 

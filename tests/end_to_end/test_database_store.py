@@ -1,0 +1,165 @@
+"""A PostgreSQL database as the store: the same commands, from any machine that reaches it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, inspect, make_url
+
+from index.catalog.sql.urls import database_url, name_of
+from tests.support.command import Run
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def store(new_schema: Callable[[], str]) -> str:
+    """An empty schema, as a person names it."""
+    return name_of(make_url(new_schema()))
+
+
+@pytest.fixture
+def machine(engine: Run, ready: Path, tmp_path: Path) -> Callable[[str], Run]:
+    """Return a function that runs commands as another machine does: with a cache of its own."""
+
+    def named(name: str) -> Run:
+        cache = tmp_path / name
+        if not cache.exists():
+            # The embedded backbone need not be converted again.
+            shutil.copytree(ready, cache, copy_function=os.link)
+
+        def run(*arguments: str | bytes | Path, **settings: Any) -> Any:
+            env = {"ENGINE_CACHE": str(cache)} | settings.pop("env", {})
+            return engine(*arguments, env=env, cwd=tmp_path, **settings)
+
+        return run
+
+    return named
+
+
+@pytest.fixture
+def ask(machine: Callable[[str], Run], store: str) -> Ask:
+    """Return what a command answers about the store in JSON, on this machine or another."""
+
+    def answer(*arguments: str | Path, at: str = "here") -> Any:
+        done = machine(at)(*arguments, "--store", store, "--json")
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    return answer
+
+
+def test_every_verb_works_from_any_machine(
+    ask: Ask, machine: Callable[[str], Run], store: str, images: Path, tmp_path: Path
+) -> None:
+    query = sorted((images / "bed").iterdir())[0]
+    assert ask("index", images, "--label", "parent")["images"] == 12
+    [found] = ask("search", query, "-k", "3")
+    assert found["results"][0]["path"] == str(query)
+    [again] = ask("search", query, "-k", "3", at="elsewhere")
+    assert again["results"] == found["results"]
+
+    assert ask("train", images, "--head", "shop", "--fast", at="elsewhere")["head"] == "shop"
+    assert [head["name"] for head in ask("heads", "list")] == ["shop"]
+    [found] = ask("search", query, "--where", "category=bed")
+    assert found["results"]
+    assert machine("here")("classify", query, "--store", store).returncode == 0
+
+    status = ask("status")
+    assert (status["store"], status["images"], status["consistent"]) == (store, 12, True)
+    assert status["catalog_bytes"] > 12 * 2560
+
+    other = machine("elsewhere")
+    assert other("remove", images / "bed", "--store", store).returncode == 0
+    [found] = ask("search", query)
+    left = {Path(hit["path"]).parent.name for hit in found["results"]}
+    assert left == {"chair", "lamp"}
+    assert other("export", tmp_path / "all.npy", "--store", store).returncode == 0
+    assert other("compact", "--store", store).returncode == 0
+    assert ask("status")["consistent"]
+    # Nothing has become a folder of such a name, and nothing lies in the current one.
+    assert not (tmp_path / "postgresql:").exists()
+    assert not (tmp_path / ".engine").exists()
+
+
+def test_the_variable_names_it_too(machine: Callable[[str], Run], store: str, images: Path) -> None:
+    here, env = machine("here"), {"ENGINE_STORE": store}
+    assert here("index", images, env=env).returncode == 0
+    assert json.loads(here("status", "--json", env=env).stdout)["store"] == store
+
+
+def test_moved_duplicates_are_put_back_by_the_command_that_is_told(
+    ask: Ask, machine: Callable[[str], Run], images: Path, tmp_path: Path
+) -> None:
+    one = sorted((images / "bed").iterdir())[0]
+    copy = Path(shutil.copy(one, images / "bed" / "copy.jpg"))
+    ask("index", images)
+    moved = ask("duplicates", "--move-to", tmp_path / "aside")
+    assert len(moved["moved"]) == 1
+    assert one.exists() != copy.exists()
+    undone = machine("elsewhere")(*_words(moved["undo"]))
+    assert undone.returncode == 0, undone.stderr.decode()
+    assert one.exists()
+    assert copy.exists()
+
+
+def _words(command: str) -> list[str]:
+    import shlex
+
+    words = shlex.split(command)
+    assert words[0] == "engine"
+    return words[1:]
+
+
+def test_an_empty_database_is_no_catalog_and_stays_empty(
+    machine: Callable[[str], Run], store: str, images: Path
+) -> None:
+    query = sorted((images / "bed").iterdir())[0]
+    for command in (("search", query), ("status",), ("heads", "list")):
+        done = machine("here")(*command, "--store", store)
+        assert done.returncode == 1
+        assert b"the catalog is empty" in done.stderr
+        assert b"engine index FOLDER" in done.stderr
+    reached = create_engine(database_url(store))
+    assert inspect(reached).get_table_names() == []
+    reached.dispose()
+
+
+def test_another_backbone_is_refused_by_name(
+    machine: Callable[[str], Run], store: str, images: Path
+) -> None:
+    here = machine("here")
+    assert here("index", images, "--store", store).returncode == 0
+    done = here("index", images, "--store", store, "--backbone", "resnet50")
+    assert done.returncode == 1
+    assert store.encode() in done.stderr
+    assert b"--backbone" in done.stderr
+
+
+def test_what_cannot_be_reached_is_one_line_without_the_password(
+    machine: Callable[[str], Run], store: str, images: Path, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    missing = make_url(store).set(database="no_such_database", password="secret")
+    urls = [
+        f"postgresql://me:secret@127.0.0.1:{port}/shop",
+        f"postgresql://me:secret@/shop?host={tmp_path}",
+        missing.render_as_string(hide_password=False),
+        "postgresql://me:secret@host:port/shop",
+        "mysql://me:secret@host/shop",
+    ]
+    for url in urls:
+        for command in (("status",), ("index", images)):
+            done = machine("here")(*command, "--store", url)
+            assert done.returncode in (1, 2), url
+            assert b"secret" not in done.stderr
+            assert b"Traceback" not in done.stderr
+            assert done.stderr.count(b"\n") <= 3, done.stderr.decode()
