@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,23 @@ from sqlalchemy import create_engine, make_url, text
 
 from tests.support.permissions import NOBODY
 
-SETTINGS = "-h '' -k {folder} -c fsync=off -c shared_buffers=16MB"
+# For tests alone: what is lost with the machine may be.
+FAST = "-c fsync=off -c shared_buffers=16MB"
+
+
+class NoServerError(Exception):
+    """There is no PostgreSQL here, or it does not start."""
 
 
 def _programs() -> Path:
-    """Return the folder of `initdb` and `pg_ctl`; skip where there is none."""
+    """Return the folder of `initdb` and `pg_ctl`."""
     package = importlib.util.find_spec("pgserver")
     if package is not None and package.origin:
         # Not imported: that would make folders and locks which only its own functions need.
         return Path(package.origin).parent / "pginstall" / "bin"
     found = shutil.which("initdb")
     if found is None:
-        pytest.skip("no PostgreSQL server (pip install pgserver, or set ENGINE_TEST_POSTGRES)")
+        raise NoServerError("no PostgreSQL server (pip install pgserver)")
     return Path(found).resolve().parent
 
 
@@ -63,6 +68,39 @@ def _ended_with_us(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def running_server(settings: str = FAST, parent: Path | None = None) -> Iterator[str]:
+    """Run a server for the length of a `with` block; yield the URL of an empty database on it.
+
+    Parameters
+    ----------
+    settings
+        Options of the server.
+    parent
+        The folder to put its folder into.
+
+    Raises
+    ------
+    NoServerError
+        There is none, or it does not start.
+    """
+    _programs()
+    # Short: the path of a socket may have some 100 characters.
+    folder = Path(tempfile.mkdtemp(prefix="engine-pg-", dir=parent))
+    try:
+        if os.geteuid() == 0:
+            os.chown(folder, NOBODY, NOBODY)
+        try:
+            _run(folder, "initdb", "-N", "-A", "trust", "-U", "engine", "-E", "UTF8", "--locale=C")
+            _run(folder, "pg_ctl", "-w", "-o", f"-h '' -k {folder} {settings}", "start")
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise NoServerError(f"PostgreSQL does not start here ({error})") from error
+        with _ended_with_us(folder):
+            yield f"postgresql+psycopg://engine@/postgres?host={folder}"
+    finally:
+        shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of an empty database on a PostgreSQL server, which ends with the tests."""
@@ -70,21 +108,12 @@ def postgres_server() -> Iterator[str]:
     if given := os.environ.get("ENGINE_TEST_POSTGRES"):
         yield given
         return
-    _programs()
-    # Short: the path of a socket may have some 100 characters.
-    folder = Path(tempfile.mkdtemp(prefix="engine-pg-"))
-    try:
-        if os.geteuid() == 0:
-            os.chown(folder, NOBODY, NOBODY)
+    with ExitStack() as stack:
         try:
-            _run(folder, "initdb", "-N", "-A", "trust", "-U", "engine", "-E", "UTF8", "--locale=C")
-            _run(folder, "pg_ctl", "-w", "-o", SETTINGS.format(folder=folder), "start")
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"PostgreSQL does not start here ({error})")
-        with _ended_with_us(folder):
-            yield f"postgresql+psycopg://engine@/postgres?host={folder}"
-    finally:
-        shutil.rmtree(folder)
+            url = stack.enter_context(running_server())
+        except NoServerError as error:
+            pytest.skip(f"{error}; ENGINE_TEST_POSTGRES names one")
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import local
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, CursorResult, inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from index.catalog.paths import PathCodec
@@ -70,7 +70,8 @@ class Database:
         self._dialect = _dialect_for(url, limits)
         self.name = self._dialect.name
         self.paths = paths or PathCodec(self._dialect.root)
-        engine = self._dialect.engine.execution_options(paths=self.paths)
+        options = {"paths": self.paths, "bulk": self._dialect.bulk}
+        engine = self._dialect.engine.execution_options(**options)
         self._readers = engine.execution_options(**self._dialect.reading)
         self._writers = engine.execution_options(writing=True)
         self._of_thread = local()
@@ -250,24 +251,6 @@ def chunks_of(values: Sequence[Value], size: int = VALUES_PER_STATEMENT) -> Iter
     """Yield `values` in order, as many at a time as one statement may name."""
     for start in range(0, len(values), size):
         yield list(values[start : start + size])
-
-
-def driver_rows(found: CursorResult[Any], size: int = 1024) -> Iterator[Sequence[Sequence[Any]]]:
-    """Yield rows as the driver's own cursor gives them, `size` at a time.
-
-    SQLAlchemy would make an object of every row, which takes longer than to read it.
-
-    Raises
-    ------
-    DBAPIError
-        What SQLAlchemy makes of an error of the driver.
-    """
-    driver_error = found.connection.dialect.loaded_dbapi.Error
-    try:
-        while found.cursor and (rows := found.cursor.fetchmany(size)):
-            yield rows
-    except driver_error as error:
-        raise DBAPIError("fetching rows", None, error) from error
 
 
 def _dialect_for(url: str | Path, limits: DatabaseLimits) -> Dialect:

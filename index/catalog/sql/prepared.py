@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Dialect
 
-from index.catalog.sql.database import chunks_of, driver_rows
+from index.catalog.sql.database import chunks_of
+from index.catalog.sql.dialects.rows import bulk_of, driver_rows
 from index.catalog.sql.schema import Query
 
 # The parameter that stands for the ids.
@@ -31,6 +32,7 @@ class PreparedQuery:
         self._query = query
         # One for each number of ids that a statement may name.
         self._texts: dict[tuple[str, int], tuple[str, Sequence[str] | None]] = {}
+        self._of_array: str | None = None
 
     def rows(self, connection: Connection, ids: Sequence[int]) -> Iterator[Sequence[Any]]:
         """Yield the rows of any number of ids."""
@@ -40,9 +42,25 @@ class PreparedQuery:
 
     def execute(self, connection: Connection, ids: Sequence[int]) -> CursorResult[Any]:
         """Execute the query for as many ids as one statement may name."""
+        array = bulk_of(connection).array_of(ids)
+        if array is not None:
+            return connection.exec_driver_sql(self._array_text(connection.dialect), (array,))
         text, names = self._text(connection.dialect, len(ids))
         values: Any = tuple(ids) if names is None else dict(zip(names, ids, strict=True))
         return connection.exec_driver_sql(text, values)
+
+    def _array_text(self, dialect: Dialect) -> str:
+        """Return the query for an array of any number of ids."""
+        if self._of_array is None:
+            compiled: Any = self._query.compile(dialect=dialect)
+            expanded = compiled.construct_expanded_state({IDS: [0]})
+            (name,) = expanded.parameters
+            given = f"%({name})s"
+            type_ = expanded.statement.partition(given)[2].partition(")")[0]
+            named = f"IN ({given}{type_})"
+            assert named in expanded.statement
+            self._of_array = expanded.statement.replace(named, "= ANY (%s::bigint[])")
+        return self._of_array
 
     def _text(self, dialect: Dialect, count: int) -> tuple[str, Sequence[str] | None]:
         """Return the query for so many ids, and their names in it, None where they have none."""

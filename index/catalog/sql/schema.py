@@ -31,6 +31,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     DateTime,
     Dialect,
@@ -40,10 +41,13 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     String,
+    Table,
     Text,
     UniqueConstraint,
+    event,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.types import TypeDecorator
 
 # A SELECT of whatever columns.
@@ -71,6 +75,11 @@ RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 class Base(DeclarativeBase):
     """All tables of the catalog."""
+
+
+def table_of(kind: type[Base]) -> Table:
+    """Return the table whose rows are of a class."""
+    return Base.metadata.tables[kind.__tablename__]
 
 
 class Setting(Base):
@@ -118,6 +127,13 @@ class Embedding(Base):
     )
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     norm: Mapped[float] = mapped_column(Float)
+
+
+# PostgreSQL would store an embedding in pieces in another table, having tried to compress it.
+INLINE = (
+    "ALTER TABLE %(table)s SET (toast_tuple_target = 8160), "
+    "ALTER COLUMN vector SET STORAGE EXTERNAL"
+)
 
 
 class View(Base):
@@ -221,3 +237,8 @@ class DistinctPair(Base):
     first_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     second_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+_INLINE: ExecutableDDLElement = DDL(INLINE)  # type: ignore[no-untyped-call]
+for _table in map(table_of, (Embedding, View)):
+    event.listen(_table, "after_create", _INLINE.execute_if(dialect="postgresql"))

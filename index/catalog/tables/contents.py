@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import delete, func, insert, select
 
-from index.catalog.sql.database import Database, chunks_of, driver_rows
+from index.catalog.sql.database import Database, chunks_of
+from index.catalog.sql.dialects.rows import bulk_of
 from index.catalog.sql.schema import DistinctPair, Image, Query
 from index.records import Content, FileState, ImageFacts
 
@@ -54,7 +55,7 @@ class ContentTable:
         with self._database.reading() as connection:
             return [
                 Content(image_id, decode(path), digest, label)
-                for rows in driver_rows(connection.execute(query))
+                for rows in bulk_of(connection).stream(connection, query)
                 for image_id, path, digest, label in rows
             ]
 

@@ -12,11 +12,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, func, null, select, type_coerce
+from sqlalchemy import BindParameter, Connection, bindparam, func, null, select, type_coerce
 from sqlalchemy.types import NullType
 
 from index.catalog.sql.checksums import Damage
-from index.catalog.sql.database import Database, chunks_of, driver_rows
+from index.catalog.sql.database import Database, chunks_of
+from index.catalog.sql.dialects.rows import bulk_of, driver_rows
 from index.catalog.sql.prepared import IDS, PreparedQuery
 from index.catalog.sql.schema import Embedding, Image, Prediction, Query
 from index.catalog.vector_codec import PackedVectors, unpack_into, unpack_summary
@@ -25,8 +26,8 @@ from index.records import Floats, Ids, Summary, Vectors
 
 # Rows unpacked at a time: more, and their bytes leave the processor's cache meanwhile.
 ROWS_UNPACKED = 256
-# Rows copied at a time, for the same reason.
-ROWS_COPIED = 64
+# Rows copied at a time: as many as a server is best asked for.
+ROWS_COPIED = 256
 # Up to so many ids are named, though they may follow each other.
 FEW_IDS = 8
 
@@ -108,8 +109,8 @@ class EmbeddingTable:
         query, damage = _span_query(visible, self._database.has_checksums), Damage()
         table = _PackedTable(last - first + 1, self._dim, self._dtype)
         with self._database.reading() as connection:
-            found = connection.execute(query, {"first": first, "last": last})
-            for rows in driver_rows(found, rows_copied):
+            ends = {"first": first, "last": last}
+            for rows in bulk_of(connection).stream(connection, query, ends, rows_copied):
                 if sound := damage.sound(rows):
                     table.add(*zip(*sound, strict=True))
             self._require_sound(connection, damage)
@@ -166,7 +167,7 @@ class EmbeddingTable:
         with self._database.reading() as connection:
             count = connection.execute(select(func.count()).select_from(shown.subquery()))
             table = _Table(count.scalar_one(), self._dim, self._dtype)
-            for rows in driver_rows(connection.execute(query), ROWS_UNPACKED):
+            for rows in bulk_of(connection).stream(connection, query, size=ROWS_UNPACKED):
                 table.add(damage.sound(rows))
             self._require_sound(connection, damage)
         return table.filled()
@@ -175,7 +176,8 @@ class EmbeddingTable:
         """Read every embedding, and return the images whose own is not as it was stored."""
         damage = Damage()
         with self._database.reading() as connection:
-            for rows in driver_rows(connection.execute(stored(self._database.has_checksums))):
+            query = stored(self._database.has_checksums)
+            for rows in bulk_of(connection).stream(connection, query, size=ROWS_UNPACKED):
                 damage.sound(rows)
         return sorted(damage.ids)
 
@@ -260,11 +262,15 @@ class _PackedTable:
 @cache
 def _span_query(visible: bool, checked: bool) -> Query:
     """Return a query of all embeddings between two ids; it is the same for every span."""
+    first: BindParameter[int] = bindparam("first")
+    last: BindParameter[int] = bindparam("last")
+    # PostgreSQL does not see that one follows from the other, and would read all images before.
+    same = Prediction.image_id == Embedding.image_id
     query = (
         stored(checked)
         .add_columns(type_coerce(Prediction.built_in, NullType()))
-        .outerjoin(Prediction, Prediction.image_id == Embedding.image_id)
-        .where(Embedding.image_id.between(bindparam("first"), bindparam("last")))
+        .outerjoin(Prediction, same & Prediction.image_id.between(first, last))
+        .where(Embedding.image_id.between(first, last), Image.id.between(first, last))
         .order_by(Embedding.image_id)
     )
     return query.where(Image.missing_since.is_(None)) if visible else query

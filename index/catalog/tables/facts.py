@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, update
 
+from index.catalog.sql.dialects.rows import bulk_of
 from index.catalog.sql.path_conditions import codec_of
-from index.catalog.sql.schema import Image
+from index.catalog.sql.schema import Image, table_of
 from index.records import ImageFacts
 
 
@@ -30,10 +31,7 @@ def write_facts(
     for image_id, row in zip(ids, rows, strict=True):
         if image_id is not None:
             connection.execute(update(Image).where(Image.id == image_id).values(row))
-    if not new:
-        return [image_id for image_id in ids if image_id is not None]
-    statement = insert(Image).returning(Image.id, sort_by_parameter_order=True)
-    made = iter(connection.execute(statement, new).scalars().all())
+    made = iter(bulk_of(connection).insert_numbered(connection, table_of(Image), new))
     return [next(made) if image_id is None else image_id for image_id in ids]
 
 

@@ -26,7 +26,8 @@ from sqlalchemy import (
 
 from index.catalog.paths import is_below
 from index.catalog.sql.checksums import checksum
-from index.catalog.sql.database import Database, chunks_of, driver_rows
+from index.catalog.sql.database import Database, chunks_of
+from index.catalog.sql.dialects.rows import bulk_of, driver_rows
 from index.catalog.sql.migrations import INODES
 from index.catalog.sql.path_conditions import below
 from index.catalog.sql.schema import (
@@ -36,6 +37,7 @@ from index.catalog.sql.schema import (
     Prediction,
     Query,
     Removal,
+    table_of,
 )
 from index.catalog.tables.facts import write_facts
 from index.catalog.tables.filters import Filter, with_prediction
@@ -120,8 +122,7 @@ class ImageTable:
                 {"image_id": image_id, "vector": blob, "norm": norm}
                 for image_id, blob, norm in zip(ids, blobs, norms, strict=True)
             ]
-            if rows:
-                connection.execute(insert(Embedding), rows)
+            bulk_of(connection).insert(connection, table_of(Embedding), rows)
             write_predictions(connection, np.array(ids, np.int64), batch.named)
         return ids
 

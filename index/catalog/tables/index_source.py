@@ -6,6 +6,7 @@ An embedding that is not as it was stored is left out: an index is better withou
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from index.catalog.vector_codec import unpack
 from index.records import Floats, Ids, Rows, Vectors
 
 # Rows given to the index at a time, as vectors and as bytes. The bytes of those that are only
-# passed on are all that this takes of memory.
+# passed on are all that this takes of memory; a server gives more at a time no sooner.
 CHUNK_ROWS = 2048
 PASSED_ROWS = 256
 
@@ -94,7 +95,8 @@ class IndexSource:
 
     def _parts(self, query: Query, size: int = CHUNK_ROWS) -> Iterator[Sequence[Sequence[Any]]]:
         """Yield rows whose embeddings are sound, some at a time."""
-        found = self._connection.execute(query.execution_options(yield_per=size))
-        for part in found.partitions():
+        found = self._connection.execute(query.execution_options(yield_per=PASSED_ROWS))
+        parts = found.partitions()
+        while part := list(chain.from_iterable(islice(parts, size // PASSED_ROWS))):
             if sound := self.damage.sound(part):
                 yield sound

@@ -7,15 +7,15 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
-from index.catalog.sql.database import Database, chunks_of, driver_rows
-from index.catalog.sql.schema import Category, Image, Prediction
-from index.catalog.sql.upsert import Upsert
+from index.catalog.sql.database import Database, chunks_of
+from index.catalog.sql.dialects.rows import Upsert, bulk_of
+from index.catalog.sql.schema import Category, Image, Prediction, table_of
 from index.catalog.vector_codec import pack_summary
 from index.records import Ids, Named, PredictedCategory
 
 # There is no category 0: a row that does not exist after all is an error, not a wrong prediction.
 ROWS = Upsert(
-    "predictions",
+    table_of(Prediction),
     "image_id",
     (("category_id", "0"), ("probability", "0"), ("unknown", "FALSE"), ("built_in", "NULL")),
     nullable=frozenset({"built_in"}),
@@ -60,7 +60,7 @@ class PredictionTable:
         with self._database.reading() as connection:
             return {
                 image_id: name
-                for rows in driver_rows(connection.execute(query))
+                for rows in bulk_of(connection).stream(connection, query)
                 for image_id, name in rows
             }
 
@@ -95,7 +95,7 @@ class PredictionTable:
         with self._database.reading() as connection:
             return {
                 image_id: name
-                for rows in driver_rows(connection.execute(query))
+                for rows in bulk_of(connection).stream(connection, query)
                 for image_id, name in rows
             }
 
@@ -120,9 +120,7 @@ def replace_predictions(
         if named.summary is not None:
             _write(connection, ids, named, keys)
             continue
-        values = _values(named, keys)
-        ROWS.execute(connection, ids.tolist(), {"probability": values.pop("probability")})
-        ROWS.execute(connection, ids.tolist(), values)
+        ROWS.execute(connection, ids.tolist(), _values(named, keys), apart=["probability"])
     wanted = set(keys)
     others = [
         {"key": key}

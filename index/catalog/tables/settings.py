@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select
 
-from index.catalog.sql.database import driver_rows
+from index.catalog.sql.dialects.rows import driver_rows
 from index.catalog.sql.schema import Generation, Setting
 from index.errors import CatalogDamagedError, CatalogError
 from index.records import CatalogIdentity

@@ -14,9 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from index.errors import (
-    StoreError,
-)
+from index.catalog.sql.dialects.rows import BulkRows
+from index.errors import StoreError
 
 LATER = "Try again when it has ended"
 ROOM = "Everything committed before is kept. Free some space and run the command again"
@@ -70,6 +69,8 @@ class Dialect(ABC):
         Whether it is known beforehand that nothing can be written.
     root
         The real path of the folder that the store lies in, where the catalog is a file of it.
+    bulk
+        How rows are written in bulk.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Dialect(ABC):
     reading: Mapping[str, Any]
     read_only: bool = False
     root: str | None = None
+    bulk: BulkRows = BulkRows()
 
     @abstractmethod
     def check(self, connection: Connection) -> list[str]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import psycopg
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from index.catalog.sql.dialects.dialect import LATER, ROOM, DatabaseLimits, Dialect, writes
+from index.catalog.sql.dialects.postgresql_rows import PostgreSQLRows, use_binary
 from index.catalog.sql.urls import name_of
 from index.errors import (
     CatalogDamagedError,
@@ -34,6 +36,7 @@ class PostgreSQL(Dialect):
     """
 
     reading: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ"}
+    bulk = PostgreSQLRows()
 
     # "engi", and the number after it.
     WRITER, COMMIT = 0x656E6769, 0x656E676A
@@ -56,6 +59,11 @@ class PostgreSQL(Dialect):
         self.name = name_of(url)
         url = url.set(query={**CONNECTING, **url.query})
         self.engine = create_engine(url, **limits.pool)
+
+        @event.listens_for(self.engine, "connect")
+        def connect(connection: psycopg.Connection[Any], record: object) -> None:
+            use_binary(connection)
+
         self._poll_seconds = limits.poll_seconds
         busy_ms = max(1, round(limits.busy_seconds * 1000))  # 0 would be no limit
         turn = (
