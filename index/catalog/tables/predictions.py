@@ -120,7 +120,7 @@ def replace_predictions(
         if named.summary is not None:
             _write(connection, ids, named, keys)
             continue
-        ROWS.execute(connection, ids.tolist(), _values(named, keys), apart=["probability"])
+        ROWS.execute(connection, ids.tolist(), _values(named, keys), unindexed=["probability"])
     wanted = set(keys)
     others = [
         {"key": key}

@@ -207,7 +207,7 @@ class PostgreSQLRows(BulkRows):
         target: Upsert,
         ids: Sequence[int],
         values: Mapping[str, Sequence[Any]],
-        apart: Sequence[str],
+        unindexed: Sequence[str],
     ) -> None:
         """Do what `Upsert.execute` says.
 

@@ -44,16 +44,16 @@ class Upsert:
         ids: Sequence[int],
         values: Mapping[str, Sequence[Any]],
         *,
-        apart: Sequence[str] = (),
+        unindexed: Sequence[str] = (),
     ) -> None:
         """Insert rows of all columns, or set those in `values` of rows that differ there.
 
         Parameters
         ----------
-        apart
+        unindexed
             Columns of no index. Where one of these alone is new, no index is to be written.
         """
-        bulk_of(connection).upsert(connection, self, ids, values, apart)
+        bulk_of(connection).upsert(connection, self, ids, values, unindexed)
 
     @property
     def names(self) -> list[str]:
@@ -98,22 +98,24 @@ class BulkRows:
         target: Upsert,
         ids: Sequence[int],
         values: Mapping[str, Sequence[Any]],
-        apart: Sequence[str],
+        unindexed: Sequence[str],
     ) -> None:
         """Do what `Upsert.execute` says."""
-        if apart:
+        if unindexed:
             # In a statement of their own: SQLite writes an index whose columns are named.
-            first = {name: values[name] for name in apart}
+            first = {name: values[name] for name in unindexed}
             self.upsert(connection, target, ids, first, ())
-            values = {name: column for name, column in values.items() if name not in apart}
-        columns = [ids, *values.values()]
+            values = {name: column for name, column in values.items() if name not in unindexed}
+        # In the order of the statement, whatever the caller's.
+        change = [name for name, _ in target.fillers if name in values]
+        columns = [ids, *(values[name] for name in change)]
         width = len(columns)
         for start in range(0, len(ids), target.rows_per_statement):
             stop = min(start + target.rows_per_statement, len(ids))
             flat: list[Any] = [None] * (width * (stop - start))
             for position, column in enumerate(columns):
                 flat[position::width] = column[start:stop]
-            statement = _upsert_sql(target, stop - start, tuple(values))
+            statement = _upsert_sql(target, stop - start, tuple(change))
             connection.exec_driver_sql(statement, tuple(flat))
 
 
