@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ from index.files.regular_file import open_regular, require_regular
 # Characters of the command line that a note repeats. In PostgreSQL, which cuts a statement that it
 # shows after 1,024 bytes, a note of any characters must fit.
 COMMAND_LENGTH = 200
+# What a URL says that others are not to read: as user:HERE@host, and as the value of an option.
+_PASSWORD = re.compile(r"(\w:/{1,2}[^/?#\s:@]*):[^\s]*@")
+_SECRET = re.compile(r"(\w*(?:passw|pwd|secret|token)\w*=)[^&\s]*", re.IGNORECASE)
 # What the system answers to who may not write somewhere.
 MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
 # A note is shorter; what is longer is none.
@@ -105,12 +109,17 @@ def writer_note() -> str:
     facts = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
-        "command": " ".join(sys.argv)[:COMMAND_LENGTH],
+        "command": " ".join(map(without_secrets, sys.argv))[:COMMAND_LENGTH],
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     # An argument of undecodable bytes becomes an escape of JSON, which decodes to the same text.
     text = json.dumps(facts, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def without_secrets(argument: str) -> str:
+    """Return an argument of a command without the passwords of URLs in it."""
+    return _SECRET.sub(r"\1...", _PASSWORD.sub(r"\1:...@", argument))
 
 
 def described(note: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from index.catalog.catalog import Catalog
 from index.errors import StoreError, StoreLockedError
-from index.files.lock import current_writer, writer_lock
+from index.files.lock import current_writer, without_secrets, writer_lock, writer_note
 from tests.support import REPOSITORY
 
 HOLDER = """
@@ -144,3 +144,26 @@ def test_a_reader_learns_who_is_writing_and_that_a_killed_writer_is_not(
     holder.wait()
     assert (tmp_path / "writer.json").exists()
     assert current_writer(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("postgresql://me:secret@host/shop", "postgresql://me:...@host/shop"),
+        ("--store=postgresql://me:s@ecret@host/shop", "--store=postgresql://me:...@host/shop"),
+        ("postgresql:/me:secret@host/shop", "postgresql:/me:...@host/shop"),
+        ("postgresql://host/shop?password=secret&a=b", "postgresql://host/shop?password=...&a=b"),
+        ("https://me:secret@host/chair.jpg", "https://me:...@host/chair.jpg"),
+        ("postgresql://me@host:5432/shop", "postgresql://me@host:5432/shop"),
+        ("./a folder: of mine@home", "./a folder: of mine@home"),
+        ("C:/pictures/me:you@home", "C:/pictures/me:you@home"),
+    ],
+)
+def test_a_note_tells_no_password(argument: str, told: str) -> None:
+    assert without_secrets(argument) == told
+
+
+def test_the_note_of_a_writer_tells_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["engine", "--store", "postgresql://me:secret@host/shop"])
+    assert "secret" not in writer_note()
+    assert "postgresql://me:...@host/shop" in writer_note()
