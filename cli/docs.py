@@ -39,7 +39,7 @@ Cells of CSV that a spreadsheet would run come after an apostrophe (docs/catalog
 |---|---|
 | `ENGINE_STORE` | the store to use, unless `--store` names one |
 | `ENGINE_CACHE` | where weights and compiled models are kept |
-| `ENGINE_DATA` | where fine-tuned backbones are kept |
+| `ENGINE_DATA` | where fine-tuned backbones are kept, and the indexes of stores in databases |
 | `ENGINE_BACKBONE` | the backbone of new catalogs, unless `--backbone` names one |
 | `ENGINE_WEIGHTS_MIRROR` | fetch weights from this address instead of their publisher's |
 | `ENGINE_CATALOG_URL` | keep the catalog in another database, and the index in the store's folder |

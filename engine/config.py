@@ -28,7 +28,10 @@ LARGEST = 2**63 - 1
 
 
 def data_folder() -> Path:
-    """Return where fine-tuned backbones are kept: ENGINE_DATA, else the user's data folder."""
+    """Return where fine-tuned backbones, and what belongs to stores in databases, are kept.
+
+    ENGINE_DATA, else the user's data folder.
+    """
     named = os.environ.get("ENGINE_DATA")
     if named:
         return Path(named).absolute()
@@ -38,7 +41,7 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return where what can be made again is kept: ENGINE_CACHE, else the user's cache."""
+    """Return where weights and compiled models are kept: ENGINE_CACHE, else the user's cache."""
     named = os.environ.get("ENGINE_CACHE")
     if named:
         return Path(named).absolute()
@@ -297,5 +300,5 @@ class Config:
         UsageError
             A setting has a value that it cannot have.
         """
-        cache = changes.get("cache") or cache_folder()
-        return cls(store=find_store(store, cache=cache), **changes)
+        data = changes.get("data") or data_folder()
+        return cls(store=find_store(store, data=data), **changes)

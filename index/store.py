@@ -1,6 +1,6 @@
 """The store: the folder that holds catalog, index and lock, found as git finds `.git`.
 
-Or a database that is named instead of a folder: what is derived of it lies in the user's cache.
+Or a database that is named instead of a folder: what is derived of it lies in the user's data.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from index.errors import ReadOnlyError, StoreError, StoreNotFoundError, reason_of
@@ -18,8 +18,9 @@ from index.files.regular_file import require_folder
 FOLDER = ".engine"
 # A store may be named by a URL of these.
 DATABASES = ("postgresql", "postgres")
-# A scheme of two letters or more, and not a drive; as a path a URL has one slash less.
-_URL = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
+# A scheme of two letters or more, and not a drive; as a path a URL has one slash less. What begins
+# like the URL of a database is none of a file, slash or not.
+_URL = re.compile(r"\s*(?:([a-z][a-z0-9+._-]+):/|(postgres(?:ql)?(?:\+\w+)?):)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Store:
     """
 
     folder: Path
-    catalog_url: str | None = None
+    catalog_url: str | None = field(default=None, repr=False)  # it may hold a password
     named_by: str = ""
     database: str = ""
 
@@ -142,7 +143,7 @@ def find_store(
     named: str | Path | None = None,
     *,
     start: Path | None = None,
-    cache: Path | None = None,
+    data: Path | None = None,
 ) -> Store:
     """Return the store to use: `named`, else ENGINE_STORE, else the nearest `.engine/` upward.
 
@@ -153,8 +154,8 @@ def find_store(
     ----------
     named
         A folder, or the URL of a PostgreSQL database.
-    cache
-        Folder of what can be made again; without it no database can be named.
+    data
+        The user's folder of data; without it no database can be named.
 
     Raises
     ------
@@ -170,8 +171,8 @@ def find_store(
         raise StoreError(by, "it names nothing", "Name a folder, or leave it out")
     if named := named or os.environ.get("ENGINE_STORE"):
         scheme = _scheme(named)
-        if cache is not None and isinstance(named, str) and _is_database(scheme):
-            return _in_database(named, by, cache)
+        if data is not None and isinstance(named, str) and _is_database(scheme):
+            return _in_database(named, by, data)
         if scheme:
             raise _no_store(by, scheme, isinstance(named, Path))
         return Store(Path(named).absolute(), url, named_by or by)
@@ -229,7 +230,7 @@ def _user_name(user: int) -> str:
 def _scheme(named: str | Path) -> str:
     """Return the scheme of a URL in lower case; empty for a path and a folder that is there."""
     found = _URL.match(os.fspath(named))
-    return found[1].lower() if found and not os.path.isdir(named) else ""
+    return (found[1] or found[2]).lower() if found and not os.path.isdir(named) else ""
 
 
 def _is_database(scheme: str) -> bool:
@@ -237,7 +238,7 @@ def _is_database(scheme: str) -> bool:
     return scheme.partition("+")[0] in DATABASES
 
 
-def _in_database(url: str, named_by: str, cache: Path) -> Store:
+def _in_database(url: str, named_by: str, data: Path) -> Store:
     # Imported here: nearly every store is a folder.
     from hashlib import sha256
 
@@ -245,7 +246,7 @@ def _in_database(url: str, named_by: str, cache: Path) -> Store:
 
     parsed = database_url(url)
     name = name_of(parsed)
-    folder = cache / "stores" / sha256(name.encode()).hexdigest()[:16]
+    folder = data / "stores" / sha256(name.encode()).hexdigest()[:16]
     return Store(folder, parsed.render_as_string(hide_password=False), named_by, name)
 
 

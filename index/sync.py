@@ -99,7 +99,6 @@ def open_index(
     vectors: VectorIndex,
     *,
     settle: bool = False,
-    arrange: bool = False,
     anew: bool = False,
     progress: Progress | None = None,
     before_build: Callable[[], None] | None = None,
@@ -115,8 +114,6 @@ def open_index(
         Not opened yet.
     settle
         Reorganise it where that is due; for one who will save it.
-    arrange
-        Of that, find the neighbours of all images alone.
     anew
         Build it anew, whatever is saved: it has turned out to be damaged.
     progress
@@ -138,12 +135,21 @@ def open_index(
             origin = "settled"
         elif not whole:
             origin = "caught up"
-        arranged = (settle or arrange) and vectors.arrange(source, progress)
-        if arranged and origin == "current":
+        if settle and vectors.arrange(source, progress) and origin == "current":
             origin = "settled"
         # What is missing, or was made by an earlier release, is nothing to be told of.
         was_damaged = not whole and origin == "rebuilt" and vectors.status().note == "damaged"
         return OpenedIndex(vectors, source.state, origin, source.damaged, was_damaged or anew)
+
+
+def arrange_index(opened: OpenedIndex, catalog: Catalog, progress: Progress | None = None) -> bool:
+    """Find the neighbours of all images where that is due; return whether that was done.
+
+    For one who will save it. `open_index` with `settle` has done so.
+    """
+    with catalog.database.reading() as connection:
+        source = _Snapshot(catalog, connection)
+        return opened.state == source.state and opened.vectors.arrange(source, progress)
 
 
 def save_index(opened: OpenedIndex, catalog: Catalog) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ Answer = TypeVar("Answer")
 
 # A writer may commit between the opening of an index and the question to it.
 SNAPSHOT_ATTEMPTS = 5
+# A search that saves its index holds the lock of the files for as long as that takes.
+PATIENCE_SECONDS = 60.0
 
 
 class _WriterBuildsError(Exception):
@@ -49,8 +51,9 @@ class CurrentIndex:
     reporter
         Hears of builds and of damage.
     alone
-        Whether no writer may ever come to this machine: the store is a database. Searches then
-        find the neighbours of all images, too, which is else for a writer to do.
+        Whether no writer may ever come to this machine: the store is a database. The files are
+        then guarded by a lock of their own, and searches find the neighbours of all images, too,
+        which is else for a writer to do.
 
     Attributes
     ----------
@@ -151,26 +154,47 @@ class CurrentIndex:
             self.lock.release()
 
     def _brought_in_step(self, catalog: Catalog) -> OpenedIndex:
-        from index.sync import open_index, save_index, vectors_of
+        from index.sync import arrange_index, open_index, vectors_of
 
         opened = open_index(
             catalog,
             vectors_of(catalog, self._folder),
-            # While somebody writes it would be due again soon.
-            arrange=self._alone and catalog.database.current_writer() is None,
             anew=self._now.damaged,
             progress=self._building,
             before_build=self._leave_to_writer,
         )
         self._now.damaged = False
-        if opened.origin != "current":
-            from index.errors import StoreError
-
-            # Where a writer is busy it will save, and a read-only store stays as it is.
-            with self.saving, suppress(StoreError), catalog.database.writer_lock():
-                save_index(opened, catalog)
+        saved = opened.origin == "current" or self._saved(catalog, opened)
         self._tell_damage(catalog, opened)
+        # While somebody writes it would be due again soon.
+        due = self._alone and saved and catalog.database.current_writer() is None
+        if due and arrange_index(opened, catalog, self._building):
+            self._saved(catalog, opened)
         return opened
+
+    def _saved(self, catalog: Catalog, opened: OpenedIndex) -> bool:
+        """Save an index, and return whether that was done.
+
+        Where a writer is busy it will save, and a read-only store stays as it is.
+        """
+        from index.errors import StoreError
+        from index.sync import save_index
+
+        with self.saving, suppress(StoreError), self._files_lock(catalog):
+            return save_index(opened, catalog)
+        return False
+
+    @contextmanager
+    def _files_lock(self, catalog: Catalog, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Be the only one who writes the index's files, for the length of a `with` block."""
+        if not self._alone:
+            with catalog.database.writer_lock(wait_seconds=wait_seconds):
+                yield
+            return
+        from index.files.lock import writer_lock
+
+        with writer_lock(self._folder.parent, wait_seconds=wait_seconds):
+            yield
 
     def settle(self, catalog: Catalog, *, compact: bool = False) -> None:
         """Bring the index's files in step with the catalog, as small as can be with `compact`.
@@ -185,7 +209,10 @@ class CurrentIndex:
             self._now.opened = None
         vectors = vectors_of(catalog, self._folder)
         settle = compact_index if compact else settle_index
-        with self._settling:
+        with ExitStack() as stack:
+            stack.enter_context(self._settling)
+            if self._alone:
+                stack.enter_context(self._files_lock(catalog, PATIENCE_SECONDS))
             opened = settle(catalog, vectors, self._building)
             if opened is not None:
                 self._tell_damage(catalog, opened)

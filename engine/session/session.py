@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -13,6 +13,7 @@ from engine.config import INT8, Config
 from engine.progress import Reporter
 from engine.session.current_index import CurrentIndex
 from engine.session.opened import Opened
+from index.errors import StoreError
 
 if TYPE_CHECKING:
     from engine.embedding.embedder import Embedder
@@ -106,6 +107,10 @@ class Session:
                 from index.catalog.catalog import Catalog
 
                 self._open.catalog = Catalog.open(self.config.store.catalog)
+                if self.config.store.database:
+                    # For what is derived, which can be done without.
+                    with suppress(StoreError):
+                        self.config.store.make()
                 if self._open.passing:
                     self._open.embedder, self._open.passing = None, False
                 if self._open.embedder is not None:

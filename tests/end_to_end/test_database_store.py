@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, inspect, make_url
 
+from index.catalog.catalog import Catalog
 from index.catalog.sql.urls import database_url, name_of
+from tests.support import REPOSITORY
 from tests.support.command import Run
 
 Ask = Callable[..., Any]
@@ -27,16 +30,11 @@ def store(new_schema: Callable[[], str]) -> str:
 
 @pytest.fixture
 def machine(engine: Run, ready: Path, tmp_path: Path) -> Callable[[str], Run]:
-    """Return a function that runs commands as another machine does: with a cache of its own."""
+    """Return a function that runs commands as another machine does: with data of its own."""
 
     def named(name: str) -> Run:
-        cache = tmp_path / name
-        if not cache.exists():
-            # The embedded backbone need not be converted again.
-            shutil.copytree(ready, cache, copy_function=os.link)
-
         def run(*arguments: str | bytes | Path, **settings: Any) -> Any:
-            env = {"ENGINE_CACHE": str(cache)} | settings.pop("env", {})
+            env = {"ENGINE_DATA": str(tmp_path / name)} | settings.pop("env", {})
             return engine(*arguments, env=env, cwd=tmp_path, **settings)
 
         return run
@@ -87,6 +85,88 @@ def test_every_verb_works_from_any_machine(
     # Nothing has become a folder of such a name, and nothing lies in the current one.
     assert not (tmp_path / "postgresql:").exists()
     assert not (tmp_path / ".engine").exists()
+
+
+def manifests(machine: Path) -> list[Path]:
+    return sorted(machine.rglob("manifest.json"))
+
+
+def test_a_machine_that_only_searches_saves_its_index(
+    ask: Ask, images: Path, tmp_path: Path
+) -> None:
+    query = sorted((images / "bed").iterdir())[0]
+    ask("index", images)
+    elsewhere = tmp_path / "elsewhere"
+    [first] = ask("search", query, at="elsewhere")
+    [saved] = manifests(elsewhere)
+    before = saved.read_bytes()
+    [again] = ask("search", query, at="elsewhere")
+    assert again["results"] == first["results"]
+    assert manifests(elsewhere) == [saved]
+    assert saved.read_bytes() == before
+    assert list(elsewhere.rglob("graph-*"))
+
+
+def test_a_writer_elsewhere_keeps_no_machine_from_saving_its_index(
+    ask: Ask, store: str, images: Path, tmp_path: Path
+) -> None:
+    query = sorted((images / "bed").iterdir())[0]
+    ask("index", images)
+    with Catalog.open(store) as catalog, catalog.database.writer_lock():
+        ask("search", query, at="elsewhere")
+    assert manifests(tmp_path / "elsewhere")
+
+
+def test_who_is_writing_is_told_without_the_password(
+    ask: Ask, machine: Callable[[str], Run], store: str, images: Path
+) -> None:
+    ask("index", images)
+    url = make_url(store).set(password="secret").render_as_string(hide_password=False)
+    program = (
+        "import sys; from index.catalog.catalog import Catalog\n"
+        "with Catalog.open(sys.argv[-1]) as catalog, catalog.database.writer_lock():\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, "--store", url]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdin is not None
+        assert writer.stdout.readline() == b"held\n"
+        told = ask("status")["writer"]
+        refused = machine("here")("remove", images, "--store", store)
+        writer.stdin.close()
+    assert f"process {writer.pid}" in told
+    assert b"another process is writing" in refused.stderr
+    assert "secret" not in told
+    assert b"secret" not in refused.stderr
+
+
+@pytest.mark.parametrize("table", ["settings", "categories"])
+def test_tables_of_another_program_are_left_alone(
+    machine: Callable[[str], Run], store: str, images: Path, table: str
+) -> None:
+    reached = create_engine(database_url(store))
+    with reached.begin() as connection:
+        connection.exec_driver_sql(f"CREATE TABLE {table} (theirs text)")
+    done = machine("here")("index", images, "--store", store)
+    assert done.returncode == 1
+    assert b"another program" in done.stderr
+    assert b"csearch_path" in done.stderr
+    assert inspect(reached).get_table_names() == [table]
+    reached.dispose()
+
+
+def test_names_are_what_they_are_in_any_encoding_of_the_client(
+    ask: Ask, machine: Callable[[str], Run], store: str, images: Path
+) -> None:
+    (images / "bed").rename(images / "b\u00fccher \u65e5")
+    env = {"PGCLIENTENCODING": "LATIN1"}
+    assert machine("here")("index", images, "--store", store, env=env).returncode == 0
+    [query] = sorted((images / "b\u00fccher \u65e5").iterdir())[:1]
+    [found] = ask("search", query)
+    assert found["results"][0]["path"] == str(query)
 
 
 def test_the_variable_names_it_too(machine: Callable[[str], Run], store: str, images: Path) -> None:

@@ -33,18 +33,20 @@ def test_the_argument_comes_before_everything(
     assert find_store(tmp_path / "named", start=tmp_path).folder == tmp_path / "named"
 
 
-@pytest.mark.parametrize("url", ["mysql://me:secret@host/name", "s3://bucket/x", "HTTP://x"])
+@pytest.mark.parametrize(
+    "url", ["mysql://me:secret@host/name", "s3://bucket/x", "HTTP://x", "my_sql://me:secret@host/x"]
+)
 @pytest.mark.parametrize("named", [str, Path])
 def test_a_url_does_not_become_a_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, named: type[str] | type[Path]
 ) -> None:
     with pytest.raises(StoreError, match="postgresql://user@host/name") as caught:
-        find_store(named(url), cache=tmp_path)
+        find_store(named(url), data=tmp_path)
     assert caught.value.thing == f"--store {url.partition(':')[0].lower()}://..."
     assert "secret" not in str(caught.value)
     monkeypatch.setenv("ENGINE_STORE", url)
     with pytest.raises(StoreError, match=r"ENGINE_STORE \w+://\.\.\."):
-        find_store(cache=tmp_path)
+        find_store(data=tmp_path)
 
 
 @pytest.mark.parametrize("named_by", ["--store", "ENGINE_STORE"])
@@ -55,10 +57,10 @@ def test_a_database_is_a_store(
     monkeypatch.setenv("ENGINE_CATALOG_URL", "postgresql://elsewhere/other")
     url = f"{scheme}://me:secret@host/shop"
     if named_by == "--store":
-        store = find_store(url, cache=tmp_path)
+        store = find_store(url, data=tmp_path)
     else:
         monkeypatch.setenv("ENGINE_STORE", url)
-        store = find_store(cache=tmp_path)
+        store = find_store(data=tmp_path)
     assert store.catalog == "postgresql+psycopg://me:secret@host/shop"
     assert (store.name, store.named_by) == ("postgresql://me@host/shop", named_by)
     assert store.exists()
@@ -67,15 +69,34 @@ def test_a_database_is_a_store(
 
 def test_what_is_derived_of_a_database_lies_in_one_folder_whoever_asks(tmp_path: Path) -> None:
     one, same, other = (
-        find_store(f"postgresql://{rest}", cache=tmp_path).folder
+        find_store(f"postgresql://{rest}", data=tmp_path).folder
         for rest in ("me:old@host/shop", "me:new@host/shop", "me@host/shop2")
     )
     assert one == same != other
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:me:secret@host/shop",
+        " postgresql+psycopg_async://me:secret@host/shop",
+        "postgresql://me:pa@secret@host/shop",
+    ],
+)
+def test_what_is_nearly_the_url_of_a_database_is_no_folder(tmp_path: Path, url: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        find_store(url, data=tmp_path)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_store_is_shown_without_its_password(tmp_path: Path) -> None:
+    store = find_store("postgresql://me:secret@host/shop", data=tmp_path)
+    assert "secret" not in repr(store)
+
+
 def test_a_path_that_was_a_url_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="loses a slash"):
-        find_store(Path("postgresql://me:secret@host/shop"), cache=tmp_path)
+        find_store(Path("postgresql://me:secret@host/shop"), data=tmp_path)
 
 
 def test_an_empty_name_is_no_store(tmp_path: Path) -> None:
@@ -89,7 +110,7 @@ def test_a_store_is_known_by_its_name(tmp_path: Path) -> None:
     assert folder.is_named(folder.name)
     assert folder.is_named(str(tmp_path / "link" / "shop"))
     assert not folder.is_named(str(tmp_path))
-    database = find_store("postgresql://me@host/shop", cache=tmp_path)
+    database = find_store("postgresql://me@host/shop", data=tmp_path)
     assert database.is_named(database.name)
     assert not database.is_named(str(database.folder))
 

@@ -21,7 +21,7 @@ from index.catalog.sql.migrations import (
     READABLE,
     Step,
 )
-from index.catalog.sql.urls import database_url, name_of
+from index.catalog.sql.urls import WRITE, database_url, name_of
 from index.errors import CatalogDamagedError, CatalogError, CatalogVersionError
 
 # Values that a statement names at most; SQLite's oldest limit on variables is 999.
@@ -29,8 +29,6 @@ VALUES_PER_STATEMENT = 900
 
 # The table that tells of all others.
 SETTINGS = "settings"
-# What to do about the URL of another database.
-WRITE = "Write for example postgresql://user@host/name"
 
 Value = TypeVar("Value")
 
@@ -70,8 +68,9 @@ class Database:
         self._dialect = _dialect_for(url, limits)
         self.name = self._dialect.name
         self.paths = paths or PathCodec(self._dialect.root)
-        options = {"paths": self.paths, "bulk": self._dialect.bulk}
-        engine = self._dialect.engine.execution_options(**options)
+        engine = self._dialect.engine.execution_options(
+            paths=self.paths, bulk=self._dialect.bulk, in_schema=self._dialect.in_schema
+        )
         self._readers = engine.execution_options(**self._dialect.reading)
         self._writers = engine.execution_options(writing=True)
         self._of_thread = local()
@@ -111,7 +110,7 @@ class Database:
     def has_tables(self) -> bool:
         """Say whether a catalog was made here."""
         with self.reading() as connection:
-            return inspect(connection).has_table(SETTINGS)
+            return _has_table(connection, SETTINGS)
 
     @property
     def has_checksums(self) -> bool:
@@ -228,7 +227,7 @@ def schema_version(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -
     CatalogVersionError
         The database was written by a newer release.
     """
-    if not inspect(connection).has_table(SETTINGS):
+    if not _has_table(connection, SETTINGS):
         return 0
     value = connection.execute(text("SELECT value FROM settings WHERE key = 'schema'")).scalar()
     if value is not None and not str(value).isdecimal():
@@ -245,6 +244,13 @@ def schema_version(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -
             "Upgrade the engine: pip install --upgrade image-engine",
         )
     return version
+
+
+def _has_table(connection: Connection, name: str) -> bool:
+    """Say whether there is a table; on a server only in the schema where it would be made."""
+    in_schema = connection.get_execution_options().get("in_schema", False)
+    schema = connection.dialect.default_schema_name if in_schema else None
+    return inspect(connection).has_table(name, schema=schema)
 
 
 def chunks_of(values: Sequence[Value], size: int = VALUES_PER_STATEMENT) -> Iterator[list[Value]]:

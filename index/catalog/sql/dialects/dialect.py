@@ -71,6 +71,8 @@ class Dialect(ABC):
         The real path of the folder that the store lies in, where the catalog is a file of it.
     bulk
         How rows are written in bulk.
+    in_schema
+        Whether other schemas of the same database may hold tables of the same names.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Dialect(ABC):
     read_only: bool = False
     root: str | None = None
     bulk: BulkRows = BulkRows()
+    in_schema: bool = False
 
     @abstractmethod
     def check(self, connection: Connection) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,9 +24,7 @@ from index.errors import (
 )
 from index.files import lock
 
-# The connection that holds the writer lock is idle: a router would soon forget it. A host that
-# does not answer is not waited for as long as the system would, some two minutes.
-CONNECTING = {"keepalives_idle": "60", "connect_timeout": "10"}
+SCHEMA_NAMED = "?options=-csearch_path%3DNAME at the end of the URL"
 
 
 class PostgreSQL(Dialect):
@@ -37,6 +36,7 @@ class PostgreSQL(Dialect):
 
     reading: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ"}
     bulk = PostgreSQLRows()
+    in_schema = True
 
     # "engi", and the number after it.
     WRITER, COMMIT = 0x656E6769, 0x656E676A
@@ -57,7 +57,7 @@ class PostgreSQL(Dialect):
 
     def __init__(self, url: URL, limits: DatabaseLimits) -> None:
         self.name = name_of(url)
-        url = url.set(query={**CONNECTING, **url.query})
+        url = url.set(query={**_connecting(), **url.query, "client_encoding": "utf8"})
         self.engine = create_engine(url, **limits.pool)
 
         @event.listens_for(self.engine, "connect")
@@ -96,11 +96,18 @@ class PostgreSQL(Dialect):
         """Go by SQLSTATE (PostgreSQL's documentation, appendix A); there is none without server."""
         state = getattr(error.orig, "sqlstate", None) or ""
         said = str(error.orig).partition("\n")[0]
+        if state == "42P07":
+            return CatalogError(
+                self.name,
+                f"the schema holds tables of another program ({said})",
+                f"Nothing was changed. Name another schema: {SCHEMA_NAMED}",
+            )
         if state in ("42P01", "42703", "XX001", "XX002"):
             return CatalogDamagedError(
                 self.name,
-                f"the catalog is damaged ({said})",
-                "Nothing was changed. Put back a copy of the database",
+                f"the catalog is damaged, or these are tables of another program ({said})",
+                "Nothing was changed. Put back a copy of the database, or name another schema: "
+                f"{SCHEMA_NAMED}",
             )
         if state == "53100":
             return DiskFullError(self.name, f"the disk would not take it ({said})", ROOM)
@@ -153,6 +160,18 @@ class PostgreSQL(Dialect):
         """Return the holder's note, empty where it may not be read, None where nobody holds it."""
         query = connection.exec_driver_sql(self.HOLDER).scalar()
         return None if query is None else query.removeprefix("/* ").partition(" */")[0]
+
+
+def _connecting() -> dict[str, str]:
+    """Return how to connect where neither the URL nor the environment says so.
+
+    The connection that holds the writer lock is idle: a router would soon forget it. A host that
+    does not answer is not waited for as long as the system would, some two minutes.
+    """
+    own = {"keepalives_idle": "60"}
+    if not {"PGCONNECT_TIMEOUT", "PGSERVICE"} & {*os.environ}:
+        own["connect_timeout"] = "10"
+    return own
 
 
 def _comment(note: str) -> str:

@@ -106,6 +106,8 @@ class BulkRows:
             first = {name: values[name] for name in unindexed}
             self.upsert(connection, target, ids, first, ())
             values = {name: column for name, column in values.items() if name not in unindexed}
+        if not values:
+            return
         # In the order of the statement, whatever the caller's.
         change = [name for name, _ in target.fillers if name in values]
         columns = [ids, *(values[name] for name in change)]
