@@ -178,6 +178,7 @@ def test_nothing_waits_long_for_pieces_that_take_long_while_there_are_threads() 
     run(test)
 
 
+@pytest.mark.slow
 def test_nothing_waits_for_what_takes_long_once_a_thread_has_stepped_aside() -> None:
     async def test() -> None:
         queue = WorkQueue("w", 2, 10, patience=0.5)
