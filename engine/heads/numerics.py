@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from index.records import Floats
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 # No logit or activation of a trained head is larger, whatever its sign; sums and products of such
 # with a head's weights (`check.HeadLimits`) are finite in float32.
@@ -80,3 +86,21 @@ ACTIVATIONS: Mapping[str, Callable[[Floats], Floats]] = {
     "tanh": tanh,
 }
 RELU = "relu"
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let whoever multiplies matrices in a `with` block do so by itself.
+
+    Where the other cores are busy, to share a product out would wait for them.
+    """
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Return those of the libraries that are loaded; to look for them takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import Classifier
+from engine.heads.numerics import one_blas_thread
 from engine.pictures.preprocess import Pixels
 from index.catalog.catalog import Catalog
 from index.catalog.tables.images import Batch
@@ -210,7 +211,9 @@ class BatchWriter:
             ids, facts, rows = zip(*self._ready, strict=True)
             # What is predicted now must be what a later look at the stored numbers predicts.
             vectors = self._catalog.embeddings.as_stored(Vectors.concatenate(rows))
-            named = self._classifier.best(vectors)
+            # The network, or what decodes for it, has the other cores.
+            with one_blas_thread():
+                named = self._classifier.best(vectors)
             self._catalog.images.store(Batch(ids, facts, vectors, named))
             self._ready = []
             self._known_hashes.add(each.content_hash for each in facts)

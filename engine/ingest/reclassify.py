@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
-
-from threadpoolctl import ThreadpoolController
 
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import Classifier
 from engine.heads.file import head_to_bytes
 from engine.heads.head import Head
+from engine.heads.numerics import one_blas_thread
 from engine.pictures.threads.prefetch import prefetch
 from engine.progress import Reporter
 from index.catalog.catalog import Catalog
@@ -69,9 +67,8 @@ def _predictions(
         # An older release did not remember what the built-in categories say: once is enough.
         return part.ids, classifier.best(part.packed.vectors)
 
-    # The thread multiplies by itself: products so small are not worth sharing out, and sharing
-    # would wait for the core that is writing.
-    with _thread_pools().limit(limits=1, user_api="blas"):
+    # Products so small are not worth sharing out with the core that is writing.
+    with one_blas_thread():
         spans = embeddings.spans(size)
         done = 0
         for ids, named in prefetch(classify, spans, workers=WORKERS, window=WORKERS + 1):
@@ -79,9 +76,3 @@ def _predictions(
             done += len(ids)
             reporter.progress("classifying", done, None, "images")
         reporter.progress("classifying", done, done, "images")
-
-
-@cache
-def _thread_pools() -> ThreadpoolController:
-    """Return those of the libraries that are loaded; to look for them takes milliseconds."""
-    return ThreadpoolController()
