@@ -122,7 +122,8 @@ class Store:
             raise StoreError(
                 self.folder,
                 f"the store cannot be made ({reason_of(error)})",
-                "Name another folder with --store",
+                # What a machine has of a database lies where its user's data do.
+                f"Name another folder with {'ENGINE_DATA' if self.database else '--store'}",
             ) from None
 
     @contextmanager

@@ -89,6 +89,18 @@ def test_what_is_nearly_the_url_of_a_database_is_no_folder(tmp_path: Path, url: 
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("named", "remedy"), [("postgresql://host/shop", "ENGINE_DATA"), (None, "--store")]
+)
+def test_a_folder_that_cannot_be_made_is_named_another_way(
+    tmp_path: Path, named: str | None, remedy: str
+) -> None:
+    (tmp_path / "file").touch()
+    store = find_store(named or tmp_path / "file" / "store", data=tmp_path / "file")
+    with pytest.raises(StoreError, match=f"Name another folder with {remedy}$"):
+        store.make()
+
+
 def test_a_store_is_shown_without_its_password(tmp_path: Path) -> None:
     store = find_store("postgresql://me:secret@host/shop", data=tmp_path)
     assert "secret" not in repr(store)
