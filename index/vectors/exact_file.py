@@ -1,4 +1,4 @@
-"""An exact index, written while the catalog is read: in memory that does not grow with it."""
+"""An exact index, written while the catalog is read: in memory is the graph, not the vectors."""
 
 from __future__ import annotations
 

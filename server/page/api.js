@@ -12,6 +12,8 @@
  *   problem: any}} Job
  */
 
+// Browsers let so many bytes outlive the page that sends them.
+const MOST_KEPT_ALIVE = 60_000;
 // Of a request that is told to come again.
 const MOST_TRIES = 6;
 const LONGEST_WAIT = 8;
@@ -51,7 +53,8 @@ export function isAborted(error) {
  * @param {string} path relative, such as `v1/images`
  * @param {{method?: string, query?: Record<string, any>|URLSearchParams, json?: unknown,
  *   body?: BodyInit, type?: string, signal?: AbortSignal, waiting?: (seconds: number) => void,
- *   as?: "json"|"blob"}} [options] `waiting` hears of a pause
+ *   as?: "json"|"blob", keepalive?: boolean}} [options] `waiting` hears of a pause; what is kept
+ *   alive arrives though the page is left meanwhile, if it is small
  * @returns {Promise<any>} the answer's JSON, null where it has none
  * @throws {Problem} it was refused, or nobody answers
  */
@@ -73,6 +76,7 @@ export async function ask(path, options = {}) {
         method,
         headers,
         body,
+        keepalive: Boolean(options.keepalive) && body.length < MOST_KEPT_ALIVE,
         signal: options.signal,
         redirect: "error",
       });

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from engine import Config, Engine
 from tests.browser.conftest import Served, faults, faults_in_all_looks
@@ -102,6 +102,22 @@ def test_an_answer_is_remembered_and_taken_back(lesson: Page) -> None:
     expect(lesson.get_by_role("status").filter(has_text="yes,")).to_have_text("1 yes, 1 no")
     lesson.keyboard.press("Backspace")
     expect(lesson.get_by_role("status").filter(has_text="yes,")).to_have_text("1 yes, 0 no")
+    lesson.reload()
+    expect(lesson.get_by_role("status").filter(has_text="yes,")).to_have_text("1 yes, 0 no")
+
+
+def test_an_answer_outlives_a_page_that_is_left_before_it_was_heard(lesson: Page) -> None:
+    def unheard(route: Route) -> None:
+        if route.request.method != "PUT":
+            route.continue_()
+
+    lesson.route("**/v1/judgements*", unheard)
+    lesson.keyboard.press("y")
+    lesson.wait_for_function("sessionStorage.length == 1")
+    lesson.unroute("**/v1/judgements*", unheard)
+    lesson.reload()
+    expect(lesson.get_by_role("status").filter(has_text="yes,")).to_have_text("1 yes, 0 no")
+    lesson.wait_for_function("sessionStorage.length == 0")
     lesson.reload()
     expect(lesson.get_by_role("status").filter(has_text="yes,")).to_have_text("1 yes, 0 no")
 

@@ -1,7 +1,8 @@
-"""An exact index is settled without being opened: the same file, and memory that does not grow."""
+"""An exact index is settled without being opened: the same file, and little memory."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -151,11 +152,13 @@ for folder in map(Path, sys.argv[1:]):
     peaks.append(peak())
 print(peaks[1] - peaks[0])
 """
+# Memory that was given back counts no more: glibc else keeps blocks as large as any it has seen.
+GIVES_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
-def test_the_memory_it_takes_does_not_grow_with_the_number_of_images(
+def test_the_memory_it_takes_does_not_grow_with_the_vectors(
     make_identity: Callable[..., CatalogIdentity], make_batch: MakeBatch, tmp_path: Path
 ) -> None:
     few, many = tmp_path / "few", tmp_path / "many"
@@ -168,7 +171,10 @@ def test_the_memory_it_takes_does_not_grow_with_the_number_of_images(
                 paths = [f"/{piece}/{number}" for number in range(500)]
                 catalog.images.store(make_batch(paths, embeddings=drawn, seed=piece))
     command = [sys.executable, "-c", SETTLED, str(few), str(many)]
-    child = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    environment = os.environ | GIVES_BACK
+    child = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True
+    )
     index_bytes = delta_in(many / "index").stat().st_size
     assert index_bytes > 36e6
     assert int(child.stdout) < index_bytes / 4

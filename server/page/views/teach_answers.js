@@ -4,7 +4,11 @@ import { ask } from "../api.js";
 
 /** @typedef {"yes"|"no"|"unsure"|null} Answer */
 
-/** The answers about one category, as the service remembers them; what is unsure stays here. */
+/**
+ * The answers about one category, as the service remembers them; what is unsure stays here.
+ *
+ * What is not yet acknowledged outlives the page: loaded again, it says it again.
+ */
 export class Answers {
   /** @param {string} category @param {{changed: () => void, sent: () => void, failed: (error: unknown) => void}} hears */
   constructor(category, hears) {
@@ -16,6 +20,8 @@ export class Answers {
     this.steps = [];
     /** @type {Map<number, Answer>} what the service has not heard yet, with what it knows */
     this.unsent = new Map();
+    /** @type {Map<number, Answer>} what it is told now, with what it knows */
+    this.underWay = new Map();
     this.sending = null;
   }
 
@@ -25,6 +31,9 @@ export class Answers {
     this.category = known.category;
     for (const id of known.yes) this.given.set(id, "yes");
     for (const id of known.no) this.given.set(id, "no");
+    const pairs = this.#unacknowledged();
+    for (const [id, answer] of pairs) this.#given(id, answer);
+    if (pairs.length) this.#begin();
   }
 
   /** @param {number} id @returns {Answer} */
@@ -59,19 +68,48 @@ export class Answers {
   }
 
   #set(pairs) {
-    for (const [id, answer] of pairs) {
-      if (!this.unsent.has(id)) this.unsent.set(id, this.of(id));
-      if (answer === null) this.given.delete(id);
-      else this.given.set(id, answer);
-    }
+    for (const [id, answer] of pairs) this.#given(id, answer);
+    this.#remember();
     this.hears.changed();
+    this.#begin();
+  }
+
+  #given(id, answer) {
+    if (!this.unsent.has(id)) this.unsent.set(id, this.of(id));
+    if (answer === null) this.given.delete(id);
+    else this.given.set(id, answer);
+  }
+
+  #begin() {
     this.sending ||= this.#send().finally(() => { this.sending = null; this.hears.sent(); });
+  }
+
+  get #key() {
+    return `answers ${location.pathname} ${this.category}`;
+  }
+
+  #remember() {
+    const open = new Set([...this.underWay.keys(), ...this.unsent.keys()]);
+    // A browser may refuse: then an answer is as safe as its request.
+    try {
+      if (open.size) sessionStorage.setItem(this.#key, JSON.stringify([...open].map((id) => [id, this.of(id)])));
+      else sessionStorage.removeItem(this.#key);
+    } catch { /* as said */ }
+  }
+
+  /** @returns {[number, Answer][]} */
+  #unacknowledged() {
+    try {
+      return JSON.parse(sessionStorage.getItem(this.#key) || "[]");
+    } catch {
+      return [];
+    }
   }
 
   async #send() {
     // One request at a time: what is said meanwhile goes with the next one.
     while (this.unsent.size) {
-      const part = this.unsent;
+      const part = this.underWay = this.unsent;
       this.unsent = new Map();
       const now = { yes: [], no: [], forget: [] };
       for (const [id, before] of part) {
@@ -79,9 +117,9 @@ export class Answers {
         if (answer === "yes" || answer === "no") now[answer].push(id);
         else if (before === "yes" || before === "no") now.forget.push(id);
       }
-      if (!now.yes.length && !now.no.length && !now.forget.length) continue;
+      const told = now.yes.length || now.no.length || now.forget.length;
       try {
-        await ask("v1/judgements", { method: "PUT", json: { category: this.category, ...now } });
+        if (told) await ask("v1/judgements", { method: "PUT", json: { category: this.category, ...now }, keepalive: true });
       } catch (error) {
         for (const [id, before] of part) {
           if (before === null) this.given.delete(id);
@@ -91,6 +129,8 @@ export class Answers {
         this.hears.changed();
         this.hears.failed(error);
       }
+      this.underWay = new Map();
+      this.#remember();
     }
   }
 }
