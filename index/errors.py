@@ -76,6 +76,10 @@ class StoreLockedError(StoreError):
     """Another process is writing to this store."""
 
 
+class LeaseLostError(StoreError):
+    """A shard is another worker's by now: what was made of it is not kept."""
+
+
 class CatalogError(StoreError):
     """The SQL catalog cannot be read or written."""
 

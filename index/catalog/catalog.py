@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from index.catalog.tables.contents import ContentTable
     from index.catalog.tables.folders import FolderList
     from index.catalog.tables.judgements import JudgementTable
+    from index.catalog.tables.shards import ShardTable
     from index.catalog.tables.values import ValueTable
 
 
@@ -106,6 +107,13 @@ class Catalog:
         from index.catalog.tables.judgements import JudgementTable
 
         return JudgementTable(self.database)
+
+    @cached_property
+    def shards(self) -> ShardTable:
+        """What a run on a cluster has to do, and how far it has come."""
+        from index.catalog.tables.shards import ShardTable
+
+        return ShardTable(self.database)
 
     @cached_property
     def values(self) -> ValueTable:

@@ -19,6 +19,7 @@ from index.catalog.sql.migrations import (
     JUDGEMENTS,
     MIGRATIONS,
     READABLE,
+    SHARDS,
     Step,
 )
 from index.catalog.sql.urls import WRITE, database_url, name_of
@@ -73,6 +74,7 @@ class Database:
         )
         self._readers = engine.execution_options(**self._dialect.reading)
         self._writers = engine.execution_options(writing=True)
+        self._claimers = engine.execution_options(writing=not self._dialect.locks_rows)
         self._of_thread = local()
         self.version = 0
 
@@ -122,6 +124,11 @@ class Database:
         """Whether what people said has tables; an older catalog is read without."""
         return self.version >= JUDGEMENTS
 
+    @property
+    def has_shards(self) -> bool:
+        """Whether there is a ledger of shards; an older catalog is read without."""
+        return self.version >= SHARDS
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let all that this thread reads inside a `with` block come from one transaction."""
@@ -150,12 +157,51 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that commits at the end of the block, or leaves no trace.
 
+        Inside `together` it is that one.
+
         Raises
         ------
         StoreLockedError
             Another one was open for all of `DatabaseLimits.busy_seconds`.
         """
+        shared: Connection | None = getattr(self._of_thread, "writing", None)
+        if shared is not None:
+            yield shared
+            return
         with self._explained(), self._writers.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let all that this thread reads and writes inside a `with` block be one transaction.
+
+        It commits at the end of the block, or leaves no trace.
+
+        Raises
+        ------
+        StoreLockedError
+            Another one was open for all of `DatabaseLimits.busy_seconds`.
+        """
+        with self.writing() as connection:
+            before = getattr(self._of_thread, "connection", None)
+            outer = getattr(self._of_thread, "writing", None)
+            self._of_thread.connection = self._of_thread.writing = connection
+            try:
+                yield
+            finally:
+                self._of_thread.connection, self._of_thread.writing = before, outer
+
+    @contextmanager
+    def claiming(self) -> Iterator[Connection]:
+        """Open a transaction that writes single rows of the ledger.
+
+        Where the database locks rows it waits for no other transaction of the catalog.
+        """
+        shared: Connection | None = getattr(self._of_thread, "writing", None)
+        if shared is not None:
+            yield shared
+            return
+        with self._explained(), self._claimers.begin() as connection:
             yield connection
 
     @contextmanager

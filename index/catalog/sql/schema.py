@@ -13,6 +13,7 @@
     networks      fingerprint, file                             backbones quantized for this catalog
     judgements    category, content_hash, yes, at               what people said contents show
     distinct_pairs  first_hash, second_hash, at                 two contents that are no copies
+    shards        run, state, lease_until, attempt, listing     what a run on a cluster has to do
 
 Judgements and distinct pairs are about contents: they need no image, so that moving, forgetting and
 indexing anew loses none of them.
@@ -37,6 +38,7 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     Select,
@@ -237,6 +239,29 @@ class DistinctPair(Base):
     first_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     second_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Shard(Base):
+    """Some pictures of a run of indexing that one worker embeds and commits together."""
+
+    __tablename__ = "shards"
+    # AUTOINCREMENT: the worker of a run that was given up cannot finish a shard of the next one.
+    __table_args__ = (Index("ix_shards_state", "state", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    run: Mapped[str] = mapped_column(String(32))
+    first: Mapped[str] = mapped_column(Text)
+    last: Mapped[str] = mapped_column(Text)
+    n: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(8))
+    attempt: Mapped[int] = mapped_column(Integer)
+    done: Mapped[int] = mapped_column(Integer)
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    worker: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+    report: Mapped[str | None] = mapped_column(Text)
+    listing_hash: Mapped[str] = mapped_column(String(64))
+    listing: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 _INLINE: ExecutableDDLElement = DDL(INLINE)  # type: ignore[no-untyped-call]

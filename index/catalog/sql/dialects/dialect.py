@@ -73,6 +73,8 @@ class Dialect(ABC):
         How rows are written in bulk.
     in_schema
         Whether other schemas of the same database may hold tables of the same names.
+    locks_rows
+        Whether transactions that change different rows need not wait for each other.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Dialect(ABC):
     root: str | None = None
     bulk: BulkRows = BulkRows()
     in_schema: bool = False
+    locks_rows: bool = False
 
     @abstractmethod
     def check(self, connection: Connection) -> list[str]:

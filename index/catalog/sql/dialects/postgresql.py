@@ -37,6 +37,7 @@ class PostgreSQL(Dialect):
     reading: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ"}
     bulk = PostgreSQLRows()
     in_schema = True
+    locks_rows = True
 
     # "engi", and the number after it.
     WRITER, COMMIT = 0x656E6769, 0x656E676A

@@ -21,6 +21,8 @@ INODES = 6
 CHECKSUMS = 8
 # From this version on there are judgements, and pairs of contents that are no copies.
 JUDGEMENTS = 9
+# From this version on there is a ledger of shards.
+SHARDS = 10
 
 Step: TypeAlias = Callable[[Connection], None]
 
@@ -44,4 +46,5 @@ MIGRATIONS: tuple[Step, ...] = (
     _step("m0007_relative_paths"),
     _step("m0008_checksums"),
     _step("m0009_judgements"),
+    _step("m0010_shards"),
 )
