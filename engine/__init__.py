@@ -115,7 +115,7 @@ _ROOMS = {
     "CatalogMap": "engine.search.map.results",
     "CategoryEstimate": "engine.learning.teaching.lesson",
     "Classification": "engine.heads.results",
-    "CompactReport": "engine.ingest.results",
+    "CompactReport": "engine.session.compact",
     "CompareOptions": "engine.learning.compare.options",
     "Comparison": "engine.learning.results",
     "Config": "engine.config",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.heads.results import Classification
     from engine.image_collection import ImageCollection
     from engine.ingest.options import IngestOptions
-    from engine.ingest.results import CompactReport, IndexReport, RelocateReport, RemoveReport
+    from engine.ingest.results import IndexReport, RelocateReport, RemoveReport
     from engine.ingest.watch import WatchLimits
     from engine.learning.compare.options import CompareOptions
     from engine.learning.finetune.options import FinetuneOptions
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from engine.search.queries import ImageLike, Pictures
     from engine.search.results import DuplicateGroup, EmbeddedImages, SearchReport
     from engine.session.figures import Figures
+    from engine.session.compact import CompactReport
     from engine.session.status import Status
     from engine.skipped import Skipped
     from index.catalog.catalog import Catalog
@@ -1070,7 +1071,7 @@ class Engine:
         DiskFullError
             There is no room for a second copy of the catalog; nothing was changed.
         """
-        from engine.ingest.compact import compact
+        from engine.session.compact import compact
 
         with self._session.writing(create=False) as catalog:
             return compact(

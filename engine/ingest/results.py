@@ -61,14 +61,3 @@ class RelocateReport:
 
     relocated: int
     not_found: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class CompactReport:
-    """What `Engine.compact` did: bytes of the catalog and of the index, before and after."""
-
-    catalog_bytes_before: int
-    catalog_bytes: int
-    index_bytes_before: int
-    index_bytes: int
-    seconds: float

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from engine.ingest.results import CompactReport
 from index.catalog.catalog import Catalog
 from index.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class CompactReport:
+    """What `Engine.compact` did: bytes of the catalog and of the index, before and after."""
+
+    catalog_bytes_before: int
+    catalog_bytes: int
+    index_bytes_before: int
+    index_bytes: int
+    seconds: float
 
 
 def compact(catalog: Catalog, store: Store, compact_index: Callable[[], None]) -> CompactReport:
