@@ -250,6 +250,9 @@ class Config:
         Threads that read and decode pictures while the backbone runs.
     commit_seconds
         How much work is at most lost by a power cut.
+    cluster
+        Where `Engine.index` runs its workers: `local` (processes of this machine) or
+        `ray://HOST:PORT`; None for threads of this process.
     urls
         Whether pictures are fetched from URLs, and within which limits.
 
@@ -286,6 +289,7 @@ class Config:
         metadata=_number(1, LARGEST, whole=True),
     )
     commit_seconds: float = field(default=2.0, metadata=_number(0))
+    cluster: str | None = field(default=None, metadata=_kind(str, "an address"))
     urls: UrlLimits = field(default_factory=UrlLimits, metadata=_kind(UrlLimits, "limits of URLs"))
 
     def __post_init__(self) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.heads.options import TrainOptions
     from engine.heads.results import Classification
     from engine.image_collection import ImageCollection
+    from engine.ingest.cluster.options import ClusterOptions
     from engine.ingest.options import IngestOptions
     from engine.ingest.results import IndexReport, RelocateReport, RemoveReport
     from engine.ingest.watch import WatchLimits
@@ -49,8 +50,8 @@ if TYPE_CHECKING:
     from engine.search.map.maps import Maps
     from engine.search.queries import ImageLike, Pictures
     from engine.search.results import DuplicateGroup, EmbeddedImages, SearchReport
-    from engine.session.figures import Figures
     from engine.session.compact import CompactReport
+    from engine.session.figures import Figures
     from engine.session.status import Status
     from engine.skipped import Skipped
     from index.catalog.catalog import Catalog
@@ -164,8 +165,11 @@ class Engine:
         *,
         label: str | None = None,
         options: IngestOptions | None = None,
+        cluster: ClusterOptions | None = None,
     ) -> IndexReport:
         """Bring the catalog in step with folders of pictures.
+
+        With `Config.cluster` workers do it, and whichever of them dies, the others go on.
 
         Parameters
         ----------
@@ -176,11 +180,15 @@ class Engine:
             labels that images have.
         options
             What is left out, and how far what is known is trusted.
+        cluster
+            How work is shared out among workers.
 
         Raises
         ------
         UsageError
-            A path lies in the trash of tidying up.
+            A path lies in the trash of tidying up, or there is no such kind of cluster.
+        ClusterError
+            The cluster cannot be reached, or its workers end again and again.
         EngineError
             None of the paths exists, the store is locked, the disk is full, ...; what was
             committed before stays.
@@ -196,6 +204,11 @@ class Engine:
         roots = [str(path) for path in paths]
         require_one(roots)
         refuse_trash(roots)
+        run = None
+        if self.config.cluster is not None:
+            from engine.ingest.cluster.driver import ClusterRun
+
+            run = ClusterRun.of(self.config, cluster, label, options)
         with self._session.writing(create=True, images=roots) as catalog:
             embedder = self._session.embedder()
 
@@ -203,7 +216,10 @@ class Engine:
                 return Classifier(embedder.built_in, self._session.heads())
 
             indexer = Indexer(catalog, embedder, rule, classifier, options=options)
-            indexer.run(roots)
+            if run is None:
+                indexer.run(roots)
+            else:
+                run.index(catalog, indexer, roots, self.reporter)
             catalog.prefer(self.config.index, self.config.memory)
             self._session.index().settle(catalog)
             return indexer.report(time.monotonic() - started)

@@ -130,6 +130,10 @@ class WeightsCorruptError(WeightsError):
     """A weights file that is not what it should be."""
 
 
+class ClusterError(EngineError):
+    """A run on a cluster cannot begin, or cannot go on; what was finished is kept."""
+
+
 class ImageError(EngineError):
     """One picture cannot be used. `reason` and `remedy` are what a skip reports."""
 

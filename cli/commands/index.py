@@ -40,6 +40,8 @@ engine index ./catalog --exclude 'thumbs*' --exclude drafts/2024
 engine index ./catalog --watch
 
 engine index ./catalog ./new-arrivals --label labels.csv --json
+
+engine index /mnt/pictures --store postgresql://shop@db/shop --cluster ray://head:10001
 """
 COUNTS = ("added", "updated", "moved", "came_back", "removed", "unchanged", "relabelled")
 
@@ -114,6 +116,39 @@ def command(
             show_default="no limit",
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="local|ray://HOST:PORT",
+            help="Share the work out among processes of this machine, or of a Ray cluster. "
+            "Whichever of them dies, what was finished is kept and the others go on.",
+            show_default="threads of one process",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            help="How many processes, with --cluster.",
+            show_default="as many as there is room for",
+        ),
+    ] = None,
+    shard_images: Annotated[
+        int,
+        typer.Option(
+            "--shard-images",
+            metavar="N",
+            help="Pictures that a process commits together, with --cluster: what is lost with it.",
+        ),
+    ] = 1000,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed", help="Try again what failed in an earlier run, with --cluster."
+        ),
+    ] = False,
     failed: Failed = None,
     store: Store = None,
     json: Json = False,
@@ -125,6 +160,7 @@ def command(
     """
     from cli.failures import failures_named
     from cli.render import say
+    from engine.ingest.cluster.options import ClusterOptions
     from engine.ingest.options import IngestOptions
 
     settings = {
@@ -139,11 +175,14 @@ def command(
         "dtype": dtype,
         "index": index,
         "memory": parse_limit(memory) if memory is not None else None,
+        "cluster": cluster,
     }
     options = IngestOptions(tuple(exclude or ()), include_hidden, verify)
+    shared = ClusterOptions(workers, shard_images, retry_failed=retry_failed)
     with failures_named(failed), open_engine(store, **settings) as engine:
         if not watch:
-            return _tell(engine.index(paths, label=label, options=options), failed, json=json)
+            report = engine.index(paths, label=label, options=options, cluster=shared)
+            return _tell(report, failed, json=json)
         code = 0
         for number, report in enumerate(engine.watch(paths, label=label, options=options)):
             if not number or report.changed or report.skipped:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,6 +49,7 @@ class IngestLimits:
     commit: int = 512
     single_hashes: int = 64
     verified: int = 100_000
+    most_hashes: int = 10_000_000
 
 
 class KnownHashes:
@@ -71,7 +73,10 @@ class KnownHashes:
 
     def expect(self, files: int) -> None:
         """Prepare for being asked about so many files."""
-        if files > self._limits.single_hashes:
+        if self._known is not None:
+            return
+        few = files <= self._limits.single_hashes
+        if not few and self._catalog.embeddings.count() <= self._limits.most_hashes:
             self._known = set(map(_shortened, self._catalog.contents.hashes()))
 
     def __contains__(self, content_hash: str) -> bool:
@@ -105,6 +110,8 @@ class BatchWriter:
         Who embeds images and names their categories.
     known
         Hears the content hashes of what was committed.
+    transaction
+        Holds all that one commit changes; by default a transaction of the catalog.
     """
 
     def __init__(
@@ -114,8 +121,10 @@ class BatchWriter:
         classifier: Callable[[], Classifier],
         known: KnownHashes,
         limits: IngestLimits,
+        transaction: Callable[[], AbstractContextManager[None]] | None = None,
     ) -> None:
         self._catalog = catalog
+        self._transaction = transaction or catalog.database.together
         self._embedder = embedder
         self._make_classifier = classifier
         self._known_hashes = known
@@ -203,21 +212,28 @@ class BatchWriter:
             self._commit()
 
     def _commit(self) -> None:
-        self._catalog.images.restat(self._unchanged)
-        self._catalog.images.relabel(self._labels)
-        self._unchanged.clear()
-        self._labels.clear()
-        if self._ready:
-            ids, facts, rows = zip(*self._ready, strict=True)
-            # What is predicted now must be what a later look at the stored numbers predicts.
-            vectors = self._catalog.embeddings.as_stored(Vectors.concatenate(rows))
-            # The network, or what decodes for it, has the other cores.
-            with one_blas_thread():
-                named = self._classifier.best(vectors)
-            self._catalog.images.store(Batch(ids, facts, vectors, named))
-            self._ready = []
-            self._known_hashes.add(each.content_hash for each in facts)
+        batch = self._batch() if self._ready else None
+        if batch or self._unchanged or self._labels:
+            with self._transaction():
+                self._catalog.images.restat(self._unchanged)
+                self._catalog.images.relabel(self._labels)
+                if batch is not None:
+                    self._catalog.images.store(batch)
+        # One statement: an interrupt leaves all to be committed again, or nothing.
+        self._unchanged, self._labels, self._ready = [], [], []
+        if batch is not None:
+            self._known_hashes.add(each.content_hash for each in batch.facts)
         self._last_commit = time.monotonic()
+
+    def _batch(self) -> Batch:
+        """Return the images that are embedded, with what is predicted of them."""
+        ids, facts, rows = zip(*self._ready, strict=True)
+        # What is predicted now must be what a later look at the stored numbers predicts.
+        vectors = self._catalog.embeddings.as_stored(Vectors.concatenate(rows))
+        # The network, or what decodes for it, has the other cores.
+        with one_blas_thread():
+            named = self._classifier.best(vectors)
+        return Batch(ids, facts, vectors, named)
 
     def _is_stored(self, facts: ImageFacts) -> bool:
         row = self._catalog.images.known([facts.file.path]).get(facts.file.path)

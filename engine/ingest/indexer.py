@@ -11,10 +11,10 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError
@@ -23,7 +23,7 @@ from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
 from engine.ingest.comparison import looks_same, overlooked, suddenly_empty, under_real_paths
 from engine.ingest.labels import Labels
 from engine.ingest.options import IngestOptions
-from engine.ingest.results import IndexReport
+from engine.ingest.results import Count, IndexReport, Outcome
 from engine.ingest.same_content import SameContent
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import content_hash, read_file
@@ -42,7 +42,6 @@ TWINS = "left out {count} raw files with a JPEG of the same name beside them"
 Task: TypeAlias = tuple[FileState, KnownImage | None]
 # What is left to do in the caller's thread for a file that a thread has opened.
 Step: TypeAlias = Callable[[], None]
-Count = Literal["added", "updated", "moved", "unchanged", "came_back", "relabelled"]
 
 
 class Indexer:
@@ -60,6 +59,12 @@ class Indexer:
         How much is held and done at once.
     options
         What is asked of the run.
+    transaction
+        Holds all that one commit changes; by default a transaction of the catalog.
+    moves
+        Whether a file may be an image that has left its path; else it is a copy of it.
+    hashes
+        The contents that are known, where several runs share them.
     """
 
     def __init__(
@@ -70,7 +75,12 @@ class Indexer:
         classifier: Callable[[], Classifier],
         limits: IngestLimits | None = None,
         options: IngestOptions | None = None,
+        *,
+        transaction: Callable[[], AbstractContextManager[None]] | None = None,
+        moves: bool = True,
+        hashes: KnownHashes | None = None,
     ) -> None:
+        self._moves = moves
         self._options = options or IngestOptions()
         self._limits = limits or IngestLimits()
         self._catalog = catalog
@@ -79,14 +89,16 @@ class Indexer:
         self._counts: Counter[Count] = Counter()
         self._skipped: list[Skipped] = []
         self._notes: list[str] = []
-        self._left_out = self._excluded = 0
+        self._left_out = self._excluded = self._embedded_elsewhere = 0
         self._remarks: dict[str, list[str]] = {}
         self._gone: dict[int, KnownImage] = {}
         self._same_content = SameContent(catalog, self._has_left)
         self._out_of_sight: frozenset[str] = frozenset()
         self._damaged: frozenset[int] = frozenset()
-        self._hashes = KnownHashes(catalog, self._limits)
-        self._writer = BatchWriter(catalog, embedder, classifier, self._hashes, self._limits)
+        self._hashes = hashes or KnownHashes(catalog, self._limits)
+        self._writer = BatchWriter(
+            catalog, embedder, classifier, self._hashes, self._limits, transaction
+        )
 
     def run(self, paths: Sequence[str]) -> None:
         """Index everything at or below `paths`.
@@ -96,6 +108,11 @@ class Indexer:
         KeyboardInterrupt
             As the user asked; what was finished is committed.
         """
+        self.take(self.plan(paths))
+        self.hide_gone()
+
+    def plan(self, paths: Sequence[str]) -> list[Task]:
+        """Settle what needs no opening at or below `paths`, and return what is to be opened."""
         self._damaged = self._damaged_embeddings()
         reporter = self._embedder.reporter
         found = find_images(
@@ -107,7 +124,17 @@ class Indexer:
         self._skipped += found.skipped
         self._left_out, self._excluded = found.left_out, found.excluded
         self._catalog.folders.add([root for root in found.roots if os.path.isdir(root)])
-        tasks = self._plan(found)
+        return self._settled(found)
+
+    def take(self, tasks: Sequence[Task], *, whole: bool = False) -> None:
+        """Open files, and commit what they hold.
+
+        Parameters
+        ----------
+        whole
+            An interrupt keeps nothing of them, instead of what was finished.
+        """
+        reporter = self._embedder.reporter
         self._hashes.expect(len(tasks))
         try:
             with closing(self._opened(tasks)) as steps:
@@ -116,14 +143,40 @@ class Indexer:
                     reporter.progress("indexing", number, len(tasks), "images")
             self._writer.flush()
         except KeyboardInterrupt:
-            self._writer.flush()
+            if not whole:
+                self._writer.flush()
             raise
         finally:
             self._writer.close()
+
+    def hide_gone(self) -> None:
+        """Mark as gone the images whose files a plan has not found any more."""
         self._catalog.images.hide(list(self._gone))
+
+    def label_of(self, task: Task) -> str | None:
+        """Return the label that the image of a task is to have."""
+        file, known = task
+        return self._labels.of(file.path, known.label if known else None)
+
+    def outcome(self) -> Outcome:
+        """Return what became of the files that were taken."""
+        return Outcome(self._counts, self._writer.embedded, self._skipped, self._remarks)
+
+    def skip(self, skipped: Skipped) -> None:
+        """Count in what could not be used."""
+        self._skipped.append(skipped)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count in what became of files that another one has taken."""
+        self._counts.update(outcome.counts)
+        self._skipped += outcome.skipped
+        self._embedded_elsewhere += outcome.embedded
+        for note, paths in outcome.remarks.items():
+            self._remarks.setdefault(note, []).extend(paths)
 
     def report(self, seconds: float) -> IndexReport:
         """Return what the run did, in so many seconds."""
+        embedded = self._writer.embedded + self._embedded_elsewhere
         return IndexReport(
             added=self._counts["added"],
             updated=self._counts["updated"],
@@ -134,18 +187,18 @@ class Indexer:
             relabelled=self._counts["relabelled"],
             skipped=sorted(self._skipped, key=lambda skip: skip.path),
             images=self._catalog.image_count(),
-            embedded=self._writer.embedded,
+            embedded=embedded,
             backbone=self._embedder.backbone.name,
             precision=self._embedder.precision,
             seconds=seconds,
-            images_per_second=self._writer.embedded / seconds if seconds else 0.0,
+            images_per_second=embedded / seconds if seconds else 0.0,
             left_out=self._left_out,
             excluded=self._excluded,
             notes=[*self._notes, *self._labels.notes(), *map(_remark, self._remarks.items())],
             unused_labels=self._labels.unused(),
         )
 
-    def _plan(self, found: Found) -> list[Task]:
+    def _settled(self, found: Found) -> list[Task]:
         """Settle what needs no opening, and return the rest."""
         known, files = self._known(found)
         self._labels.expect([file.path for file in files], self._labels_in_use)
@@ -270,7 +323,8 @@ class Indexer:
         self, file: FileState, known: KnownImage | None, scanned_ns: int, digest: str
     ) -> None:
         """Known content under another path: moved from there, or a copy of it."""
-        found = self._same_content.find(digest, file.path, may_move=known is None)
+        may_move = self._moves and known is None
+        found = self._same_content.find(digest, file.path, may_move=may_move)
         if found is None or found.id in self._damaged:
             # The rows have changed since the thread looked, or hold nothing to be reused.
             if isinstance(found, KnownImage):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from engine.skipped import Skipped
+
+# What becomes of files, as the fields of `IndexReport`.
+Count: TypeAlias = Literal["added", "updated", "moved", "unchanged", "came_back", "relabelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,26 @@ class IndexReport:
     def changed(self) -> bool:
         """Whether the catalog shows anything else than before."""
         return any((self.added, self.updated, self.moved, self.removed, self.came_back))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of some of a run's files.
+
+    Attributes
+    ----------
+    counts
+        How many files were added, updated, ...; the names are those of `IndexReport`.
+    embedded
+        For how many the backbone ran.
+    remarks
+        What else is to be said, and of which paths.
+    """
+
+    counts: Mapping[Count, int]
+    embedded: int
+    skipped: Sequence[Skipped]
+    remarks: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)

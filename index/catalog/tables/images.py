@@ -97,6 +97,13 @@ class ImageTable:
         found = self._known(query)
         return {image.path: image for image in found if is_below(image.path, roots)}
 
+    def known_at(self, paths: Sequence[str]) -> dict[str, KnownImage]:
+        """Return the images at these very paths, gone ones included, by path."""
+        found: list[KnownImage] = []
+        for chunk in chunks_of(list(map(self._database.paths.encode, paths))):
+            found += self._known(self._known_query().where(Image.path.in_(chunk)))
+        return {image.path: image for image in found}
+
     def with_content(self, content_hash: str) -> list[KnownImage]:
         """Return the images whose file has this content, oldest first."""
         query = self._known_query().where(Image.content_hash == content_hash).order_by(Image.id)

@@ -162,6 +162,18 @@ class ShardTable:
             statement = update(Shard).where(_is_held(claim)).values(values)
             return bool(connection.execute(statement).rowcount)
 
+    def expire(self, run: Run, worker: str) -> None:
+        """End the leases of a worker that is known to be dead."""
+        held = and_(Shard.run == run.token, Shard.state == RUNNING, Shard.worker == worker)
+        with self._database.claiming() as connection:
+            connection.execute(update(Shard).where(held).values(lease_until=None))
+
+    def is_open(self, run: Run) -> bool:
+        """Say whether a run has shards that are neither done nor failed."""
+        left = select(Shard.id).where(Shard.state.in_((TODO, RUNNING)), Shard.run == run.token)
+        with self._database.reading() as connection:
+            return connection.execute(left.limit(1)).one_or_none() is not None
+
     def progress(self, run: Run) -> Progress | None:
         """Return how far a run has come, None where another one has taken its place."""
         own = Shard.run == run.token

@@ -1,0 +1,177 @@
+"""The driver of a run: it writes the ledger, keeps workers alive, and watches until all is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from secrets import token_hex
+
+from engine.config import Config
+from engine.errors import ClusterError
+from engine.ingest.cluster.job import MakeEmbedder, ShardJob, outcome_of
+from engine.ingest.cluster.launcher import Launcher, Workers, launcher_for
+from engine.ingest.cluster.options import ClusterOptions
+from engine.ingest.cluster.patience import Patience
+from engine.ingest.cluster.plan import listings
+from engine.ingest.indexer import Indexer
+from engine.ingest.options import IngestOptions
+from engine.progress import Reporter
+from engine.skipped import Skipped
+from index.catalog.catalog import Catalog
+from index.shards import Progress, Run
+
+AGAIN = "Run `engine index` again: it goes on from there"
+# Of the time that the driver takes it spends so much at most with asking how far all is.
+ASKED_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRun:
+    """What a run on a cluster works with.
+
+    Attributes
+    ----------
+    launcher
+        Who starts workers.
+    label
+        The rule for labels, as `Engine.index` takes it.
+    make_embedder
+        Makes each worker's embedder; None for the catalog's own.
+    """
+
+    launcher: Launcher
+    config: Config
+    options: ClusterOptions
+    label: str | None = None
+    verify: bool = False
+    make_embedder: MakeEmbedder | None = None
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        options: ClusterOptions | None,
+        label: str | None,
+        ingest: IngestOptions | None,
+    ) -> ClusterRun:
+        """Return a run on the cluster that a configuration names.
+
+        Raises
+        ------
+        UsageError
+            It names none, or the catalog cannot be reached from there.
+        ClusterError
+            It does not answer.
+        """
+        launcher = launcher_for(config.cluster or "local")
+        launcher.require_reachable(config)
+        verify = ingest is not None and ingest.verify
+        return cls(launcher, config, options or ClusterOptions(), label, verify)
+
+    def index(
+        self, catalog: Catalog, indexer: Indexer, paths: Sequence[str], reporter: Reporter
+    ) -> None:
+        """Index everything at or below `paths` by workers; the caller holds the writer's lock.
+
+        Raises
+        ------
+        ClusterError
+            Workers end again and again, nothing goes on any more, or another run has taken over.
+        KeyboardInterrupt
+            As the user asked; shards that are done are kept.
+        """
+        tasks = indexer.plan(paths)
+        run, options = Run(token_hex(16), ", ".join(paths), datetime.now(UTC)), self.options
+        failed = [] if options.retry_failed else catalog.shards.failed_files()
+        shards = listings(indexer, tasks, failed, options)
+        catalog.shards.begin(run, shards, keep=not options.retry_failed)
+        job = ShardJob(self.config, run, options, self.label, self.verify, self.make_embedder)
+        if catalog.shards.is_open(run):
+            with ExitStack() as ending:
+                workers = self.launcher.start(job)
+                ending.callback(workers.stop)
+                _Driver(catalog, job, reporter).watch(workers, ending)
+        _count(catalog, run, indexer)
+        indexer.hide_gone()
+
+
+def _count(catalog: Catalog, run: Run, indexer: Indexer) -> None:
+    """Let the report of the driver's indexer tell what the workers have done."""
+    for text in catalog.shards.reports(run):
+        indexer.add(outcome_of(text))
+    progress = catalog.shards.progress(run)
+    for failure in progress.failures if progress else ():
+        indexer.skip(
+            Skipped(
+                failure.first,
+                f"its shard of {failure.n} files failed: {failure.error}",
+                "Mend that, and run `engine index` with --retry-failed",
+            )
+        )
+
+
+class _Driver:
+    """Watches one run.
+
+    Parameters
+    ----------
+    job
+        What its workers do.
+    """
+
+    def __init__(self, catalog: Catalog, job: ShardJob, reporter: Reporter) -> None:
+        self._catalog = catalog
+        self._job = job
+        self._reporter = reporter
+        self._patience = Patience(job.options.outage_seconds)
+
+    def watch(self, workers: Workers, ending: ExitStack) -> None:
+        """Return when every shard is done or has failed.
+
+        Parameters
+        ----------
+        ending
+            Ends what is taken meanwhile.
+        """
+        options = self._job.options
+        before, moved = None, time.monotonic()
+        while True:
+            began = time.monotonic()
+            outages = self._patience.outages
+            progress = self._patience.until_it_answers(self._progress)
+            if self._patience.outages != outages:
+                self._lock_again(ending)
+            asked = time.monotonic() - began
+            self._reporter.progress("indexing", progress.done, progress.images, "images")
+            if not progress.open:
+                return
+            now = progress.done, dict(progress.shards)
+            if now != before:
+                before, moved = now, time.monotonic()
+            elif time.monotonic() - moved > options.stall_seconds:
+                raise ClusterError(
+                    "the cluster",
+                    f"nothing was finished for {options.stall_seconds:.0f} s "
+                    f"({progress.open} shards are open, {len(progress.workers)} workers are at it)",
+                    AGAIN,
+                )
+            for name in workers.check():
+                self._catalog.shards.expire(self._job.run, name)
+            time.sleep(max(options.poll_seconds, asked / ASKED_SHARE))
+
+    def _lock_again(self, ending: ExitStack) -> None:
+        """Be the catalog's writer again, where a server has forgotten it with its connections."""
+        database = self._catalog.database
+        if database.current_writer() is None:
+            ending.enter_context(database.writer_lock())
+
+    def _progress(self) -> Progress:
+        progress = self._catalog.shards.progress(self._job.run)
+        if progress is None:
+            raise ClusterError(
+                "the cluster", "another run of indexing has taken over this store", AGAIN
+            )
+        return progress

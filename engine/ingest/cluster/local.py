@@ -1,0 +1,136 @@
+"""Workers that are processes of this machine, each with its share of the cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from engine.config import Config, usable_cores
+from engine.errors import EngineError
+from engine.ingest.cluster.job import ShardJob
+from engine.ingest.cluster.launcher import Losses
+
+# A network gains little from more cores than this.
+MOST_CORES = 4
+END_SECONDS = 20.0
+
+
+class LocalLauncher:
+    """Starts processes; their catalog is whichever the driver has."""
+
+    def require_reachable(self, config: Config) -> None:
+        """Need nothing: whatever the driver reaches they reach, too."""
+
+    def start(self, job: ShardJob) -> LocalWorkers:
+        """Start them."""
+        return LocalWorkers(job)
+
+
+class LocalWorkers:
+    """Processes that were started for a run.
+
+    Parameters
+    ----------
+    job
+        What they do.
+    """
+
+    def __init__(self, job: ShardJob) -> None:
+        cores = job.config.threads or usable_cores()
+        count = job.options.workers or max(2, cores // MOST_CORES)
+        each = max(1, cores // count)
+        config = replace(
+            job.config,
+            threads=each,
+            decoders=max(1, job.config.decoders // count),
+            decode_bytes=max(1, job.config.decode_bytes // count),
+        )
+        self._job = replace(job, config=config)
+        # A fork would take along this process's threads, and whatever they hold.
+        self._context = multiprocessing.get_context("spawn")
+        self._losses = Losses(2 * count + 2)
+        self._workers = [self._started() for _ in range(count)]
+
+    @property
+    def processes(self) -> list[int]:
+        """Their ids."""
+        return [process.pid or 0 for process, _ in self._workers]
+
+    def _started(self) -> tuple[BaseProcess, Connection]:
+        mine, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_work, args=(self._job, os.getpid(), theirs), daemon=True
+        )
+        process.start()
+        theirs.close()
+        return process, mine
+
+    def check(self) -> list[str]:
+        """Start anew the processes that have died, and return their names.
+
+        Raises
+        ------
+        ClusterError
+            They die again and again.
+        """
+        dead = []
+        for number, (process, pipe) in enumerate(self._workers):
+            if process.is_alive() or process.exitcode == 0:
+                continue
+            dead.append(worker_name(process.pid))
+            self._losses.add(_reason(process, pipe))
+            pipe.close()
+            self._workers[number] = self._started()
+        return dead
+
+    def stop(self) -> None:
+        """End them; one that does not end by itself is killed."""
+        for process, _ in self._workers:
+            if process.is_alive():
+                process.terminate()
+        for process, pipe in self._workers:
+            process.join(END_SECONDS)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            pipe.close()
+
+
+def _reason(process: BaseProcess, pipe: Connection) -> str:
+    """Return why a process has ended."""
+    try:
+        if pipe.poll():
+            return str(pipe.recv())
+    except (EOFError, OSError):
+        pass
+    code = process.exitcode or 0
+    return f"of signal {-code}" if code < 0 else f"it ended with code {code}"
+
+
+def _work(job: ShardJob, parent: int, pipe: Any) -> None:
+    """Be a worker, in a process of its own."""
+    from engine.ingest.cluster.worker import ShardWorker
+
+    ended: list[int] = []
+    # Ctrl-C reaches every process of a terminal: the driver says when it is over.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
+    name = worker_name(os.getpid())
+    try:
+        ShardWorker(job, name, lambda: bool(ended) or os.getppid() != parent).work()
+    except Exception as error:  # it is told by the driver, once for all workers
+        known = isinstance(error, EngineError)
+        pipe.send(str(error) if known else f"{type(error).__name__}: {error}")
+        sys.exit(1)
+
+
+def worker_name(pid: int | None) -> str:
+    """Return what the worker in a process of this machine is called."""
+    return f"{socket.gethostname()} {pid}"

@@ -1,0 +1,206 @@
+"""Workers that are actors of a Ray cluster: Ray places them, the ledger says what they do.
+
+Nothing travels through Ray's object store but a `ShardJob` and how many shards were done. An actor
+whose node is lost is started elsewhere, and claims what is left; actors end with the driver.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.config import Config, cache_folder, data_folder
+from engine.errors import ClusterError, EngineError, UsageError
+from engine.ingest.cluster.job import ShardJob
+from engine.ingest.cluster.launcher import Losses
+from engine.ingest.cluster.local import worker_name
+
+INSTALL = "Run pip install 'image-engine[ray]' here and on every machine of the cluster"
+# A port on which Ray's client server listens; on any other one its GCS does.
+CLIENT_PORT = "10001"
+# A worker's cores, as `local` has them; one of each machine is left to Ray itself.
+MOST_CORES = 4
+CONNECT_SECONDS = 30
+
+
+class RayLauncher:
+    """Starts actors.
+
+    Parameters
+    ----------
+    address
+        `ray://HOST:PORT`.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def require_reachable(self, config: Config) -> None:
+        """Insist on a catalog that other machines can reach, and on a cluster that answers.
+
+        Raises
+        ------
+        UsageError
+            The catalog is a file of this machine, or Ray is not installed.
+        ClusterError
+            The cluster does not answer.
+        """
+        if config.store.catalog_url is None:
+            raise UsageError(
+                f"--cluster {self._address}",
+                f"the store {config.store.name} is a folder of this machine, which the cluster's "
+                "workers cannot share",
+                "Name a database: --store postgresql://user@host/name",
+            )
+        self._connect()
+
+    def start(self, job: ShardJob) -> RayWorkers:
+        """Start as many actors as there is room for."""
+        ray = self._connect()
+        return RayWorkers(ray, job)
+
+    def _connect(self) -> Any:
+        ray = _ray()
+        if ray.is_initialized():
+            return ray
+        host, _, port = self._address.removeprefix("ray://").rpartition(":")
+        _require_listening(self._address, host, port)
+        client = port == CLIENT_PORT
+        settings: dict[str, Any] = {"address": self._address if client else f"{host}:{port}"}
+        if not client and host in ("127.0.0.1", "localhost"):
+            settings["_node_ip_address"] = "127.0.0.1"
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            ray.init(
+                **settings, log_to_driver=False, logging_level="ERROR", configure_logging=False
+            )
+        except Exception as error:  # Ray has no root of its errors
+            raise _unreachable(self._address, f"{type(error).__name__}: {error}") from None
+        return ray
+
+
+class RayWorkers:
+    """Actors that were started for a run."""
+
+    def __init__(self, ray: Any, job: ShardJob) -> None:
+        self._ray, self._job = ray, job
+        count, cores = _room(ray.nodes(), job.options.workers)
+        self._actor = _actor_class(ray, cores)
+        self._losses = Losses(2 * count + 2)
+        self._cores = cores
+        self._running: dict[Any, Any] = {}
+        self._end_at = time.monotonic()
+        for _ in range(count):
+            self._begin()
+
+    def _begin(self) -> None:
+        actor = self._actor.remote()
+        self._running[actor.work.remote(self._job, self._cores)] = actor
+
+    def check(self) -> tuple[str, ...]:
+        """Start anew the actors that have died for good; their leases run out by themselves.
+
+        Raises
+        ------
+        ClusterError
+            They die again and again, or the cluster is gone.
+        """
+        try:
+            ended, _ = self._ray.wait(
+                list(self._running), num_returns=len(self._running), timeout=0
+            )
+        except Exception as error:
+            raise ClusterError(
+                "the cluster", f"it is gone ({type(error).__name__})", "Run the command again"
+            ) from None
+        for work in ended:
+            self._running.pop(work)
+            try:
+                problem = self._ray.get(work)
+            except Exception as error:
+                problem = f"{type(error).__name__}"
+            if problem is not None:
+                self._losses.add(problem)
+            self._begin()
+        return ()
+
+    def stop(self) -> None:
+        """End them all, and leave the cluster."""
+        for actor in self._running.values():
+            self._ray.kill(actor, no_restart=True)
+        self._ray.shutdown()
+
+
+def _actor_class(ray: Any, cores: int) -> Any:
+    """Return the class of actors of so many cores."""
+
+    class EmbedShard:
+        """A process that does shards."""
+
+        def work(self, job: ShardJob, cores: int) -> str | None:
+            """Do shards until none is left; return why that was not possible."""
+            return work_elsewhere(job, cores)
+
+    return ray.remote(num_cpus=cores, max_restarts=-1, max_task_retries=-1)(EmbedShard)
+
+
+def work_elsewhere(job: ShardJob, cores: int) -> str | None:
+    """Be a worker on any machine, with its own folders; return why that was not possible."""
+    from engine.ingest.cluster.worker import ShardWorker
+
+    config = replace(
+        job.config,
+        cache=cache_folder(),
+        data=data_folder(),
+        threads=cores,
+        decoders=max(2, cores),
+    )
+    try:
+        ShardWorker(replace(job, config=config), worker_name(os.getpid()), lambda: False).work()
+    except EngineError as error:
+        return str(error)
+    return None
+
+
+def _room(nodes: list[Mapping[str, Any]], wanted: int | None) -> tuple[int, int]:
+    """Return how many workers there are to be, and how many cores each has.
+
+    One core of each machine is left to Ray's own processes where it has several.
+    """
+    cpus = [int(node["Resources"].get("CPU", 0)) for node in nodes if node.get("Alive")]
+    free = [max(1, count - 1) for count in cpus if count]
+    if not free:
+        raise ClusterError(
+            "the cluster", "none of its machines has a core to work on", "Add one: ray start"
+        )
+    cores = min(MOST_CORES, *free)
+    return wanted or sum(count // cores for count in free), cores
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise UsageError("--cluster", "Ray is not installed", INSTALL) from None
+    return ray
+
+
+def _require_listening(address: str, host: str, port: str) -> None:
+    """Insist that something listens there: Ray itself would wait for minutes."""
+    try:
+        with socket.create_connection((host, int(port)), CONNECT_SECONDS):
+            pass
+    except (OSError, ValueError, OverflowError) as error:
+        raise _unreachable(address, str(error)) from None
+
+
+def _unreachable(address: str, reason: str) -> ClusterError:
+    return ClusterError(
+        f"--cluster {address}",
+        f"the cluster cannot be reached ({reason.splitlines()[0] if reason else 'no answer'})",
+        "Check the address, and that `ray status` there tells of live nodes",
+    )
