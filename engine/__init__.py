@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.export.results import ExportReport
     from engine.heads.options import TrainOptions
     from engine.heads.results import Classification, HeadInfo, Prediction
+    from engine.ingest.cluster.options import ClusterOptions
     from engine.ingest.results import IndexReport, RemoveReport
     from engine.learning.compare.options import CompareOptions
     from engine.learning.finetune.options import FinetuneOptions
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
         Hit,
         SearchReport,
     )
-    from engine.session.status import Status
+    from engine.session.status import ShardStatus, Status
     from engine.skipped import Skipped
 
 __version__ = "0.1.0"
@@ -63,6 +64,7 @@ __all__ = [
     "CatalogMap",
     "CategoryEstimate",
     "Classification",
+    "ClusterOptions",
     "CompactReport",
     "CompareOptions",
     "Comparison",
@@ -97,6 +99,7 @@ __all__ = [
     "RestoreReport",
     "SavedLesson",
     "SearchReport",
+    "ShardStatus",
     "Skipped",
     "Status",
     "Suspect",
@@ -115,6 +118,7 @@ _ROOMS = {
     "CatalogMap": "engine.search.map.results",
     "CategoryEstimate": "engine.learning.teaching.lesson",
     "Classification": "engine.heads.results",
+    "ClusterOptions": "engine.ingest.cluster.options",
     "CompactReport": "engine.session.compact",
     "CompareOptions": "engine.learning.compare.options",
     "Comparison": "engine.learning.results",
@@ -150,6 +154,7 @@ _ROOMS = {
     "SavedLesson": "engine.learning.teaching.saving",
     "SearchReport": "engine.search.results",
     "Skipped": "engine.skipped",
+    "ShardStatus": "engine.session.status",
     "Status": "engine.session.status",
     "Suspect": "engine.learning.results",
     "SuspectReport": "engine.learning.results",

@@ -208,7 +208,8 @@ class Engine:
         if self.config.cluster is not None:
             from engine.ingest.cluster.driver import ClusterRun
 
-            run = ClusterRun.of(self.config, cluster, label, options)
+            given = self._session.maker
+            run = ClusterRun.of(self.config, cluster, label, options, given)
         with self._session.writing(create=True, images=roots) as catalog:
             embedder = self._session.embedder()
 

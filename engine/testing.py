@@ -78,6 +78,11 @@ class FakeEmbedder(Embedder):
         precision = config.precision or "fp32"
         super().__init__(config, FAKE, fingerprint, _no_files, precision, reporter)
 
+    @property
+    def maker(self) -> type[FakeEmbedder]:
+        """The class itself."""
+        return FakeEmbedder
+
     @cached_property
     def _runtime(self) -> FakeRuntime:
         return FakeRuntime()

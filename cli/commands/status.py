@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cli.options import Json, Store, open_engine
+
+if TYPE_CHECKING:
+    from engine.session.status import ShardStatus
 
 EXAMPLES = """Examples:
 
@@ -39,13 +44,35 @@ def command(store: Store = None, json: Json = False) -> int:
             ("judgements", str(report.judgements)),
             ("shows most", ", ".join(f"{name} {count}" for name, count in common) or "nothing"),
             ("writing now", report.writer or "nobody"),
+            *_shards(report.shards, report.writer),
             ("in order", "yes" if report.consistent else "NO"),
         ]
         write_table(("what", "value"), facts)
     tell_outdated(report.heads)
     for problem in report.problems:
         say(f"problem: {problem}")
+    for failure in report.shards.failures if report.shards else ():
+        say(
+            f"failed: {failure.first} and what follows up to {failure.last} ({failure.n} files): "
+            f"{failure.error}"
+        )
     return 0 if report.consistent else 1
+
+
+def _shards(shards: ShardStatus | None, writer: str | None) -> list[tuple[str, str]]:
+    """Return what is told of a run on a cluster: nothing of one that is over and had no trouble."""
+    if shards is None or not (shards.todo or shards.running or shards.failed):
+        return []
+    counts = ", ".join(
+        f"{getattr(shards, name)} {name}" for name in ("todo", "running", "done", "failed")
+    )
+    facts = [("shards", f"{counts}: {shards.images_done} of {shards.images} images")]
+    if shards.todo or shards.running:
+        left = "" if shards.seconds_left is None else f", {shards.seconds_left:.0f} s left"
+        rate = f"{shards.images_per_second:.0f} images/s{left}"
+        idle = "nobody works on them; run `engine index` again"
+        facts.append(("workers", f"{len(shards.workers)}: {rate}" if writer else idle))
+    return facts
 
 
 def _share(recall: float) -> str:

@@ -126,6 +126,11 @@ class Embedder:
 
         return BuiltIn.read(self.exported.classifier, self.backbone.in_distribution)
 
+    @property
+    def maker(self) -> Callable[[Config, Reporter], Embedder] | None:
+        """What makes another one like it in another process; None for what a catalog says."""
+        return None
+
     def unstarted(self) -> Self:
         """Return the same embedder as it was before anything was embedded: for a forked child."""
         other = copy(self)

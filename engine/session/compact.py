@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from index.catalog.catalog import Catalog
-from index.store import Store
+if TYPE_CHECKING:
+    from index.catalog.catalog import Catalog
+    from index.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,12 @@ class Session:
 
             self._open.backbone_warm_up = start_warm_up(self.config)
 
+    @property
+    def maker(self) -> Callable[[Config, Reporter], Embedder] | None:
+        """What makes the embedder that was handed in anew; None where the catalog's own serves."""
+        given = self._open.embedder_given
+        return None if given is None else given.maker
+
     def embedder(self, *, passing: bool = True) -> Embedder:
         """Return the catalog's backbone, else the one for a catalog to come.
 

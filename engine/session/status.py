@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.config import Config
@@ -13,6 +14,7 @@ from engine.heads.results import HeadInfo
 if TYPE_CHECKING:
     from engine.heads.head import Head
     from index.catalog.catalog import Catalog
+    from index.shards import FailedShard
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,71 @@ class Status:
     writer: str | None
     consistent: bool
     problems: Sequence[str]
+    shards: ShardStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStatus:
+    """How far the last run on a cluster has come.
+
+    Attributes
+    ----------
+    source
+        What is indexed.
+    todo, running, done, failed
+        How many shards are in each state.
+    images, images_done, images_failed
+        Pictures of all shards, of those that are embedded, and of shards that failed.
+    images_per_second
+        Since the run began; 0 where it is over.
+    seconds_left
+        At that rate; None where it is over, or nothing is done yet.
+    workers
+        Who is at work.
+    failures
+        First and last path, number of pictures and reason of shards that failed, some of them.
+    """
+
+    source: str
+    started_at: datetime
+    todo: int
+    running: int
+    done: int
+    failed: int
+    images: int
+    images_done: int
+    images_failed: int
+    images_per_second: float
+    seconds_left: float | None
+    workers: Sequence[str]
+    failures: Sequence[FailedShard]
+
+
+def shard_status(catalog: Catalog, now: datetime | None = None) -> ShardStatus | None:
+    """Return how far the last run on a cluster has come, None where there was none."""
+    run = catalog.shards.run()
+    progress = catalog.shards.progress(run) if run else None
+    if run is None or progress is None:
+        return None
+    elapsed = ((now or datetime.now(UTC)) - run.started_at).total_seconds()
+    rate = progress.done / elapsed if progress.open and elapsed > 0 else 0.0
+    left = progress.images - progress.failed_images - progress.done
+    count = progress.shards.get
+    return ShardStatus(
+        source=run.source,
+        started_at=run.started_at,
+        todo=count("todo", 0),
+        running=count("running", 0),
+        done=count("done", 0),
+        failed=count("failed", 0),
+        images=progress.images,
+        images_done=progress.done,
+        images_failed=progress.failed_images,
+        images_per_second=rate,
+        seconds_left=left / rate if rate else None,
+        workers=progress.workers,
+        failures=progress.failures,
+    )
 
 
 def status(
@@ -85,4 +152,5 @@ def status(
         writer=catalog.database.current_writer(),
         consistent=not problems,
         problems=problems,
+        shards=shard_status(catalog),
     )

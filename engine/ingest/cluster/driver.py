@@ -56,6 +56,7 @@ class ClusterRun:
         options: ClusterOptions | None,
         label: str | None,
         ingest: IngestOptions | None,
+        make_embedder: MakeEmbedder | None = None,
     ) -> ClusterRun:
         """Return a run on the cluster that a configuration names.
 
@@ -69,7 +70,8 @@ class ClusterRun:
         launcher = launcher_for(config.cluster or "local")
         launcher.require_reachable(config)
         verify = ingest is not None and ingest.verify
-        return cls(launcher, config, options or ClusterOptions(), label, verify)
+        options = options or ClusterOptions()
+        return cls(launcher, config, options, label, verify, make_embedder)
 
     def index(
         self, catalog: Catalog, indexer: Indexer, paths: Sequence[str], reporter: Reporter

@@ -91,15 +91,20 @@ class Losses:
         self._most = most
         self._count = 0
 
-    def add(self, reason: str) -> None:
+    def add(self, reason: str, *, told: bool = False) -> None:
         """Count one more.
+
+        Parameters
+        ----------
+        told
+            The worker has said so itself: another one would most likely say the same.
 
         Raises
         ------
         ClusterError
             It is one too many.
         """
-        self._count += 1
+        self._count += self._most if told else 1
         if self._count > self._most:
             raise ClusterError(
                 "the workers",

@@ -85,7 +85,8 @@ class LocalWorkers:
             if process.is_alive() or process.exitcode == 0:
                 continue
             dead.append(worker_name(process.pid))
-            self._losses.add(_reason(process, pipe))
+            told = _told(pipe)
+            self._losses.add(told or _ended(process), told=bool(told))
             pipe.close()
             self._workers[number] = self._started()
         return dead
@@ -103,13 +104,15 @@ class LocalWorkers:
             pipe.close()
 
 
-def _reason(process: BaseProcess, pipe: Connection) -> str:
-    """Return why a process has ended."""
+def _told(pipe: Connection) -> str:
+    """Return what a process has said before it ended, if anything."""
     try:
-        if pipe.poll():
-            return str(pipe.recv())
+        return str(pipe.recv()) if pipe.poll() else ""
     except (EOFError, OSError):
-        pass
+        return ""
+
+
+def _ended(process: BaseProcess) -> str:
     code = process.exitcode or 0
     return f"of signal {-code}" if code < 0 else f"it ended with code {code}"
 

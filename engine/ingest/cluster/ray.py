@@ -120,11 +120,13 @@ class RayWorkers:
         for work in ended:
             self._running.pop(work)
             try:
-                problem = self._ray.get(work)
-            except Exception as error:
-                problem = f"{type(error).__name__}"
-            if problem is not None:
-                self._losses.add(problem)
+                told = self._ray.get(work)
+                if told is not None:
+                    self._losses.add(told, told=True)
+            except ClusterError:
+                raise
+            except Exception as error:  # Ray has no root of its errors
+                self._losses.add(f"of {type(error).__name__}")
             self._begin()
         return ()
 

@@ -114,7 +114,7 @@ class ShardWorker:
             return Classifier(embedder.built_in, self._heads.read(catalog, lambda text: None))
 
         try:
-            with self._held(catalog, claim):
+            with self._leased(catalog, claim):
                 embed_shard(catalog, embedder, classifier, hashes, claim, self._job)
             return True
         except LeaseLostError:
@@ -139,7 +139,7 @@ class ShardWorker:
             catalog.shards.release(claim)
 
     @contextmanager
-    def _held(self, catalog: Catalog, claim: Claim) -> Iterator[None]:
+    def _leased(self, catalog: Catalog, claim: Claim) -> Iterator[None]:
         """Renew a claim for the length of a `with` block."""
         self._listener.done = 0
         self._listener.lost.clear()

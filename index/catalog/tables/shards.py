@@ -127,7 +127,7 @@ class ShardTable:
         """Hold a claim for longer, and say how many images are done; False where it was lost."""
         with self._database.claiming() as connection:
             until = _now(connection) + lease
-            renewed = update(Shard).where(_is_held(claim)).values(lease_until=until, done=done)
+            renewed = update(Shard).where(_is_current(claim)).values(lease_until=until, done=done)
             return bool(connection.execute(renewed).rowcount)
 
     def finish(self, claim: Claim, report: str) -> None:
@@ -159,14 +159,14 @@ class ShardTable:
         """Give a shard back undone; False where it was not held any more."""
         with self._database.claiming() as connection:
             values = {"state": TODO, "lease_until": None, "done": 0}
-            statement = update(Shard).where(_is_held(claim)).values(values)
+            statement = update(Shard).where(_is_current(claim)).values(values)
             return bool(connection.execute(statement).rowcount)
 
     def expire(self, run: Run, worker: str) -> None:
         """End the leases of a worker that is known to be dead."""
-        held = and_(Shard.run == run.token, Shard.state == RUNNING, Shard.worker == worker)
+        leased = and_(Shard.run == run.token, Shard.state == RUNNING, Shard.worker == worker)
         with self._database.claiming() as connection:
-            connection.execute(update(Shard).where(held).values(lease_until=None))
+            connection.execute(update(Shard).where(leased).values(lease_until=None))
 
     def is_open(self, run: Run) -> bool:
         """Say whether a run has shards that are neither done nor failed."""
@@ -226,7 +226,7 @@ class ShardTable:
     def _end(self, claim: Claim, **values: Any) -> None:
         values["lease_until"] = None
         with self._database.claiming() as connection:
-            statement = update(Shard).where(_is_held(claim)).values(values)
+            statement = update(Shard).where(_is_current(claim)).values(values)
             if not connection.execute(statement).rowcount:
                 raise LeaseLostError(
                     f"shard {claim.shard}",
@@ -297,7 +297,7 @@ def _first(query: Query) -> Query:
     return query.order_by(Shard.id).limit(1).with_for_update(skip_locked=True)
 
 
-def _is_held(claim: Claim) -> Any:
+def _is_current(claim: Claim) -> Any:
     return and_(
         Shard.id == claim.shard,
         Shard.run == claim.run,

@@ -1,0 +1,199 @@
+"""A run by workers comes to the same as one by threads, whatever becomes of the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from engine import Config, Engine, IndexReport
+from engine.errors import ClusterError
+from engine.ingest.cluster.job import ShardJob
+from index.catalog.catalog import Catalog
+from index.shards import DONE, FAILED, Progress
+from tests.engine.ingest.cluster.conftest import PICTURES, QUICK, HereLauncher, work_once
+from tests.support.catalogs import contents
+from tests.support.shop import NotingReporter, counts, put
+
+Index = Callable[..., IndexReport]
+NewEngine = Callable[[str], Engine]
+
+
+def _progress(engine: Engine) -> Progress:
+    with Catalog.open(engine.config.store.catalog) as catalog:
+        run = catalog.shards.run()
+        assert run is not None
+        progress = catalog.shards.progress(run)
+    assert progress is not None
+    return progress
+
+
+def _nothing(job: ShardJob) -> None:
+    """Do nothing, as a worker does that is dead from the beginning."""
+
+
+def _claim_and_die(job: ShardJob) -> None:
+    with Catalog.open(job.config.store.catalog) as catalog:
+        catalog.shards.claim(job.run, "dead", timedelta(seconds=-5))
+
+
+@pytest.mark.parametrize("label", [None, "parent"])
+def test_it_comes_to_the_same_as_threads(
+    index: Index, engine_on: NewEngine, folder: Path, label: str | None
+) -> None:
+    by_threads = engine_on("other").index([folder], label=label)
+    by_workers = index(label=label)
+    assert counts(by_workers) == counts(by_threads) == {"added": PICTURES, "embedded": PICTURES}
+    assert by_workers.images == PICTURES
+    assert contents(engine_on("store")) == contents(engine_on("other"))
+    assert _progress(engine_on("store")).shards == {DONE: 4}
+
+
+def test_a_second_run_opens_nothing(index: Index) -> None:
+    index()
+    launcher = HereLauncher()
+    assert counts(index(launcher)) == {"unchanged": PICTURES}
+    assert launcher.job is None, "no worker was started"
+
+
+def test_what_changed_is_embedded_and_what_is_gone_is_hidden(
+    index: Index, engine_on: NewEngine, folder: Path
+) -> None:
+    index()
+    put(folder / "lamp" / "0.bmp", 99)
+    (folder / "lamp" / "2.bmp").unlink()
+    put(folder / "new.bmp", 50)
+    report = index()
+    assert counts(report) == {
+        "added": 1,
+        "updated": 1,
+        "unchanged": PICTURES - 2,
+        "removed": 1,
+        "embedded": 2,
+    }
+    engine_on("other").index([folder])
+    assert contents(engine_on("store")) == contents(engine_on("other"))
+
+
+def test_a_picture_under_another_path_is_not_embedded_again(index: Index, folder: Path) -> None:
+    index()
+    (folder / "lamp" / "0.bmp").rename(folder / "moved.bmp")
+    report = index()
+    assert (report.added, report.removed, report.embedded) == (1, 1, 0)
+
+
+def test_verify_opens_every_file(index: Index, folder: Path) -> None:
+    index()
+    launcher = HereLauncher()
+    assert counts(index(launcher, verify=True)) == {"unchanged": PICTURES}
+    assert launcher.job is not None
+
+
+def test_what_cannot_be_used_is_told_with_its_reason(index: Index, folder: Path) -> None:
+    (folder / "lamp" / "broken.bmp").write_bytes(b"BM no picture")
+    report = index()
+    [skipped] = report.skipped
+    assert skipped.path == str(folder / "lamp" / "broken.bmp")
+    assert report.added == PICTURES
+
+
+def test_a_shard_of_a_dead_worker_is_done_by_another(
+    index: Index, engine_on: NewEngine, folder: Path
+) -> None:
+    launcher = HereLauncher([_claim_and_die, _claim_and_die, work_once])
+    assert counts(index(launcher)) == {"added": PICTURES, "embedded": PICTURES}
+    engine_on("other").index([folder])
+    assert contents(engine_on("store")) == contents(engine_on("other"))
+
+
+def test_a_shard_that_costs_every_worker_its_life_fails_alone(
+    index: Index, engine_on: NewEngine
+) -> None:
+    launcher = HereLauncher([_claim_and_die, _die_again, _die_again, work_once])
+    report = index(launcher)
+    assert _progress(engine_on("store")).shards == {DONE: 3, FAILED: 1}
+    [skipped] = report.skipped
+    assert "3 workers were lost" in skipped.reason
+    assert "--retry-failed" in skipped.hint
+    assert report.added == PICTURES - 3
+
+
+def _die_again(job: ShardJob) -> None:
+    """Take again what was lost, before what nobody has taken."""
+    with Catalog.open(job.config.store.catalog) as catalog, catalog.database.writing() as changes:
+        changes.exec_driver_sql("UPDATE shards SET attempt = attempt + 1 WHERE state = 'running'")
+
+
+def test_what_failed_is_left_until_it_is_asked_for(index: Index, engine_on: NewEngine) -> None:
+    def fail_all(job: ShardJob) -> None:
+        with Catalog.open(job.config.store.catalog) as catalog:
+            while claim := catalog.shards.claim(job.run, "one", job.lease):
+                catalog.shards.fail(claim, "no such bucket")
+
+    failed = index(HereLauncher([fail_all]))
+    assert (failed.added, len(failed.skipped)) == (0, 4)
+    again = index()
+    assert (again.added, len(again.skipped)) == (0, 4)
+    retried = index(options=replace(QUICK, retry_failed=True))
+    assert (retried.added, retried.skipped) == (PICTURES, [])
+    assert _progress(engine_on("store")).shards == {DONE: 4}
+
+
+def test_a_file_that_failed_and_has_changed_is_tried_again(index: Index, folder: Path) -> None:
+    def fail_all(job: ShardJob) -> None:
+        with Catalog.open(job.config.store.catalog) as catalog:
+            while claim := catalog.shards.claim(job.run, "one", job.lease):
+                catalog.shards.fail(claim, "no such bucket")
+
+    index(HereLauncher([fail_all]))
+    put(folder / "lamp" / "0.bmp", 77)
+    assert index().added == 1
+
+
+def test_progress_is_that_of_the_ledger(index: Index) -> None:
+    reporter = NotingReporter()
+    index(reporter=reporter)
+    told = [(done, total) for task, done, total, _ in reporter.told if task == "indexing"]
+    assert told[0] == (0, PICTURES)
+    assert told[-1] == (PICTURES, PICTURES)
+
+
+def test_a_run_that_another_one_has_replaced_ends(index: Index) -> None:
+    def another_run(job: ShardJob) -> None:
+        with Catalog.open(job.config.store.catalog) as catalog:
+            catalog.shards.begin(replace(job.run, token="f" * 32), [], keep=False)
+
+    launcher = HereLauncher([another_run])
+    with pytest.raises(ClusterError, match="another run of indexing has taken over"):
+        index(launcher)
+    assert launcher.stopped
+
+
+def test_a_run_in_which_nothing_is_finished_ends(index: Index, engine_on: NewEngine) -> None:
+    launcher = HereLauncher([_nothing])
+    with pytest.raises(ClusterError, match="4 shards are open"):
+        index(launcher, options=replace(QUICK, stall_seconds=0.0))
+    assert launcher.stopped
+    index()
+    assert _progress(engine_on("store")).shards == {DONE: 4}
+
+
+def test_an_interrupt_keeps_what_is_done(index: Index, folder: Path) -> None:
+    class Interrupting(NotingReporter):
+        def progress(self, task: str, done: int, total: int | None, unit: str) -> None:
+            if task == "indexing" and done:
+                raise KeyboardInterrupt
+
+    launcher = HereLauncher([work_once])
+    with pytest.raises(KeyboardInterrupt):
+        index(launcher, reporter=Interrupting())
+    assert launcher.stopped
+    assert counts(index()) == {"unchanged": PICTURES}
+
+
+def test_the_configuration_names_the_cluster(tmp_path: Path) -> None:
+    config = Config.at(tmp_path / "store", cluster="local")
+    assert config.cluster == "local"

@@ -1,0 +1,86 @@
+"""Workers that are processes: each can be killed, and what it was at is done by another."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from engine import Config, Engine, IndexReport, Reporter
+from engine.errors import ClusterError, WeightsUnreachableError
+from engine.ingest.cluster.job import ShardJob
+from engine.ingest.cluster.local import LocalLauncher, LocalWorkers
+from engine.testing import FakeEmbedder
+from tests.engine.ingest.cluster.conftest import PICTURES
+from tests.support.catalogs import contents
+from tests.support.shop import counts
+
+Index = Callable[..., IndexReport]
+NewEngine = Callable[[str], Engine]
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class KillingLauncher(LocalLauncher):
+    """Kills the first worker of a run, and all that `more` says."""
+
+    more: int = 0
+    killed: list[int] = field(default_factory=list)
+
+    def start(self, job: ShardJob) -> LocalWorkers:
+        """Start workers of which some are dead before they have begun."""
+        launcher, workers = self, super().start(job)
+
+        class Killed(LocalWorkers):
+            def check(self) -> list[str]:
+                if len(launcher.killed) <= launcher.more:
+                    victim = self.processes[0]
+                    os.kill(victim, signal.SIGKILL)
+                    launcher.killed.append(victim)
+                    self._workers[0][0].join()
+                return super().check()
+
+        workers.__class__ = Killed
+        return workers
+
+
+def test_killed_workers_cost_no_picture(index: Index, engine_on: NewEngine, folder: Path) -> None:
+    launcher = KillingLauncher(more=1)
+    assert counts(index(launcher)) == {"added": PICTURES, "embedded": PICTURES}
+    assert len(launcher.killed) == 2
+    engine_on("other").index([folder])
+    assert contents(engine_on("store")) == contents(engine_on("other"))
+
+
+class Unreachable(FakeEmbedder):
+    """A backbone that no worker has."""
+
+    def __init__(self, config: Config, reporter: Reporter) -> None:
+        raise WeightsUnreachableError("weights", "they are not on this machine", "Fetch them")
+
+
+def test_what_ends_every_worker_is_told_once(
+    engine_on: NewEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_on("store")
+    monkeypatch.setattr(FakeEmbedder, "maker", Unreachable)
+    clustered = Engine(
+        Config.at(engine.config.store.folder, cluster="local"), embedder=FakeEmbedder(engine.config)
+    )
+    with clustered, pytest.raises(ClusterError, match="they are not on this machine"):
+        clustered.index([folder])
+
+
+def test_the_engine_indexes_by_processes_where_it_is_asked_to(
+    engine_on: NewEngine, folder: Path, tmp_path: Path
+) -> None:
+    config = Config.at(tmp_path / "store", cluster="local")
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        assert counts(engine.index([folder])) == {"added": PICTURES, "embedded": PICTURES}
+        assert len(engine.search(next(folder.rglob("*.bmp")), k=PICTURES)) == PICTURES
+    engine_on("other").index([folder])
+    assert contents(engine) == contents(engine_on("other"))

@@ -1,0 +1,32 @@
+"""What a catalog holds, as far as two of the same pictures must agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine import Engine
+from index.catalog.catalog import Catalog
+
+
+def contents(engine: Engine) -> dict[str, Any]:
+    """Return the facts, the bytes of the embedding and the prediction of every visible image."""
+    with Catalog.open(engine.config.store.catalog) as catalog:
+        known = catalog.images.known(["/"])
+        visible = sorted(path for path, row in known.items() if not row.missing)
+        ids = [known[path].id for path in visible]
+        rows = catalog.images.rows(ids)
+        found, vectors = catalog.embeddings.of(ids)
+        embedded = dict(zip(found, vectors.raw.astype(np.float32), strict=True))
+        return {
+            path: (
+                rows[key].content_hash,
+                rows[key].label,
+                rows[key].category,
+                # A product of one row is rounded otherwise than the same row's among others.
+                round(rows[key].probability or 0.0, 5),
+                embedded[key].tobytes(),
+            )
+            for path, key in zip(visible, ids, strict=True)
+        }
