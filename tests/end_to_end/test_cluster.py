@@ -8,8 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,13 +33,23 @@ def _done(store: Path) -> int:
         return 0
 
 
+@contextmanager
+def _no_commits(store: Path) -> Iterator[None]:
+    """Let no process commit to a store for the length of a `with` block: the work stands still."""
+    with closing(sqlite3.connect(store / "catalog.sqlite", isolation_level=None)) as file:
+        file.execute("PRAGMA busy_timeout=30000")
+        file.execute("BEGIN IMMEDIATE")
+        yield
+        file.execute("ROLLBACK")
+
+
 @pytest.fixture
 def begun(ready: Path, images: Path, tmp_path: Path) -> Callable[[Path], subprocess.Popen[bytes]]:
     """Begin to index the drawn pictures by processes; return the command's own process."""
 
     def begin(store: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "cli.main", "index", images, "--store", store]
-        command += ["--cluster", "local", "--shard-images", "3", "--label", "parent"]
+        command += ["--cluster", "local", "--shard-images", "1", "--label", "parent"]
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
@@ -55,8 +65,9 @@ def test_a_driver_that_is_killed_loses_nothing_that_was_finished(
     store = tmp_path / "store"
     with begun(store) as driver:
         wait_for(lambda: _done(store) > 1, lambda: driver.poll() is not None)
-        driver.send_signal(signal.SIGKILL)
-        driver.wait()
+        with _no_commits(store):
+            driver.send_signal(signal.SIGKILL)
+            driver.wait()
     kept = _done(store)
     assert kept > 1
     told = engine("status", "--store", store)
@@ -65,7 +76,7 @@ def test_a_driver_that_is_killed_loses_nothing_that_was_finished(
     assert shards["done"] >= kept
     again = ("index", images, "--store", store, "--cluster", "local", "--label", "parent")
     report = json.loads(engine(*again, "--json").stdout)
-    assert report["unchanged"] >= 3 * kept
+    assert report["unchanged"] >= kept
     assert report["skipped"] == []
     other = tmp_path / "other"
     engine("index", images, "--store", other, "--label", "parent")
@@ -80,7 +91,8 @@ def test_ctrl_c_ends_every_process_and_keeps_what_is_done(
     store = tmp_path / "store"
     with begun(store) as driver:
         wait_for(lambda: _done(store) > 1, lambda: driver.poll() is not None)
-        driver.send_signal(signal.SIGINT)
+        with _no_commits(store):
+            driver.send_signal(signal.SIGINT)
         assert driver.wait(60) == 130
         assert driver.stderr is not None
         assert b"Traceback" not in driver.stderr.read()
