@@ -1,15 +1,15 @@
 """Workers that are actors of a Ray cluster: Ray places them, the ledger says what they do.
 
-Nothing travels through Ray's object store but a `ShardJob` and how many shards were done. An actor
-whose node is lost is started elsewhere, and claims what is left; actors end with the driver.
+Nothing travels through Ray's object store but a `ShardJob`. Where an actor or its node is lost, the
+driver starts another one, which claims what is left; actors end with the driver.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from engine.errors import ClusterError, EngineError, UsageError
 from engine.ingest.cluster.job import ShardJob
 from engine.ingest.cluster.launcher import Losses
 from engine.ingest.cluster.local import worker_name
+from index.errors import briefly
 
 INSTALL = "Run pip install 'image-engine[ray]' here and on every machine of the cluster"
 # A port on which Ray's client server listens; on any other one its GCS does.
@@ -93,7 +94,7 @@ class RayWorkers:
         self._losses = Losses(2 * count + 2)
         self._cores = cores
         self._running: dict[Any, Any] = {}
-        self._end_at = time.monotonic()
+        self._end = 10 * job.options.poll_seconds
         for _ in range(count):
             self._begin()
 
@@ -126,15 +127,17 @@ class RayWorkers:
             except ClusterError:
                 raise
             except Exception as error:  # Ray has no root of its errors
-                self._losses.add(f"of {type(error).__name__}")
+                self._losses.add(_brief(error))
             self._begin()
         return ()
 
     def stop(self) -> None:
         """End them all, and leave the cluster."""
-        for actor in self._running.values():
-            self._ray.kill(actor, no_restart=True)
-        self._ray.shutdown()
+        with suppress(Exception):  # Ray has no root of its errors, and the cluster may be gone
+            # Where the run is over they end by themselves: Ray tells everybody of what is killed.
+            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=self._end)
+        with suppress(Exception):
+            self._ray.shutdown()
 
 
 def _actor_class(ray: Any, cores: int) -> Any:
@@ -147,7 +150,7 @@ def _actor_class(ray: Any, cores: int) -> Any:
             """Do shards until none is left; return why that was not possible."""
             return work_elsewhere(job, cores)
 
-    return ray.remote(num_cpus=cores, max_restarts=-1, max_task_retries=-1)(EmbedShard)
+    return ray.remote(num_cpus=cores, max_restarts=0)(EmbedShard)
 
 
 def work_elsewhere(job: ShardJob, cores: int) -> str | None:
@@ -166,6 +169,12 @@ def work_elsewhere(job: ShardJob, cores: int) -> str | None:
     except EngineError as error:
         return str(error)
     return None
+
+
+def _brief(error: Exception) -> str:
+    """Return what an error of Ray comes to: its texts hold whole tracebacks."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"of {type(error).__name__} ({briefly(lines[-1] if lines else '')})"
 
 
 def _room(nodes: list[Mapping[str, Any]], wanted: int | None) -> tuple[int, int]:

@@ -73,6 +73,7 @@ class ShardTable:
             connection.execute(update(Shard).values(run=run.token))
             while some := list(islice(rows, AT_A_TIME)):
                 bulk_of(connection).insert(connection, table_of(Shard), some)
+            bulk_of(connection).written(connection, table_of(Shard))
             facts = {"token": run.token, "source": run.source, "at": run.started_at.isoformat()}
             write_setting(connection, _RUN, json.dumps(facts))
 

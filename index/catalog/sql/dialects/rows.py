@@ -83,6 +83,9 @@ class BulkRows:
         if rows:
             connection.execute(insert(table), rows)
 
+    def written(self, connection: Connection, table: Table) -> None:
+        """Let the database know that very many rows of a table are others now."""
+
     def insert_numbered(
         self, connection: Connection, table: Table, rows: Sequence[Row]
     ) -> list[int]:
