@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from engine.pictures.walk import file_state
+from engine.pictures.sources.states import file_state
 from engine.pictures.walk_rules import WalkRules, in_trash
 from index.catalog.paths import at_or_above
 from index.records import FileState, KnownImage

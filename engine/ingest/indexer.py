@@ -27,9 +27,10 @@ from engine.ingest.results import IndexReport
 from engine.ingest.same_content import SameContent
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import content_hash, read_file
+from engine.pictures.sources.found import Found
 from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
-from engine.pictures.walk import Found, find_images
+from engine.pictures.walk import find_images
 from engine.skipped import Skipped
 from index.catalog.catalog import Catalog
 from index.catalog.diagnosis import require_sound

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from engine.pictures.links import Links
 from engine.pictures.read import file_hash
+from engine.pictures.sources.links import Links
 from engine.pictures.walk_rules import in_trash
 from engine.search.duplicates.keep import LARGEST_STAYS, Keep
 from engine.search.results import DuplicateGroup, DuplicateImage
