@@ -71,7 +71,7 @@ class KnownHashes:
 
     def expect(self, files: int) -> None:
         """Prepare for being asked about so many files."""
-        if files > self._limits.single_hashes:
+        if self._known is None and files > self._limits.single_hashes:
             self._known = set(map(_shortened, self._catalog.contents.hashes()))
 
     def __contains__(self, content_hash: str) -> bool:

@@ -7,7 +7,10 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from engine.pictures.sources.states import file_state
+from engine.config import UrlLimits
+from engine.errors import ImageError
+from engine.pictures.sources.paths import real
+from engine.pictures.sources.states import state_of
 from engine.pictures.walk_rules import WalkRules, in_trash
 from index.catalog.paths import at_or_above
 from index.records import FileState, KnownImage
@@ -48,6 +51,7 @@ def overlooked(
     found: Sequence[FileState],
     roots: Collection[str],
     rules: WalkRules,
+    urls: UrlLimits | None = None,
 ) -> list[FileState]:
     """Return the files of known images that are there, though a walk does not look at them.
 
@@ -60,9 +64,11 @@ def overlooked(
         if path in seen or in_trash(path) or not rules.overlooks(path, roots):
             continue
         try:
-            files.append(file_state(path, os.stat(path)))
-        except (OSError, ValueError):
+            state = state_of(path, urls or UrlLimits())
+        except ImageError:
             continue
+        if state is not None:
+            files.append(state)
     return files
 
 
@@ -70,9 +76,11 @@ def looks_same(file: FileState, row: KnownImage, young_ns: int = YOUNG_NS) -> bo
     """Say whether a file is certainly the one that was scanned, without opening it.
 
     Another file under the same name has another inode; one that was written over has another
-    ctime, which nobody can set back.
+    ctime, which nobody can set back. A version that a server gives to each content of an object
+    says so by itself, however young it is.
     """
-    was_young = row.mtime_ns > row.scanned_ns - young_ns
+    versioned = file.inode is not None and file.ctime_ns is None
+    was_young = row.mtime_ns > row.scanned_ns - young_ns and not versioned
     same = (file.size, file.mtime_ns) == (row.size, row.mtime_ns) and not was_young
     known = row.inode is not None and file.inode is not None
     return same and not (known and (file.inode, file.ctime_ns) != (row.inode, row.ctime_ns))
@@ -94,7 +102,7 @@ def suddenly_empty(roots: Sequence[str], found: Sequence[str], missed: Sequence[
         if _one_below(root, missed)
         # What lies behind a link may have been found under its real path.
         and not _one_below(root, found)
-        and not _one_below(os.path.realpath(root), found)
+        and not _one_below(real(root), found)
     ]
 
 

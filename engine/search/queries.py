@@ -212,7 +212,7 @@ def read_source(
         announce(f"fetching {text} (at most {config.urls.bytes / 1e6:.0f} MB)")
         data = fetch_bytes(text, config.urls, announce)
     else:
-        return read_file(text, config.max_file_bytes, reserve)
+        return read_file(text, config.max_file_bytes, reserve, urls=config.urls)
     if not data:
         raise ImageError(source_name(image), "there is nothing in it (0 bytes)", "Send a picture")
     return data

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 from engine.ingest.options import IngestOptions
+from engine.pictures.sources.paths import archive_parts
+from engine.pictures.sources.table import archive_kind
 from engine.pictures.walk_rules import WalkRules
 from index.catalog.paths import at_or_above
 from server.jobs.work import Work
@@ -96,6 +98,15 @@ def _allowed(path: str, folders: Sequence[str]) -> str:
     else there is on this machine.
     """
     inside = os.path.normpath(path)
+    if archive_kind(inside) is not None or any(archive_parts(inside)):
+        # An archive may lead to URLs, and takes long: who runs the service names it.
+        raise RefusedError(
+            403,
+            "FolderError",
+            path[:200],
+            "archives are not opened for clients",
+            "Ask who runs the service to index it: `engine index ARCHIVE`",
+        )
     try:
         real = os.path.realpath(inside)
         known = _is_shown(inside, frozenset(folders))

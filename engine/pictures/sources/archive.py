@@ -57,15 +57,28 @@ class ArchiveFile:
         most
             Refuse, by an OSError, to read more bytes than that at once.
         """
-        return io.BufferedReader(_Positioned(self, most), 1 << 16)
+        return _Bounded(_Positioned(self), most)
+
+
+class _Bounded(io.BufferedReader):
+    """A buffer that refuses to read more than so many bytes at once, before it takes them."""
+
+    def __init__(self, raw: io.RawIOBase, most: int | None) -> None:
+        super().__init__(raw, 1 << 16)
+        self._most = most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read some bytes."""
+        if self._most is not None and (size is None or not 0 <= size <= self._most):
+            raise OSError(f"a header of {size} bytes")
+        return super().read(size)
 
 
 class _Positioned(io.RawIOBase):
     """A view of an `ArchiveFile` from its start."""
 
-    def __init__(self, file: ArchiveFile, most: int | None) -> None:
+    def __init__(self, file: ArchiveFile) -> None:
         self._file = file
-        self._most = most
         self._position = 0
 
     def readable(self) -> bool:
@@ -84,8 +97,6 @@ class _Positioned(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
         """Read some bytes."""
-        if self._most is not None and len(buffer) > self._most:
-            raise OSError(f"a header of {len(buffer)} bytes")
         data = self._file.read(len(buffer), self._position)
         buffer[: len(data)] = data
         self._position += len(data)

@@ -21,6 +21,7 @@ from engine.pictures.sources.paths import (
 from engine.pictures.sources.states import described, require_allowed, state_of
 from engine.pictures.sources.store import Listing, version_number
 from engine.pictures.sources.table import archive_kind, scheme_name, scheme_of, store_of
+from engine.pictures.threads.memory import no_memory
 from engine.pictures.walk_rules import WalkRules, without_twins
 from engine.skipped import Skipped
 from index.records import FileState
@@ -90,8 +91,9 @@ def members(
         table = open_archives().table(archive, urls, labels=labels)
         if table.references:
             return _referenced(archive.path, table.references, urls)
-    except EngineError as error:
-        return Found(skipped=[Skipped.of(archive.path, error)], unseen=[archive.path])
+    except (EngineError, MemoryError) as error:
+        failure = error if isinstance(error, EngineError) else no_memory(archive.path)
+        return Found(skipped=[Skipped.of(archive.path, failure)], unseen=[archive.path])
     found.skipped += table.skipped
     if not table.whole:
         found.unseen.append(archive.path)

@@ -25,7 +25,7 @@ from index.records import FileState
 BLOCK = 32 << 20
 _VERSIONS = ("ETag", "etag", "versionId", "generation", "md5Hash", "content_md5")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "timeCreated", "created")
-_USER = re.compile(r"//[^/@\s]*@")
+_USER, _QUERY = re.compile(r"//[^/@\s]*@"), re.compile(r"\?[^\s\"']*")
 _DENIED = ("NoCredentials", "Credential", "Token", "Forbidden", "Authentication", "Unauthorized")
 
 
@@ -128,11 +128,8 @@ class ObjectStore:
 
     def _no_bucket(self, url: str) -> ImageError:
         bucket = self._inside(url).partition("/")[0]
-        return ImageError(url, f"there is no bucket {bucket}", f"Check its name. {self._server}")
-
-    @property
-    def _server(self) -> str:
-        return self._scheme.access
+        remedy = "Check its name, and which server it is on"
+        return ImageError(url, f"there is no bucket {bucket}", remedy)
 
     @contextmanager
     def _told(self, url: str) -> Iterator[None]:
@@ -156,7 +153,8 @@ class ObjectStore:
             missing = "NoCredentials" in name or "DefaultCredentials" in name
             reason = "there are no credentials for it" if missing else "access is denied"
             return ImageError(url, reason, self._scheme.access)
-        said = _USER.sub("//", in_words(error))
+        # What stands before a host, or behind a question mark, may be somebody's key.
+        said = _QUERY.sub("", _USER.sub("//", in_words(error)))
         remedy = "Check the server's address and the connection, and try again"
         return ImageError(url, f"it cannot be read ({said})", remedy)
 

@@ -7,6 +7,7 @@ looked at for a URL: no server is asked.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -22,6 +23,7 @@ _SECRETS = frozenset(
     )
 )
 _SIGNED = ("x-amz-", "x-goog-")
+_CRUSHED = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 
 
 def is_remote(path: str) -> bool:
@@ -42,6 +44,9 @@ def absolute(path: str) -> str:
     """
     name = scheme_name(path)
     if not name or path.startswith(os.sep):
+        if (found := _CRUSHED.match(path)) and scheme_of(f"{found[1]}://") and not _there(path):
+            reason = "a URL has two slashes, which a Path of Python does not keep"
+            raise UsageError(path, reason, "Give it as text")
         return os.path.abspath(path)
     if name == "file":
         return os.path.abspath(_local(path))
@@ -134,6 +139,10 @@ def folder_name(path: str) -> str:
     folder = os.path.dirname(path)
     name = os.path.basename(folder)
     return unquote(name) if scheme_name(path) in ("http", "https") else name
+
+
+def _there(path: str) -> bool:
+    return os.path.lexists(path.partition("/")[0])
 
 
 def _local(url: str) -> str:

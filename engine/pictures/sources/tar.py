@@ -30,7 +30,7 @@ def read_tar(file: ArchiveFile, *, labels: bool) -> Table:
                 archive.members = []  # type: ignore[attr-defined]
                 _take(table, sidecars if labels else None, info, file)
             table.whole = not any(file.read(tarfile.BLOCKSIZE, archive.offset))
-    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
+    except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError) as error:
         if not table.members:
             raise ImageError(
                 file.name,
