@@ -19,9 +19,14 @@ from typing import Literal, TypeAlias
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError
 from engine.heads.classifier import Classifier
-from engine.ingest.archives import Archives
 from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
-from engine.ingest.comparison import looks_same, overlooked, suddenly_empty, under_real_paths
+from engine.ingest.comparison import (
+    Archives,
+    looks_same,
+    overlooked,
+    suddenly_empty,
+    under_real_paths,
+)
 from engine.ingest.labels import Labels
 from engine.ingest.options import IngestOptions
 from engine.ingest.results import IndexReport
@@ -153,6 +158,8 @@ class Indexer:
             size = f"{archive.size / 1e6:.3g} MB" if archive.size else "of unknown size"
             self._embedder.reporter.announce(f"copying {archive.path} ({size})")
         whole = is_below(archive.path, roots)
+        # An archive may refer to what was found before.
+        self._writer.flush()
         part = members_below(
             archive,
             roots,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from engine.config import UrlLimits
 from engine.errors import EngineError, UsageError
@@ -108,7 +108,7 @@ def members(
 
 def members_below(
     archive: FileState,
-    roots: Container[str],
+    roots: Collection[str],
     rules: WalkRules | None = None,
     *,
     labels: bool = False,
@@ -122,7 +122,7 @@ def members_below(
     if not is_below(archive.path, roots):
         found.files = [each for each in found.files if is_below(each.path, roots)]
         found.skipped = [each for each in found.skipped if is_below(each.path, roots)]
-        found.roots = []
+        found.roots = [root for root in roots if is_below(root, (archive.path,))]
     return found
 
 

