@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 from engine.ingest.options import IngestOptions
-from engine.pictures.sources.paths import archive_parts
+from engine.pictures.sources.paths import is_local_file
 from engine.pictures.sources.table import archive_kind
 from engine.pictures.walk_rules import WalkRules
 from index.catalog.paths import at_or_above
@@ -98,15 +98,6 @@ def _allowed(path: str, folders: Sequence[str]) -> str:
     else there is on this machine.
     """
     inside = os.path.normpath(path)
-    if archive_kind(inside) is not None or any(archive_parts(inside)):
-        # An archive may lead to URLs, and takes long: who runs the service names it.
-        raise RefusedError(
-            403,
-            "FolderError",
-            path[:200],
-            "archives are not opened for clients",
-            "Ask who runs the service to index it: `engine index ARCHIVE`",
-        )
     try:
         real = os.path.realpath(inside)
         known = _is_shown(inside, frozenset(folders))
@@ -120,6 +111,15 @@ def _allowed(path: str, folders: Sequence[str]) -> str:
             path[:200],
             "it lies in no folder that was indexed",
             "Ask who runs the service to index it: `engine index FOLDER`",
+        )
+    if not is_local_file(inside) or (archive_kind(inside) and not os.path.isdir(inside)):
+        # It may lead to URLs, which nobody may make the service ask.
+        raise RefusedError(
+            403,
+            "FolderError",
+            path[:200],
+            "archives are not opened for clients",
+            "Ask who runs the service to index it: `engine index ARCHIVE`",
         )
     return inside
 
