@@ -198,6 +198,15 @@ class Archives:
         return version_number(*state, self._asked)
 
 
+def outside(known: dict[str, KnownImage], archives: Sequence[FileState]) -> dict[str, KnownImage]:
+    """Return the known images that lie in none of some archives."""
+    if not archives:
+        return known
+    paths = sorted(known)
+    inside = {path for archive in archives for path in _below(archive.path, paths)}
+    return {path: row for path, row in known.items() if path not in inside}
+
+
 def _below(archive: str, paths: Sequence[str]) -> Iterator[str]:
     """Yield those of some sorted paths that lie in an archive."""
     inside = f"{archive}/"

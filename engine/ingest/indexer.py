@@ -23,6 +23,7 @@ from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
 from engine.ingest.comparison import (
     Archives,
     looks_same,
+    outside,
     overlooked,
     suddenly_empty,
     under_real_paths,
@@ -121,12 +122,9 @@ class Indexer:
         known, archives = self._known(found), self._archives
         opened = archives.to_open(found, known, verify=self._options.verify)
         self._notes += archives.notes(found)
-        inside = frozenset(archive.path for archive in opened)
         try:
             # What lies in an archive that is to be opened is not known to be gone before that.
-            self._bring_in(
-                found, {path: row for path, row in known.items() if not is_below(path, inside)}
-            )
+            self._bring_in(found, outside(known, opened))
             for archive in opened:
                 self._open_archive(archive, frozenset(found.roots))
             self._writer.flush()

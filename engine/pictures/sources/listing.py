@@ -24,6 +24,7 @@ from engine.pictures.sources.table import archive_kind, scheme_name, scheme_of, 
 from engine.pictures.threads.memory import no_memory
 from engine.pictures.walk_rules import WalkRules, without_twins
 from engine.skipped import Skipped
+from index.catalog.paths import is_below
 from index.records import FileState
 
 
@@ -184,7 +185,7 @@ def _target(archive: str, text: str) -> str:
         An archive behind a URL refers to this machine, or to another store than its own.
     """
     if not is_remote(archive):
-        return text if scheme_name(text) else os.path.join(os.path.dirname(archive), text)
+        return _local_target(archive, text)
     target = text
     if not scheme_name(text):
         folder = os.path.dirname(archive)
@@ -199,4 +200,23 @@ def _target(archive: str, text: str) -> str:
         without_query(text),
         f"{archive} refers to it, which lies elsewhere than the archive",
         "Copy the archive to this machine if it is to be trusted",
+    )
+
+
+def _local_target(archive: str, text: str) -> str:
+    """Return the name of an image that an archive of this machine refers to.
+
+    Raises
+    ------
+    UsageError
+        It is a file outside the archive's folder: whoever made the archive need not know of it.
+    """
+    folder = os.path.dirname(archive)
+    target = absolute(text if scheme_name(text) else os.path.join(folder, text))
+    if is_remote(target) or is_below(os.path.realpath(target), (os.path.realpath(folder),)):
+        return target
+    raise UsageError(
+        text,
+        f"{archive} refers to it, which lies outside its folder",
+        "Put the archive into a folder above it",
     )

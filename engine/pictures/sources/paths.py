@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from engine.errors import UsageError
 from engine.pictures.sources.table import SCHEMES, archive_kind, scheme_name, scheme_of
@@ -23,6 +23,8 @@ _SECRETS = frozenset(
     )
 )
 _SIGNED = ("x-amz-", "x-goog-")
+# Left as they are in the path of a web address.
+_SAFE = "/%:=&~+!$,;'@()*[]"
 _CRUSHED = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 
 
@@ -188,7 +190,9 @@ def _web_address(url: str) -> str:
     host = f"[{host}]" if ":" in host else host
     host = host if port in (None, usual) else f"{host}:{port}"
     query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.scheme}://{host}{parts.path.rstrip('/')}{query}"
+    # As links write it: what they lead to is held against it.
+    path = quote(parts.path.rstrip("/"), safe=_SAFE)
+    return f"{parts.scheme}://{host}{path}{query}"
 
 
 def is_secret(name: str) -> bool:

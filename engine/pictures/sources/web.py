@@ -1,8 +1,8 @@
 """The web: pages that list pictures, lists of URLs, and the pictures behind them.
 
 A URL that ends in `.txt` or `.lst` holds one URL a line. Any other that names no picture and no
-archive is a page: its links to pictures below it count, and pages below it are looked at in turn,
-as fsspec does. All is fetched as a picture is that somebody names by a URL: by
+archive, and has no query, is a page: its links to pictures below it count, and pages below it are
+looked at in turn, as fsspec does. All is fetched as a picture is that somebody names by a URL: by
 `engine.pictures.urls`, within its limits.
 """
 
@@ -46,7 +46,7 @@ class WebStore:
             listing = described(names, urls, progress)
             listing.skipped += skipped
             return listing
-        if extension in EXTENSIONS or archive_kind(urlsplit(url).path) is not None:
+        if urlsplit(url).query or _is_wanted(url):
             state = self.state(url, urls)
             return Listing([state] if state else [], [url], [], [])
         found = _linked(url, urls)

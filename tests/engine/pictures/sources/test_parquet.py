@@ -93,6 +93,18 @@ def test_a_column_of_paths_leads_to_files(tmp_path: Path) -> None:
     assert [each.path for each in found.skipped] == [f"{tmp_path}/nothing.png"]
 
 
+def test_no_path_leads_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("up.png", "in/1.png"):
+        (tmp_path / name).write_bytes(picture(1))
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "up.png")
+    texts = ["1.png", "../up.png", f"{tmp_path}/up.png", f"file://{tmp_path}/up.png", "link.png"]
+    file = write_parquet(tmp_path / "in" / "x.parquet", {"path": [*texts, "../in/1.png"]})
+    found = find_images([os.fspath(file)])
+    assert [each.path for each in found.files] == [f"{tmp_path}/in/1.png"]
+    assert [each.path for each in found.skipped] == texts[1:]
+
+
 def test_a_file_without_images_is_one_line(tmp_path: Path) -> None:
     file = write_parquet(tmp_path / "x.parquet", {"price": [1, 2], "name": ["a", "b"]})
     found = find_images([os.fspath(file)])

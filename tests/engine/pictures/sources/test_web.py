@@ -59,6 +59,18 @@ def test_pages_are_followed_below_the_one_that_is_named(served: tuple[Path, str]
     assert [each.size for each in found.files] == [len(picture(0)), len(picture(1))]
 
 
+def test_a_page_may_be_named_as_people_write_it(served: tuple[Path, str]) -> None:
+    folder, url = served
+    put(folder, "möbel neu/a.png")
+    [file] = find_images([f"{url}/möbel neu/"]).files
+    assert file.path == f"{url}/m%C3%B6bel%20neu/a.png" and read_file(file.path) == picture(0)
+
+
+def test_a_url_with_a_query_is_a_picture(site: Site) -> None:
+    url = site.serve("/image?id=7", picture(1))
+    assert [each.path for each in find_images([url]).files] == [url]
+
+
 def test_a_state_changes_with_what_the_server_says(served: tuple[Path, str]) -> None:
     folder, url = served
     put(folder, "1.png")
