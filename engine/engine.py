@@ -174,10 +174,10 @@ class Engine:
         Parameters
         ----------
         paths
-            Folders, searched to the bottom, or single pictures.
+            Folders, searched to the bottom, or single pictures; archives; URLs of any of these.
         label
-            `parent`, `none`, a CSV file with columns `path` and `label`, or None to leave the
-            labels that images have.
+            `parent`, `source` for what archives say, `none`, a CSV file with columns `path` and
+            `label`, or None to leave the labels that images have.
         options
             What is left out, and how far what is known is trusted.
         cluster
@@ -186,7 +186,8 @@ class Engine:
         Raises
         ------
         UsageError
-            A path lies in the trash of tidying up, or there is no such kind of cluster.
+            A path lies in the trash of tidying up, or is a URL that cannot be read here; or there
+            is no such kind of cluster.
         ClusterError
             The cluster cannot be reached, or its workers end again and again.
         EngineError
@@ -253,14 +254,17 @@ class Engine:
         Raises
         ------
         UsageError
-            The package that watches folders is not installed.
+            The package that watches folders is not installed, or a path is no folder of this
+            machine.
         EngineError
             The first run cannot be done; what fails later is announced, and tried again.
         """
         from engine.ingest.options import IngestOptions
         from engine.ingest.watch import Watch, WatchLimits, follow
+        from engine.pictures.sources.paths import require_local
 
         options = options or IngestOptions()
+        require_local(map(str, paths), "--watch")
         watch = Watch(
             [os.path.abspath(path) for path in paths],
             str(self.config.store.folder),

@@ -153,7 +153,15 @@ class FormatError(ImageError):
 
 
 class FetchError(ImageError):
-    """One picture cannot be fetched from a URL."""
+    """One picture cannot be fetched from a URL.
+
+    Attributes
+    ----------
+    status
+        What the server answered, such as 404; None where it is something else.
+    """
+
+    status: int | None = None
 
 
 class HeadError(EngineError):

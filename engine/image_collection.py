@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from engine.config import LARGEST, require_number
 from engine.errors import ImageError, UnknownImageError, UsageError
+from engine.pictures.sources.paths import exists
 from index.errors import briefly
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class ImageInfo:
             row.category,
             row.probability,
             row.indexed_at,
-            not os.path.exists(row.path),
+            not exists(row.path),
         )
 
 
@@ -181,7 +181,7 @@ class ImageCollection:
 
         def small(image: ImageInfo) -> bytes | ImageError:
             def made(reserve: Reserve) -> bytes:
-                data = read_file(image.path, config.max_file_bytes, reserve)
+                data = read_file(image.path, config.max_file_bytes, reserve, urls=config.urls)
                 require_hash(image.path, content_hash(data), image.content_hash)
                 whole = decode(data, image.path, config.max_pixels, side, reserve).pixels
                 whole.thumbnail((side, side))

@@ -69,7 +69,10 @@ class CatalogIdentity:
 class FileState:
     """What the file system says of a file: enough to know it unchanged.
 
-    `inode` and `ctime_ns` are None where they are not known.
+    `inode` and `ctime_ns` are None where they are not known. Of an object behind a URL, and of a
+    member of an archive, `inode` holds 63 bits of a SHA-256 of what its server or archive says of
+    its version (an ETag; the archive's version with the member's offset), and `ctime_ns` is None,
+    or the archive's own where that is a local file.
     """
 
     path: str

@@ -23,6 +23,7 @@ pytest_plugins = (
     "tests.support.command",
     "tests.support.file_systems",
     "tests.support.hostile_web",
+    "tests.support.object_store",
     "tests.support.permissions",
     "tests.support.postgres",
     "tests.support.web",

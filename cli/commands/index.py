@@ -39,6 +39,10 @@ engine index ./catalog --exclude 'thumbs*' --exclude drafts/2024
 
 engine index ./catalog --watch
 
+engine index s3://shop/pictures
+
+engine index ./shards/00000.tar --label source
+
 engine index ./catalog ./new-arrivals --label labels.csv --json
 
 engine index /mnt/pictures --store postgresql://shop@db/shop --cluster ray://head:10001
@@ -48,15 +52,20 @@ COUNTS = ("added", "updated", "moved", "came_back", "removed", "unchanged", "rel
 
 def command(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", help="Folders of pictures, or pictures.")
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Folders of pictures, pictures, archives (.tar, .parquet), and URLs of such: "
+            "s3://, gs://, az://, http:// and https://.",
+        ),
     ],
     label: Annotated[
         str | None,
         typer.Option(
             "--label",
-            metavar="parent|none|FILE.csv",
-            help="Where labels come from: each picture's folder, nowhere, or a table with the "
-            "columns path and label, separated by commas, semicolons or tabs.",
+            metavar="parent|source|none|FILE.csv",
+            help="Where labels come from: each picture's folder, what an archive says, nowhere, or "
+            "a table with the columns path and label, separated by commas, semicolons or tabs.",
             show_default="keep the labels there are",
         ),
     ] = None,
@@ -74,6 +83,14 @@ def command(
         typer.Option(
             "--include-hidden",
             help="Look into hidden folders, and those of systems and tools, too.",
+        ),
+    ] = False,
+    archives: Annotated[
+        bool,
+        typer.Option(
+            "--archives",
+            help="Look into .tar and .parquet files that are found below PATH, too, and not only "
+            "into those that are named.",
         ),
     ] = False,
     verify: Annotated[
@@ -177,7 +194,7 @@ def command(
         "memory": parse_limit(memory) if memory is not None else None,
         "cluster": cluster,
     }
-    options = IngestOptions(tuple(exclude or ()), include_hidden, verify)
+    options = IngestOptions(tuple(exclude or ()), include_hidden, verify, archives)
     shared = ClusterOptions(workers, shard_images, retry_failed=retry_failed)
     with failures_named(failed), open_engine(store, **settings) as engine:
         if not watch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,8 +17,8 @@ engine relocate ./catalog /srv/catalog --store .engine
 
 
 def command(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="Where pictures lay.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Where they lie now.")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help="Where pictures lay.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Where they lie now.")],
     store: Store = None,
     json: Json = False,
 ) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,13 +12,16 @@ EXAMPLES = """Examples:
 
 engine remove ./catalog/old
 
+engine remove s3://shop/pictures/2019
+
 engine duplicates --paths --null | xargs -0 engine remove
 """
 
 
 def command(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", help="Folders or pictures to forget.")
+        list[str],
+        typer.Argument(metavar="PATH", help="Folders, archives, URLs or pictures to forget."),
     ],
     store: Store = None,
     json: Json = False,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cli.pages.html import Card, Guess, Section, write_page
 from engine.learning.results import SuspectReport
+from engine.pictures.sources.paths import absolute, exists
+from engine.pictures.urls import is_url
 from engine.search.results import SearchReport
 
 
@@ -21,9 +23,9 @@ def write_search_page(report: SearchReport, file: Path, *, force: bool = False) 
         It cannot be written.
     """
     queries = [
-        Card(os.path.abspath(image), os.path.basename(image) or image)
+        Card(absolute(image), os.path.basename(image) or image)
         for image in report.images
-        if os.path.exists(image)
+        if exists(image) and not is_url(image)
     ]
     searched = f"within {report.category}" if report.category else ""
     sections = [

@@ -25,6 +25,7 @@ from engine.errors import EngineError, ImageError
 from engine.export.new_files import require_new
 from engine.pictures.decode import decode
 from engine.pictures.read import read_file
+from engine.pictures.sources.paths import is_local_file, is_remote
 from index.errors import reason_of
 from index.files.atomic_file import write_atomically
 
@@ -228,15 +229,17 @@ def page_html(
 def thumbnail(path: str, limits: ThumbnailLimits = LIMITS) -> Thumbnail:
     """Return a small copy of an image, so that the page can be sent to someone, and a link to it.
 
-    A file is opened by its absolute path and linked to only if it could be shown. A web address is
-    linked to; nothing is fetched.
+    A file is opened by its absolute path and linked to only if it could be shown. An image of an
+    object store or an archive is shown without a link, which a browser could not follow. A web
+    address is linked to; nothing is fetched of it.
     """
     if _WEB_ADDRESS.fullmatch(path):
         return Thumbnail(link=path, reason="it is not on this machine")
-    if not os.path.isabs(path):
+    if not (os.path.isabs(path) or is_remote(path)):
         return Thumbnail(reason="this is not the path of a file")
     try:
-        return Thumbnail(_small_copy(path, limits), Path(path).as_uri())
+        link = Path(path).as_uri() if is_local_file(path) else ""
+        return Thumbnail(_small_copy(path, limits), link)
     except ImageError as error:
         return Thumbnail(reason=error.reason)
     except MemoryError:

@@ -90,7 +90,7 @@ def calibration_images(
     UsageError
         Too few can be read.
     """
-    files = [file.path for file in find_images(paths).files]
+    files = [file.path for file in find_images(paths, urls=embedder.config.urls).files]
     candidates = _spread(files, limits.most)
     found: list[Pixels] = []
     workers = embedder.config.decoders
@@ -119,7 +119,7 @@ def _spread(files: Sequence[str], most: int) -> Iterator[str]:
 
 def _pixels(embedder: Embedder, path: str) -> Pixels | None:
     def opened(reserve: Reserve) -> Pixels:
-        data = read_file(path, embedder.config.max_file_bytes, reserve)
+        data = read_file(path, embedder.config.max_file_bytes, reserve, urls=embedder.config.urls)
         return embedder.pixels(data, path, reserve)
 
     try:

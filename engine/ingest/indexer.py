@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -20,16 +20,25 @@ from engine.embedding.embedder import Embedder
 from engine.errors import ImageError
 from engine.heads.classifier import Classifier
 from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
-from engine.ingest.comparison import looks_same, overlooked, suddenly_empty, under_real_paths
+from engine.ingest.comparison import (
+    Archives,
+    looks_same,
+    outside,
+    overlooked,
+    suddenly_empty,
+    under_real_paths,
+)
 from engine.ingest.labels import Labels
 from engine.ingest.options import IngestOptions
 from engine.ingest.results import Count, IndexReport, Outcome
 from engine.ingest.same_content import SameContent
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import content_hash, read_file
+from engine.pictures.sources.found import Found
+from engine.pictures.sources.paths import absolute, is_remote, lexists
 from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
-from engine.pictures.walk import Found, find_images
+from engine.pictures.walk import list_images, members_below
 from engine.skipped import Skipped
 from index.catalog.catalog import Catalog
 from index.catalog.diagnosis import require_sound
@@ -42,6 +51,25 @@ TWINS = "left out {count} raw files with a JPEG of the same name beside them"
 Task: TypeAlias = tuple[FileState, KnownImage | None]
 # What is left to do in the caller's thread for a file that a thread has opened.
 Step: TypeAlias = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run has to open.
+
+    Attributes
+    ----------
+    tasks
+        Files, in order of path.
+    archives
+        Those that are not known to be as they were.
+    roots
+        What was named; of an archive that lies below none of them, only a part was.
+    """
+
+    tasks: Sequence[Task]
+    archives: Sequence[FileState] = ()
+    roots: frozenset[str] = frozenset()
 
 
 class Indexer:
@@ -89,12 +117,15 @@ class Indexer:
         self._counts: Counter[Count] = Counter()
         self._skipped: list[Skipped] = []
         self._notes: list[str] = []
-        self._left_out = self._excluded = self._embedded_elsewhere = 0
+        self._left_out = self._excluded = self._done = 0
+        self._embedded_elsewhere = self._removed_elsewhere = 0
         self._remarks: dict[str, list[str]] = {}
         self._gone: dict[int, KnownImage] = {}
         self._same_content = SameContent(catalog, self._has_left)
         self._out_of_sight: frozenset[str] = frozenset()
         self._damaged: frozenset[int] = frozenset()
+        self._urls = embedder.config.urls
+        self._archives = Archives(catalog, self._options.rules, labels=labels.from_archives)
         self._hashes = hashes or KnownHashes(catalog, self._limits)
         self._writer = BatchWriter(
             catalog, embedder, classifier, self._hashes, self._limits, transaction
@@ -111,46 +142,52 @@ class Indexer:
         self.take(self.plan(paths))
         self.hide_gone()
 
-    def plan(self, paths: Sequence[str]) -> list[Task]:
+    def plan(self, paths: Sequence[str]) -> Plan:
         """Settle what needs no opening at or below `paths`, and return what is to be opened."""
         self._damaged = self._damaged_embeddings()
         reporter = self._embedder.reporter
-        found = find_images(
+        for url in filter(is_remote, map(absolute, paths)):
+            reporter.announce(f"listing {url}")
+        found = list_images(
             paths,
             self._options.rules,
             lambda files: reporter.progress("looking", files, None, "files"),
+            urls=self._urls,
         )
         reporter.progress("looking", len(found.files), len(found.files), "files")
-        self._skipped += found.skipped
-        self._left_out, self._excluded = found.left_out, found.excluded
         self._catalog.folders.add([root for root in found.roots if os.path.isdir(root)])
-        return self._settled(found)
+        known, archives = self._known(found), self._archives
+        opened = archives.to_open(found, known, verify=self._options.verify)
+        self._notes += archives.notes(found)
+        # What lies in an archive that is to be opened is not known to be gone before that.
+        tasks = self._settled(found, outside(known, opened))
+        return Plan(tasks, opened, frozenset(found.roots))
 
-    def take(self, tasks: Sequence[Task], *, whole: bool = False) -> None:
-        """Open files, and commit what they hold.
+    def take(self, plan: Plan, *, whole: bool = False) -> None:
+        """Open files and archives, and commit what they hold.
 
         Parameters
         ----------
         whole
             An interrupt keeps nothing of them, instead of what was finished.
         """
-        reporter = self._embedder.reporter
-        self._hashes.expect(len(tasks))
         try:
-            with closing(self._opened(tasks)) as steps:
-                for number, step in enumerate(steps, start=1):
-                    step()
-                    reporter.progress("indexing", number, len(tasks), "images")
+            self._open_files(plan.tasks)
+            for archive in plan.archives:
+                self._open_archive(archive, plan.roots)
             self._writer.flush()
         except KeyboardInterrupt:
             if not whole:
                 self._writer.flush()
+                self._archives.save()
             raise
         finally:
             self._writer.close()
+        if not whole:
+            self._archives.save()
 
     def hide_gone(self) -> None:
-        """Mark as gone the images whose files a plan has not found any more."""
+        """Mark as gone the images whose files were not found any more."""
         self._catalog.images.hide(list(self._gone))
 
     def label_of(self, task: Task) -> str | None:
@@ -160,19 +197,56 @@ class Indexer:
 
     def outcome(self) -> Outcome:
         """Return what became of the files that were taken."""
-        return Outcome(self._counts, self._writer.embedded, self._skipped, self._remarks)
-
-    def skip(self, skipped: Skipped) -> None:
-        """Count in what could not be used."""
-        self._skipped.append(skipped)
+        archives = self._archives.noted
+        embedded, remarks = self._writer.embedded, self._remarks
+        gone = len(self._gone)
+        return Outcome(self._counts, embedded, self._skipped, remarks, archives, gone)
 
     def add(self, outcome: Outcome) -> None:
         """Count in what became of files that another one has taken."""
         self._counts.update(outcome.counts)
         self._skipped += outcome.skipped
         self._embedded_elsewhere += outcome.embedded
+        self._removed_elsewhere += outcome.removed
         for note, paths in outcome.remarks.items():
             self._remarks.setdefault(note, []).extend(paths)
+
+    def skip(self, skipped: Skipped) -> None:
+        """Count in what could not be used."""
+        self._skipped.append(skipped)
+
+    def _open_files(self, tasks: Sequence[Task]) -> None:
+        """Open files; what they hold is committed by and by."""
+        self._hashes.expect(len(tasks))
+        total = self._done + len(tasks)
+        with closing(self._opened(tasks)) as steps:
+            for step in steps:
+                step()
+                self._done += 1
+                self._embedder.reporter.progress("indexing", self._done, total, "images")
+
+    def _open_archive(self, archive: FileState, roots: frozenset[str]) -> None:
+        """Bring the catalog in step with the images of an archive."""
+        if is_remote(archive.path):
+            size = f"{archive.size / 1e6:.3g} MB" if archive.size else "of unknown size"
+            self._embedder.reporter.announce(f"copying {archive.path} ({size})")
+        # An archive may refer to what was found before.
+        self._writer.flush()
+        part = members_below(
+            archive,
+            roots,
+            self._options.rules,
+            labels=self._labels.from_archives,
+            urls=self._urls,
+        )
+        skipped = len(self._skipped)
+        self._labels.told(part.labels)
+        self._open_files(self._settled(part, self._known(part)))
+        complete = len(self._skipped) == skipped and not part.unseen
+        if complete and is_below(archive.path, roots):
+            # With what is committed now; an error that comes instead saves nothing of this.
+            self._archives.indexed(archive, len(part.files))
+        self._writer.flush()
 
     def report(self, seconds: float) -> IndexReport:
         """Return what the run did, in so many seconds."""
@@ -182,7 +256,7 @@ class Indexer:
             updated=self._counts["updated"],
             moved=self._counts["moved"],
             unchanged=self._counts["unchanged"],
-            removed=len(self._gone),
+            removed=len(self._gone) + self._removed_elsewhere,
             came_back=self._counts["came_back"],
             relabelled=self._counts["relabelled"],
             skipped=sorted(self._skipped, key=lambda skip: skip.path),
@@ -198,10 +272,13 @@ class Indexer:
             unused_labels=self._labels.unused(),
         )
 
-    def _settled(self, found: Found) -> list[Task]:
-        """Settle what needs no opening, and return the rest."""
-        known, files = self._known(found)
-        self._labels.expect([file.path for file in files], self._labels_in_use)
+    def _settled(self, found: Found, known: dict[str, KnownImage]) -> list[Task]:
+        """Bring the catalog in step with what needs no opening, and return the rest."""
+        self._skipped += found.skipped
+        self._left_out += found.left_out
+        self._excluded += found.excluded
+        files = self._to_compare(found, known)
+        self._labels.expect(sorted(file.path for file in files), self._labels_in_use)
         tasks: list[Task] = []
         back: list[int] = []
         relabel: list[tuple[int, str | None]] = []
@@ -227,13 +304,13 @@ class Indexer:
         visible = [row for row in known.values() if not row.missing]
         rules, roots = self._options.rules, frozenset(found.roots)
         emptied = suddenly_empty(
-            [root for root in found.roots if os.path.isdir(root)],
-            [file.path for file in files],
+            [root for root in found.roots if is_remote(root) or os.path.exists(root)],
+            sorted(file.path for file in files),
             sorted(row.path for row in visible if not rules.excludes_below(row.path, roots)),
         )
-        self._out_of_sight = frozenset((*found.unseen, *emptied))
-        self._gone = {row.id: row for row in visible if not is_below(row.path, self._out_of_sight)}
-        self._notes = [TWINS.format(count=found.twins)] if found.twins else []
+        self._out_of_sight = self._out_of_sight.union(found.unseen, emptied)
+        self._gone |= {row.id: row for row in visible if not is_below(row.path, self._out_of_sight)}
+        self._notes += [TWINS.format(count=found.twins)] if found.twins else []
         self._notes += [
             f"{root} holds no pictures any more; its images are kept in the catalog in case a "
             f"drive is not mounted (`engine remove {root}` forgets them)"
@@ -241,19 +318,25 @@ class Indexer:
         ]
         return tasks
 
-    def _known(self, found: Found) -> tuple[dict[str, KnownImage], list[FileState]]:
-        """Return the images that the catalog knows, and the files to compare them with."""
-        images, files = self._catalog.images, list(found.files)
+    def _known(self, found: Found) -> dict[str, KnownImage]:
+        """Return the images that the catalog knows at or below what was looked at."""
+        images = self._catalog.images
         known = images.known(found.roots)
         if found.real:
             elsewhere = images.known(found.real.values())
-            files = under_real_paths(files, found.real, elsewhere)
+            real = under_real_paths(found.files, found.real, elsewhere)
             known = {
-                **{each.path: elsewhere[each.path] for each in files if each.path in elsewhere},
+                **{each.path: elsewhere[each.path] for each in real if each.path in elsewhere},
                 **known,
             }
-        files += overlooked(known, files, found.roots, self._options.rules)
-        return {path: self._to_embed_again(row) for path, row in known.items()}, files
+        return {path: self._to_embed_again(row) for path, row in known.items()}
+
+    def _to_compare(self, found: Found, known: Mapping[str, KnownImage]) -> list[FileState]:
+        """Return the files to compare with what the catalog knows."""
+        files = list(found.files)
+        if found.real:
+            files = under_real_paths(files, found.real, known)
+        return files + overlooked(known, files, found.roots, self._options.rules, self._urls)
 
     def _damaged_embeddings(self) -> frozenset[int]:
         """Return the images whose stored embedding is not as it was stored.
@@ -294,7 +377,8 @@ class Indexer:
         self, file: FileState, known: KnownImage | None, reuse: bool, reserve: Reserve
     ) -> Step:
         scanned_ns = time.time_ns()
-        data = read_file(file.path, self._embedder.config.max_file_bytes, reserve)
+        most = self._embedder.config.max_file_bytes
+        data = read_file(file.path, most, reserve, urls=self._urls, size=file.size)
         digest = content_hash(data)
         if known is not None and known.content_hash == digest:
             return partial(self._still_right, file, known, scanned_ns)
@@ -354,7 +438,7 @@ class Indexer:
         if twin.id in self._gone:
             # Also where its path is now another name of a folder that was walked under its own.
             return True
-        return not os.path.lexists(twin.path) and (
+        return not lexists(twin.path) and (
             twin.missing or not is_below(twin.path, self._out_of_sight)
         )
 
@@ -381,6 +465,7 @@ class Indexer:
 
 def _remark(remark: tuple[str, list[str]]) -> str:
     """Return what is said of the images of which the same is to be said."""
-    note, paths = remark
+    # Of images in archives it is noted twice.
+    note, paths = remark[0], list(dict.fromkeys(remark[1]))
     others = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
     return f"{paths[0]}: {note}{others}"

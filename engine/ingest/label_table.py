@@ -18,6 +18,7 @@ from pathlib import Path
 from engine.errors import UsageError
 from engine.export.spreadsheet import unguarded
 from engine.ingest.label_text import label_text, path_text
+from engine.pictures.sources.paths import absolute, exists, is_remote
 from engine.skipped import Skipped
 from index.names import read_text
 
@@ -74,10 +75,10 @@ class LabelTable:
             spellings = dict.fromkeys(
                 (row.path, path, path.replace("\\", os.sep), unguarded(row.path))
             )
-            absolute = [os.path.normpath(os.path.join(folder, each)) for each in spellings]
-            name = next((text for text in map(path_text, absolute) if text in found), None)
+            named = [_absolute(folder, each) for each in spellings]
+            name = next((text for text in map(path_text, named) if text in found), None)
             if name is None:
-                unused[row.line] = self._unmatched(row, absolute[0])
+                unused[row.line] = self._unmatched(row, named[0])
             elif given.setdefault(name, row).label != row.label:
                 reason = f"line {given[name].line} gives it another label, which holds"
                 unused[row.line] = self.unused(row.path, row.line, reason, "Leave one of them")
@@ -89,11 +90,21 @@ class LabelTable:
         return Skipped(path, f"line {line} of {os.path.basename(self.file)}: {reason}", remedy)
 
     def _unmatched(self, row: LabelRow, path: str) -> Skipped:
-        if os.path.exists(path):
+        if not is_remote(path) and exists(path):
             reason = "this is not among the pictures that were found"
             return self.unused(row.path, row.line, reason, "Name its folder, too")
         remedy = "Paths are absolute, or relative to the folder that the table lies in"
         return self.unused(row.path, row.line, "there is no such picture", remedy)
+
+
+def _absolute(folder: str, path: str) -> str:
+    """Return a path relative to a folder, or a URL, as an image is called by it."""
+    if not is_remote(path):
+        return os.path.normpath(os.path.join(folder, path))
+    try:
+        return absolute(path)
+    except UsageError:
+        return path
 
 
 def read_label_table(file: str) -> LabelTable:

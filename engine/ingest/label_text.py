@@ -43,6 +43,10 @@ class Spelling:
     def __init__(self, labels: Iterable[str] = ()) -> None:
         self._first: dict[str, str] = {}
         self._others: dict[str, set[str]] = {}
+        self.add(labels)
+
+    def add(self, labels: Iterable[str]) -> None:
+        """Meet labels."""
         for label in labels:
             self.of(label)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Protocol, TypeAlias
 
 from engine.ingest.label_table import read_label_table
 from engine.ingest.label_text import Spelling, label_text, path_text
+from engine.pictures.sources.paths import folder_name
 from engine.skipped import Skipped
 
 # Who returns the labels that are in use; a rule that makes none does not ask.
@@ -15,10 +16,24 @@ InUse: TypeAlias = Callable[[], Iterable[str]]
 
 
 class Labels(Protocol):
-    """A rule that gives each image its label."""
+    """A rule that gives each image its label.
+
+    Attributes
+    ----------
+    from_archives
+        Whether it has to be told what archives say of their images.
+    """
+
+    from_archives: bool = False
+
+    def told(self, labels: Mapping[str, str]) -> None:
+        """Hear what an archive says of its images, by path."""
+        return
 
     def expect(self, paths: Sequence[str], labels: InUse = tuple) -> None:
-        """Hear of all files there are, in order of path, before the first is asked about.
+        """Hear of files that there are, in order of path, before the first is asked about.
+
+        Of each archive it hears after the other files.
 
         Parameters
         ----------
@@ -63,13 +78,13 @@ class ParentLabels(Labels):
 
     def expect(self, paths: Sequence[str], labels: InUse = tuple) -> None:
         """Settle how labels are spelled."""
-        self._spelling = Spelling(labels())
+        self._spelling.add(labels())
         for path in paths:
             self.of(path, None)
 
     def of(self, path: str, existing: str | None) -> str | None:
         """Return the name of the folder."""
-        name = label_text(os.path.basename(os.path.dirname(path)))
+        name = label_text(folder_name(path))
         return self._spelling.of(name) if name else None
 
     def notes(self) -> list[str]:
@@ -97,14 +112,15 @@ class TableLabels(Labels):
     def __init__(self, file: str) -> None:
         self._table = read_label_table(file)
         self._labels: dict[str, str | None] = {}
-        self._unused: list[Skipped] = []
+        self._paths: list[Sequence[str]] = []
         self._spelling = Spelling()
 
     def expect(self, paths: Sequence[str], labels: InUse = tuple) -> None:
         """Find the files that the table names."""
-        self._spelling = Spelling(labels())
-        given, self._unused = self._table.match(paths)
-        self._labels = {name: label and self._spelling.of(label) for name, label in given.items()}
+        self._spelling.add(labels())
+        self._paths.append(paths)
+        given, _ = self._table.match(paths)
+        self._labels |= {name: label and self._spelling.of(label) for name, label in given.items()}
 
     def of(self, path: str, existing: str | None) -> str | None:
         """Return the table's label, else the one there was."""
@@ -112,23 +128,56 @@ class TableLabels(Labels):
 
     def unused(self) -> list[Skipped]:
         """Return the rows that no file could use."""
-        return self._unused
+        return self._table.match(chain.from_iterable(self._paths))[1]
 
     def notes(self) -> list[str]:
         """Return which labels are spelled otherwise."""
         return self._spelling.notes()
 
 
+class SourceLabels(Labels):
+    """What an archive says of its images; where it says nothing, they keep the label they have."""
+
+    from_archives = True
+
+    def __init__(self) -> None:
+        self._labels: dict[str, str] = {}
+        self._spelling = Spelling()
+
+    def told(self, labels: Mapping[str, str]) -> None:
+        """Take what an archive says."""
+        texts = {path: label_text(label) for path, label in labels.items()}
+        self._labels = {path: text for path, text in texts.items() if text}
+
+    def expect(self, paths: Sequence[str], labels: InUse = tuple) -> None:
+        """Settle how labels are spelled."""
+        self._spelling.add(labels())
+
+    def of(self, path: str, existing: str | None) -> str | None:
+        """Return what was said, else the label there was."""
+        label = self._labels.get(path)
+        return existing if label is None else self._spelling.of(label)
+
+    def notes(self) -> list[str]:
+        """Return which labels are spelled otherwise."""
+        return self._spelling.notes()
+
+
+# The rules that are named by a word.
+RULES: Mapping[str | None, Callable[[], Labels]] = {
+    None: KeepLabels,
+    "none": NoLabels,
+    "parent": ParentLabels,
+    "source": SourceLabels,
+}
+
+
 def label_rule(choice: str | None) -> Labels:
-    """Return the rule for `parent`, `none`, a CSV file's path, or None to keep labels as they are.
+    """Return the rule for `parent`, `source`, `none`, a CSV file, or None to keep what there is.
 
     Raises
     ------
     UsageError
         The CSV file cannot be used.
     """
-    if choice is None:
-        return KeepLabels()
-    if choice == "parent":
-        return ParentLabels()
-    return NoLabels() if choice == "none" else TableLabels(choice)
+    return RULES[choice]() if choice in RULES else TableLabels(str(choice))

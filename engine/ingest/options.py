@@ -20,13 +20,17 @@ class IngestOptions:
     verify
         Open every file and compare its content, also where the file system says that it is as it
         was.
+    archives
+        Look into archives that are found below folders and URLs, and not only into those that are
+        named.
     """
 
     exclude: tuple[str, ...] = ()
     include_hidden: bool = False
     verify: bool = False
+    archives: bool = False
 
     @property
     def rules(self) -> WalkRules:
         """What a walk leaves out."""
-        return WalkRules(self.exclude, self.include_hidden)
+        return WalkRules(self.exclude, self.include_hidden, self.archives)

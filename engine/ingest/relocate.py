@@ -6,6 +6,7 @@ import os
 
 from engine.errors import UsageError
 from engine.ingest.results import RelocateReport
+from engine.pictures.sources.paths import exists, require_local
 from index.catalog.catalog import Catalog
 from index.catalog.paths import is_below
 
@@ -18,8 +19,9 @@ def relocate(catalog: Catalog, old: str, new: str) -> RelocateReport:
     Raises
     ------
     UsageError
-        No image lies there, or the catalog has other images where they would lie.
+        One is a URL, no image lies there, or the catalog has other images where they would lie.
     """
+    require_local((old, new), "engine relocate")
     old, new = os.path.abspath(old), os.path.abspath(new)
     images = catalog.images.known([old])
     if not images:
@@ -42,7 +44,5 @@ def relocate(catalog: Catalog, old: str, new: str) -> RelocateReport:
     # A part of a folder that was indexed is one to itself from now on.
     part = [] if folders or old in images else [new]
     catalog.folders.add([new + path[len(old) :] for path in folders] + part)
-    gone = sorted(
-        to for path, to in moved.items() if not images[path].missing and not os.path.exists(to)
-    )
+    gone = sorted(to for path, to in moved.items() if not images[path].missing and not exists(to))
     return RelocateReport(len(moved), gone)

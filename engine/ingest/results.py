@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from engine.skipped import Skipped
+
+if TYPE_CHECKING:
+    from index.catalog.tables.archives import KnownArchive
 
 # What becomes of files, as the fields of `IndexReport`.
 Count: TypeAlias = Literal["added", "updated", "moved", "unchanged", "came_back", "relabelled"]
@@ -62,12 +65,18 @@ class Outcome:
         For how many the backbone ran.
     remarks
         What else is to be said, and of which paths.
+    archives
+        Those of which all images are in the catalog, by path.
+    removed
+        How many images are gone from archives.
     """
 
     counts: Mapping[Count, int]
     embedded: int
     skipped: Sequence[Skipped]
     remarks: Mapping[str, Sequence[str]]
+    archives: Mapping[str, KnownArchive] = field(default_factory=dict)
+    removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

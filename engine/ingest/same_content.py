@@ -6,11 +6,11 @@ once in a run and not once for each of them: the work grows with the files, not 
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.pictures.sources.paths import real
 from index.catalog.catalog import Catalog
 from index.records import ImageRow, KnownImage
 
@@ -91,8 +91,8 @@ class SameContent:
         free = [image for image in images if image.id not in self._moved]
         left = deque(filter(self._has_left, free))
         gone = {image.id for image in left}
-        real = {os.path.realpath(each.path): each for each in free if each.id not in gone}
-        linked = {path: image for path, image in real.items() if path != image.path}
+        by_path = {real(each.path): each for each in free if each.id not in gone}
+        linked = {path: image for path, image in by_path.items() if path != image.path}
         shared = _Shared(images[0].id, left, linked)
         # A content that one image has is not kept in mind: in a folder that was renamed there may
         # be a million of them, each asked for once.

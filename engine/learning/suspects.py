@@ -9,7 +9,6 @@ to a ranking is averaged out. Labels are ranked by their margin (Northcutt, Jian
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from engine.learning.data.phrases import count
 from engine.learning.data.split import SplitOptions, measuring_splits
 from engine.learning.results import Suspect, SuspectReport
 from engine.learning.trial import Progress, test_answers
+from engine.pictures.sources.paths import absolute
 from index.catalog.catalog import Catalog
 from index.names import same_name
 from index.records import Floats, Ids, Vectors
@@ -192,7 +192,7 @@ def label_margins(
 
 def with_ids(report: SuspectReport, catalog: Catalog) -> SuspectReport:
     """Return suspects with the ids of those that are in a catalog."""
-    paths = [os.path.abspath(each.path) for each in report.suspects]
+    paths = [absolute(each.path) for each in report.suspects]
     known = {path: each.id for path, each in catalog.images.known(paths).items()}
     found = zip(report.suspects, paths, strict=True)
     suspects = [replace(each, id=known.get(path)) for each, path in found]

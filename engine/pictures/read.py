@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from io import BufferedReader
 from typing import BinaryIO
 
-from engine.config import MAX_FILE_BYTES
+from engine.config import MAX_FILE_BYTES, UrlLimits
 from engine.errors import ImageError
+from engine.pictures.sources.paths import is_local_file, is_remote
 from engine.pictures.threads.memory import Reserve, no_memory
 from index.errors import reason_of
 
@@ -37,8 +38,15 @@ class NamedBytes(bytes):
         return named
 
 
-def read_file(path: str, max_bytes: int = MAX_FILE_BYTES, reserve: Reserve | None = None) -> bytes:
-    """Return the bytes of an image file.
+def read_file(
+    path: str,
+    max_bytes: int = MAX_FILE_BYTES,
+    reserve: Reserve | None = None,
+    *,
+    urls: UrlLimits | None = None,
+    size: int | None = None,
+) -> bytes:
+    """Return the bytes of an image file, of one behind a URL, or of a member of an archive.
 
     Parameters
     ----------
@@ -46,19 +54,32 @@ def read_file(path: str, max_bytes: int = MAX_FILE_BYTES, reserve: Reserve | Non
         Refuse larger files, before anything of them is read.
     reserve
         Called with the file's size before it is read: see `ImageMemory`.
+    urls
+        Within which limits URLs are read; by default what the environment allows.
+    size
+        What a listing said of an object's size: a server need not be asked again.
 
     Raises
     ------
     ImageError
         It is missing, empty, too large, no ordinary file, or may not be read.
     """
+    if is_remote(path):
+        from engine.pictures.sources.reading import read_elsewhere
+
+        return read_elsewhere(path, max_bytes, reserve, urls=urls, size=size)
     with _told(path):
-        state = os.stat(path)
+        try:
+            state = os.stat(path)
+        except NotADirectoryError:
+            from engine.pictures.sources.reading import read_elsewhere
+
+            return read_elsewhere(path, max_bytes, reserve)
         # A pipe or a device under an image's name would hold the reader up for ever.
         if not stat.S_ISREG(state.st_mode):
             raise ImageError(path, "it is not an ordinary file", "Name a file that holds a picture")
         if state.st_size > max_bytes:
-            raise _too_many_bytes(path, f"it has {_size(state.st_size)}, more than", max_bytes)
+            raise too_many_bytes(path, state.st_size, max_bytes)
         if reserve is not None:
             reserve(state.st_size)
         with _opened(path) as file:
@@ -68,14 +89,20 @@ def read_file(path: str, max_bytes: int = MAX_FILE_BYTES, reserve: Reserve | Non
     return data
 
 
-def open_file(path: str, expected_hash: str) -> BufferedReader:
+def open_file(path: str, expected_hash: str) -> BinaryIO:
     """Return an image file, opened at its start, whose content has this hash.
+
+    Of an image behind a URL or in an archive it is a temporary copy.
 
     Raises
     ------
     ImageError
         It is missing, no ordinary file, may not be read, or holds something else.
     """
+    if not is_local_file(path):
+        from engine.pictures.sources.reading import open_elsewhere
+
+        return open_elsewhere(path, expected_hash)
     with _told(path):
         file = _opened(path)
         try:
@@ -169,6 +196,11 @@ def file_hash(path: str) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError, ImageError):
         return None
+
+
+def too_many_bytes(name: str, size: int, max_bytes: int) -> ImageError:
+    """Return the error of an image that has more bytes than it may."""
+    return _too_many_bytes(name, f"it has {_size(size)}, more than", max_bytes)
 
 
 def _too_many_bytes(name: str, what: str, max_bytes: int) -> ImageError:

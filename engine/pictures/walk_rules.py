@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from engine.errors import UsageError
-from engine.pictures.formats import EXTENSIONS, extension_of
+from engine.pictures.formats import EXTENSIONS, RAW_EXTENSIONS, extension_of
+from engine.pictures.sources.paths import is_remote, real, relative
+from engine.pictures.sources.table import archive_kind
 from index.catalog.paths import at_or_above
 
 # Folders that operating systems, network drives and tools make for themselves, in small letters.
@@ -47,10 +49,13 @@ class WalkRules:
         the name of every file and folder; one with a slash against paths below the named folder.
     include_hidden
         Look at hidden files and folders, and at those of systems and tools, too.
+    archives
+        Look into archives that are found, and not only into those that are named.
     """
 
     exclude: tuple[str, ...] = ()
     include_hidden: bool = False
+    archives: bool = False
 
     def folder_is_hidden(self, name: str) -> bool:
         """Say whether a folder is left out for its name alone."""
@@ -63,11 +68,15 @@ class WalkRules:
         # What macOS writes beside each file on foreign drives is named like it, and no picture.
         return not name.startswith("._" if self.include_hidden else ".")
 
+    def is_archive(self, name: str) -> bool:
+        """Say whether a file's name is one of an archive that may be looked into."""
+        return archive_kind(name) is not None and not name.startswith(".")
+
     def excludes(self, path: str, root: str) -> bool:
         """Say whether a file or folder below a root, or a folder that it lies in, is excluded."""
         if not self.exclude:
             return False
-        parts = os.path.relpath(path, root).split(os.sep)
+        parts = relative(path, root).split(os.sep)
         below = ["/".join(parts[: end + 1]) for end in range(len(parts))]
         return any(
             fnmatchcase(text, pattern.strip("/"))
@@ -89,7 +98,7 @@ class WalkRules:
         )
 
     def _is_looked_at(self, path: str, root: str) -> bool:
-        *folders, name = os.path.relpath(path, root).split(os.sep)
+        *folders, name = relative(path, root).split(os.sep)
         return self.is_image(name) and not any(map(self.folder_is_hidden, folders))
 
 
@@ -108,7 +117,8 @@ def refuse_trash(paths: Iterable[str]) -> None:
     """
     for path in paths:
         try:
-            tidied = in_trash(os.path.abspath(path)) or in_trash(os.path.realpath(path))
+            tidied = in_trash(path if is_remote(path) else os.path.abspath(path))
+            tidied = tidied or in_trash(real(path))
         except (OSError, ValueError):
             continue  # nothing has such a name
         if tidied:
@@ -121,3 +131,17 @@ def is_junk(name: str) -> bool:
     """Say whether a file or folder is hidden, or one that a system or tool made for itself."""
     small = name.lower()
     return name.startswith(".") or small in JUNK or _FOUND.fullmatch(small) is not None
+
+
+def without_twins(names: list[str]) -> list[str]:
+    """Leave out raw files of a camera beside which there is a JPEG of the same name."""
+    jpegs = {_stem(name) for name in names if extension_of(name) in ("jpg", "jpeg")}
+    return [
+        name
+        for name in names
+        if extension_of(name) not in RAW_EXTENSIONS or _stem(name) not in jpegs
+    ]
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0].lower()

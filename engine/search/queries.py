@@ -15,6 +15,7 @@ from engine.errors import ImageError, UnknownImageError, UsageError
 from engine.pictures.crop import Crop
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import NamedBytes, read_file, read_stream
+from engine.pictures.sources.paths import is_remote
 from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.urls import is_url
@@ -212,7 +213,9 @@ def read_source(
         announce(f"fetching {text} (at most {config.urls.bytes / 1e6:.0f} MB)")
         data = fetch_bytes(text, config.urls, announce)
     else:
-        return read_file(text, config.max_file_bytes, reserve)
+        if is_remote(text):
+            announce(f"reading {text}")
+        return read_file(text, config.max_file_bytes, reserve, urls=config.urls)
     if not data:
         raise ImageError(source_name(image), "there is nothing in it (0 bytes)", "Send a picture")
     return data

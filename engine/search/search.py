@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.config import require_number
 from engine.embedding.embedder import Embedder
+from engine.pictures.sources.paths import exists
 from engine.progress import timed
 from engine.search.ranking import (
     FUSED,
@@ -171,7 +171,7 @@ def _ranked(
 
 
 def _hit(rank: int, image_id: int, row: ShownImage, score: float, rank_score: float) -> Hit:
-    missing = not os.path.exists(row.path)
+    missing = not exists(row.path)
     return Hit(rank, score, row.path, row.label, row.category, missing, rank_score, image_id)
 
 

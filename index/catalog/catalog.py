@@ -34,6 +34,7 @@ from index.records import CatalogCounts, CatalogIdentity, Ids, Named
 from index.state import CatalogState, Preference
 
 if TYPE_CHECKING:
+    from index.catalog.tables.archives import ArchiveList
     from index.catalog.tables.contents import ContentTable
     from index.catalog.tables.folders import FolderList
     from index.catalog.tables.judgements import JudgementTable
@@ -73,6 +74,13 @@ class Catalog:
         from index.catalog.tables.contents import ContentTable
 
         return ContentTable(self.database)
+
+    @cached_property
+    def archives(self) -> ArchiveList:
+        """The archives that were indexed whole."""
+        from index.catalog.tables.archives import ArchiveList
+
+        return ArchiveList(self.database)
 
     @cached_property
     def folders(self) -> FolderList:

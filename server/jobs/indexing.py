@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 from engine.ingest.options import IngestOptions
+from engine.pictures.sources.paths import is_local_file
+from engine.pictures.sources.table import archive_kind
 from engine.pictures.walk_rules import WalkRules
 from index.catalog.paths import at_or_above
 from server.jobs.work import Work
@@ -109,6 +111,15 @@ def _allowed(path: str, folders: Sequence[str]) -> str:
             path[:200],
             "it lies in no folder that was indexed",
             "Ask who runs the service to index it: `engine index FOLDER`",
+        )
+    if not is_local_file(inside) or (archive_kind(inside) and not os.path.isdir(inside)):
+        # It may lead to URLs, which nobody may make the service ask.
+        raise RefusedError(
+            403,
+            "FolderError",
+            path[:200],
+            "archives are not opened for clients",
+            "Ask who runs the service to index it: `engine index ARCHIVE`",
         )
     return inside
 

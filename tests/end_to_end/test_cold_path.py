@@ -21,6 +21,8 @@ ELSEWHERE = {
     "openvino.tools.ovc",
     "rich",
     "filelock",
+    "fsspec",
+    "pyarrow",
     "jinja2",
     "matplotlib",
 }
@@ -48,7 +50,7 @@ def imported(engine: Run, tmp_path: Path) -> Callable[..., set[str]]:
 
 @pytest.mark.parametrize("command", ["", "search", "heads", "train", "finetune", "compare"])
 def test_help_imports_nothing_heavy(imported: Callable[..., set[str]], command: str) -> None:
-    assert not imported(*command.split(), "--help") & (HEAVY | {"numpy", "PIL"})
+    assert not imported(*command.split(), "--help") & (HEAVY | {"numpy", "PIL", "fsspec"})
 
 
 def test_the_version_imports_nothing_heavy(imported: Callable[..., set[str]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from secrets import token_hex
 
@@ -16,7 +16,8 @@ from engine.ingest.cluster.launcher import Launcher, Workers, launcher_for
 from engine.ingest.cluster.options import ClusterOptions
 from engine.ingest.cluster.patience import Patience
 from engine.ingest.cluster.plan import listings
-from engine.ingest.indexer import Indexer
+from engine.ingest.indexer import Indexer, Plan
+from engine.ingest.labels import label_rule
 from engine.ingest.options import IngestOptions
 from engine.progress import Reporter
 from engine.skipped import Skipped
@@ -46,7 +47,7 @@ class ClusterRun:
     config: Config
     options: ClusterOptions
     label: str | None = None
-    verify: bool = False
+    ingest: IngestOptions = field(default_factory=IngestOptions)
     make_embedder: MakeEmbedder | None = None
 
     @classmethod
@@ -69,9 +70,8 @@ class ClusterRun:
         """
         launcher = launcher_for(config.cluster or "local")
         launcher.require_reachable(config)
-        verify = ingest is not None and ingest.verify
-        options = options or ClusterOptions()
-        return cls(launcher, config, options, label, verify, make_embedder)
+        options, ingest = options or ClusterOptions(), ingest or IngestOptions()
+        return cls(launcher, config, options, label, ingest, make_embedder)
 
     def index(
         self, catalog: Catalog, indexer: Indexer, paths: Sequence[str], reporter: Reporter
@@ -85,19 +85,35 @@ class ClusterRun:
         KeyboardInterrupt
             As the user asked; shards that are done are kept.
         """
-        tasks = indexer.plan(paths)
-        run, options = Run(token_hex(16), ", ".join(paths), datetime.now(UTC)), self.options
+        # What an earlier run has done of archives, and could not say any more.
+        _remember_archives(catalog, catalog.shards.run())
+        plan, options = indexer.plan(paths), self.options
+        run = Run(token_hex(16), ", ".join(paths), datetime.now(UTC))
         failed = [] if options.retry_failed else catalog.shards.failed_files()
-        shards = listings(indexer, tasks, failed, options)
+        shards = listings(indexer, plan, failed, options)
         catalog.shards.begin(run, shards, keep=not options.retry_failed)
-        job = ShardJob(self.config, run, options, self.label, self.verify, self.make_embedder)
         if catalog.shards.is_open(run):
+            job = self._job(run, plan)
             with ExitStack() as ending:
                 workers = self.launcher.start(job)
                 ending.callback(workers.stop)
                 _Driver(catalog, job, reporter).watch(workers, ending)
+        _remember_archives(catalog, run)
         _count(catalog, run, indexer)
         indexer.hide_gone()
+
+    def _job(self, run: Run, plan: Plan) -> ShardJob:
+        labels = label_rule(self.label)
+        return ShardJob(
+            self.config, run, self.options, labels, self.ingest, plan.roots, self.make_embedder
+        )
+
+
+def _remember_archives(catalog: Catalog, run: Run | None) -> None:
+    """Remember the archives that the workers of a run have indexed whole."""
+    texts = catalog.shards.reports(run) if run else ()
+    archives = [archive for text in texts for archive in outcome_of(text).archives.items()]
+    catalog.archives.add(dict(archives))
 
 
 def _count(catalog: Catalog, run: Run, indexer: Indexer) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 from datetime import timedelta
 from typing import Any, TypeAlias
 
 from engine.config import Config
 from engine.embedding.embedder import Embedder
 from engine.ingest.cluster.options import ClusterOptions
+from engine.ingest.labels import KeepLabels, Labels
+from engine.ingest.options import IngestOptions
 from engine.ingest.results import Outcome
 from engine.progress import Reporter
 from engine.skipped import Skipped
+from index.catalog.tables.archives import KnownArchive
 from index.shards import Run
 
 # Makes a worker's embedder; None for the catalog's own.
@@ -30,17 +33,20 @@ class ShardJob:
         How to work. A worker on another machine takes that machine's folders.
     run
         Whose shards are to be done.
-    label
-        The rule by which members of archives get labels, as `Engine.index` takes it.
-    verify
-        Open every file, also those that look unchanged.
+    labels
+        The rule by which images in archives get labels; other files have theirs in the ledger.
+    ingest
+        What is asked of the run.
+    roots
+        What was named.
     """
 
     config: Config
     run: Run
     options: ClusterOptions
-    label: str | None = None
-    verify: bool = False
+    labels: Labels = field(default_factory=KeepLabels)
+    ingest: IngestOptions = field(default_factory=IngestOptions)
+    roots: frozenset[str] = frozenset()
     make_embedder: MakeEmbedder | None = None
 
     @property
@@ -56,6 +62,8 @@ def outcome_text(outcome: Outcome) -> str:
         "embedded": outcome.embedded,
         "skipped": [asdict(each) for each in outcome.skipped],
         "remarks": outcome.remarks,
+        "removed": outcome.removed,
+        "archives": {path: astuple(each) for path, each in outcome.archives.items()},
     }
     return json.dumps(facts)
 
@@ -64,4 +72,6 @@ def outcome_of(text: str) -> Outcome:
     """Return the outcome that was written as `text`."""
     facts: Mapping[str, Any] = json.loads(text)
     skipped: Sequence[Skipped] = [Skipped(**each) for each in facts["skipped"]]
-    return Outcome(facts["counts"], facts["embedded"], skipped, facts["remarks"])
+    archives = {path: KnownArchive(*each) for path, each in facts["archives"].items()}
+    counts, embedded, remarks = facts["counts"], facts["embedded"], facts["remarks"]
+    return Outcome(counts, embedded, skipped, remarks, archives, facts["removed"])

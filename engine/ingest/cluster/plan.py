@@ -6,23 +6,26 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from engine.ingest.cluster.options import ClusterOptions
-from engine.ingest.indexer import Indexer, Task
+from engine.ingest.indexer import Indexer, Plan
 from index.shards import ListedFile
 
 
 def listings(
-    indexer: Indexer, tasks: Sequence[Task], failed: Sequence[ListedFile], options: ClusterOptions
+    indexer: Indexer, plan: Plan, failed: Sequence[ListedFile], options: ClusterOptions
 ) -> Iterator[list[ListedFile]]:
-    """Yield the files of each shard.
+    """Yield the files of each shard; an archive is a shard of its own.
 
     Parameters
     ----------
-    tasks
-        What is to be opened, in order of path.
+    plan
+        What is to be opened.
     failed
         Files that failed before: they are left out as long as they are the same.
     """
     before = {each.file for each in failed}
-    left = (task for task in tasks if task[0] not in before)
+    left = (task for task in plan.tasks if task[0] not in before)
     while some := list(islice(left, options.shard_images)):
-        yield [ListedFile(task[0], indexer.label_of(task), True) for task in some]
+        yield [ListedFile(task[0], indexer.label_of(task), labelled=True) for task in some]
+    for archive in plan.archives:
+        if archive not in before:
+            yield [ListedFile(archive, archive=True)]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import Classifier
 from engine.ingest.batch_writer import IngestLimits, KnownHashes
 from engine.ingest.cluster.job import ShardJob, outcome_text
 from engine.ingest.comparison import looks_same
-from engine.ingest.indexer import Indexer, Task
+from engine.ingest.indexer import Indexer, Plan
 from engine.ingest.labels import Labels
-from engine.ingest.options import IngestOptions
+from engine.ingest.results import Count, Outcome
 from index.catalog.catalog import Catalog
 from index.shards import Claim, ListedFile
 
+# What becomes of a file: one of these.
+FILES: tuple[Count, ...] = ("added", "updated", "moved", "unchanged", "came_back")
 # No commit before the last image.
 WHOLE = IngestLimits(commit=2**62)
 
@@ -61,35 +64,51 @@ def embed_shard(
     def finishing() -> Iterator[None]:
         nonlocal finished
         with catalog.database.together():
-            catalog.shards.finish(claim, outcome_text(indexer.outcome()))
+            outcome = indexer.outcome()
+            catalog.shards.finish(claim, outcome_text(outcome), images=_images(claim, outcome))
             yield
         finished = True
 
     indexer = Indexer(
         catalog,
         embedder,
-        ListedLabels(claim.files),
+        _labels(claim, job),
         classifier,
         WHOLE,
-        IngestOptions(verify=job.verify),
+        job.ingest,
         transaction=finishing,
         moves=False,
         hashes=hashes,
     )
-    indexer.take(_tasks(catalog, claim, job), whole=True)
+    indexer.take(_plan(catalog, claim, job), whole=True)
     if not finished:
         # No image has changed.
         with finishing():
             pass
+    indexer.hide_gone()
 
 
-def _tasks(catalog: Catalog, claim: Claim, job: ShardJob) -> list[Task]:
+def _labels(claim: Claim, job: ShardJob) -> Labels:
+    """Return the rule for the labels of a shard's images."""
+    listed = not any(each.archive for each in claim.files)
+    return ListedLabels(claim.files) if listed else deepcopy(job.labels)
+
+
+def _plan(catalog: Catalog, claim: Claim, job: ShardJob) -> Plan:
     """Return what is to be opened: another worker may have done some of it in an earlier run."""
-    files = [each.file for each in claim.files]
+    files = [each.file for each in claim.files if not each.archive]
     known = catalog.images.known_at([file.path for file in files])
-    tasks = [(file, known.get(file.path)) for file in files]
-    return [
+    tasks = [
         (file, row)
-        for file, row in tasks
-        if row is None or row.missing or job.verify or not looks_same(file, row)
+        for file, row in ((file, known.get(file.path)) for file in files)
+        if row is None or row.missing or job.ingest.verify or not looks_same(file, row)
     ]
+    archives = [each.file for each in claim.files if each.archive]
+    return Plan(tasks, archives, job.roots)
+
+
+def _images(claim: Claim, outcome: Outcome) -> int:
+    """Return how many images a shard has turned out to have."""
+    if not any(each.archive for each in claim.files):
+        return len(claim.files)
+    return sum(outcome.counts.get(name, 0) for name in FILES) + len(outcome.skipped)

@@ -97,7 +97,7 @@ def small_pixels(paths: Sequence[str], config: Config) -> Pixels:
     memory = ImageMemory.of(config)
 
     def opened(path: str, reserve: Reserve) -> Pixels:
-        data = read_file(path, config.max_file_bytes, reserve)
+        data = read_file(path, config.max_file_bytes, reserve, urls=config.urls)
         image = decode(data, path, config.max_pixels, 2 * SIDE, reserve)
         return PREPROCESSING.pixels(image.pixels)
 

@@ -199,7 +199,9 @@ class Collector:
 
     def _check(self, path: str, reserve: Reserve) -> str:
         """Return the content hash of a file that can be read."""
-        data = read_file(path, self.embedder.config.max_file_bytes, reserve)
+        data = read_file(
+            path, self.embedder.config.max_file_bytes, reserve, urls=self.embedder.config.urls
+        )
         digest = content_hash(data)
         if ORIGINAL not in self._at_hand(digest)[0]:
             self.embedder.image(data, path, reserve)
@@ -218,7 +220,9 @@ class Collector:
             return error
 
     def _read(self, path: str, label: str, reserve: Reserve) -> tuple[_Image, dict[str, Pixels]]:
-        data = read_file(path, self.embedder.config.max_file_bytes, reserve)
+        data = read_file(
+            path, self.embedder.config.max_file_bytes, reserve, urls=self.embedder.config.urls
+        )
         digest = content_hash(data)
         views, in_catalog = self._at_hand(digest)
         wanted = self.wanted if self.open_indexed or not in_catalog else (ORIGINAL,)

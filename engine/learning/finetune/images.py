@@ -97,7 +97,7 @@ class TrainingImages:
         enough = ENOUGH * self.preprocessing.resize
 
         def opened(reserve: Reserve) -> Image.Image:
-            data = read_file(path, self.config.max_file_bytes, reserve)
+            data = read_file(path, self.config.max_file_bytes, reserve, urls=self.config.urls)
             return decode(data, path, self.config.max_pixels, enough, reserve).pixels
 
         return self.memory.turn(path, opened)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from engine.config import UrlLimits
 from engine.errors import UsageError
+from engine.pictures.sources.paths import is_remote
 
 # For URLs that somebody unknown has named.
 STRANGERS = UrlLimits(
@@ -40,7 +41,7 @@ def refuse_urls(images: Iterable[str | Path | bytes], limits: UrlLimits) -> None
     if limits.allowed:
         return
     for image in images:
-        if not isinstance(image, bytes) and is_url(os.fspath(image)):
+        if not isinstance(image, bytes) and is_remote(os.fspath(image)):
             raise UsageError(
                 image,
                 "URLs are not fetched here (--no-urls, ENGINE_NO_URLS or UrlLimits)",

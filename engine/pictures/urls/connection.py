@@ -26,9 +26,10 @@ LookUp = Callable[[str, int, float], list[Found]]
 class RefusedError(Exception):
     """What a URL leads to is not fetched; the text says why."""
 
-    def __init__(self, reason: str, remedy: str = CHECK) -> None:
+    def __init__(self, reason: str, remedy: str = CHECK, status: int | None = None) -> None:
         super().__init__(reason)
         self.remedy = remedy
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)

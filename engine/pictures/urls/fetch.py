@@ -9,7 +9,9 @@ that floods is cut off as well, whatever of the protocol it floods with.
 from __future__ import annotations
 
 import http.client
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -38,6 +40,25 @@ _AGENT = "image-engine"
 _SAFE = "/%:=&?~#+!$,;'@()*[]"
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server says of what it sends.
+
+    Attributes
+    ----------
+    url
+        Where it lies: a server may have led elsewhere.
+    length
+        Of its bytes; None where the server does not say.
+    headers
+        By their names in small letters.
+    """
+
+    url: str
+    length: int | None
+    headers: Mapping[str, str]
+
+
 def fetch_bytes(
     url: str, limits: UrlLimits, announce: Announce, *, look_up: LookUp = look_up
 ) -> bytes:
@@ -56,19 +77,53 @@ def fetch_bytes(
         It does not answer, takes too long, holds too much, leads too far, or lies where nothing
         may be fetched.
     """
+    parts: list[bytes] = []
+    fetch(url, limits, announce, parts.append, look_up=look_up)
+    return b"".join(parts)
+
+
+def fetch(
+    url: str,
+    limits: UrlLimits,
+    announce: Announce,
+    receive: Callable[[bytes], object] | None = None,
+    *,
+    begin: Callable[[Answer], None] = lambda answer: None,
+    look_up: LookUp = look_up,
+) -> Answer:
+    """Hand over what a URL holds piece by piece, and return what the server says of it.
+
+    Parameters
+    ----------
+    receive
+        Hears the pieces; None to ask for no more than what the server says.
+    begin
+        Hears what the server says before the first piece.
+
+    Raises
+    ------
+    FetchError
+        As of `fetch_bytes`; `status` is what the server answered, where it did.
+    """
     fetching = Fetching(limits, announce, look_up, monotonic() + limits.seconds)
     try:
         at = url
         for _ in range(limits.redirects + 1):
             target = target_of(at)
             with closing(fetching.connection(target)) as stream:
-                answer = _ask(stream, target)
+                answer = _ask(stream, target, "HEAD" if receive is None else "GET")
                 location = answer.headers.get("Location")
                 if answer.status not in _REDIRECTS or not location:
-                    return _body(answer, limits)
+                    found = _accepted(answer, at, limits)
+                    begin(found)
+                    if receive is not None:
+                        _receive(answer, limits, receive)
+                    return found
                 at = urljoin(at, location)
     except RefusedError as refused:
-        raise FetchError(url, briefly(str(refused)), refused.remedy) from None
+        failure = FetchError(url, briefly(str(refused)), refused.remedy)
+        failure.status = refused.status
+        raise failure from None
     except TimeoutError:
         reason = f"it took longer than {limits.seconds:g} s"
         remedy = "Try again later, or save the picture and name the file"
@@ -100,12 +155,12 @@ def _ascii(host: str) -> str:
     return host.encode("idna").decode("ascii")
 
 
-def _ask(stream: Stream, target: Target) -> http.client.HTTPResponse:
+def _ask(stream: Stream, target: Target, method: str = "GET") -> http.client.HTTPResponse:
     """Send the request, and return the answer as far as its headers."""
     connection = Request(stream)
     plain_proxy = stream.proxy if target.scheme == "http" else None
     path = f"http://{target.authority}{target.path}" if plain_proxy else target.path
-    connection.putrequest("GET", path, skip_host=True)
+    connection.putrequest(method, path, skip_host=True)
     connection.putheader("Host", target.authority)
     connection.putheader("User-Agent", _AGENT)
     connection.putheader("Connection", "close")
@@ -115,18 +170,27 @@ def _ask(stream: Stream, target: Target) -> http.client.HTTPResponse:
     return connection.getresponse()
 
 
-def _body(answer: http.client.HTTPResponse, limits: UrlLimits) -> bytes:
+def _accepted(answer: http.client.HTTPResponse, url: str, limits: UrlLimits) -> Answer:
+    """Return what a server says, where it has what was asked for and that is not too much."""
     if not 200 <= answer.status < 300:
-        raise RefusedError(f"the server answered {answer.status} {answer.reason}".rstrip())
+        reason = f"the server answered {answer.status} {answer.reason}".rstrip()
+        raise RefusedError(reason, status=answer.status)
     if answer.length is not None and answer.length > limits.bytes:
         raise too_large(limits)
-    parts: list[bytes] = []
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    stated = headers.get("content-length", "")
+    length = int(stated) if stated.isdecimal() and len(stated) < 19 else None
+    return Answer(url, length, headers)
+
+
+def _receive(
+    answer: http.client.HTTPResponse, limits: UrlLimits, receive: Callable[[bytes], object]
+) -> None:
     size = 0
     while chunk := answer.read1(CHUNK):
         size += len(chunk)
         if size > limits.bytes:
             raise too_large(limits)
-        parts.append(chunk)
+        receive(chunk)
     if answer.length:
         raise ConnectionError(f"the connection broke after {size} bytes")
-    return b"".join(parts)

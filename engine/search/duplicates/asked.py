@@ -13,7 +13,7 @@ from PIL.Image import Image
 from engine.embedding.embedder import Embedder
 from engine.errors import ImageError
 from engine.pictures.read import content_hash
-from engine.pictures.urls import is_url
+from engine.pictures.sources.paths import is_local_file
 from engine.search.duplicates.correlation import Miniature
 from engine.search.duplicates.detail import close_comparison
 from engine.search.duplicates.distinct import Distinct
@@ -91,7 +91,7 @@ def _read(image: ImageLike, number: int, embedder: Embedder, pixels: Pixels) -> 
     data = read_source(image, embedder.config, embedder.reporter.announce)
     small = pixels.of(data, name)
     network = embedder.memory.turn(name, lambda reserve: embedder.pixels(data, name, reserve))
-    fetched = isinstance(image, bytes) or image == STDIN or is_url(name)
+    fetched = isinstance(image, bytes) or image == STDIN or not is_local_file(name)
     path = name if fetched else os.path.abspath(name)
     state = None if fetched else _state(path)
     removable = state is not None and os.path.realpath(path) == path

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from engine.pictures.links import Links
 from engine.pictures.read import file_hash
+from engine.pictures.sources.links import Links
+from engine.pictures.sources.paths import real
 from engine.pictures.walk_rules import in_trash
 from engine.search.duplicates.keep import LARGEST_STAYS, Keep
 from engine.search.results import DuplicateGroup, DuplicateImage
@@ -124,7 +125,7 @@ class Disk:
         """Say whether a path leads through a link, at its end or before."""
         folder = os.path.dirname(path)
         if folder not in self._real:
-            self._real[folder] = os.path.realpath(folder)
+            self._real[folder] = real(folder)
         return self._real[folder] != folder or os.path.islink(path)
 
 

@@ -108,7 +108,7 @@ class Pixels:
         """Return small copies of files; a JPEG is unpacked no further than to `enough` pixels."""
 
         def decoded(path: str, reserve: Reserve) -> Small:
-            data = read_file(path, self._config.max_file_bytes, reserve)
+            data = read_file(path, self._config.max_file_bytes, reserve, urls=self._config.urls)
             return small(decode(data, path, self._config.max_pixels, enough, reserve).pixels)
 
         def one(path: str) -> Small | None:

@@ -94,7 +94,11 @@ class Setting(Base):
 
 
 class Image(Base):
-    """One picture file. `missing_since` is set when the file is gone and cleared on its return."""
+    """One picture file. `missing_since` is set when the file is gone and cleared on its return.
+
+    `path` is the URL of one that lies behind a URL, and below the path or URL of its archive of one
+    in an archive; what `size`, `mtime_ns`, `inode` and `ctime_ns` are then: `FileState`.
+    """
 
     __tablename__ = "images"
     # AUTOINCREMENT: an id that was removed is never given to another picture, so an index file

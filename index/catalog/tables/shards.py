@@ -131,20 +131,23 @@ class ShardTable:
             renewed = update(Shard).where(_is_current(claim)).values(lease_until=until, done=done)
             return bool(connection.execute(renewed).rowcount)
 
-    def finish(self, claim: Claim, report: str) -> None:
+    def finish(self, claim: Claim, report: str, *, images: int | None = None) -> None:
         """Say that a shard is done; to be called inside `Database.together`, before its images.
 
         Parameters
         ----------
         report
             What became of its images, as JSON.
+        images
+            How many it has, where that is known only now.
 
         Raises
         ------
         LeaseLostError
             Another worker has it, or the run is over: nothing must be committed.
         """
-        self._end(claim, state=DONE, report=report, done=Shard.n)
+        n = Shard.n if images is None else images
+        self._end(claim, state=DONE, report=report, done=n, n=n)
 
     def fail(self, claim: Claim, error: str) -> None:
         """Say that a shard cannot be done, and why.

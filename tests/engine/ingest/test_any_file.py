@@ -24,8 +24,8 @@ from engine.ingest.indexer import Indexer
 from engine.ingest.labels import KeepLabels
 from engine.pictures.crop import Crop
 from engine.pictures.decode import DecodedImage, decode
+from engine.pictures.sources.states import file_state
 from engine.pictures.threads.memory import Reserve
-from engine.pictures.walk import file_state
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.records import FileState

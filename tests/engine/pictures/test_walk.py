@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import EngineError, UsageError
-from engine.pictures.walk import EXTENSIONS, find_images, require_one
+from engine.pictures.formats import EXTENSIONS
+from engine.pictures.walk import find_images, require_one
 
 AsNobody = Callable[[], AbstractContextManager[None]]
 

@@ -14,6 +14,8 @@ from engine import Engine
 from engine.pictures.walk_rules import TRASH
 from server.jobs.indexing import indexing
 from server.responses.problems import RefusedError
+from tests.support.archives import picture, write_parquet, write_tar
+from tests.support.web import Site
 
 
 def test_all_known_folders_are_indexed_by_default(indexed: Engine, images: Path) -> None:
@@ -73,6 +75,46 @@ def test_what_a_walk_leaves_out_is_refused_and_a_root_of_such_a_name_is_not(imag
             indexing({"paths": [str(images / path)]}, [str(images)])
     work = indexing({"paths": [str(hidden), f"{hidden}/x"]}, [str(hidden)])
     assert work.title == f"Index {hidden} and 1 more"
+
+
+def test_archives_are_not_opened_for_clients(images: Path) -> None:
+    write_tar(images / "x.tar", {"a.png": b"1"})
+    (images / "y.tar").mkdir()
+    for path in ("x.tar", "x.tar/a.png", "x.tar/sub", "nothing.parquet"):
+        with pytest.raises(RefusedError, match="archives are not opened for clients"):
+            indexing({"paths": [str(images / path)]}, [str(images)])
+    assert indexing({"paths": [str(images / "y.tar")]}, [str(images)]).kind == "index"
+
+
+@pytest.mark.parametrize("url", ["s3://b/x", "http://host/x.txt", "file:///etc", "az://b/x.tar"])
+def test_no_url_is_listed_for_clients(images: Path, url: str) -> None:
+    for path in (url, f"{images}/{url}"):
+        try:
+            title = indexing({"paths": [path]}, [str(images)]).title
+        except RefusedError:
+            continue
+        # What a path of this machine makes of it.
+        assert title == f"Index {os.path.normpath(path)}" and title.startswith(f"Index {images}/")
+
+
+def test_what_was_indexed_from_urls_is_no_folder(fake_engine: Engine, site: Site) -> None:
+    site.serve("/in/", b'<a href="1.png">x</a>')
+    site.serve("/in/1.png", picture(1))
+    assert fake_engine.index([f"{site.url}/in"]).added == 1
+    assert fake_engine.images.folders == []
+    with pytest.raises(RefusedError, match="no folder was indexed"):
+        indexing({}, fake_engine.images.folders)
+
+
+def test_a_table_of_urls_in_a_folder_is_not_followed(fake_engine: Engine, site: Site) -> None:
+    folder = fake_engine.config.store.folder.parent / "pictures"
+    site.serve("/1.png", picture(1))
+    write_parquet(folder / "x.parquet", {"url": [f"{site.url}/1.png"]})
+    (folder / "2.png").write_bytes(picture(2))
+    assert fake_engine.index([folder / "x.parquet"]).added == 1
+    site.asked.clear()
+    indexing({"paths": [str(folder)]}, [str(folder)]).do(fake_engine)
+    assert fake_engine.status().images == 2 and site.asked == []
 
 
 @given(st.lists(st.sampled_from(["..", ".", "a", "%2e%2e", "~", "", "\ud800", "bed"]), max_size=6))

@@ -59,6 +59,8 @@ def test_a_picture_of_the_web_is_searched_for_and_classified(
         {"urls": [7]},
         {"urls": ["file:///etc/passwd"]},
         {"urls": ["/etc/passwd"]},
+        {"urls": ["s3://bucket/x.jpg"]},
+        {"urls": ["az://container/x.jpg"]},
         {"urls": ["-"]},
         {"urls": ["http://a/" + "a" * 3000]},
         {"urls": ["http://a/b"] * 17},

@@ -22,6 +22,7 @@ from server.options import ServerLimits, ServerOptions
 from server.routes.images import CHUNK
 from server.security.headers import HEADERS
 from tests.server.conftest import NewClient
+from tests.support.archives import write_tar
 from tests.support.slow import slow_jpeg, until
 
 # What this process has open, on Linux.
@@ -244,3 +245,20 @@ def _target(link: Path) -> str:
         return os.readlink(link)
     except OSError:
         return ""
+
+
+def test_an_image_in_an_archive_is_shown_and_sent(
+    client: TestClient, indexed: Engine, images: Path
+) -> None:
+    data = (images / "bed" / "bed-0001.jpg").read_bytes()
+    archive = write_tar(images.parent / "x.tar", {"in/ü.jpg": data})
+    indexed.index([archive])
+    [image] = indexed.images.page([f"path~{archive}*"]).images
+    assert image.path == f"{archive}/in/ü.jpg" and not image.missing
+    answer = client.get(f"/v1/images/{image.id}/file")
+    assert answer.content == data and answer.headers["content-length"] == str(len(data))
+    assert "%C3%BC.jpg" in answer.headers["content-disposition"]
+    assert client.get(f"/v1/images/{image.id}/thumbnail").status_code == 200
+    archive.unlink()
+    assert client.get(f"/v1/images/{image.id}/file").status_code == 422
+    assert client.get(f"/v1/images/{image.id}").json()["missing"] is True

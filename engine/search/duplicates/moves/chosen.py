@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import UnknownImageError, UsageError
+from engine.pictures.sources.paths import is_local_file
 from engine.search.duplicates.files import Disk, ImageFile
 from engine.search.duplicates.level import COPY, EXACT
 from engine.search.duplicates.rules import Edited
@@ -17,6 +18,7 @@ from index.catalog.catalog import Catalog
 from index.records import ImageFacts
 
 AGAIN = "Run `engine index`, then try again"
+ELSEWHERE = "it is behind a URL or in an archive, and only files of this machine are moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,9 @@ def chosen_groups(
     skipped: list[Skipped] = []
     for each in dict.fromkeys(trash):
         path, own = facts[each].file.path, facts[each].content_hash
+        if not is_local_file(path):
+            skipped.append(Skipped(path, ELSEWHERE, "Delete it where it lies, then index again"))
+            continue
         reason = _reason(names.get(each), [stays[other] for other in alike[each]])
         if reason is not None:
             skipped.append(Skipped(path, reason, AGAIN))

@@ -11,7 +11,7 @@ import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from engine.pictures.walk import file_state
+from engine.pictures.sources.states import file_state
 from engine.progress import Reporter
 from engine.search.duplicates.moves.reader import Manifest, open_manifest, read_manifest
 from engine.search.duplicates.moves.records import Move

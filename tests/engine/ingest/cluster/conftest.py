@@ -90,12 +90,14 @@ def index(tmp_path: Path, folder: Path) -> Index:
         options: ClusterOptions = QUICK,
         verify: bool = False,
         reporter: Reporter = SILENT,
+        root: Path = folder,
     ) -> IndexReport:
         config = Config.at(tmp_path / store)
         embedder = FakeEmbedder(config, reporter)
         config.store.make()
         launcher = launcher or HereLauncher()
-        run = ClusterRun(launcher, config, options, label, verify, FakeEmbedder)
+        ingest = IngestOptions(verify=verify)
+        run = ClusterRun(launcher, config, options, label, ingest, FakeEmbedder)
         with (
             Catalog.create(config.store.catalog, embedder.identity) as catalog,
             config.store.writer_lock(),
@@ -105,9 +107,9 @@ def index(tmp_path: Path, folder: Path) -> Index:
                 embedder,
                 label_rule(label),
                 lambda: Classifier(embedder.built_in, []),
-                options=IngestOptions(verify=verify),
+                options=ingest,
             )
-            run.index(catalog, indexer, [str(folder)], reporter)
+            run.index(catalog, indexer, [str(root)], reporter)
             return indexer.report(1.0)
 
     return run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +18,7 @@ from index.catalog.catalog import Catalog
 from index.shards import DONE, FAILED, Progress
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK, HereLauncher, work_once
 from tests.support.catalogs import contents
-from tests.support.shop import NotingReporter, counts, put
+from tests.support.shop import LONG_AGO, NotingReporter, counts, put
 
 Index = Callable[..., IndexReport]
 NewEngine = Callable[[str], Engine]
@@ -151,6 +153,44 @@ def test_a_file_that_failed_and_has_changed_is_tried_again(index: Index, folder:
     index(HereLauncher([fail_all]))
     put(folder / "lamp" / "0.bmp", 77)
     assert index().added == 1
+
+
+def _tar(folder: Path, *names: str) -> Path:
+    """Return an archive of pictures of the shop."""
+    path = folder.parent / "shop.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in names:
+            archive.add(folder / name, name)
+    os.utime(path, (LONG_AGO, LONG_AGO + len(names)))
+    return path
+
+
+def test_an_archive_is_a_shard(index: Index, engine_on: NewEngine, folder: Path) -> None:
+    path = _tar(folder, "lamp/0.bmp", "bed/1.bmp", "lamp/2.bmp")
+    by_workers = index(root=path, label="parent")
+    by_threads = engine_on("other").index([path], label="parent")
+    assert counts(by_workers) == counts(by_threads) == {"added": 3, "embedded": 3}
+    assert contents(engine_on("store")) == contents(engine_on("other"))
+    progress = _progress(engine_on("store"))
+    assert (progress.shards, progress.images, progress.done) == ({DONE: 1}, 3, 3)
+
+
+def test_an_archive_that_is_as_it_was_is_not_opened(index: Index, folder: Path) -> None:
+    path = _tar(folder, "lamp/0.bmp", "bed/1.bmp")
+    index(root=path)
+    launcher = HereLauncher()
+    assert counts(index(launcher, root=path)) == {"unchanged": 2}
+    assert launcher.job is None
+
+
+def test_what_is_gone_from_an_archive_is_hidden(
+    index: Index, engine_on: NewEngine, folder: Path
+) -> None:
+    index(root=_tar(folder, "lamp/0.bmp", "bed/1.bmp", "lamp/2.bmp"))
+    path = _tar(folder, "lamp/0.bmp", "lamp/4.bmp")
+    report = index(root=path)
+    assert (report.added, report.removed, report.images) == (1, 2, 2)
+    assert [Path(name).name for name in contents(engine_on("store"))] == ["0.bmp", "4.bmp"]
 
 
 def test_progress_is_that_of_the_ledger(index: Index) -> None:

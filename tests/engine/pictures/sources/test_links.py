@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.pictures.links import Links
+from engine.pictures.sources.links import Links
 
 
 @pytest.fixture
