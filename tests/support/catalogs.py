@@ -13,20 +13,19 @@ from index.catalog.catalog import Catalog
 def contents(engine: Engine) -> dict[str, Any]:
     """Return the facts, the bytes of the embedding and the prediction of every visible image."""
     with Catalog.open(engine.config.store.catalog) as catalog:
-        known = catalog.images.known(["/"])
-        visible = sorted(path for path, row in known.items() if not row.missing)
-        ids = [known[path].id for path in visible]
+        visible = catalog.contents.visible()
+        ids = [each.id for each in visible]
         rows = catalog.images.rows(ids)
         found, vectors = catalog.embeddings.of(ids)
         embedded = dict(zip(found, vectors.raw.astype(np.float32), strict=True))
         return {
-            path: (
-                rows[key].content_hash,
-                rows[key].label,
-                rows[key].category,
+            each.path: (
+                each.content_hash,
+                each.label,
+                rows[each.id].category,
                 # A product of one row is rounded otherwise than the same row's among others.
-                round(rows[key].probability or 0.0, 5),
-                embedded[key].tobytes(),
+                round(rows[each.id].probability or 0.0, 5),
+                embedded[each.id].tobytes(),
             )
-            for path, key in zip(visible, ids, strict=True)
+            for each in visible
         }

@@ -10,10 +10,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,52 @@ def running_server(settings: str = FAST, parent: Path | None = None) -> Iterator
             yield f"postgresql+psycopg://engine@/postgres?host={folder}"
     finally:
         shutil.rmtree(folder)
+
+
+def crash(url: str) -> None:
+    """Kill every process of a server that `running_server` runs, as a power cut would."""
+    data = _folder(url) / "data"
+    pid = int((data / "postmaster.pid").read_text().split()[0])
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for each in (pid, *map(int, children)):
+        with suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
+    while Path(f"/proc/{pid}").exists() and not _is_zombie(pid):
+        time.sleep(0.01)
+    # Where nobody buries it, its number is still taken: the next one would wait for it.
+    (data / "postmaster.pid").unlink()
+
+
+def start_again(url: str, settings: str = FAST) -> None:
+    """Start a server that has crashed; what was committed is there again.
+
+    Raises
+    ------
+    NoServerError
+        It does not start.
+    """
+    folder, until = _folder(url), time.monotonic() + 60
+    while True:
+        try:
+            _run(folder, "pg_ctl", "-w", "-o", f"-h '' -k {folder} {settings}", "start")
+            return
+        except subprocess.CalledProcessError:
+            # It refuses for as long as a process of the one that crashed is about to end.
+            if time.monotonic() > until:
+                said = (folder / "output").read_text(errors="replace")[-2000:]
+                raise NoServerError(f"PostgreSQL does not start again:\n{said}") from None
+            time.sleep(0.1)
+
+
+def _folder(url: str) -> Path:
+    return Path(str(make_url(url).query["host"]))
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 @pytest.fixture(scope="session")

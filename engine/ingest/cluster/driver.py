@@ -167,7 +167,8 @@ class _Driver:
             if not progress.open:
                 return
             now = progress.done, dict(progress.shards)
-            if now != before:
+            goes_on = now != before
+            if goes_on:
                 before, moved = now, time.monotonic()
             elif time.monotonic() - moved > options.stall_seconds:
                 raise ClusterError(
@@ -176,7 +177,7 @@ class _Driver:
                     f"({progress.open} shards are open, {len(progress.workers)} workers are at it)",
                     AGAIN,
                 )
-            for name in workers.check():
+            for name in workers.check(goes_on=goes_on):
                 self._catalog.shards.expire(self._job.run, name)
             time.sleep(max(options.poll_seconds, asked / ASKED_SHARE))
 

@@ -13,8 +13,13 @@ from engine.ingest.cluster.job import ShardJob
 class Workers(Protocol):
     """The workers of a run that has begun."""
 
-    def check(self) -> Sequence[str]:
+    def check(self, *, goes_on: bool) -> Sequence[str]:
         """Start anew those that have died; return the names of these, as far as they are known.
+
+        Parameters
+        ----------
+        goes_on
+            Whether anything was done since the last time.
 
         Raises
         ------

@@ -72,7 +72,7 @@ class LocalWorkers:
         theirs.close()
         return process, mine
 
-    def check(self) -> list[str]:
+    def check(self, *, goes_on: bool) -> list[str]:
         """Start anew the processes that have died, and return their names.
 
         Raises
@@ -80,6 +80,8 @@ class LocalWorkers:
         ClusterError
             They die again and again.
         """
+        if goes_on:
+            self._losses.forget()
         dead = []
         for number, (process, pipe) in enumerate(self._workers):
             if process.is_alive() or process.exitcode == 0:

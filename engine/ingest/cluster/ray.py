@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -25,7 +26,9 @@ INSTALL = "Run pip install 'image-engine[ray]' here and on every machine of the 
 CLIENT_PORT = "10001"
 # A worker's cores, as `local` has them; one of each machine is left to Ray itself.
 MOST_CORES = 4
-CONNECT_SECONDS = 30
+CONNECT_SECONDS, POLL_SECONDS = 30.0, 0.3
+# So many actors may be lost before anything is done.
+LOSSES = 20
 
 
 class RayLauncher:
@@ -89,20 +92,21 @@ class RayWorkers:
 
     def __init__(self, ray: Any, job: ShardJob) -> None:
         self._ray, self._job = ray, job
-        count, cores = _room(ray.nodes(), job.options.workers)
-        self._actor = _actor_class(ray, cores)
-        self._losses = Losses(2 * count + 2)
-        self._cores = cores
+        self._cores = _cores_of_each(_free_cores(ray))
+        self._actor = _actor_class(ray, self._cores)
+        self._losses = Losses(LOSSES)
         self._running: dict[Any, Any] = {}
         self._end = 10 * job.options.poll_seconds
-        for _ in range(count):
-            self._begin()
+        self._fill()
 
-    def _begin(self) -> None:
-        actor = self._actor.remote()
-        self._running[actor.work.remote(self._job, self._cores)] = actor
+    def _fill(self) -> None:
+        """Start as many actors as there is room for: machines come and go."""
+        room = sum(count // self._cores for count in _free_cores(self._ray, wait=0))
+        while len(self._running) < (self._job.options.workers or room):
+            actor = self._actor.remote()
+            self._running[actor.work.remote(self._job, self._cores)] = actor
 
-    def check(self) -> tuple[str, ...]:
+    def check(self, *, goes_on: bool) -> tuple[str, ...]:
         """Start anew the actors that have died for good; their leases run out by themselves.
 
         Raises
@@ -110,6 +114,8 @@ class RayWorkers:
         ClusterError
             They die again and again, or the cluster is gone.
         """
+        if goes_on:
+            self._losses.forget()
         try:
             ended, _ = self._ray.wait(
                 list(self._running), num_returns=len(self._running), timeout=0
@@ -128,7 +134,7 @@ class RayWorkers:
                 raise
             except Exception as error:  # Ray has no root of its errors
                 self._losses.add(_brief(error))
-            self._begin()
+        self._fill()
         return ()
 
     def stop(self) -> None:
@@ -177,19 +183,31 @@ def _brief(error: Exception) -> str:
     return f"of {type(error).__name__} ({briefly(lines[-1] if lines else '')})"
 
 
-def _room(nodes: list[Mapping[str, Any]], wanted: int | None) -> tuple[int, int]:
-    """Return how many workers there are to be, and how many cores each has.
+def _free_cores(ray: Any, wait: float = CONNECT_SECONDS) -> list[int]:
+    """Return how many cores each machine has for workers; one is left to Ray where it has several.
 
-    One core of each machine is left to Ray's own processes where it has several.
+    Raises
+    ------
+    ClusterError
+        After so many seconds none has any.
     """
-    cpus = [int(node["Resources"].get("CPU", 0)) for node in nodes if node.get("Alive")]
-    free = [max(1, count - 1) for count in cpus if count]
-    if not free:
-        raise ClusterError(
-            "the cluster", "none of its machines has a core to work on", "Add one: ray start"
-        )
-    cores = min(MOST_CORES, *free)
-    return wanted or sum(count // cores for count in free), cores
+    until = time.monotonic() + wait
+    while True:
+        nodes: list[Mapping[str, Any]] = [node for node in ray.nodes() if node.get("Alive")]
+        cpus = [int(node["Resources"].get("CPU", 0)) for node in nodes]
+        free = [max(1, count - 1) for count in cpus if count]
+        if free or not wait:
+            return free
+        if time.monotonic() > until:
+            raise ClusterError(
+                "the cluster", "none of its machines has a core to work on", "Add one: ray start"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _cores_of_each(free: list[int]) -> int:
+    """Return how many cores a worker is to have."""
+    return min(MOST_CORES, *free)
 
 
 def _ray() -> Any:

@@ -55,7 +55,7 @@ class HereLauncher:
         self.job = job
         return self
 
-    def check(self) -> list[str]:
+    def check(self, *, goes_on: bool) -> list[str]:
         """Let the next worker work."""
         assert self.job is not None
         work = self.works.pop(0) if len(self.works) > 1 else self.works[0]

@@ -54,3 +54,10 @@ def test_of_what_a_worker_says_itself_the_second_time_is_enough() -> None:
     losses.add("the weights are not here", told=True)
     with pytest.raises(ClusterError, match="the weights are not here"):
         losses.add("the weights are not here", told=True)
+
+
+def test_what_goes_on_may_lose_workers_for_ever() -> None:
+    losses = Losses(1)
+    for _ in range(5):
+        losses.add("of signal 9")
+        losses.forget()

@@ -36,13 +36,13 @@ class KillingLauncher(LocalLauncher):
         launcher, workers = self, super().start(job)
 
         class Killed(LocalWorkers):
-            def check(self) -> list[str]:
+            def check(self, *, goes_on: bool) -> list[str]:
                 if len(launcher.killed) <= launcher.more:
                     victim = self.processes[0]
                     os.kill(victim, signal.SIGKILL)
                     launcher.killed.append(victim)
                     self._workers[0][0].join()
-                return super().check()
+                return super().check(goes_on=goes_on)
 
         workers.__class__ = Killed
         return workers
