@@ -282,6 +282,8 @@ class Indexer:
 
     def _opened(self, tasks: Sequence[Task]) -> Generator[Step, None, None]:
         workers = self._embedder.config.decoders
+        if any(is_remote(file.path) for file, _ in tasks):
+            workers = max(workers, self._limits.readers)
         window = self._limits.prefetch + workers
         return prefetch(lambda task: self._open(*task), tasks, workers=workers, window=window)
 

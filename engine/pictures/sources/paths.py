@@ -160,7 +160,7 @@ def _normalized(url: str) -> str:
     if scheme is None:
         raise UsageError(shown, f"{scheme_name(url)}:// is not read", f"Use one of {KNOWN}")
     host, slash, inside = url.partition("://")[2].partition("/")
-    if ("@" in host and not scheme.users) or host.rpartition("@")[0].count(":"):
+    if "@" in host:
         raise UsageError(
             shown,
             "it holds a user or a password, which would be remembered",

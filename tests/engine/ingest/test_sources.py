@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine import Config, Engine, IndexReport, IngestOptions
-from engine.errors import EngineError, UsageError
+from engine.errors import EngineError, ImageError, UsageError
 from engine.pictures.sources.opened import open_archives
 from engine.testing import FakeEmbedder
 from index.records import Floats
@@ -295,6 +295,20 @@ def test_objects_are_compared_by_their_versions(shop: Shop, prefix: Prefix) -> N
     assert paths(shop, root) == ["1.png", "new/3.png"]
     prefix.put("in/2.png", picture(2))
     assert counts(index(shop, root)) == {"unchanged": 2, "came_back": 1}
+
+
+@pytest.mark.slow
+def test_objects_are_shown_and_opened(shop: Shop, prefix: Prefix, tar: Path) -> None:
+    index(shop, prefix.put("in/1.png", picture(1)), prefix.put("x.tar", tar.read_bytes()))
+    images = shop.engine.images.page().images
+    assert [image.path.rpartition("/")[2] for image in images] == ["1.png", *members(1, 2, 3)]
+    for image, content in zip(images, (1, 1, 2, 3), strict=True):
+        assert shop.engine.images.thumbnail(image.id, 128) and not image.missing
+        with shop.engine.images.open(image.id) as file:
+            assert file.read() == picture(content)
+    prefix.put("in/1.png", picture(7))
+    with pytest.raises(ImageError, match="something else"):
+        shop.engine.images.open(images[0].id)
 
 
 @pytest.mark.slow
