@@ -198,13 +198,19 @@ class Archives:
         return version_number(*state, self._asked)
 
 
-def outside(known: dict[str, KnownImage], archives: Sequence[FileState]) -> dict[str, KnownImage]:
-    """Return the known images that lie in none of some archives."""
+def by_archive(
+    known: dict[str, KnownImage], archives: Sequence[FileState]
+) -> tuple[dict[str, KnownImage], dict[str, dict[str, KnownImage]]]:
+    """Return the known images that lie in none of some archives, and those in each by its path."""
     if not archives:
-        return known
+        return known, {}
     paths = sorted(known)
-    inside = {path for archive in archives for path in _below(archive.path, paths)}
-    return {path: row for path, row in known.items() if path not in inside}
+    inside = {
+        archive.path: {path: known[path] for path in _below(archive.path, paths)}
+        for archive in archives
+    }
+    taken = {path for rows in inside.values() for path in rows}
+    return {path: row for path, row in known.items() if path not in taken}, inside
 
 
 def _below(archive: str, paths: Sequence[str]) -> Iterator[str]:

@@ -143,6 +143,21 @@ def test_a_picture_that_leaves_its_archive_has_moved(shop: Shop, tar: Path) -> N
     assert counts(index(shop, tar)) == {"moved": 1, "unchanged": 2}
 
 
+def test_a_picture_may_move_from_one_archive_to_another(shop: Shop, tmp_path: Path) -> None:
+    one = write_tar(tmp_path / "t" / "1.tar", members(1, 2))
+    two = write_tar(tmp_path / "t" / "2.tar", members(3))
+    index(shop, one, two)
+    write_tar(one, members(1))
+    write_tar(two, members(2, 3))
+    assert counts(index(shop, one, two)) == {"moved": 1, "unchanged": 2}
+    assert counts(index(shop, one, two)) == {"unchanged": 3}
+    write_tar(one, members(1, 2))
+    write_tar(two, members(3))
+    # An archive is compared after those before it: here the copy comes first.
+    assert counts(index(shop, one, two)) == {"added": 1, "unchanged": 2, "removed": 1}
+    assert paths(shop, tmp_path) == ["t/1.tar/1.png", "t/1.tar/2.png", "t/2.tar/3.png"]
+
+
 def test_an_archive_beside_the_store_moves_with_it(tmp_path: Path) -> None:
     def opened(folder: Path) -> Engine:
         config = Config.at(folder / "store")
