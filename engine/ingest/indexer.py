@@ -22,8 +22,8 @@ from engine.heads.classifier import Classifier
 from engine.ingest.batch_writer import BatchWriter, IngestLimits, KnownHashes
 from engine.ingest.comparison import (
     Archives,
-    by_archive,
     looks_same,
+    outside,
     overlooked,
     suddenly_empty,
     under_real_paths,
@@ -124,10 +124,9 @@ class Indexer:
         self._notes += archives.notes(found)
         try:
             # What lies in an archive that is to be opened is not known to be gone before that.
-            known, inside = by_archive(known, opened)
-            self._bring_in(found, known)
+            self._bring_in(found, outside(known, opened))
             for archive in opened:
-                self._open_archive(archive, frozenset(found.roots), inside[archive.path])
+                self._open_archive(archive, frozenset(found.roots))
             self._writer.flush()
         except KeyboardInterrupt:
             self._writer.flush()
@@ -151,10 +150,8 @@ class Indexer:
                 self._done += 1
                 self._embedder.reporter.progress("indexing", self._done, total, "images")
 
-    def _open_archive(
-        self, archive: FileState, roots: frozenset[str], known: dict[str, KnownImage]
-    ) -> None:
-        """Bring the catalog in step with the images of an archive, of which some are known."""
+    def _open_archive(self, archive: FileState, roots: frozenset[str]) -> None:
+        """Bring the catalog in step with the images of an archive."""
         if is_remote(archive.path):
             size = f"{archive.size / 1e6:.3g} MB" if archive.size else "of unknown size"
             self._embedder.reporter.announce(f"copying {archive.path} ({size})")
@@ -170,9 +167,7 @@ class Indexer:
         )
         skipped = len(self._skipped)
         self._labels.told(part.labels)
-        # Of many archives each would take a look at all paths of the catalog.
-        own = part.roots == [archive.path] and whole
-        self._bring_in(part, known if own else self._known(part))
+        self._bring_in(part, self._known(part))
         self._writer.flush()
         if whole and len(self._skipped) == skipped and not part.unseen:
             self._archives.indexed(archive, len(part.files))
@@ -245,6 +240,8 @@ class Indexer:
 
     def _known(self, found: Found) -> dict[str, KnownImage]:
         """Return the images that the catalog knows at or below what was looked at."""
+        if (inside := self._archives.known(found.roots)) is not None:
+            return inside
         images = self._catalog.images
         known = images.known(found.roots)
         if found.real:

@@ -161,6 +161,8 @@ def running_object_store(parent: Path | None = None) -> Iterator[ObjectStore]:
         *(program, "server", f"-dir={folder / 'data'}", "-s3", "-ip=127.0.0.1"),
         *("-ip.bind=127.0.0.1", f"-s3.config={folder / 'users.json'}", "-volume.max=20"),
         *("-master.volumeSizeLimitMB=64", "-s3.allowDeleteBucketNotEmpty=true", *named),
+        # What else it serves has ports that are the same for every server.
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
     ]
     endpoint = f"http://127.0.0.1:{ports[2 * PORTS.index('s3')]}"
     # It heeds no SIGTERM. It is killed when this process ends, however that ends.
