@@ -32,6 +32,9 @@ class IngestLimits:
     ----------
     prefetch
         Images decoded before the backbone asks for them; each takes 150 KB.
+    readers
+        Threads that read and decode where images lie behind URLs, if not more: they wait for
+        servers most of the time.
     batches
         Batches that are embedded or about to be: one runs while the next is ready.
     commit
@@ -45,6 +48,7 @@ class IngestLimits:
     """
 
     prefetch: int = 64
+    readers: int = 8
     batches: int = 2
     commit: int = 512
     single_hashes: int = 64

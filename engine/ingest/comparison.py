@@ -138,6 +138,15 @@ class Archives:
         self._catalog = catalog
         self._asked = sorted(rules.exclude), rules.include_hidden, labels
         self._indexed: dict[str, KnownArchive] = {}
+        self._rows: dict[str, list[KnownImage]] = {}
+
+    def known(self, roots: Sequence[str]) -> dict[str, KnownImage] | None:
+        """Return the images of an archive that is opened, where it is all that was looked at.
+
+        None where the catalog has to be asked, which takes a look at all its paths.
+        """
+        rows = self._rows.pop(roots[0], None) if len(roots) == 1 else None
+        return None if rows is None else {row.path: row for row in rows}
 
     def to_open(
         self, found: Found, known: Mapping[str, KnownImage], *, verify: bool
@@ -171,6 +180,7 @@ class Archives:
             known_so = remembered.get(archive.path) == wanted and all(row.size >= 0 for row in rows)
             if verify or archive.inode is None or not known_so:
                 changed.append(archive)
+                self._rows[archive.path] = rows
             else:
                 found.files += files
         return sorted(changed, key=lambda archive: archive.path)

@@ -320,6 +320,8 @@ class Indexer:
 
     def _known(self, found: Found) -> dict[str, KnownImage]:
         """Return the images that the catalog knows at or below what was looked at."""
+        if (inside := self._archives.known(found.roots)) is not None:
+            return inside
         images = self._catalog.images
         known = images.known(found.roots)
         if found.real:
@@ -362,6 +364,8 @@ class Indexer:
 
     def _opened(self, tasks: Sequence[Task]) -> Generator[Step, None, None]:
         workers = self._embedder.config.decoders
+        if any(is_remote(file.path) for file, _ in tasks):
+            workers = max(workers, self._limits.readers)
         window = self._limits.prefetch + workers
         return prefetch(lambda task: self._open(*task), tasks, workers=workers, window=window)
 

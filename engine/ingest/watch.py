@@ -167,7 +167,8 @@ def _counts(watch: Watch, path: str) -> bool:
     if is_below(path, (watch.store,)):
         return False
     name = os.path.basename(path)
-    return watch.rules.is_image(name) or not os.path.splitext(name)[1]
+    known = watch.rules.is_image(name) or watch.rules.is_archive(name)
+    return known or not os.path.splitext(name)[1]
 
 
 def _identities(folders: Sequence[str]) -> dict[str, tuple[int, int] | None]:

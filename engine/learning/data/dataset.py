@@ -16,6 +16,8 @@ from engine.ingest.label_text import Spelling, label_text
 from engine.ingest.labels import Labels
 from engine.learning.data.phrases import count, listed
 from engine.learning.data.requirements import Problem
+from engine.pictures.sources.paths import is_crushed, is_remote
+from engine.pictures.sources.table import archive_kind
 from engine.pictures.walk import find_images
 from engine.pictures.walk_rules import is_junk
 from engine.skipped import Skipped
@@ -60,8 +62,15 @@ def require_folder(dataset: str) -> None:
     UsageError
         It is not.
     """
-    if not os.path.isdir(dataset):
-        raise UsageError(dataset, "there is no such folder", "Name a folder with one per label")
+    if os.path.isdir(dataset):
+        return
+    if is_remote(dataset) or is_crushed(dataset) or archive_kind(dataset) is not None:
+        raise UsageError(
+            dataset,
+            "a data set is a folder of this machine",
+            "Index this with --label, then learn from the catalog with --from-labels",
+        )
+    raise UsageError(dataset, "there is no such folder", "Name a folder with one per label")
 
 
 def find_labelled(dataset: str, labels: Labels | None = None) -> Dataset:

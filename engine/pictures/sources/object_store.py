@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,26 @@ _USER, _QUERY = re.compile(r"//[^/@\s]*@"), re.compile(r"\?[^\s\"']*")
 _DENIED = ("NoCredentials", "Credential", "Token", "Forbidden", "Authentication", "Unauthorized")
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectLimits:
+    """How long an object may take to be read; one that takes longer is skipped.
+
+    Attributes
+    ----------
+    seconds
+        Of every object.
+    rate
+        Bytes a second at least, for which larger ones get more time.
+    """
+
+    seconds: float = 60.0
+    rate: float = 100_000.0
+
+    def of(self, size: int) -> float:
+        """Return the seconds that so many bytes may take."""
+        return self.seconds + size / self.rate
+
+
 class ObjectStore:
     """The objects behind URLs of one scheme.
 
@@ -36,10 +57,13 @@ class ObjectStore:
     ----------
     scheme
         Its row.
+    limits
+        How long reading may take.
     """
 
-    def __init__(self, scheme: Scheme) -> None:
+    def __init__(self, scheme: Scheme, limits: ObjectLimits = ObjectLimits()) -> None:
         self._scheme = scheme
+        self._limits = limits
         self._lock = threading.Lock()
         self._opened: Any = None
 
@@ -78,10 +102,20 @@ class ObjectStore:
         if not size:
             return b""
         with self._told(url):
-            # One byte more than may be: it may have grown since.
-            data: bytes = self._files().cat_file(self._inside(url), start=0, end=max_bytes + 1)
+            data = self._bytes(url, max_bytes, self._limits.of(size))
         if len(data) > max_bytes:
             raise too_many_bytes(url, len(data), max_bytes)
+        return data
+
+    def _bytes(self, url: str, most: int, seconds: float) -> bytes:
+        """Return an object's bytes in time, and one more than there may be where it has grown."""
+        from fsspec.asyn import sync
+
+        files = self._files()
+        arguments = {"start": 0, "end": most + 1}
+        data: bytes = sync(
+            files.loop, files._cat_file, self._inside(url), timeout=seconds, **arguments
+        )
         return data
 
     def copy(self, url: str, urls: UrlLimits, write: Callable[[bytes], object]) -> None:
@@ -154,6 +188,8 @@ class ObjectStore:
             reason = "there are no credentials for it" if missing else "access is denied"
             return ImageError(url, reason, self._scheme.access)
         # What stands before a host, or behind a question mark, may be somebody's key.
+        if isinstance(error, TimeoutError):
+            return ImageError(url, "its server takes too long", "Try again later")
         said = _QUERY.sub("", _USER.sub("//", in_words(error)))
         remedy = "Check the server's address and the connection, and try again"
         return ImageError(url, f"it cannot be read ({said})", remedy)

@@ -46,7 +46,7 @@ def absolute(path: str) -> str:
     """
     name = scheme_name(path)
     if not name or path.startswith(os.sep):
-        if (found := _CRUSHED.match(path)) and scheme_of(f"{found[1]}://") and not _there(path):
+        if is_crushed(path):
             reason = "a URL has two slashes, which a Path of Python does not keep"
             raise UsageError(path, reason, "Give it as text")
         return os.path.abspath(path)
@@ -143,8 +143,11 @@ def folder_name(path: str) -> str:
     return unquote(name) if scheme_name(path) in ("http", "https") else name
 
 
-def _there(path: str) -> bool:
-    return os.path.lexists(path.partition("/")[0])
+def is_crushed(path: str) -> bool:
+    """Say whether a path was a URL before it lost a slash to a Path of Python."""
+    found = _CRUSHED.match(path)
+    known = found is not None and scheme_of(f"{found[1]}://") is not None
+    return known and not os.path.lexists(path.partition("/")[0])
 
 
 def _local(url: str) -> str:
@@ -160,7 +163,7 @@ def _normalized(url: str) -> str:
     if scheme is None:
         raise UsageError(shown, f"{scheme_name(url)}:// is not read", f"Use one of {KNOWN}")
     host, slash, inside = url.partition("://")[2].partition("/")
-    if ("@" in host and not scheme.users) or host.rpartition("@")[0].count(":"):
+    if "@" in host:
         raise UsageError(
             shown,
             "it holds a user or a password, which would be remembered",

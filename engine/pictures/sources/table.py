@@ -34,8 +34,6 @@ class Scheme:
         What has to be installed, and the extra that does so; empty where nothing is missing.
     access
         What to do where access is denied.
-    users
-        Whether something may stand before an `@`: a container, not a user.
     """
 
     names: tuple[str, ...]
@@ -43,7 +41,6 @@ class Scheme:
     package: str = ""
     extra: str = ""
     access: str = "Check who may read it"
-    users: bool = False
 
     @property
     def name(self) -> str:
@@ -151,7 +148,6 @@ SCHEMES = (
         "azure",
         "Check the credentials (AZURE_STORAGE_ACCOUNT_NAME and the key or the identity) and what "
         "they may read",
-        users=True,
     ),
     Scheme(("http",), _web),
     Scheme(("https",), _web),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine import Config, Engine, IndexReport, IngestOptions
-from engine.errors import EngineError, UsageError
+from engine.errors import EngineError, ImageError, UsageError
 from engine.pictures.sources.opened import open_archives
 from engine.testing import FakeEmbedder
 from index.records import Floats
@@ -141,6 +141,21 @@ def test_a_picture_that_leaves_its_archive_has_moved(shop: Shop, tar: Path) -> N
     index(shop, tar)
     write_tar(tar, members(1, 3) | {"new/2.png": picture(2)})
     assert counts(index(shop, tar)) == {"moved": 1, "unchanged": 2}
+
+
+def test_a_picture_may_move_from_one_archive_to_another(shop: Shop, tmp_path: Path) -> None:
+    one = write_tar(tmp_path / "t" / "1.tar", members(1, 2))
+    two = write_tar(tmp_path / "t" / "2.tar", members(3))
+    index(shop, one, two)
+    write_tar(one, members(1))
+    write_tar(two, members(2, 3))
+    assert counts(index(shop, one, two)) == {"moved": 1, "unchanged": 2}
+    assert counts(index(shop, one, two)) == {"unchanged": 3}
+    write_tar(one, members(1, 2))
+    write_tar(two, members(3))
+    # An archive is compared after those before it: here the copy comes first.
+    assert counts(index(shop, one, two)) == {"added": 1, "unchanged": 2, "removed": 1}
+    assert paths(shop, tmp_path) == ["t/1.tar/1.png", "t/1.tar/2.png", "t/2.tar/3.png"]
 
 
 def test_an_archive_beside_the_store_moves_with_it(tmp_path: Path) -> None:
@@ -295,6 +310,20 @@ def test_objects_are_compared_by_their_versions(shop: Shop, prefix: Prefix) -> N
     assert paths(shop, root) == ["1.png", "new/3.png"]
     prefix.put("in/2.png", picture(2))
     assert counts(index(shop, root)) == {"unchanged": 2, "came_back": 1}
+
+
+@pytest.mark.slow
+def test_objects_are_shown_and_opened(shop: Shop, prefix: Prefix, tar: Path) -> None:
+    index(shop, prefix.put("in/1.png", picture(1)), prefix.put("x.tar", tar.read_bytes()))
+    images = shop.engine.images.page().images
+    assert [image.path.rpartition("/")[2] for image in images] == ["1.png", *members(1, 2, 3)]
+    for image, content in zip(images, (1, 1, 2, 3), strict=True):
+        assert shop.engine.images.thumbnail(image.id, 128) and not image.missing
+        with shop.engine.images.open(image.id) as file:
+            assert file.read() == picture(content)
+    prefix.put("in/1.png", picture(7))
+    with pytest.raises(ImageError, match="something else"):
+        shop.engine.images.open(images[0].id)
 
 
 @pytest.mark.slow

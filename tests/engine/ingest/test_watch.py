@@ -123,6 +123,7 @@ def test_what_the_store_writes_is_no_change(tmp_path: Path) -> None:
     watch = Watch([str(tmp_path)], str(tmp_path / "store"), WalkRules(), QUICK, Event())
     assert not _counts(watch, str(tmp_path / "store" / "index" / "delta"))
     assert _counts(watch, str(tmp_path / "a.jpg"))
+    assert _counts(watch, str(tmp_path / "x.tar"))
     assert _counts(watch, str(tmp_path / "folder"))
     assert not _counts(watch, str(tmp_path / "notes.txt"))
 

@@ -161,3 +161,9 @@ def test_what_is_no_folder_is_no_data_set(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="there is no such folder"):
         require_folder(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["s3://bucket/in", "s3:/bucket/in", "x.tar", "train.parquet"])
+def test_what_is_no_folder_of_this_machine_is_refused_with_another_way(name: str) -> None:
+    with pytest.raises(UsageError, match="--from-labels"):
+        find_labelled(name)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
 from engine.config import UrlLimits
 from engine.errors import ImageError, UsageError
 from engine.pictures.read import read_file
-from engine.pictures.sources.object_store import _nanoseconds
-from engine.pictures.sources.table import Scheme, store_of
+from engine.pictures.sources.object_store import ObjectLimits, ObjectStore, _nanoseconds
+from engine.pictures.sources.table import scheme_of, store_of
 from engine.pictures.walk import find_images, list_images, require_one
 from engine.pictures.walk_rules import WalkRules
 from tests.support.archives import picture
+from tests.support.hostile_web import OK, HostileServer, Visit
 from tests.support.object_store import KEY, SECRET, Prefix
 
 pytestmark = pytest.mark.slow
@@ -130,10 +133,8 @@ def test_wrong_access_is_one_line_and_names_no_key(
     )
 
 
+@pytest.mark.skipif(find_spec("gcsfs") is not None, reason="what reads gs:// is installed")
 def test_nothing_is_asked_of_a_scheme_whose_package_is_missing() -> None:
-    def store(scheme: Scheme) -> object:
-        raise AssertionError
-
     with pytest.raises(UsageError, match=r"image-engine\[gcs\]"):
         require_one(["gs://bucket/x"])
 
@@ -141,6 +142,22 @@ def test_nothing_is_asked_of_a_scheme_whose_package_is_missing() -> None:
 def test_limits_of_urls_hold(filled: Prefix) -> None:
     with pytest.raises(ImageError, match="ENGINE_NO_URLS"):
         read_file(f"{filled.url}/a.png", urls=UrlLimits(allowed=False))
+
+
+def test_a_server_that_trickles_holds_nobody_up(
+    forgotten: Prefix, hostile: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trickled(visit: Visit) -> None:
+        visit.send(OK + b"Content-Length: 100000\r\n\r\n")
+        visit.trickle(itertools.repeat(b"x"))
+
+    hostile.answer = trickled
+    monkeypatch.setenv("AWS_ENDPOINT_URL", hostile.url)
+    scheme = scheme_of("s3://x/y")
+    assert scheme is not None
+    store = ObjectStore(scheme, ObjectLimits(seconds=0.5, rate=1e9))
+    with pytest.raises(ImageError, match="takes too long"):
+        store.read("s3://bucket/x.png", UrlLimits(), 100_000, 100_000, None)
 
 
 @pytest.mark.parametrize(

@@ -102,10 +102,10 @@ def test_a_query_without_a_key_belongs_to_the_name() -> None:
     assert absolute("https://host/image?id=7#top") == "https://host/image?id=7"
 
 
-def test_a_container_of_azure_may_stand_before_its_account() -> None:
-    assert absolute("abfs://box@account.dfs.core.windows.net/a") == (
-        "az://box@account.dfs.core.windows.net/a"
-    )
+def test_an_account_of_azure_is_named_by_the_environment() -> None:
+    assert absolute("abfs://box/a") == "az://box/a"
+    with pytest.raises(UsageError, match="AZURE_STORAGE_ACCOUNT_NAME"):
+        absolute("abfs://box@account.dfs.core.windows.net/a")
 
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "hdfs://a/b", "s3://", "s3:///x", "http://"])
