@@ -109,9 +109,15 @@ class Parts:
 
 @pytest.fixture
 def parts(
-    object_store: ObjectStore, real_images: Path, own_cache: Path, tmp_path: Path
+    object_store: ObjectStore,
+    real_images: Path,
+    own_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Parts]:
     """All parts, with 500 photographs in a bucket."""
+    for name, value in object_store.environment.items():
+        monkeypatch.setenv(name, value)
     prefix = object_store.prefix()
     for number, path in enumerate(sorted((real_images / "catalog").rglob("*.jpg"))[:PICTURES]):
         prefix.put(f"{number % 7}/{number:03}.jpg", path.read_bytes())

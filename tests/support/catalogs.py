@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from engine import Engine
 from index.catalog.catalog import Catalog
@@ -24,7 +25,7 @@ def contents(engine: Engine) -> dict[str, Any]:
                 each.label,
                 rows[each.id].category,
                 # A product of one row is rounded otherwise than the same row's among others.
-                round(rows[each.id].probability or 0.0, 5),
+                pytest.approx(rows[each.id].probability, abs=1e-5),
                 embedded[each.id].tobytes(),
             )
             for each in visible

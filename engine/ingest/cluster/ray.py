@@ -27,6 +27,8 @@ CLIENT_PORT = "10001"
 # A worker's cores, as `local` has them; one of each machine is left to Ray itself.
 MOST_CORES = 4
 CONNECT_SECONDS, POLL_SECONDS = 30.0, 0.3
+# A cluster that grows by need has no machine at first.
+GROW_SECONDS = 120.0
 # So many actors may be lost before anything is done.
 LOSSES = 20
 
@@ -183,7 +185,7 @@ def _brief(error: Exception) -> str:
     return f"of {type(error).__name__} ({briefly(lines[-1] if lines else '')})"
 
 
-def _free_cores(ray: Any, wait: float = CONNECT_SECONDS) -> list[int]:
+def _free_cores(ray: Any, wait: float = GROW_SECONDS) -> list[int]:
     """Return how many cores each machine has for workers; one is left to Ray where it has several.
 
     Raises
