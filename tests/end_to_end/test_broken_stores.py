@@ -11,9 +11,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from engine import Engine
 from tests.support import REPOSITORY
 from tests.support.indexes import delta_in
 
@@ -21,6 +23,7 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 HOLDER = """
 import sys
 from pathlib import Path
+from typing import Any
 from index.files.lock import writer_lock
 with writer_lock(Path(sys.argv[1])):
     print("held", flush=True)
@@ -102,6 +105,20 @@ def holder(shop: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that do not wait seconds for another writer to end."""
+    patient = Engine.open
+
+    def opened(*arguments: Any, **settings: Any) -> Engine:
+        engine = patient(*arguments, **settings)
+        engine._session.patience_seconds = 0.05
+        return engine
+
+    monkeypatch.setattr(Engine, "open", opened)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("line", WRITERS)
 def test_a_second_writer_is_told_who_the_first_is(
     line: str, shop: Path, drawn: Path, quick: Run, holder: subprocess.Popen[str]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from engine import Engine
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 HEAVY = {"torch", "torchvision", "timm", "faiss", "openvino", "sqlalchemy", "sklearn", "scipy"}
@@ -33,15 +32,20 @@ atexit.register(lambda: open(os.environ["MODULES"], "w").write(json.dumps(module
 """
 
 
-@pytest.fixture
-def imported(engine: Run, tmp_path: Path) -> Callable[..., set[str]]:
+Imported = Callable[..., set[str]]
+
+
+@pytest.fixture(scope="module")
+def imported(engine: Run, tmp_path_factory: pytest.TempPathFactory) -> Imported:
     """Run the real command; return the names of the modules that were imported."""
+    # No store is found there.
+    folder = tmp_path_factory.mktemp("imported")
 
     def run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> set[str]:
-        file = tmp_path / "modules.json"
+        file = folder / "modules.json"
+        file.unlink(missing_ok=True)
         settings = {"MODULES": str(file)} | dict(env or {})
-        # No store is found there.
-        done = engine(*arguments, first=REPORT, env=settings, cwd=tmp_path)
+        done = engine(*arguments, first=REPORT, env=settings, cwd=folder)
         assert done.returncode == 0, done.stderr
         return set(json.loads(file.read_text()))
 
@@ -49,35 +53,33 @@ def imported(engine: Run, tmp_path: Path) -> Callable[..., set[str]]:
 
 
 @pytest.mark.parametrize("command", ["", "search", "heads", "train", "finetune", "compare"])
-def test_help_imports_nothing_heavy(imported: Callable[..., set[str]], command: str) -> None:
+def test_help_imports_nothing_heavy(imported: Imported, command: str) -> None:
     assert not imported(*command.split(), "--help") & (HEAVY | {"numpy", "PIL", "fsspec"})
 
 
-def test_the_version_imports_nothing_heavy(imported: Callable[..., set[str]]) -> None:
+def test_the_version_imports_nothing_heavy(imported: Imported) -> None:
     assert not imported("--version") & HEAVY
 
 
-def test_backbones_are_listed_without_anything_heavy(imported: Callable[..., set[str]]) -> None:
+def test_backbones_are_listed_without_anything_heavy(imported: Imported) -> None:
     assert not imported("backbones", "list") & (HEAVY - {"sqlalchemy"})
 
 
-def test_search_imports_nothing_that_learns(
-    imported: Callable[..., set[str]], trained: Path, drawn: Path
-) -> None:
+def test_search_imports_nothing_that_learns(imported: Imported, trained: Path, drawn: Path) -> None:
     modules = imported("search", drawn / "bed" / "bed-0001.jpg", "--store", trained)
     assert {"openvino", "faiss"} <= modules, "the test looks at the right process"
     assert not modules & (LEARNING | {"openvino_telemetry"})
 
 
 def test_search_imports_nothing_that_only_other_work_needs(
-    imported: Callable[..., set[str]], trained: Path, drawn: Path
+    imported: Imported, trained: Path, drawn: Path
 ) -> None:
     modules = imported("search", drawn / "bed" / "bed-0001.jpg", "--store", trained)
     assert not modules & ELSEWHERE
 
 
 def test_classify_imports_nothing_that_learns(
-    imported: Callable[..., set[str]], trained: Path, drawn: Path
+    imported: Imported, trained: Path, drawn: Path
 ) -> None:
     modules = imported("classify", drawn / "bed" / "bed-0001.jpg", "--store", trained)
     assert "openvino" in modules
@@ -109,49 +111,54 @@ def test_a_head_is_imported_and_asked_on_a_machine_without_torch(
     assert json.loads(done.stdout)[0]["predictions"][0]["category"] == "bed"
 
 
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """A store in int8, not to be changed; the cache that was made for it, and what that took."""
+
+    store: Path
+    env: Mapping[str, str]
+    modules: set[str]
+
+
 @pytest.fixture(scope="module")
-def in_int8(ready: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store in int8; not to be changed."""
-    folder = tmp_path_factory.mktemp("int8") / "store"
-    with Engine.open(folder, precision="int8") as made:
-        made.index([drawn])
-    return folder
+def in_int8(imported: Imported, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Quantized:
+    """A store in int8 that was made with an empty cache."""
+    folder = tmp_path_factory.mktemp("int8")
+    env = {"ENGINE_CACHE": str(folder / "cache")}
+    line = ("index", drawn, "--precision", "int8", "--store", folder / "store")
+    return Quantized(folder / "store", env, imported(*line, env=env))
 
 
 @pytest.mark.parametrize("command", ["search", "classify"])
 def test_a_catalog_in_int8_needs_nothing_that_quantized_it(
-    imported: Callable[..., set[str]], in_int8: Path, drawn: Path, command: str
+    imported: Imported, in_int8: Quantized, drawn: Path, command: str
 ) -> None:
-    modules = imported(command, drawn / "bed" / "bed-0001.jpg", "--store", in_int8)
+    line = (command, drawn / "bed" / "bed-0001.jpg", "--store", in_int8.store)
+    modules = imported(*line, env=in_int8.env)
     assert "openvino" in modules
     assert not modules & (LEARNING | {"nncf", "networkx", "openvino_telemetry"})
 
 
 def test_classify_without_a_store_needs_neither_database_nor_index(
-    imported: Callable[..., set[str]], drawn: Path
+    imported: Imported, drawn: Path
 ) -> None:
     modules = imported("classify", drawn / "bed" / "bed-0001.jpg")
     assert not modules & (LEARNING | ELSEWHERE | {"sqlalchemy", "faiss"})
 
 
-def test_status_starts_no_backbone(imported: Callable[..., set[str]], trained: Path) -> None:
+def test_status_starts_no_backbone(imported: Imported, trained: Path) -> None:
     assert not imported("status", "--store", trained) & (LEARNING | {"openvino"})
 
 
 def test_a_report_without_a_page_draws_nothing_and_starts_no_backbone(
-    imported: Callable[..., set[str]], trained: Path
+    imported: Imported, trained: Path
 ) -> None:
     modules = imported("report", "furniture", "--store", trained)
     assert not modules & (LEARNING | {"openvino", "matplotlib"})
 
 
-def test_nothing_is_ever_sent_about_the_user(
-    imported: Callable[..., set[str]], drawn: Path, tmp_path: Path, ready: Path
-) -> None:
+def test_nothing_is_ever_sent_about_the_user(in_int8: Quantized) -> None:
     """Where telemetry would come from is the conversion, which a fresh cache makes anew, and
     what quantizes."""
-    settings = {"ENGINE_CACHE": str(tmp_path / "cache")}
-    line = ("index", drawn, "--precision", "int8", "--store", tmp_path / "store")
-    modules = imported(*line, env=settings)
-    assert {"openvino", "torch", "nncf"} <= modules
-    assert "openvino_telemetry" not in modules
+    assert {"openvino", "torch", "nncf"} <= in_int8.modules
+    assert "openvino_telemetry" not in in_int8.modules

@@ -28,8 +28,11 @@ def store(new_schema: Callable[[], str]) -> str:
     return name_of(make_url(new_schema()))
 
 
+Machines = Callable[[str], Run]
+
+
 @pytest.fixture
-def machine(engine: Run, ready: Path, tmp_path: Path) -> Callable[[str], Run]:
+def processes(engine: Run, ready: Path, tmp_path: Path) -> Machines:
     """Return a function that runs commands as another machine does: with data of its own."""
 
     def named(name: str) -> Run:
@@ -43,20 +46,43 @@ def machine(engine: Run, ready: Path, tmp_path: Path) -> Callable[[str], Run]:
 
 
 @pytest.fixture
-def ask(machine: Callable[[str], Run], store: str) -> Ask:
-    """Return what a command answers about the store in JSON, on this machine or another."""
+def machine(quick: Run, ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
+    """The same in this process: that nothing is told by memory, the test of every verb shows."""
+    monkeypatch.chdir(tmp_path)
+
+    def named(name: str) -> Run:
+        def run(*arguments: str | Path, env: dict[str, str] | None = None) -> Any:
+            with pytest.MonkeyPatch.context() as patch:
+                for key, value in ({"ENGINE_DATA": str(tmp_path / name)} | (env or {})).items():
+                    patch.setenv(key, value)
+                return quick(*arguments)
+
+        return run
+
+    return named
+
+
+def asking(machines: Machines, store: str) -> Ask:
+    """Return what asks commands about the store for JSON, on this machine or another."""
 
     def answer(*arguments: str | Path, at: str = "here") -> Any:
-        done = machine(at)(*arguments, "--store", store, "--json")
+        done = machines(at)(*arguments, "--store", store, "--json")
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
 
     return answer
 
 
+@pytest.fixture
+def ask(machine: Machines, store: str) -> Ask:
+    """Return what a command answers about the store in JSON, on this machine or another."""
+    return asking(machine, store)
+
+
 def test_every_verb_works_from_any_machine(
-    ask: Ask, machine: Callable[[str], Run], store: str, images: Path, tmp_path: Path
+    processes: Machines, store: str, images: Path, tmp_path: Path
 ) -> None:
+    ask = asking(processes, store)
     query = sorted((images / "bed").iterdir())[0]
     assert ask("index", images, "--label", "parent")["images"] == 12
     [found] = ask("search", query, "-k", "3")
@@ -68,13 +94,13 @@ def test_every_verb_works_from_any_machine(
     assert [head["name"] for head in ask("heads", "list")] == ["shop"]
     [found] = ask("search", query, "--where", "category=bed")
     assert found["results"]
-    assert machine("here")("classify", query, "--store", store).returncode == 0
+    assert processes("here")("classify", query, "--store", store).returncode == 0
 
     status = ask("status")
     assert (status["store"], status["images"], status["consistent"]) == (store, 12, True)
     assert status["catalog_bytes"] > 12 * 2560
 
-    other = machine("elsewhere")
+    other = processes("elsewhere")
     assert other("remove", images / "bed", "--store", store).returncode == 0
     [found] = ask("search", query)
     left = {Path(hit["path"]).parent.name for hit in found["results"]}
@@ -118,7 +144,7 @@ def test_a_writer_elsewhere_keeps_no_machine_from_saving_its_index(
 
 
 def test_who_is_writing_is_told_without_the_password(
-    ask: Ask, machine: Callable[[str], Run], store: str, images: Path
+    ask: Ask, machine: Machines, store: str, images: Path
 ) -> None:
     ask("index", images)
     url = make_url(store).set(password="secret").render_as_string(hide_password=False)
@@ -145,7 +171,7 @@ def test_who_is_writing_is_told_without_the_password(
 
 @pytest.mark.parametrize("table", ["settings", "categories"])
 def test_tables_of_another_program_are_left_alone(
-    machine: Callable[[str], Run], store: str, images: Path, table: str
+    machine: Machines, store: str, images: Path, table: str
 ) -> None:
     reached = create_engine(database_url(store))
     with reached.begin() as connection:
@@ -159,7 +185,7 @@ def test_tables_of_another_program_are_left_alone(
 
 
 def test_names_are_what_they_are_in_any_encoding_of_the_client(
-    ask: Ask, machine: Callable[[str], Run], store: str, images: Path
+    ask: Ask, machine: Machines, store: str, images: Path
 ) -> None:
     (images / "bed").rename(images / "b\u00fccher \u65e5")
     env = {"PGCLIENTENCODING": "LATIN1"}
@@ -169,14 +195,14 @@ def test_names_are_what_they_are_in_any_encoding_of_the_client(
     assert found["results"][0]["path"] == str(query)
 
 
-def test_the_variable_names_it_too(machine: Callable[[str], Run], store: str, images: Path) -> None:
+def test_the_variable_names_it_too(machine: Machines, store: str, images: Path) -> None:
     here, env = machine("here"), {"ENGINE_STORE": store}
     assert here("index", images, env=env).returncode == 0
     assert json.loads(here("status", "--json", env=env).stdout)["store"] == store
 
 
 def test_moved_duplicates_are_put_back_by_the_command_that_is_told(
-    ask: Ask, machine: Callable[[str], Run], images: Path, tmp_path: Path
+    ask: Ask, machine: Machines, images: Path, tmp_path: Path
 ) -> None:
     one = sorted((images / "bed").iterdir())[0]
     copy = Path(shutil.copy(one, images / "bed" / "copy.jpg"))
@@ -199,7 +225,7 @@ def _words(command: str) -> list[str]:
 
 
 def test_an_empty_database_is_no_catalog_and_stays_empty(
-    machine: Callable[[str], Run], store: str, images: Path
+    machine: Machines, store: str, images: Path
 ) -> None:
     query = sorted((images / "bed").iterdir())[0]
     for command in (("search", query), ("status",), ("heads", "list")):
@@ -212,9 +238,7 @@ def test_an_empty_database_is_no_catalog_and_stays_empty(
     reached.dispose()
 
 
-def test_another_backbone_is_refused_by_name(
-    machine: Callable[[str], Run], store: str, images: Path
-) -> None:
+def test_another_backbone_is_refused_by_name(machine: Machines, store: str, images: Path) -> None:
     here = machine("here")
     assert here("index", images, "--store", store).returncode == 0
     done = here("index", images, "--store", store, "--backbone", "resnet50")
@@ -224,7 +248,7 @@ def test_another_backbone_is_refused_by_name(
 
 
 def test_what_cannot_be_reached_is_one_line_without_the_password(
-    machine: Callable[[str], Run], store: str, images: Path, tmp_path: Path
+    machine: Machines, store: str, images: Path, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

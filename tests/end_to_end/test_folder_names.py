@@ -41,7 +41,7 @@ def test_a_name_in_latin_1_is_text_from_training_to_the_report(
 ) -> None:
     end = ("--store", tmp_path / "store", "--json")
     answer(quick("index", dataset, *end))
-    trained = answer(quick("train", dataset, "--head", "rooms", *end))
+    trained = answer(quick("train", dataset, "--head", "rooms", "--fast", *end))
     evaluated = answer(quick("evaluate", dataset, "--head", "rooms", *end))
     reported = answer(quick("report", "rooms", *end))
     image = next((dataset / os.fsdecode(LATIN_1)).iterdir())
@@ -58,7 +58,7 @@ def test_a_name_in_latin_1_is_printed(quick: Run, dataset: Path, tmp_path: Path)
     end = ("--store", tmp_path / "store")
     answer(quick("index", dataset, "--json", *end))
     for command in (
-        ("train", dataset, "--head", "rooms"),
+        ("train", dataset, "--head", "rooms", "--fast"),
         ("evaluate", dataset, "--head", "rooms"),
         ("report", "rooms"),
         ("heads",),
@@ -83,8 +83,8 @@ def test_folders_of_one_label_are_one_category_in_every_command(
     labels = {
         hit["label"] for hit in answer(quick("search", first, "-k", "99", *end))[0]["results"]
     }
-    trained = answer(quick("train", dataset, "--head", "rooms", *end))
-    taught = answer(quick("train", "--from-labels", "--head", "labels", *end))
+    trained = answer(quick("train", dataset, "--head", "rooms", "--fast", *end))
+    taught = answer(quick("train", "--from-labels", "--head", "labels", "--fast", *end))
     evaluated = answer(quick("evaluate", dataset, *end))
     assert len(labels) == 2
     assert labels == set(trained["categories"]) == set(taught["categories"])

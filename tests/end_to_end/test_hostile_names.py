@@ -162,6 +162,8 @@ def test_on_a_terminal_no_name_is_more_than_text(hostile: Path, tmp_path: Path) 
 def test_in_a_pipe_people_read_nothing_but_text(hostile: Path, tmp_path: Path) -> None:
     asked = list(commands(hostile, tmp_path / "store"))
     for_people = [each for each in asked if not {"--csv", "--paths"} & set(each)]
+    # To look for the best way to train says nothing more of names.
+    for_people = [[*each, "--fast"] if each[0] == "train" else each for each in for_people]
     command = [sys.executable, "-c", SCRIPT, json.dumps(for_people)]
     done = subprocess.run(command, env=environment(), capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr.decode("utf-8", "backslashreplace")

@@ -6,6 +6,7 @@ kill could leave is the same.
 
 from __future__ import annotations
 
+import gc
 import linecache
 import os
 import re
@@ -51,18 +52,24 @@ def killed_at(step: int, files: Sequence[str], work: Callable[[], object]) -> bo
 
 def _work_until(step: int, files: Sequence[str], work: Callable[[], object]) -> None:
     left = step
+    # Every call of any function asks, most of them in other files, so the answers are kept.
+    traced: dict[str, bool] = {}
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal left
-        if not any(name in frame.f_code.co_filename for name in files):
+        file = frame.f_code.co_filename
+        if file not in traced:
+            traced[file] = any(name in file for name in files)
+        if not traced[file]:
             return None
-        code = frame.f_code
-        if event == "line" and STEP.search(linecache.getline(code.co_filename, frame.f_lineno)):
+        if event == "line" and STEP.search(linecache.getline(file, frame.f_lineno)):
             if not left:
                 os.kill(os.getpid(), signal.SIGKILL)
             left -= 1
         return trace
 
+    # Else a search for garbage would write to, and so copy, each page that the fork shares.
+    gc.freeze()
     sys.settrace(trace)
     try:
         work()

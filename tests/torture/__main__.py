@@ -28,7 +28,12 @@ from tests.torture.urls import Urls
 from tests.torture.weights import Weights
 
 MODULES = (
+    "PIL.BmpImagePlugin",
+    "PIL.GifImagePlugin",
     "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
+    "PIL.PpmImagePlugin",
+    "engine.embedding.choose",
     "engine.heads.classifier",
     "engine.heads.file",
     "engine.ingest.indexer",
@@ -48,6 +53,10 @@ MODULES = (
     "faiss",
     "filelock",
     "index.catalog.catalog",
+    "index.catalog.sql.rebase",
+    "index.catalog.tables.contents",
+    "index.catalog.tables.folders",
+    "index.catalog.tables.judgements",
     "index.sync",
     "index.vectors.ivf.build",
     "index.vectors.faiss_index",
@@ -140,16 +149,28 @@ def import_everything() -> None:
 
 
 def torture(
-    tally: Tally, minutes: float, only: Sequence[str] = (), case: int | None = None
+    tally: Tally,
+    minutes: float,
+    only: Sequence[str] = (),
+    case: int | None = None,
+    share: float | None = None,
 ) -> None:
-    """Attack until the time is over, each kind as often in proportion to its goal."""
+    """Attack until the time is over, each kind as often in proportion to its goal.
+
+    Parameters
+    ----------
+    share
+        Of each goal to reach instead, however long it takes.
+    """
     import_everything()
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
         folder = Path(name).resolve()
         attacks = [make(_made(folder / make.__name__)) for make in ATTACKS if _wanted(make, only)]
         end, began = time.monotonic() + 60 * minutes, time.monotonic()
-        while time.monotonic() < end:
+        while share is not None or time.monotonic() < end:
             attack = min(attacks, key=lambda each: tally.done(each.name) / each.goal)
+            if share is not None and tally.done(attack.name) >= share * attack.goal:
+                break
             number = tally.done(attack.name) if case is None else case
             place = folder / "case"
             rng = Random(f"{tally.seed} {attack.name} {number}")
@@ -174,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; return 1 where one case failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--minutes", type=float, default=2)
+    parser.add_argument("--share", type=float, help="of the cases of half an hour, instead")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", action="append", default=[], metavar="ATTACK")
     parser.add_argument("--case", type=int, help="this case alone")
@@ -182,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     tally = Tally(asked.state, asked.seed)
     try:
-        torture(tally, asked.minutes, asked.only, asked.case)
+        torture(tally, asked.minutes, asked.only, asked.case, asked.share)
     except KeyboardInterrupt:
         tally.save()
         return 130

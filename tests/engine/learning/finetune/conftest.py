@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from engine.learning.finetune.options import FinetuneOptions
 from engine.learning.results import FinetuneReport
 from engine.progress import SILENT, Reporter
 from tests.support.finetuning import Finetune, Tensors, split_of
+from tests.support.images import copied_images
 
 
 @pytest.fixture
@@ -31,10 +33,31 @@ def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def quick() -> FinetuneOptions:
     """Three epochs of one step over six of the twelve images."""
     return FinetuneOptions("block6", epochs=3, batch=6, lr=1e-3, label_smoothing=0.0, augment=False)
+
+
+@pytest.fixture(scope="module")
+def made_once(
+    drawn: Path, quick: FinetuneOptions, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, FinetuneReport]:
+    """A folder for what is fine-tuned with `mine` in it, not to be changed, and its report."""
+    folder = tmp_path_factory.mktemp("finetuned")
+    pictures = copied_images(drawn, folder / "pictures")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENGINE_DATA", str(folder / "data"))
+        with Engine.open(folder / "nowhere") as engine:
+            return folder / "data", engine.finetune(pictures, name="mine", options=quick)
+
+
+@pytest.fixture
+def mine(made_once: tuple[Path, FinetuneReport], data: Path) -> FinetuneReport:
+    """The report of `mine`, fine-tuned on images like the test's; it is the test's own."""
+    source, report = made_once
+    shutil.copytree(source, data)
+    return report
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from engine.backbones.weights import WeightsCache
 from engine.errors import TrainingError
 from engine.learning.data.examples import Examples
 from engine.learning.finetune.options import FinetuneOptions
-from engine.learning.results import DIVERGED
+from engine.learning.results import DIVERGED, FinetuneReport
 from index.store import Store
 from tests.support.finetuning import LITE0, Finetune, Tensors, split_of
 
@@ -37,8 +37,8 @@ def before() -> Tensors:
     return {name: tensor.numpy() for name, tensor in load_state(LITE0, file.path).items()}
 
 
-def test_the_result_is_a_backbone_of_its_own_fingerprint(finetuned: Finetune, data: Path) -> None:
-    report = finetuned()
+def test_the_result_is_a_backbone_of_its_own_fingerprint(mine: FinetuneReport, data: Path) -> None:
+    report = mine
     row = FinetunedBackbones(data).named("mine")
     assert report.fingerprint == row.fingerprint(row.weights.sha256)
     assert report.fingerprint != LITE0.fingerprint(LITE0.weights.sha256)
@@ -49,16 +49,16 @@ def test_the_result_is_a_backbone_of_its_own_fingerprint(finetuned: Finetune, da
 
 
 def test_of_each_category_some_train_some_validate_and_some_are_tested_on(
-    finetuned: Finetune,
+    mine: FinetuneReport,
 ) -> None:
-    report = finetuned()
+    report = mine
     assert (report.images, report.validation_images, report.test_images) == (12, 3, 3)
     for accuracy in (report.validation_accuracy, report.validation_accuracy_before):
         assert 3 * accuracy == pytest.approx(round(3 * accuracy))
 
 
-def test_what_is_below_the_block_stays_to_the_last_bit(finetuned: Finetune, kept: Kept) -> None:
-    finetuned()
+@pytest.mark.usefixtures("mine")
+def test_what_is_below_the_block_stays_to_the_last_bit(kept: Kept) -> None:
     old, new = before(), kept()
     moved = {name for name, tensor in old.items() if not np.array_equal(tensor, new[name])}
     assert moved
@@ -67,10 +67,9 @@ def test_what_is_below_the_block_stays_to_the_last_bit(finetuned: Finetune, kept
     assert not any("running" in name for name in moved)
 
 
-def test_what_was_kept_is_the_epoch_with_the_least_validation_loss(finetuned: Finetune) -> None:
-    report = finetuned()
-    losses = [row["validation_loss"] for row in report.history]
-    assert report.best_epoch == int(np.argmin(losses)) > 0
+def test_what_was_kept_is_the_epoch_with_the_least_validation_loss(mine: FinetuneReport) -> None:
+    losses = [row["validation_loss"] for row in mine.history]
+    assert mine.best_epoch == int(np.argmin(losses)) > 0
 
 
 def test_test_images_have_no_part_in_what_is_learned(
@@ -126,8 +125,8 @@ def test_without_validation_images_the_last_epoch_is_kept(
     assert "validation_loss" not in report.history[-1]
 
 
-def test_catalogs_can_be_made_with_it(finetuned: Finetune, tmp_path: Path, images: Path) -> None:
-    finetuned()
+@pytest.mark.usefixtures("mine")
+def test_catalogs_can_be_made_with_it(tmp_path: Path, images: Path) -> None:
     with Engine.open(tmp_path / "store", backbone="mine", precision="fp32") as engine:
         assert engine.index([images], label="parent").backbone == "mine"
         query = next((images / "bed").iterdir())
@@ -139,10 +138,10 @@ def test_catalogs_can_be_made_with_it(finetuned: Finetune, tmp_path: Path, image
         assert engine.status().backbone == "mine"
 
 
+@pytest.mark.usefixtures("mine")
 def test_it_notes_what_it_learned_from_and_not_what_it_was_tested_on(
-    finetuned: Finetune, data: Path, tmp_path: Path, images: Path, quick: FinetuneOptions
+    data: Path, tmp_path: Path, images: Path, quick: FinetuneOptions
 ) -> None:
-    finetuned()
     noted = learned_contents(FinetunedBackbones(data).named("mine"))
     contents = {hashlib.sha256(path.read_bytes()).hexdigest() for path in images.rglob("*.*")}
     assert noted is not None
@@ -159,11 +158,11 @@ def test_it_notes_what_it_learned_from_and_not_what_it_was_tested_on(
     assert noted < again
 
 
+@pytest.mark.usefixtures("mine")
 @pytest.mark.parametrize("indexed", [False, True])
 def test_evaluating_with_it_tells_what_it_has_learned_from(
-    finetuned: Finetune, tmp_path: Path, images: Path, indexed: bool
+    tmp_path: Path, images: Path, indexed: bool
 ) -> None:
-    finetuned()
     with Engine(Config(store=Store(tmp_path / "store"), backbone="mine")) as engine:
         if indexed:
             engine.index([images])
@@ -173,10 +172,10 @@ def test_evaluating_with_it_tells_what_it_has_learned_from(
         assert engine.evaluate(images, head="imagenet").learned == 9
 
 
+@pytest.mark.usefixtures("mine")
 def test_torch_and_openvino_give_the_same_embeddings_of_it(
-    finetuned: Finetune, tmp_path: Path, images: Path, cosines: Callable[..., Any]
+    tmp_path: Path, images: Path, cosines: Callable[..., Any]
 ) -> None:
-    finetuned()
     rows = {}
     for runtime in ("openvino", "torch"):
         store = tmp_path / runtime
@@ -196,14 +195,17 @@ def test_the_same_images_and_seed_give_the_same_backbone(
 
 
 def test_a_catalog_works_on_when_the_name_of_its_backbone_moves_on(
-    finetuned: Finetune, tmp_path: Path, images: Path, quick: FinetuneOptions
+    mine: FinetuneReport,
+    finetuned: Finetune,
+    tmp_path: Path,
+    images: Path,
+    quick: FinetuneOptions,
 ) -> None:
-    first = finetuned()
     made = {"backbone": "mine", "precision": "fp32"}
     with Engine.open(tmp_path / "first", **made) as engine:
         engine.index([images])
     second = finetuned(replace(quick, seed=1))
-    assert second.fingerprint != first.fingerprint
+    assert second.fingerprint != mine.fingerprint
     query = next((images / "bed").iterdir())
     with Engine.open(tmp_path / "first") as engine:
         report = engine.search(query, k=1)

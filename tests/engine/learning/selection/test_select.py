@@ -194,20 +194,31 @@ def test_without_time_the_one_is_taken_that_is_trained_soonest(split: SplitOptio
     assert told and all(done == total for done, total in told)
 
 
-def test_a_candidate_that_takes_too_long_is_left_out_and_named() -> None:
-    examples = straight(60)
-    # One epoch is seconds, and there are sixty.
-    endless = {"hidden": (4096, 4096), "patience": 60}
-    how = SelectionOptions((LBFGS, endless))
-    deadline = time.monotonic() + 20
-    found = select(examples, splits_of(examples), TrainOptions(), how, deadline=deadline)
+def test_a_candidate_that_takes_too_long_is_left_out_and_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    examples, options = straight(60), TrainOptions()
+    # Enough for the first candidate and some trials of the other one, not for all ten.
+    seconds = 400
+    slow = {"hidden": (8,), "patience": options.epochs}
+    how = SelectionOptions((LBFGS, slow))
+    now = 0.0
+
+    def told(done: int, total: int) -> None:
+        nonlocal now
+        now += 1.0
+
+    # By this clock what is told takes a second: an epoch does.
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: now)
+        found = select(examples, splits_of(examples), options, how, told, seconds)
     assert found.final.optimizer == "lbfgs"
     assert [each.options for each in found.told.candidates] == ["linear, weight decay 1, lbfgs"]
     (late,) = found.told.left_out
-    assert late.startswith("hidden 4096,4096")
-    assert "left out for want of time: 1 (hidden 4096,4096" in found.told.reason
+    assert late.startswith("hidden 8")
+    assert "left out for want of time: 1 (hidden 8" in found.told.reason
     # It was known from the first trial, long before the time was over.
-    assert time.monotonic() < deadline + 20
+    assert now < seconds - 2 * options.epochs
 
 
 def test_a_deadline_that_is_no_limit_changes_nothing() -> None:

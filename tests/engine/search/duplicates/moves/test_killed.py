@@ -36,6 +36,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     (folder / "aside" / "shop" / "b").mkdir(parents=True)
     (folder / "aside" / "shop" / "b" / "a.bmp").write_bytes(b"of somebody")
     made.index()
+    # What is not imported by now, each fork would import anew.
+    rehearsal = made.copied(tmp_path_factory.mktemp("rehearsal") / "copy")
+    rehearsal.move()
+    rehearsal.undo()
     return made
 
 

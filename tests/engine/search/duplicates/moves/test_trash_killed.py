@@ -27,6 +27,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     for name in ("a.bmp", "b/a.bmp", "c.bmp"):
         made.put(name, 1)
     made.index()
+    # What is not imported by now, each fork would import anew.
+    rehearsal = made.copied(tmp_path_factory.mktemp("rehearsal") / "copy")
+    trash(rehearsal)
+    undo(rehearsal)
     return made
 
 
