@@ -50,6 +50,8 @@ class ServerLimits:
         Requests that wait to change the store, one after the other.
     jobs_waiting
         Jobs that wait for the one that runs.
+    jobs_seconds
+        How often it is looked what other processes of the store do with their jobs.
     state_threads, state_waiting
         Requests for whether it can answer and what it has counted, at a time and that wait.
     lock_seconds
@@ -98,6 +100,7 @@ class ServerLimits:
     lessons_waiting: int = 16
     changes_waiting: int = 16
     jobs_waiting: int = 16
+    jobs_seconds: float = 0.5
     state_threads: int = 2
     state_waiting: int = 16
     lock_seconds: float = 600.0
@@ -139,6 +142,8 @@ class ServerOptions:
         Within which limits pictures are fetched from URLs that clients name; None for not at all.
     once
         What stands for the token in one link, and lets in who follows it first.
+    unused
+        A file that is there until that link was followed, for several processes with one link.
     folder
         Where pictures are kept that clients send to stay; None where none are taken.
     limits
@@ -159,6 +164,7 @@ class ServerOptions:
     root_path: str = ""
     urls: UrlLimits | None = None
     once: str | None = None
+    unused: Path | None = None
     folder: Path | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
 

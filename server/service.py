@@ -175,9 +175,9 @@ class Service:
             The service is for reading alone, or a job holds the store's lock.
         """
         self.require_writable()
-        self._require_no_writing_job()
 
         def changed() -> Response:
+            self._require_no_writing_job()
             try:
                 return answer(change(self.engine))
             except StoreLockedError:

@@ -42,7 +42,7 @@ class Door:
         self._rates = ClientRates(options.limits.rate, options.limits.burst)
         self._token = None
         if options.token:
-            self._token = TokenCheck(options.token, options.port, options.once)
+            self._token = TokenCheck(options.token, options.once, options.unused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
