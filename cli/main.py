@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
@@ -137,11 +138,20 @@ def exit_code(arguments: list[str], application: typer.Typer | None = None) -> i
         arguments = arguments[1:]
     asked = [each for each in arguments[:1] if each in COMMANDS]
     app = application or (command_line(*asked) if asked else overview())
-    try:
+
+    def command() -> int:
         # Not through typer's own main: that is silent about an interrupt, and to it a reader that
         # has gone is an error.
         with typer.main.get_command(app).make_context("engine", arguments) as context:
             return int(context.command.invoke(context) or 0)
+
+    return code_of(command)
+
+
+def code_of(command: Callable[[], int]) -> int:
+    """Return the exit code of what a command does, and tell its error."""
+    try:
+        return command()
     except typer.Exit as left:
         return int(left.exit_code)
     except (typer.Abort, KeyboardInterrupt):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -121,6 +121,23 @@ class ServerLimits:
     thumbnail_bytes: int = 64 << 20
     thumbnail_disk_bytes: int = 512 << 20
 
+    def of_each(self, processes: int) -> ServerLimits:
+        """Return what each of several processes takes on, so that all take on as much as one.
+
+        Connections spread as they come: of those, and of what waits, each may have as many as one
+        process alone. All end within `stop_seconds`.
+        """
+        least = 1 if processes == 1 else 2
+        return replace(
+            self,
+            threads=max(least, self.threads // processes),
+            reading_threads=max(least, self.reading_threads // processes),
+            all_bodies_bytes=max(2 * self.upload_bytes, self.all_bodies_bytes // processes),
+            thumbnail_bytes=self.thumbnail_bytes // processes,
+            listeners=max(1, self.listeners // processes),
+            stop_seconds=max(1, self.stop_seconds - 2),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
@@ -142,8 +159,8 @@ class ServerOptions:
         Within which limits pictures are fetched from URLs that clients name; None for not at all.
     once
         What stands for the token in one link, and lets in who follows it first.
-    unused
-        A file that is there until that link was followed, for several processes with one link.
+    shared
+        A folder of the processes that serve one address together; None for one alone.
     folder
         Where pictures are kept that clients send to stay; None where none are taken.
     limits
@@ -164,7 +181,7 @@ class ServerOptions:
     root_path: str = ""
     urls: UrlLimits | None = None
     once: str | None = None
-    unused: Path | None = None
+    shared: Path | None = None
     folder: Path | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
 
