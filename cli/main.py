@@ -26,8 +26,8 @@ _USAGE_ERROR: Any = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )
 
-# The table of contents. Each is a module of `cli/commands`; those with an `app` have verbs of their
-# own.
+# The table of contents. Each is a module of `cli/commands`, or of its folder `rare`; those with an
+# `app` have verbs of their own.
 COMMANDS = {
     "index": "Look at every picture in folders once and remember it.",
     "search": "Find the images that look most like a picture.",
@@ -48,14 +48,17 @@ COMMANDS = {
     "demo": "Draw a small furniture catalog and try everything on it.",
     "backbones": "List backbones; fetch or import their weights.",
     "heads": "List, show, export, import and delete heads.",
+    "cost": "Reckon what many images cost to embed and to keep.",
 }
+RARE = {"compact", "cost", "export"}
 
 
 def command_line(*names: str) -> typer.Typer:
     """Return the command `engine`, with those of its commands that are named."""
     app = _without_commands()
     for name in names:
-        module = import_module(f"cli.commands.{name}")
+        folder = "cli.commands.rare" if name in RARE else "cli.commands"
+        module = import_module(f"{folder}.{name}")
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
