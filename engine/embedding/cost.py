@@ -16,13 +16,14 @@ from index.vectors.choose import CODE_BITS, DIRECTIONS_PER_CODE, Plan, choose_pl
 # Images a second and core, from benchmarks/results/REPORT.md: ResNet50 in fp32 on two cores did
 # 46.6. The small networks did 261 from small files; 90 leaves room for photographs as they come.
 RATES = {"efficientnet_lite0": 90.0, "resnet50": 23.0}
-# Of a row, its prediction and its place in SQL's indexes, without the embedding, in PostgreSQL:
-# `python -m benchmarks.databases --images 100000`.
-ROW_BYTES = 600
+# Of a row, its prediction and what SQL's indexes have of it, without the embedding, in PostgreSQL:
+# `python -m benchmarks.databases --images 30000` printed 3,261 with an embedding of 2,560.
+ROW_BYTES = 700
 # Of the neighbours that the fused order goes by (docs/index.md).
 GRAPH_BYTES = 132
-# What a process takes that searches, beside its index: benchmarks/serve.py.
-PROCESS_BYTES = 400_000_000
+# What a process of a service takes, beside a large index: `python -m benchmarks.serve` printed 215
+# MB.
+PROCESS_BYTES = 250_000_000
 # Of a machine's memory, for the index; the rest is the system's and the database's.
 INDEX_SHARE = 0.75
 HOURS_PER_DAY = 24
@@ -34,7 +35,8 @@ MANY = 1e6
 class CostOptions:
     """What is to be embedded and kept, on what machines, at which prices.
 
-    Prices are list prices in US dollars as they were known in November 2026: hand in your own.
+    Prices are rounded list prices in US dollars: of a core-hour that of June 2026, of object storage
+    those that have stood since before. Hand in your own.
 
     Raises
     ------
@@ -283,7 +285,7 @@ def _limits(options: CostOptions, each: _PerImage) -> tuple[Limit, ...]:
         Limit(
             "time",
             options.rate * options.cores * seconds,
-            f"{options.cores} cores x {options.rate:g} images a second x {options.days:g} days",
+            f"{options.cores} cores x {options.rate:g} images a second x {options.days:g} x 24 h",
         ),
         Limit(
             "memory",

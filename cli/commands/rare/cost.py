@@ -51,9 +51,11 @@ def _machines(report: CostReport) -> list[str]:
     options = report.options
     machine = f"{options.cores} cores, {options.memory_gb:g} GB and {options.disk_gb:g} GB of disk"
     lines = [
-        f"one machine of {machine} does {limit.images:,.0f} images by its {limit.name}: "
-        f"{limit.follows}"
-        for limit in report.limits
+        f"one machine of {machine}:",
+        *(
+            f"  {each.name}: up to {each.images:,.0f} images ({each.follows})"
+            for each in report.limits
+        ),
     ]
     if report.one_machine:
         return [*lines, "one machine does"]
@@ -61,7 +63,7 @@ def _machines(report: CostReport) -> list[str]:
     return [
         *lines,
         f"one machine does not, for its {' and its '.join(short)}: "
-        f"{report.machines_to_embed} to embed within {options.days:g} days, "
+        f"{report.machines_to_embed} to embed within {options.days:g} x 24 h, "
         f"{report.machines_to_search} to hold the index",
     ]
 
