@@ -35,8 +35,8 @@ MANY = 1e6
 class CostOptions:
     """What is to be embedded and kept, on what machines, at which prices.
 
-    Prices are rounded list prices in US dollars: of a core-hour that of June 2026, of object storage
-    those that have stood since before. Hand in your own.
+    Prices are rounded list prices in US dollars: of a core-hour that of June 2026, of object
+    storage those that have been listed for years. Hand in your own.
 
     Raises
     ------

@@ -30,6 +30,8 @@ PROCESS = re.compile(r"\d{1,10}-[0-9a-f]{8}")
 # A process that holds the first lock writes one file.
 TURN_SECONDS = 10.0
 RUNNING_BYTES = 1_000_000
+# What there is instead of a lock: no folder, no permission, a file system without locks, a link.
+NO_LOCK = (OSError, NotImplementedError, StoreError)
 
 
 class Ledger:
@@ -64,7 +66,7 @@ class Ledger:
                 lock.acquire(timeout=TURN_SECONDS)
                 stack.callback(lock.release)
                 is_mine = True
-            except (OSError, StoreError):
+            except NO_LOCK:
                 is_mine = False
             yield is_mine
 
@@ -101,7 +103,7 @@ class Ledger:
             return
         # Other threads release it.
         lock = FileLock(self._alive(self.process), thread_local=False)
-        with suppress(OSError):
+        with suppress(*NO_LOCK):
             lock.acquire(timeout=0)
             self._mine = lock
 
@@ -126,7 +128,7 @@ class Ledger:
             lock.acquire(timeout=0)
         except TimeoutError:
             return True
-        except (OSError, StoreError):
+        except NO_LOCK:
             return False
         lock.release()
         with suppress(OSError):

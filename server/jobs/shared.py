@@ -79,7 +79,8 @@ class SharedJobs:
                 result = change()
                 self.board.drop()
                 jobs = self.board.all()
-            if jobs != (found or []):
+            # Without the turn it would be written over what another process writes.
+            if is_mine and jobs != (found or []):
                 self._save(jobs)
             return result
 

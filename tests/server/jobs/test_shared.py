@@ -237,6 +237,18 @@ def test_the_locks_of_a_store_are_no_links(tmp_path: Path) -> None:
     assert elsewhere.read_bytes() == b"mine"
 
 
+def test_without_the_turn_nothing_is_written_over(indexed: Engine) -> None:
+    folder = indexed.config.store.folder
+    (folder / TURN).symlink_to(folder / "elsewhere")
+    queue = JobQueue(indexed, LIMITS)
+    done = over(queue, queue.submit(work(lambda _: 1)))
+    assert done.state == DONE
+    assert "forgotten" in done.announcements[0]
+    assert not (folder / "jobs.json").exists()
+    assert not (folder / "elsewhere").exists()
+    assert queue.close(PATIENCE)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"[" * 100_000, b"\xff"])
 def test_what_is_said_of_a_running_job_may_be_damaged(tmp_path: Path, content: bytes) -> None:
     (tmp_path / RUNNING_NOW).write_bytes(content)
