@@ -89,17 +89,14 @@ def test_a_process_that_is_killed_takes_only_its_job_with_it(service: Service, s
     assert last["state"] == "done"
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_all_processes_end_with_the_service(
-    service: Service, shop: Path, by: signal.Signals
-) -> None:
+def test_all_processes_end_with_the_service(service: Service, shop: Path) -> None:
     with Store(shop).writer_lock():
         job_id = service.ask("/v1/index", {})[1]["id"]
         events = service.events("/v1/jobs/events")
         assert any(job["announcements"] for job in events)
         process = doing(shop, job_id)
         began = time.monotonic()
-        service.process.send_signal(by)
+        service.process.send_signal(signal.SIGINT)
         assert service.process.wait(PATIENCE) == 0
     assert time.monotonic() - began < 20
     assert not is_there(process)
