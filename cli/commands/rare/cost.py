@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cli.option_fields import takes_options
 from cli.options import Json
-from engine.embedding.cost import CostOptions
+from engine.embedding.cost_options import CostOptions
 
 if TYPE_CHECKING:
     from engine.embedding.cost import CostLine, CostReport

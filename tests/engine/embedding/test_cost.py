@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.embedding.cost import MANY, RATES, CostLine, CostOptions, CostReport, cost
+from engine.embedding.cost import MANY, CostLine, CostReport, cost
+from engine.embedding.cost_options import RATES, CostOptions
 from engine.errors import UnknownBackboneError, UsageError
 from index.vectors.choose import EXACT_COMPONENTS
 
