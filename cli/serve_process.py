@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection, parent_process
+from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -41,7 +43,7 @@ class ServeProcess:
         """Serve on a socket, say when it answers, and leave with an exit code."""
         # Who presses Ctrl-C ends the one that started this, which ends this.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        threading.Thread(target=_end_with_parent, args=(options.shared,), daemon=True).start()
         if options.shared is not None:
             # Read when prometheus_client is imported.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(options.shared / "metrics")
@@ -72,9 +74,12 @@ class ServeProcess:
         return 0
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(shared: Path | None) -> None:
     """End this process when the one that started it has gone, however that ended."""
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
+        if shared is not None:
+            # One that was killed has left it.
+            shutil.rmtree(shared, ignore_errors=True)
         os.kill(os.getpid(), signal.SIGTERM)

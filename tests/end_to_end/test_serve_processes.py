@@ -23,9 +23,10 @@ TOKEN = "a-token-of-all-processes"
 
 
 @pytest.fixture
-def service(shop: Path) -> Iterator[Service]:
+def service(shop: Path, tmp_path: Path) -> Iterator[Service]:
     """A service of two processes."""
-    with running_service(shop, "--processes", "2") as service:
+    shared = {"TMPDIR": str(tmp_path)}
+    with running_service(shop, "--processes", "2", env=shared) as service:
         yield service
         # Else they would end by themselves, later than the test.
         service.process.terminate()
@@ -103,7 +104,10 @@ def test_all_processes_end_with_the_service(service: Service, shop: Path) -> Non
     assert json.loads((shop / "jobs.json").read_bytes())["jobs"][-1]["state"] == "interrupted"
 
 
-def test_where_the_one_that_started_them_is_killed_all_end(service: Service, shop: Path) -> None:
+def test_where_the_one_that_started_them_is_killed_all_end(
+    service: Service, shop: Path, tmp_path: Path
+) -> None:
+    assert list(tmp_path.glob("engine-serve-*"))
     job_id = service.ask("/v1/jobs", {"kind": "suspects"})[1]["id"]
     process = doing(shop, job_id)
     service.process.kill()
@@ -117,6 +121,7 @@ def test_where_the_one_that_started_them_is_killed_all_end(service: Service, sho
         return False
 
     until(is_refused)
+    assert not list(tmp_path.glob("engine-serve-*"))
 
 
 class NotFollowed(HTTPRedirectHandler):
