@@ -142,6 +142,8 @@ def main() -> None:
         rates = {kind: fill(catalog, given.images) for kind, catalog in both.items()}
         print(f"committed, images/s: {rates[SQLITE]:,.0f} {rates[POSTGRES]:,.0f}")
         both[POSTGRES].compact()
+        sizes = [both[kind].database.size() / given.images for kind in KINDS]
+        print(f"bytes an image, embedding of {2 * DIM} included: {sizes[0]:,.0f} {sizes[1]:,.0f}")
         rows: list[tuple[str, list[float]]] = []
         for name, question in questions(given.images).items():
             seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}

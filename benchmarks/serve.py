@@ -1,6 +1,7 @@
 """How many searches a second a service answers over loopback, and how long each waits.
 
     python -m benchmarks.serve [--data FOLDER] [--runs 3] [--seconds 5] [--clients 32] [--plots DIR]
+                            [--processes 1 2]
 
 The service and the clients are processes on the same cores. Searches with an upload are of
 photographs outside the catalog, searches by id of its own images. With four times the clients more
@@ -57,11 +58,38 @@ class Service:
     @property
     def core_seconds(self) -> float:
         """What it has taken of the processor so far; 0 where Linux does not tell."""
-        try:
-            fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return sum(map(_core_seconds, _with_children(self.process)))
+
+    @property
+    def megabytes(self) -> float:
+        """What memory its processes have of their own, shared pages counted in parts (PSS)."""
+        return sum(map(_megabytes, _with_children(self.process)))
+
+
+def _with_children(process: int) -> list[int]:
+    try:
+        tasks = Path(f"/proc/{process}/task")
+        children = [path.read_text().split() for path in tasks.glob("*/children")]
+    except OSError:
+        return [process]
+    return [process, *(int(each) for some in children for each in some)]
+
+
+def _core_seconds(process: int) -> float:
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _megabytes(process: int) -> float:
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) / 1000 if found else 0.0
 
 
 @dataclass
@@ -148,7 +176,9 @@ def _indexed(pictures: Path, store: str) -> int:
     return int(json.loads(done.stdout)["added"])
 
 
-def _measurements(data: Path, folder: str, clients: int, stack: ExitStack) -> list[Measurement]:
+def _measurements(
+    data: Path, folder: str, clients: int, processes: Sequence[int], stack: ExitStack
+) -> list[Measurement]:
     """Start the services; return what is asked of them."""
     queries = sorted((data / "imagenet300").rglob("*.*"))
     uploads = [request("/v1/search?k=10", "image/jpeg", each.read_bytes()) for each in queries]
@@ -157,14 +187,19 @@ def _measurements(data: Path, folder: str, clients: int, stack: ExitStack) -> li
         request("/v1/search?k=10", "application/json", json.dumps({"ids": [each]}).encode())
         for each in range(1, _indexed(data / "catalog", store) + 1)
     ]
-    own = stack.enter_context(running([*ENGINE, "serve", "--port", "0", "--store", store]))
     usual = stack.enter_context(running([*USUAL, str(data / "catalog")]))
-    return [
-        Measurement("engine, by upload", own, uploads, clients),
-        Measurement("the usual script, by upload", usual, uploads, clients),
-        Measurement("engine, by id", own, ids, clients),
-        Measurement("engine, by upload", own, uploads, 4 * clients),
-    ]
+    found = [Measurement("the usual script, by upload", usual, uploads, clients)]
+    for each in processes:
+        serve = [*ENGINE, "serve", "--port", "0", "--store", store, "--processes", str(each)]
+        own, name = stack.enter_context(running(serve)), "engine"
+        if each > 1:
+            name = f"engine of {each} processes"
+        found += [
+            Measurement(f"{name}, by upload", own, uploads, clients),
+            Measurement(f"{name}, by id", own, ids, clients),
+            Measurement(f"{name}, by upload", own, uploads, 4 * clients),
+        ]
+    return found
 
 
 def _draw(measurements: Sequence[Measurement], folder: Path) -> None:
@@ -185,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1], metavar="N")
     parser.add_argument("--plots", type=Path, help="a folder for two plots")
     given = parser.parse_args(arguments)
     data = find_data(given.data)
@@ -192,13 +228,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("needs photographs; benchmarks/README.md says which", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="serve-") as folder, ExitStack() as stack:
-        measurements = _measurements(data, folder, given.clients, stack)
+        measurements = _measurements(data, folder, given.clients, given.processes, stack)
         for _ in range(given.runs):
             for each in measurements:
                 each.run(given.seconds)
+        megabytes = {each.name: each.service.megabytes for each in measurements}
     print(HEADINGS)
     for each in measurements:
         print(each.line())
+    usual = median(measurements[0].rates)
+    for each in measurements[1:]:
+        if each.requests is measurements[0].requests:
+            ratios = ", ".join(f"{rate / usual:.2f}" for rate in each.rates)
+            print(f"{each.name}, {each.clients} clients: {ratios} times the usual script's median")
+    for name, memory in megabytes.items():
+        print(f"{name}: {memory:.0f} MB")
     if given.plots is not None:
         given.plots.mkdir(parents=True, exist_ok=True)
         _draw(measurements, given.plots)

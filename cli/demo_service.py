@@ -40,7 +40,7 @@ def serve_demo(folder: Path, seed: int, port: int, *, open_browser: bool) -> Non
     from cli.options import open_engine
     from cli.render import say
     from server.options import ServerOptions
-    from server.run import serve
+    from server.processes.run import serve
 
     with open_engine(folder / ".engine", backbone=BACKBONE, no_urls=True) as engine:
         catalog = folder / "catalog"

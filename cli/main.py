@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
@@ -25,8 +26,8 @@ _USAGE_ERROR: Any = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )
 
-# The table of contents. Each is a module of `cli/commands`; those with an `app` have verbs of their
-# own.
+# The table of contents. Each is a module of `cli/commands`, or of its folder `rare`; those with an
+# `app` have verbs of their own.
 COMMANDS = {
     "index": "Look at every picture in folders once and remember it.",
     "search": "Find the images that look most like a picture.",
@@ -47,14 +48,17 @@ COMMANDS = {
     "demo": "Draw a small furniture catalog and try everything on it.",
     "backbones": "List backbones; fetch or import their weights.",
     "heads": "List, show, export, import and delete heads.",
+    "cost": "Reckon what many images cost to embed and to keep.",
 }
+RARE = {"compact", "cost", "export"}
 
 
 def command_line(*names: str) -> typer.Typer:
     """Return the command `engine`, with those of its commands that are named."""
     app = _without_commands()
     for name in names:
-        module = import_module(f"cli.commands.{name}")
+        folder = "cli.commands.rare" if name in RARE else "cli.commands"
+        module = import_module(f"{folder}.{name}")
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
@@ -137,11 +141,20 @@ def exit_code(arguments: list[str], application: typer.Typer | None = None) -> i
         arguments = arguments[1:]
     asked = [each for each in arguments[:1] if each in COMMANDS]
     app = application or (command_line(*asked) if asked else overview())
-    try:
+
+    def command() -> int:
         # Not through typer's own main: that is silent about an interrupt, and to it a reader that
         # has gone is an error.
         with typer.main.get_command(app).make_context("engine", arguments) as context:
             return int(context.command.invoke(context) or 0)
+
+    return code_of(command)
+
+
+def code_of(command: Callable[[], int]) -> int:
+    """Return the exit code of what a command does, and tell its error."""
+    try:
+        return command()
     except typer.Exit as left:
         return int(left.exit_code)
     except (typer.Abort, KeyboardInterrupt):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from engine.progress import Reporter
@@ -32,11 +33,16 @@ class Metrics:
         Whose depth is told.
     jobs
         Of which it is told how many there are.
+    shared
+        A folder of the processes that serve one address: what they count is added up in files of
+        its folder `metrics`, which `PROMETHEUS_MULTIPROC_DIR` named when this was imported.
     """
 
-    def __init__(self, queues: Sequence[WorkQueue], jobs: JobQueue) -> None:
+    def __init__(
+        self, queues: Sequence[WorkQueue], jobs: JobQueue, shared: Path | None = None
+    ) -> None:
+        self._queues, self._jobs, self._shared = queues, jobs, shared
         self._registry = CollectorRegistry()
-        self._registry.register(_JobCounts(jobs))
         labels = ("method", "route", "status")
         self._requests = Counter(
             "engine_requests", "Requests answered.", labels, registry=self._registry
@@ -48,11 +54,12 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
-        depth = Gauge(
+        self._depth = Gauge(
             "engine_queue_depth",
             "Requests in work or waiting.",
             ("queue",),
             registry=self._registry,
+            multiprocess_mode="livesum",
         )
         self._stages = Histogram(
             "engine_stage_seconds",
@@ -61,14 +68,7 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
-        self._images = Gauge("engine_images", "Images of the catalog.", registry=self._registry)
-        self._lag = Gauge(
-            "engine_index_lag",
-            "Images that the next search has to put into the index first; NaN until it is open.",
-            registry=self._registry,
-        )
-        for queue in queues:
-            depth.labels(queue.name).set_function(partial(getattr, queue, "taken"))
+        self._note_depth()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -76,6 +76,9 @@ class Metrics:
         method = method if method in METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
+        if self._shared is not None:
+            # Others are asked for it.
+            self._note_depth()
 
     def took(self, stage: str, seconds: float) -> None:
         """Count a stage of a question."""
@@ -89,10 +92,19 @@ class Metrics:
         figures
             Of the store; None where they cannot be had.
         """
-        lag = None if figures is None else figures.not_in_index
-        self._images.set(math.nan if figures is None else figures.images)
-        self._lag.set(math.nan if lag is None else lag)
-        return generate_latest(self._registry)
+        self._note_depth()
+        registry = self._registry
+        if self._shared is not None:
+            registry = CollectorRegistry()
+            path = str(self._shared / "metrics")
+            MultiProcessCollector(registry, path)  # type: ignore[no-untyped-call]
+        store = CollectorRegistry()
+        store.register(_Store(figures, self._jobs))
+        return generate_latest(store) + generate_latest(registry)
+
+    def _note_depth(self) -> None:
+        for queue in self._queues:
+            self._depth.labels(queue.name).set(queue.taken)
 
 
 class Measuring(Reporter):
@@ -123,14 +135,27 @@ class Measuring(Reporter):
         self._metrics.took(stage, seconds)
 
 
-class _JobCounts(Collector):
-    """Counts jobs when it is asked."""
+class _Store(Collector):
+    """Says what is so of the store, whichever process is asked."""
 
-    def __init__(self, jobs: JobQueue) -> None:
+    def __init__(self, figures: Figures | None, jobs: JobQueue) -> None:
+        self._figures = figures
         self._jobs = jobs
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Return how many jobs of each kind are remembered in each state."""
+        """Return how many images there are, and how many jobs of each kind in each state."""
+        figures = self._figures
+        lag = None if figures is None else figures.not_in_index
+        yield GaugeMetricFamily(
+            "engine_images",
+            "Images of the catalog.",
+            value=math.nan if figures is None else figures.images,
+        )
+        yield GaugeMetricFamily(
+            "engine_index_lag",
+            "Images that the next search has to put into the index first; NaN until it is open.",
+            value=math.nan if lag is None else lag,
+        )
         found = GaugeMetricFamily("engine_jobs", "Jobs remembered.", labels=("kind", "state"))
         for labels, count in sorted(self._jobs.counts().items()):
             found.add_metric(labels, count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -50,6 +50,8 @@ class ServerLimits:
         Requests that wait to change the store, one after the other.
     jobs_waiting
         Jobs that wait for the one that runs.
+    jobs_seconds
+        How often it is looked what other processes of the store do with their jobs.
     state_threads, state_waiting
         Requests for whether it can answer and what it has counted, at a time and that wait.
     lock_seconds
@@ -98,6 +100,7 @@ class ServerLimits:
     lessons_waiting: int = 16
     changes_waiting: int = 16
     jobs_waiting: int = 16
+    jobs_seconds: float = 0.5
     state_threads: int = 2
     state_waiting: int = 16
     lock_seconds: float = 600.0
@@ -117,6 +120,23 @@ class ServerLimits:
     thumbnail_sides: tuple[int, ...] = (128, 256, 512)
     thumbnail_bytes: int = 64 << 20
     thumbnail_disk_bytes: int = 512 << 20
+
+    def of_each(self, processes: int) -> ServerLimits:
+        """Return what each of several processes takes on, so that all take on as much as one.
+
+        Connections spread as they come: of those, and of what waits, each may have as many as one
+        process alone. All end within `stop_seconds`.
+        """
+        least = 1 if processes == 1 else 2
+        return replace(
+            self,
+            threads=max(least, self.threads // processes),
+            reading_threads=max(least, self.reading_threads // processes),
+            all_bodies_bytes=max(2 * self.upload_bytes, self.all_bodies_bytes // processes),
+            thumbnail_bytes=self.thumbnail_bytes // processes,
+            listeners=max(1, self.listeners // processes),
+            stop_seconds=max(1, self.stop_seconds - 2),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +159,8 @@ class ServerOptions:
         Within which limits pictures are fetched from URLs that clients name; None for not at all.
     once
         What stands for the token in one link, and lets in who follows it first.
+    shared
+        A folder of the processes that serve one address together; None for one alone.
     folder
         Where pictures are kept that clients send to stay; None where none are taken.
     limits
@@ -159,6 +181,7 @@ class ServerOptions:
     root_path: str = ""
     urls: UrlLimits | None = None
     once: str | None = None
+    shared: Path | None = None
     folder: Path | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
 

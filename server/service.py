@@ -79,7 +79,7 @@ class Service:
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
-        metrics = Metrics(self.queues, self.jobs)
+        metrics = Metrics(self.queues, self.jobs, self.options.shared)
         object.__setattr__(self, "metrics", metrics)
         measured = self.engine.reporting_to(Measuring(metrics, self.engine.reporter))
         object.__setattr__(self, "engine", measured)
@@ -175,9 +175,9 @@ class Service:
             The service is for reading alone, or a job holds the store's lock.
         """
         self.require_writable()
-        self._require_no_writing_job()
 
         def changed() -> Response:
+            self._require_no_writing_job()
             try:
                 return answer(change(self.engine))
             except StoreLockedError:

@@ -32,8 +32,12 @@ engine serve --open
 
 engine serve --port 9000 --read-only
 
+engine serve --processes 2 --token-file token.txt
+
 engine serve --host 0.0.0.0 --token-file token.txt --allow-host pictures.example.org
 """
+
+MOST_PROCESSES = 64
 
 
 def command(
@@ -86,6 +90,17 @@ def command(
             "alone, on ports 80 and 443, up to 20 MB each.",
         ),
     ] = False,
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--processes",
+            min=1,
+            max=MOST_PROCESSES,
+            metavar="N",
+            help="Answer by so many processes on one address, which share the cores; each has a "
+            "backbone of its own in memory. One that dies is started again.",
+        ),
+    ] = 1,
     log: Annotated[
         str | None,
         typer.Option(
@@ -114,10 +129,12 @@ def command(
     from cli.access_log import access_log
     from cli.browser import open_page
     from cli.render import say, write_json
+    from cli.serve_process import ServeProcess
 
     require_extra()
     from server.options import ServerOptions, is_loopback
-    from server.run import serve
+    from server.processes.run import serve
+    from server.processes.supervisor import Supervisor, require_several
     from server.security.tokens import token_for
 
     token = token_for(token_file)
@@ -155,6 +172,10 @@ def command(
         if open_browser and not open_page(link):
             say("there is no browser to be opened here")
 
+    if processes > 1:
+        require_several(processes)
+        work = ServeProcess(store, settings, log, processes)
+        return Supervisor(processes, options, work, say).run(listening)
     with open_engine(store, **settings) as engine:
         engine.start()
         with access_log(log) as heard:
@@ -173,7 +194,7 @@ def require_extra() -> None:
         One is not installed.
     """
     try:
-        import server.run  # noqa: F401
+        import server.processes.run  # noqa: F401
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EXTRA:
             raise

@@ -1,4 +1,4 @@
-"""The jobs of a store in a file of it: what was done, and what was not when the process ended."""
+"""The jobs of a store in a file of it: what was done, and what was not when it was written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from index.errors import reason_of
 from index.files.atomic_file import write_atomically
 from index.files.regular_file import open_regular
-from server.jobs.job import INTERRUPTED, Job, job_of, now
+from server.jobs.job import Job, job_of
 
 NAME, VERSION = "jobs.json", 1
 # All results together, and beside them what is known of each job.
@@ -37,10 +37,13 @@ class JobFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
 
-    def load(self) -> list[Job]:
-        """Return the jobs, oldest first; what had not ended was interrupted.
+    def load(self, *, set_aside: bool = True) -> list[Job] | None:
+        """Return the jobs, oldest first; None where they cannot be read.
 
-        A file that is damaged is set aside, and there are none.
+        Parameters
+        ----------
+        set_aside
+            What to do with a file that is damaged: there are no jobs then.
         """
         try:
             with open_regular(self._path) as file:
@@ -49,15 +52,25 @@ class JobFile:
             return []
         except OSError as error:
             _log.warning("%s: %s; earlier jobs are not known", self._path, reason_of(error))
-            return []
+            return None
         try:
-            return [_interrupted(job) for job in _parsed(data)]
+            return _parsed(data)
         except (ValueError, RecursionError) as error:
+            if not set_aside:
+                return None
             aside = self._path.with_name(f"{NAME}.damaged")
             _log.warning("%s is damaged (%s) and set aside as %s", self._path, error, aside)
             with suppress(OSError):
                 self._path.replace(aside)
             return []
+
+    def state(self) -> tuple[int, ...]:
+        """Return what is another one when the file was written anew; empty where there is none."""
+        try:
+            found = self._path.lstat()
+        except OSError:
+            return ()
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
     def save(self, jobs: Sequence[Job]) -> None:
         """Write all jobs, whole or not at all.
@@ -67,7 +80,7 @@ class JobFile:
         OSError
             They cannot be written; those that were written before are there.
         """
-        texts = ",\n".join(job.as_json(whole=True) for job in jobs)
+        texts = ",\n".join(job.as_record() for job in jobs)
         write_atomically(self._path, f'{{"version":{VERSION},"jobs":[\n{texts}\n]}}\n'.encode())
 
 
@@ -109,7 +122,3 @@ def _parsed(data: bytes) -> list[Job]:
     if len({job.id for job in found}) < len(found):
         raise ValueError("two jobs have one id")
     return bounded(found)
-
-
-def _interrupted(job: Job) -> Job:
-    return job if job.is_over else replace(job, state=INTERRUPTED, ended_at=now())

@@ -30,6 +30,25 @@ class JobProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Which process does a job, of all that serve a store on this machine; clients see none of it.
+
+    Attributes
+    ----------
+    process
+        Its name in the ledger; empty for a job of an earlier release.
+    writes
+        Whether the job holds the store's writer lock while it runs.
+    is_ending
+        Whether it was cancelled while it runs.
+    """
+
+    process: str = ""
+    writes: bool = False
+    is_ending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One piece of work.
 
@@ -53,6 +72,8 @@ class Job:
         What its verb has returned, as JSON; None until it is done.
     problem
         Why it failed: problem details.
+    claim
+        Which process does it.
     """
 
     id: str
@@ -66,6 +87,7 @@ class Job:
     announcements: tuple[str, ...] = ()
     result: str | None = None
     problem: Mapping[str, Any] | None = None
+    claim: Claim = Claim()
 
     @property
     def is_over(self) -> bool:
@@ -86,7 +108,7 @@ class Job:
     def as_json(self, *, whole: bool) -> str:
         """Return it as an object of JSON, with its result where it is wanted whole."""
         shown = {each.name: getattr(self, each.name) for each in fields(self)}
-        del shown["result"]
+        del shown["result"], shown["claim"]
         for name in ("created_at", "started_at", "ended_at"):
             shown[name] = shown[name] and shown[name].isoformat()
         if self.progress is not None:
@@ -95,6 +117,11 @@ class Job:
             }
         text = json.dumps(shown, separators=(",", ":"), allow_nan=False)
         return f'{text[:-1]},"result":{self.result or "null"}}}' if whole else text
+
+    def as_record(self) -> str:
+        """Return it as `job_of` reads it again."""
+        claim = {each.name: getattr(self.claim, each.name) for each in fields(self.claim)}
+        return f'{self.as_json(whole=True)[:-1]},"claim":{json.dumps(claim)}}}'
 
 
 def now() -> datetime:
@@ -135,7 +162,19 @@ def job_of(value: object) -> Job:
         tuple(_text(each)[:LONGEST] for each in said[-ANNOUNCEMENTS:]),
         None if result is None else json.dumps(result, separators=(",", ":"), allow_nan=False),
         problem,
+        _claim(value.get("claim")),
     )
+
+
+def _claim(value: object) -> Claim:
+    if value is None:
+        return Claim()
+    if not isinstance(value, dict):
+        raise ValueError("a claim is no object")
+    writes, is_ending = value.get("writes"), value.get("is_ending")
+    if not isinstance(writes, bool) or not isinstance(is_ending, bool):
+        raise ValueError("a claim is neither true nor false")
+    return Claim(_text(value.get("process")), writes, is_ending)
 
 
 def _progress(value: object) -> JobProgress | None:

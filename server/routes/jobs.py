@@ -64,7 +64,7 @@ def job_routes(service: Service) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> Response:
         """List jobs, the newest first, without their results."""
-        found = jobs.all()
+        found = await service.reads.run(jobs.all)
         ids = [job.id for job in found]
         start = ids.index(cursor) + 1 if cursor in ids else 0
         page = found[start : start + limit]
@@ -105,7 +105,7 @@ def job_routes(service: Service) -> APIRouter:
     @routes.get("/v1/jobs/{job_id}/events", response_class=Response, responses=EVENTS)
     async def follow_job(job_id: JobId) -> Response:
         """Tell of a job as it goes on, as server-sent events, until it ends."""
-        jobs[job_id]
+        await service.reads.run(lambda: jobs[job_id])
         return events(job_id)
 
     @routes.delete(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers
@@ -14,6 +15,9 @@ from server.responses.problems import RefusedError, busy, refused
 from server.security.headers import RAW_HEADERS
 from server.security.rates import ClientRates
 from server.security.tokens import TokenCheck
+
+if TYPE_CHECKING:
+    from server.security.shared_rates import SharedRates
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 # What a browser says of where a request comes from, that is not a page of another site.
@@ -39,10 +43,12 @@ class Door:
         self._app = app
         self._options = options
         self._inside = 0
-        self._rates = ClientRates(options.limits.rate, options.limits.burst)
+        self._rates = _rates(options)
         self._token = None
         if options.token:
-            self._token = TokenCheck(options.token, options.port, options.once)
+            self._token = TokenCheck(
+                options.token, options.once, options.shared and options.shared / "unused"
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -177,6 +183,15 @@ class Door:
         """Return the path below the root, whether a proxy has taken that away or not."""
         path, root = str(scope["path"]), self._options.root_path
         return path.removeprefix(root) if path == root or path.startswith(f"{root}/") else path
+
+
+def _rates(options: ServerOptions) -> ClientRates | SharedRates:
+    limits = options.limits
+    if options.shared is None:
+        return ClientRates(limits.rate, limits.burst)
+    from server.security.shared_rates import SharedRates
+
+    return SharedRates(options.shared / "rates", limits.rate, limits.burst)
 
 
 def _netloc(origin: str) -> str | None:

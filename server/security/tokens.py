@@ -12,6 +12,8 @@ from index.errors import reason_of
 
 VARIABLE = "ENGINE_TOKEN"
 LONGEST_FILE = 4096
+# Services of one host with tokens of their own keep each other's cookies.
+NAME_DIGITS = 8
 
 
 def token_for(file: Path | None) -> str | None:
@@ -44,18 +46,28 @@ class TokenCheck:
     ----------
     token
         What has to be shown.
-    port
-        Of the service: browsers send cookies to all ports of a host.
     once
         What opens the link instead of it, one time.
+    unused
+        A file that is there until the link was opened, where several processes may be asked for it.
+
+    Attributes
+    ----------
+    cookie_name
+        Of the token, not of a port: browsers send cookies to all ports of a host, and who is let
+        in by one of several processes with one token is let in by all.
     """
 
-    def __init__(self, token: str, port: int, once: str | None = None) -> None:
+    def __init__(self, token: str, once: str | None = None, unused: Path | None = None) -> None:
         self._token = token.encode("ascii")
         self._once = once.encode("ascii") if once else None
-        self.cookie_name = f"engine_token_{port}"
+        self._unused = unused
+        self.cookie_name = f"engine_token_{self._hash('name')[:NAME_DIGITS]}"
         # What a browser keeps is no use elsewhere.
-        self.cookie_value = hashlib.sha256(b"cookie:" + self._token).hexdigest()
+        self.cookie_value = self._hash("cookie")
+
+    def _hash(self, purpose: str) -> str:
+        return hashlib.sha256(f"{purpose}:".encode() + self._token).hexdigest()
 
     def is_token(self, given: str) -> bool:
         """Say whether a text is the token, in a time that tells nothing about it."""
@@ -65,8 +77,18 @@ class TokenCheck:
         """Say whether a text lets in who follows a link with it."""
         if self._once and hmac.compare_digest(given.encode("utf-8", "replace"), self._once):
             self._once = None
-            return True
+            return self._is_first()
         return self.is_token(given)
+
+    def _is_first(self) -> bool:
+        if self._unused is None:
+            return True
+        try:
+            # Of several that unlink a file one succeeds.
+            self._unused.unlink()
+        except OSError:
+            return False
+        return True
 
     def is_shown(self, authorization: str, cookies: str) -> bool:
         """Say whether headers show it."""

@@ -48,8 +48,10 @@ def test_the_page_is_current() -> None:
 
 
 def test_the_table_of_contents_is_complete() -> None:
-    files = {path.stem for path in (REPOSITORY / "cli" / "commands").glob("[!_]*.py")}
+    folder = REPOSITORY / "cli" / "commands"
+    files = {path.stem for path in folder.rglob("[!_]*.py")}
     assert set(main.COMMANDS) == files
+    assert {path.stem for path in (folder / "rare").glob("[!_]*.py")} == main.RARE
     assert {name.split()[0] for name in COMMANDS} == files
 
 

@@ -102,7 +102,7 @@ def test_all_jobs_are_told_without_end(queue: JobQueue) -> None:
         return found
 
     assert asyncio.run(scene())[0] == HEARTBEAT
-    assert not queue._listeners
+    assert not queue._board._listeners
 
 
 def test_the_end_of_the_service_ends_what_is_told(queue: JobQueue) -> None:

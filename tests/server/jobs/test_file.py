@@ -5,29 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from server.jobs.file import NAME, TOO_LARGE, JobFile, bounded
-from server.jobs.job import DONE, INTERRUPTED, RUNNING, WAITING, Job, now
+from server.jobs.job import DONE, RUNNING, WAITING, Claim, Job, now
 
 
 def made(number: int, state: str = DONE, result: str | None = None) -> Job:
     return Job(f"j{number:012x}", "suspects", "Look", state, now(), result=result)
 
 
-def test_what_was_not_over_was_interrupted(tmp_path: Path) -> None:
+def test_what_was_written_is_read(tmp_path: Path) -> None:
     file = JobFile(tmp_path)
-    assert file.load() == []
-    file.save([made(1, DONE, "[1]"), made(2, RUNNING), made(3, WAITING)])
-    found = file.load()
-    assert [(job.state, job.result) for job in found] == [
-        (DONE, "[1]"),
-        (INTERRUPTED, None),
-        (INTERRUPTED, None),
-    ]
-    assert all(job.ended_at for job in found[1:])
+    assert (file.load(), file.state()) == ([], ())
+    claimed = replace(made(2, RUNNING), claim=Claim("7-0123abcd", writes=True, is_ending=True))
+    jobs = [made(1, DONE, "[1]"), claimed, made(3, WAITING)]
+    file.save(jobs)
+    assert file.load() == jobs
+    before = file.state()
+    file.save(jobs[:1])
+    assert file.state() != before
+
+
+def test_a_job_of_an_earlier_release_is_nobody_s(tmp_path: Path) -> None:
+    text = made(1, RUNNING).as_json(whole=True)
+    (tmp_path / NAME).write_text(f'{{"version":1,"jobs":[{text}]}}')
+    found = JobFile(tmp_path).load()
+    assert found is not None
+    assert found[0].claim == Claim()
 
 
 GOOD = {"version": 1, "jobs": [json.loads(made(1).as_json(whole=True))]}
@@ -52,10 +60,11 @@ GOOD = {"version": 1, "jobs": [json.loads(made(1).as_json(whole=True))]}
 def test_a_damaged_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
     (tmp_path / NAME).write_bytes(content)
     file = JobFile(tmp_path)
+    assert file.load(set_aside=False) is None
     assert file.load() == []
     assert (tmp_path / f"{NAME}.damaged").read_bytes() == content
     file.save([made(1)])
-    assert len(file.load()) == 1
+    assert len(file.load() or []) == 1
 
 
 def test_no_link_is_followed(tmp_path: Path) -> None:
@@ -65,7 +74,7 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / NAME).symlink_to(elsewhere)
     before = elsewhere.read_bytes()
     file = JobFile(tmp_path)
-    assert file.load() == []
+    assert file.load() is None
     file.save([])
     assert elsewhere.read_bytes() == before
 
@@ -78,11 +87,11 @@ def test_a_file_that_cannot_be_written_is_left_as_it_was(
     (open_folder / NAME).chmod(0o644)
     open_folder.chmod(0o755)
     with as_nobody():
-        assert len(file.load()) == 1
+        assert len(file.load() or []) == 1
         if open_folder.stat().st_uid == 0:
             with pytest.raises(OSError):
                 file.save([])
-    assert len(file.load()) == 1
+    assert len(file.load() or []) == 1
 
 
 def test_the_last_jobs_stay_and_all_that_are_not_over() -> None:

@@ -64,6 +64,8 @@ def over(queue: JobQueue, job: Job) -> Job:
     """Wait until a job is over."""
     changed = Event()
     leave = queue.listen(changed.set)
+    # What has not been heard of counts as over.
+    assert queue[job.id].id == job.id
     while not queue.is_over(job.id):
         assert changed.wait(PATIENCE)
         changed.clear()
@@ -241,7 +243,8 @@ def test_what_was_done_is_known_after_a_restart(queue: JobQueue, new_queue: NewQ
     running = queue.submit(work(held))
     assert held.begun.wait(PATIENCE)
     waiting = queue.submit(work(lambda _: 1))
-    # As if the process had been killed here.
+    # As if the process had been killed here: the lock that it holds would be gone.
+    queue._shared.leave()
     after = new_queue()
     assert after[done.id] == done
     assert [after[job.id].state for job in (running, waiting)] == [INTERRUPTED] * 2

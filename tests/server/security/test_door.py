@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,6 +22,7 @@ from tests.server.conftest import NewClient
 
 TOKEN = "a-long-enough-token"
 WITH_TOKEN = ServerOptions(token=TOKEN)
+COOKIE = TokenCheck(TOKEN).cookie_name
 
 
 @pytest.mark.parametrize(
@@ -117,8 +119,8 @@ def test_every_answer_tells_browsers_what_not_to_do(client: TestClient) -> None:
         {"authorization": "Bearer wrong"},
         {"authorization": f"Basic {TOKEN}"},
         {"authorization": "Bearer"},
-        {"cookie": f"engine_token_8000={TOKEN}"},
-        {"cookie": "engine_token_8000=; ;;=\x01"},
+        {"cookie": f"{COOKIE}={TOKEN}"},
+        {"cookie": f"{COOKIE}=; ;;=\x01"},
     ],
 )
 def test_without_the_token_nothing_is_told(new_client: NewClient, headers: dict[str, str]) -> None:
@@ -159,10 +161,10 @@ def test_a_browser_shows_it_once_and_keeps_a_cookie(new_client: NewClient) -> No
 
 
 @pytest.mark.parametrize(
-    "other", ['x={"a":1}', "foo bar=1", "[x]=1", '_x="a"b', "é=1", "a=1; ;b", "engine_token_8000=x"]
+    "other", ['x={"a":1}', "foo bar=1", "[x]=1", '_x="a"b', "é=1", "a=1; ;b", f"{COOKIE}=x"]
 )
 def test_cookies_of_other_services_of_this_host_lock_nobody_out(other: str) -> None:
-    check = TokenCheck(TOKEN, 8000)
+    check = TokenCheck(TOKEN)
     own = check.set_cookie("", secure=False).partition(";")[0]
     assert check.is_shown("", f"{other}; {own}") and check.is_shown("", f"{own}; {other}")
     assert not check.is_shown("", f"{other}; x{own}; {own}0")
@@ -246,10 +248,32 @@ def test_a_wrong_link_is_no_way_in(new_client: NewClient) -> None:
 
 
 def test_a_cookie_of_one_token_is_none_of_another() -> None:
-    one, other = TokenCheck(TOKEN, 8000), TokenCheck("another-long-token", 8000)
+    one, other = TokenCheck(TOKEN), TokenCheck("another-long-token")
     kept = one.set_cookie("", secure=True).partition(";")[0]
     assert one.is_shown("", kept)
     assert not other.is_shown("", kept)
+    # A browser that sends both to one host keeps both.
+    assert one.cookie_name != other.cookie_name
+
+
+def test_who_is_let_in_by_one_process_with_a_token_is_let_in_by_all(
+    new_client: NewClient,
+) -> None:
+    one, other = (new_client(replace(WITH_TOKEN, port=port)) for port in (8001, 8002))
+    answer = one.get(f"/?token={TOKEN}", follow_redirects=False)
+    shown = {"cookie": answer.headers["set-cookie"].partition(";")[0]}
+    other.cookies.clear()
+    assert other.get("/v1/images", headers=shown).status_code == 200
+
+
+def test_a_link_that_serves_once_serves_once_for_all_processes(tmp_path: Path) -> None:
+    unused = tmp_path / "unused"
+    unused.touch()
+    checks = [TokenCheck(TOKEN, "once", unused) for _ in range(3)]
+    assert [check.opens("wrong") for check in checks] == [False] * 3
+    assert [check.opens("once") for check in checks] == [True, False, False]
+    assert [check.opens("once") for check in checks] == [False] * 3
+    assert checks[1].opens(TOKEN)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "pictures.example"])

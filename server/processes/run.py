@@ -33,6 +33,7 @@ def serve(
     options: ServerOptions,
     listening: Callable[[ServerOptions], None],
     heard: Hearer | None = None,
+    given: socket.socket | None = None,
 ) -> bool:
     """Answer until the process is interrupted or terminated, and end what was begun.
 
@@ -46,6 +47,8 @@ def serve(
         Called when clients can connect, with the port that it is.
     heard
         Is told of each request when it has been answered; it must not wait.
+    given
+        A socket that is bound, on which other processes answer, too.
 
     Returns
     -------
@@ -58,11 +61,13 @@ def serve(
         Nothing can listen there.
     """
     allow_connections(options.limits.connections)
-    with _bound(options) as bound:
+    with bound_socket(options) if given is None else given as bound:
         options = replace(options, port=bound.getsockname()[1])
         app = create_app(engine, options, heard)
         config = uvicorn.Config(
             app,
+            # How many connections asyncio accepts in a row, too.
+            backlog=BACKLOG if given is None else 1,
             http=bounded_connection(options.limits),
             timeout_keep_alive=options.limits.idle_seconds,
             access_log=False,
@@ -100,6 +105,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and have ready what the first questions need."""
         await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)
         self._warming = asyncio.create_task(self._service.warm_up())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -126,8 +133,14 @@ def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _bound(options: ServerOptions) -> socket.socket:
-    """Return a socket on which clients are heard from now on."""
+def bound_socket(options: ServerOptions) -> socket.socket:
+    """Return a socket on which clients are heard from now on.
+
+    Raises
+    ------
+    UsageError
+        Nothing can listen there.
+    """
     where = f"{options.host}:{options.port}"
     try:
         found = socket.getaddrinfo(

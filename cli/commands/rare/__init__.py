@@ -1,0 +1,1 @@
+"""Commands that are seldom typed, one file each."""

@@ -1,0 +1,1 @@
+"""A service as one process, or as several that share an address."""
