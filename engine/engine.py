@@ -197,6 +197,7 @@ class Engine:
         refuse_trash(roots)
         with self._session.writing(create=True, images=roots) as catalog:
             embedder = self._session.embedder()
+            self._session.index().keep_vectors(catalog)
 
             def classifier() -> Classifier:
                 return Classifier(embedder.built_in, self._session.heads())

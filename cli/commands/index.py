@@ -114,6 +114,17 @@ def command(
             show_default="no limit",
         ),
     ] = None,
+    vectors: Annotated[
+        str | None,
+        typer.Option(
+            "--vectors",
+            metavar="faiss|URL|FILE.db",
+            help="Where the index keeps its vectors: in files of the store (faiss), on a Milvus "
+            "server (milvus://host:19530/database), or in a file of Milvus Lite. The catalog "
+            "remembers it, but no password.",
+            show_default="faiss",
+        ),
+    ] = None,
     failed: Failed = None,
     store: Store = None,
     json: Json = False,
@@ -139,6 +150,7 @@ def command(
         "dtype": dtype,
         "index": index,
         "memory": parse_limit(memory) if memory is not None else None,
+        "vectors": vectors,
     }
     options = IngestOptions(tuple(exclude or ()), include_hidden, verify)
     with failures_named(failed), open_engine(store, **settings) as engine:
