@@ -76,7 +76,9 @@ class Collection:
             index = client.prepare_index_params()
             params = dict(kind.build)
             index.add_index("vector", index_type=kind.name, metric_type="IP", params=params)
-            client.create_collection(name, schema=schema, index_params=index, **STRONG)
+            client.create_collection(name, schema=schema, **STRONG)
+            # The index of nothing is not waited for: to load waits for what there is of it.
+            client.create_index(name, index, timeout=ANSWER_SECONDS, sync=False)
             client.load_collection(name, timeout=ANSWER_SECONDS)
 
     def drop(self) -> None:

@@ -9,10 +9,30 @@ import numpy as np
 
 from index.records import Ids
 
-# So many ids are named by one condition at most.
-NAMED = 10_000
-# Milvus gives no more than so many hits.
-MOST_HITS = 16_384
+
+@dataclass(frozen=True, slots=True)
+class AskLimits:
+    """How much is asked of Milvus at once.
+
+    Attributes
+    ----------
+    named
+        So many ids are named by one condition at most.
+    hits
+        Milvus gives no more than so many.
+    picked, per_hit
+        The images of a mask are picked out of the best of all, where `per_hit` times as many as
+        should hold enough of them are so many at most.
+    queries, answers
+        So many queries are asked together, for so many hits in all.
+    """
+
+    named: int = 10_000
+    hits: int = 16_384
+    picked: int = 1000
+    per_hit: int = 3
+    queries: int = 512
+    answers: int = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +79,20 @@ def not_among(ids: Ids) -> str:
     return f"id not in [{','.join(map(str, ids.tolist()))}]" if len(ids) else ""
 
 
-def parts_of(allowed: Ids, others: Ids, named: int = NAMED) -> Iterator[Part]:
+def parts_of(allowed: Ids, others: Ids | None, named: int) -> Iterator[Part]:
     """Yield searches that together find in `allowed` alone, and whatever is in it.
 
     Parameters
     ----------
     allowed, others
-        All images that there may be, parted in two; ascending.
+        All images that there may be, parted in two; ascending. Without others each search names
+        what it may find.
     named
         So many ids are named by one condition at most.
     """
     if not len(allowed):
         return
-    if len(others) <= min(named, len(allowed)):
+    if others is not None and len(others) <= min(named, len(allowed)):
         yield Part(not_among(others), len(allowed))
         return
     for start in range(0, len(allowed), named):

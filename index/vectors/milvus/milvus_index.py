@@ -28,7 +28,7 @@ from index.vectors.index import (
 )
 from index.vectors.milvus.collection import Collection
 from index.vectors.milvus.conditions import (
-    MOST_HITS,
+    AskLimits,
     MilvusMask,
     Part,
     none_of,
@@ -42,12 +42,8 @@ from index.vectors.milvus.kinds import KINDS
 from index.vectors.milvus.stamp import Stamp
 from index.vectors.milvus.sync import CollectionSync
 
-# Queries asked at a time, and hits that come back at once.
-QUERIES, HITS = 512, 1 << 20
 # The neighbours of all images are found anew when so many are new, changed or gone.
 GRAPH_SHARE = 0.1
-# For so many hits of an unfiltered search, those within a mask are picked out of these.
-PICKED, PER_ALLOWED = 1000, 3
 _NOTHING: Ids = np.zeros(0, np.int64)
 
 
@@ -64,6 +60,8 @@ class MilvusIndex:
         Where the neighbours of all images are kept on this machine.
     images
         Those of the catalog, whose vectors are computed with.
+    limits
+        How much is asked at once.
 
     Attributes
     ----------
@@ -79,6 +77,7 @@ class MilvusIndex:
         dtype: str,
         folder: Path,
         images: VisibleImages,
+        limits: AskLimits | None = None,
     ) -> None:
         self.state: CatalogState | None = None
         self.graph: NeighbourGraph | None = None
@@ -87,6 +86,7 @@ class MilvusIndex:
         self._dim, self._dtype = dim, dtype
         self._graph_file = GraphFile(folder)
         self._images = images
+        self._limits = limits or AskLimits()
         self._stamp: Stamp | None = None
         # What lies over the collection: images whose rows do not count, and vectors that do.
         self._hidden = _NOTHING
@@ -159,7 +159,7 @@ class MilvusIndex:
         """Find the nearest images of each query; unit vectors, float32 `[n, dim]`."""
         queries = np.ascontiguousarray(queries, np.float32)
         made = self.mask(mask) if isinstance(mask, np.ndarray) else cast("MilvusMask | None", mask)
-        at_once = max(1, min(QUERIES, HITS // max(1, k)))
+        at_once = max(1, min(self._limits.queries, self._limits.answers // max(1, k)))
         parts = [
             self._searched(queries[start : start + at_once], k, made)
             for start in range(0, len(queries), at_once)
@@ -323,19 +323,21 @@ class MilvusIndex:
 
     def _parts(self, k: int, mask: MilvusMask | None) -> list[Part]:
         """Return searches that find what a mask allows, each image once."""
-        if mask is None:
-            if k <= MOST_HITS:
-                return [Part(not_among(self._hidden))]
-            return list(parts_of(none_of(self.ids, self._hidden), self.ids, named=MOST_HITS))
-        allowed = none_of(mask.ids, self._hidden)
-        others = np.union1d(none_of(self.ids, mask.ids), self._hidden)
-        return list(parts_of(allowed, others if k <= MOST_HITS else self.ids))
+        limits = self._limits
+        if mask is None and k <= limits.hits:
+            return [Part(not_among(self._hidden))]
+        allowed = none_of(self.ids if mask is None else mask.ids, self._hidden)
+        if k > limits.hits:
+            # Of so many all are asked for, some at a time.
+            return list(parts_of(allowed, None, min(limits.named, limits.hits)))
+        others = np.union1d(none_of(self.ids, allowed), self._hidden)
+        return list(parts_of(allowed, others, limits.named))
 
     def _picked(self, queries: Floats, k: int, mask: MilvusMask) -> tuple[Floats, Ids] | None:
         """Return the best of a mask out of the best of all; None where too few are among them."""
         count = len(self.ids)
-        most = PER_ALLOWED * k * count // max(1, len(mask.ids)) + k
-        if most > PICKED:
+        most = self._limits.per_hit * k * count // max(1, len(mask.ids)) + k
+        if len(mask.ids) <= self._limits.named or most > self._limits.picked:
             return None
         scores, ids = self._asked(queries, min(most, count), not_among(self._hidden))
         allowed = np.isin(ids, mask.ids) & (ids >= 0)
