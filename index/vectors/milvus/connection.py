@@ -172,7 +172,9 @@ def _meaning(address: VectorAddress, error: Exception) -> VectorStoreError:
     """Return what an error of the client means to a person."""
     code = getattr(error, "code", None)
     code = code() if callable(code) else code
-    message = getattr(error, "message", None) or str(error)
+    # A client that cannot connect says no more; what the server or the network said is its cause.
+    details = getattr(error.__cause__, "details", None)
+    message = details() if callable(details) else getattr(error, "message", None) or str(error)
     said = briefly(" ".join(str(message).split()))
     lower = said.lower()
     if any(word in lower for word in _REFUSED):

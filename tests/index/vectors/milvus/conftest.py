@@ -8,7 +8,9 @@ import pytest
 
 from index.vector_address import VectorAddress
 from index.vectors.milvus.connection import Connection
-from tests.support.milvus import running_milvus
+from tests.support.milvus import killed_at, running_milvus
+
+__all__ = ["killed_at"]
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,9 @@ def made(
         sync(kind)
 
 
-def require_same(ours: VectorIndex, exact: VectorIndex, k: int, mask: Ids | None, seed: int) -> None:
+def require_same(
+    ours: VectorIndex, exact: VectorIndex, k: int, mask: Ids | None, seed: int
+) -> None:
     """Insist on the same images in the same order with the same scores."""
     asked = queries(seed)
     found, expected = ours.search(asked, k, mask), exact.search(asked, k, mask)
