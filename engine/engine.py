@@ -195,6 +195,7 @@ class Engine:
         roots = [str(path) for path in paths]
         require_one(roots)
         refuse_trash(roots)
+        self._session.index().require_vectors()
         with self._session.writing(create=True, images=roots) as catalog:
             embedder = self._session.embedder()
             self._session.index().keep_vectors(catalog)

@@ -144,7 +144,7 @@ class CurrentIndex:
             opened = self.in_step(catalog)
         # Others commit faster than an index can follow: it follows this transaction alone.
         with catalog.database.snapshot():
-            yield open_index(catalog, self._vectors(catalog), limits=None).vectors
+            yield open_index(catalog, self._vectors(catalog)).vectors
 
     def lag(self, catalog: Catalog, images: int) -> int | None:
         """Return how many of so many images the open index does not show; None while none is open.
@@ -190,26 +190,30 @@ class CurrentIndex:
         address = catalog.vectors().with_account(self._given)
         return vectors_of(catalog, self._folder, address)
 
-    def keep_vectors(self, catalog: Catalog) -> None:
-        """Keep the vectors where it was asked for; under the writer lock.
-
-        What is kept elsewhere is removed; where that cannot be done, it is announced.
+    def require_vectors(self) -> None:
+        """Insist that the vectors can be kept where it was asked for; nothing is made for it.
 
         Raises
         ------
         VectorStoreError
-            They cannot be kept there. Nothing was changed.
+            They cannot.
+        """
+        if self._given is not None and self._given.uri:
+            from index.vectors.milvus.connection import Connection
+
+            connection = Connection(self._given)
+            with connection.client():
+                connection.close()
+
+    def keep_vectors(self, catalog: Catalog) -> None:
+        """Keep the vectors where it was asked for; under the writer lock.
+
+        What is kept elsewhere is removed; where that cannot be done, it is announced.
         """
         from index.sync import vectors_of
 
         given, before = self._given, catalog.vectors()
-        if given is None:
-            return
-        there = vectors_of(catalog, self._folder, given)
-        if there.shared:
-            there.open()
-            there.close()
-        if given.name == before.name:
+        if given is None or given.name == before.name:
             return
         self._now.opened = None
         catalog.keep_vectors_in(given)

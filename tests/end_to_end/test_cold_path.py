@@ -23,6 +23,8 @@ ELSEWHERE = {
     "filelock",
     "jinja2",
     "matplotlib",
+    "pymilvus",
+    "grpc",
 }
 REPORT = """
 import atexit, json, os, sys

@@ -116,6 +116,8 @@ class Connection:
 @contextmanager
 def explained(address: VectorAddress) -> Iterator[None]:
     """Let what a client raises be said of the address, in one line."""
+    # Else it tells on stderr how connections end. It is read when gRPC is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         import grpc
         from pymilvus.exceptions import MilvusException

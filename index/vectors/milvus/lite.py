@@ -11,7 +11,7 @@ from index.errors import StoreLockedError, VectorStoreError, reason_of
 from index.files.lock import writer_lock
 
 # The processes of a person come after each other: one that searches is soon done.
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 5.0
 # What Milvus Lite makes in a folder of its own.
 COLLECTIONS = "collections"
 ELSEWHERE = (

@@ -81,9 +81,9 @@ def test_an_approximate_index_is_measured_when_filled_and_when_grown(
         return choose_kind(asked, lite=False)
 
     monkeypatch.setattr(sync, "choose_kind", chosen)
-    drawn = likenesses(3000, 32)
-    with new_catalog(dim=32, dtype="float16") as catalog:
-        for start, stop, measured_on in ((0, 1000, 1000), (1000, 1500, 1000), (1500, 3000, 3000)):
+    drawn = likenesses(900, 16)
+    with new_catalog(dim=16, dtype="float16") as catalog:
+        for start, stop, measured_on in ((0, 300, 300), (300, 450, 300), (450, 900, 900)):
             paths = [f"/{number}" for number in range(start, stop)]
             catalog.images.store(make_batch(paths, seed=start, embeddings=drawn[start:stop]))
             follow_catalog(catalog, milvus_at(catalog, tmp_path, server))
@@ -91,7 +91,7 @@ def test_an_approximate_index_is_measured_when_filled_and_when_grown(
             assert index._stamp is not None
             assert (index._stamp.kind, index._stamp.measured_on) == ("HNSW", measured_on)
             assert index._stamp.recall >= RECALL
-        queries = likenesses(50, 32, seed=9)
+        queries = likenesses(50, 16, seed=9)
         ids, vectors = catalog.embeddings.all()
         nearest = ids[np.argsort(-(queries @ vectors.unit.T), axis=1)[:, :10]]
         assert share_found(nearest, index.search(queries, 10).ids) >= RECALL
