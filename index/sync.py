@@ -221,17 +221,23 @@ def settle_index(
 
 
 def follow_catalog(
-    catalog: Catalog, vectors: VectorIndex, progress: Progress | None = None
+    catalog: Catalog,
+    vectors: VectorIndex,
+    progress: Progress | None = None,
+    *,
+    anew: bool = False,
 ) -> None:
-    """Bring what is saved in step where it is changed in place; for who holds its lock.
+    """Bring what is saved in step where all share it; for who holds the lock of shared vectors.
 
     Parameters
     ----------
     vectors
         Not opened.
+    anew
+        Fill it anew, whatever is saved: it has turned out to be damaged.
     """
     with catalog.database.snapshot(), catalog.database.reading() as connection:
-        vectors.follow(_Snapshot(catalog, connection), progress)
+        vectors.follow(_Snapshot(catalog, connection), progress, anew=anew)
 
 
 def compact_index(

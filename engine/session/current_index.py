@@ -257,9 +257,7 @@ class CurrentIndex:
         from index.sync import follow_catalog
 
         with suppress(StoreLockedError, ReadOnlyError), catalog.database.vectors_lock():
-            if self._now.damaged:
-                vectors.discard()
-            follow_catalog(catalog, vectors, self._building)
+            follow_catalog(catalog, vectors, self._building, anew=self._now.damaged)
             return True
         return False
 

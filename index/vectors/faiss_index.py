@@ -107,7 +107,9 @@ class FaissIndex:
         (self._folder / MANIFEST).unlink(missing_ok=True)
         tidy(self._folder, None)
 
-    def follow(self, source: Source, progress: Progress | None = None) -> None:
+    def follow(
+        self, source: Source, progress: Progress | None = None, *, anew: bool = False
+    ) -> None:
         """Do nothing: what is saved of it is replaced, not changed."""
 
     def open(self) -> bool:

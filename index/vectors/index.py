@@ -203,8 +203,10 @@ class VectorIndex(Protocol):
     def discard(self) -> None:
         """Remove all that is saved; for who holds the locks. It is not to be used after that."""
 
-    def follow(self, source: Source, progress: Progress | None = None) -> None:
-        """Bring what is saved in step with a source, where it is changed in place."""
+    def follow(
+        self, source: Source, progress: Progress | None = None, *, anew: bool = False
+    ) -> None:
+        """Bring what is saved in step with a source where all share it, or fill it anew."""
 
     def open(self) -> bool:
         """Take up what is saved; return whether all of it was usable.

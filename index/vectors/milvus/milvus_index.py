@@ -246,9 +246,11 @@ class MilvusIndex:
         self._graph_file.save(self.graph)
         return True
 
-    def follow(self, source: Source, progress: Progress | None = None) -> None:
-        """Bring the collection in step with a source."""
-        self._stamp = CollectionSync(self._collection, source, progress).run()
+    def follow(
+        self, source: Source, progress: Progress | None = None, *, anew: bool = False
+    ) -> None:
+        """Bring the collection in step with a source, or fill it anew."""
+        self._stamp = CollectionSync(self._collection, source, progress).run(anew=anew)
         self.state = self._stamp.base
         self._hidden, self._delta, self._all = _NOTHING, Flat.empty(self._dim, self._dtype), None
         self.graph = self._graph_file.read(self._images)

@@ -46,11 +46,11 @@ class CollectionSync:
         self._source = source
         self._progress = progress
 
-    def run(self) -> Stamp:
+    def run(self, *, anew: bool = False) -> Stamp:
         """Bring the collection in step, or fill it anew; return the stamp that it has now."""
         kind = choose_kind(self._source.preference.kind, lite=self._collection.is_lite)
         stamp = self._collection.stamp() if self._collection.is_ours() else None
-        if stamp is None or stamp.base is None or stamp.kind != kind.name:
+        if anew or stamp is None or stamp.base is None or stamp.kind != kind.name:
             return self._filled(kind)
         if stamp.target is None and stamp.base == self._source.state:
             return stamp
