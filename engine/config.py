@@ -308,7 +308,7 @@ class Config:
     @property
     def vectors_given(self) -> VectorAddress | None:
         """Where vectors are to be kept, None where nobody said."""
-        return VectorAddress.parse(self.vectors) if self.vectors is not None else None
+        return VectorAddress.parse(str(self.vectors)) if self.vectors is not None else None
 
     @classmethod
     def at(cls, store: str | Path | None = None, **changes: Any) -> Config:

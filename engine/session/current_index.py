@@ -7,10 +7,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock, RLock, Thread
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from engine.progress import Reporter
+from engine.session.index_warm_up import IndexWarmUp
 from index.errors import (
     IndexDamagedError,
     IndexMovedError,
@@ -93,7 +94,7 @@ class CurrentIndex:
         self._alone = alone
         self._given = given
         self._now = _Now()
-        self._warm_up = _WarmUp()
+        self._warm_up = IndexWarmUp()
 
     def reporting_to(self, reporter: Reporter) -> Self:
         """Return the same index, of whose builds and damage another reporter hears."""
@@ -191,40 +192,20 @@ class CurrentIndex:
         return vectors_of(catalog, self._folder, address)
 
     def require_vectors(self) -> None:
-        """Insist that the vectors can be kept where it was asked for; nothing is made for it.
+        """Insist that vectors can be kept where it was asked for; see `vector_moves.py`."""
+        if self._given is not None:
+            from engine.session.vector_moves import require_address
 
-        Raises
-        ------
-        VectorStoreError
-            They cannot.
-        """
-        if self._given is not None and self._given.uri:
-            from index.vectors.milvus.connection import Connection
-
-            connection = Connection(self._given)
-            with connection.client():
-                connection.close()
+            require_address(self._given)
 
     def keep_vectors(self, catalog: Catalog) -> None:
-        """Keep the vectors where it was asked for; under the writer lock.
+        """Keep the vectors where it was asked for; under the writer lock."""
+        given = self._given
+        if given is not None and given.name != catalog.vectors().name:
+            from engine.session.vector_moves import move_vectors
 
-        What is kept elsewhere is removed; where that cannot be done, it is announced.
-        """
-        from index.sync import vectors_of
-
-        given, before = self._given, catalog.vectors()
-        if given is None or given.name == before.name:
-            return
-        self._now.opened = None
-        catalog.keep_vectors_in(given)
-        old = vectors_of(catalog, self._folder, before)
-        try:
-            with catalog.database.vectors_lock(wait_seconds=PATIENCE_SECONDS):
-                old.discard()
-        except (StoreError, OSError) as error:
-            self._reporter.announce(f"the vectors in {before.name} were left there: {error}")
-        finally:
-            old.close()
+            self._now.opened = None
+            move_vectors(catalog, self._folder, given, self._reporter, PATIENCE_SECONDS)
 
     def _brought_in_step(self, catalog: Catalog) -> OpenedIndex:
         from index.sync import CatchUpLimits, arrange_index, open_index
@@ -302,7 +283,8 @@ class CurrentIndex:
             with catalog.database.vectors_lock(wait_seconds=PATIENCE_SECONDS):
                 self._settle(catalog, vectors, compact)
         except (VectorStoreError, StoreLockedError) as error:
-            self._reporter.announce(f"the vectors were not brought in step, a search does: {error}")
+            told = "the vectors were not brought in step; the next search does that"
+            self._reporter.announce(f"{told}: {error}")
         finally:
             # Others may wait for a file that only one process can open.
             vectors.close()
@@ -341,33 +323,3 @@ class CurrentIndex:
 
     def _building(self, done: int, total: int) -> None:
         self._reporter.progress("building the index", done, total, "images")
-
-
-class _WarmUp:
-    """A thread that reads a mapped index, so that no search waits for the disk."""
-
-    def __init__(self) -> None:
-        self._opened: OpenedIndex | None = None
-        self._thread: Thread | None = None
-        self._stopped = Event()
-
-    def has(self, opened: OpenedIndex) -> bool:
-        """Say whether it is this index that is read, or was."""
-        return self._opened is opened
-
-    def start(self, opened: OpenedIndex) -> None:
-        """Read an index, unless that is done or under way; another one is read no further."""
-        if self._opened is opened:
-            return
-        self.stop()
-        self._opened, self._stopped = opened, Event()
-        read, arguments = opened.vectors.warm_up, (self._stopped.is_set,)
-        self._thread = Thread(target=read, args=arguments, name="index", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread, and wait for that."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._opened, self._thread = None, None

@@ -6,13 +6,15 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from index.catalog.catalog import Catalog
+from index.catalog.sql.urls import name_of
 from tests.support import REPOSITORY
 from tests.support.command import Run
 from tests.support.milvus import running_milvus
@@ -55,9 +57,9 @@ def answer(run: Run, *arguments: str | Path) -> Any:
     return json.loads(done.stdout)
 
 
-def found(run: Run, query: Path, store: Path, *more: str) -> list[tuple[str, float]]:
+def found(run: Run, query: Path, store: str | Path, *more: str) -> list[tuple[str, float]]:
     """Return paths of all hits in their order, and their scores."""
-    [each] = answer(run, "search", query, "-k", "50", "--store", store, *more)
+    [each] = answer(run, "search", query, "-k", "50", "--store", str(store), *more)
     return [(hit["path"], round(hit["score"], 4)) for hit in each["results"]]
 
 
@@ -128,9 +130,34 @@ def test_a_server_is_asked_by_many_and_no_password_is_kept(
     query.unlink()
     done = quick("index", images, "--store", store)
     assert done.returncode == 0
-    assert b"the vectors were not brought in step, a search does: milvus://ann@" in done.stderr
+    assert b"not brought in step; the next search does that: milvus://ann@" in done.stderr
     assert quick("index", images, "--store", store, "--vectors", "faiss").returncode == 0
     assert len(found(quick, sorted((images / "bed").iterdir())[0], store)) == 11
+
+
+def test_machines_share_a_database_and_a_server(
+    engine: Run, new_schema: Callable[[], str], ready: Path, images: Path, tmp_path: Path
+) -> None:
+    store = name_of(make_url(new_schema()))
+    query, gone = sorted((images / "bed").iterdir())[:2]
+
+    def at(name: str) -> Run:
+        def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+            return engine(*arguments, env={"ENGINE_DATA": str(tmp_path / name)}, cwd=tmp_path)
+
+        return run
+
+    with running_milvus(tmp_path / "server") as host:
+        done = at("one")("index", images, "--store", store, "--vectors", f"milvus://{host}")
+        assert (done.returncode, done.stderr) == (0, b"")
+        hits = found(at("one"), query, store)
+        assert len(hits) == 12
+        # The other finds the neighbours of all images for itself, with its first search.
+        assert found(at("other"), query, store) == hits
+        assert list((tmp_path / "other").rglob("graph-*"))
+        assert at("other")("remove", gone, "--store", store).returncode == 0
+        left = found(at("one"), query, store)
+        assert {*left} == {hit for hit in hits if hit[0] != str(gone)}
 
 
 def test_a_killed_index_is_gone_on_with_by_the_next_search(

@@ -27,18 +27,12 @@ from index.vectors.index import (
     best_of,
 )
 from index.vectors.milvus.collection import Collection
-from index.vectors.milvus.conditions import (
-    AskLimits,
-    MilvusMask,
-    Part,
-    none_of,
-    not_among,
-    parts_of,
-)
+from index.vectors.milvus.conditions import AskLimits, MilvusMask
 from index.vectors.milvus.connection import Connection, is_missing
 from index.vectors.milvus.gathered import CatalogVectors, vectors_of
 from index.vectors.milvus.graph_file import GraphFile, all_rows
 from index.vectors.milvus.kinds import KINDS
+from index.vectors.milvus.search import CollectionSearch, nothing
 from index.vectors.milvus.stamp import Stamp
 from index.vectors.milvus.sync import CollectionSync
 
@@ -217,8 +211,9 @@ class MilvusIndex:
         """
         raise StoreLockedError(
             self._connection.address.name,
-            "the vectors there are not those of this catalog yet, and another process is writing",
-            "Try again when it has ended; `engine status` says who it is",
+            "the vectors there do not show this catalog yet, and cannot be changed from here "
+            "(another process does it, or the store may only be read)",
+            "Try again in a while, or run `engine index FOLDER` where the store can be written",
         )
 
     def settle(self, source: Source, progress: Progress | None = None) -> bool:
@@ -307,56 +302,24 @@ class MilvusIndex:
 
     def _searched(self, queries: Floats, k: int, mask: MilvusMask | None) -> tuple[Floats, Ids]:
         """Return scores and ids `[n, k]` of what the collection holds; what is hidden is not."""
+        if self._stamp is None:
+            return nothing(len(queries), k)
+        asked = CollectionSearch(
+            self._collection,
+            self._stamp,
+            self._hidden,
+            lambda: self.ids,
+            self._images,
+            self._limits,
+        )
         try:
-            if mask is not None and (picked := self._picked(queries, k, mask)):
-                return picked
-            scores = np.full((len(queries), k), -1, np.float32)
-            ids = np.full((len(queries), k), -1, np.int64)
-            for part in self._parts(k, mask):
-                found = self._asked(queries, min(k, part.most or k), part.condition)
-                scores, ids = best_of(k, (scores, found[0]), (ids, found[1]))
+            return asked.nearest(queries, k, mask)
         except VectorStoreError as error:
             if is_missing(error):
                 address = self._connection.address.name
                 reason = "the vectors were removed, or are being filled in anew"
                 raise IndexMovedError(address, reason, "Try again in a while") from error
             raise
-        return scores, ids
-
-    def _parts(self, k: int, mask: MilvusMask | None) -> list[Part]:
-        """Return searches that find what a mask allows, each image once."""
-        limits = self._limits
-        if mask is None and k <= limits.hits:
-            return [Part(not_among(self._hidden))]
-        allowed = none_of(self.ids if mask is None else mask.ids, self._hidden)
-        if k > limits.hits:
-            # Of so many all are asked for, some at a time.
-            return list(parts_of(allowed, None, min(limits.named, limits.hits)))
-        others = np.union1d(none_of(self.ids, allowed), self._hidden)
-        return list(parts_of(allowed, others, limits.named))
-
-    def _picked(self, queries: Floats, k: int, mask: MilvusMask) -> tuple[Floats, Ids] | None:
-        """Return the best of a mask out of the best of all; None where too few are among them."""
-        count = len(self.ids)
-        most = self._limits.per_hit * k * count // max(1, len(mask.ids)) + k
-        if len(mask.ids) <= self._limits.named or most > self._limits.picked:
-            return None
-        scores, ids = self._asked(queries, min(most, count), not_among(self._hidden))
-        allowed = np.isin(ids, mask.ids) & (ids >= 0)
-        if allowed.sum(axis=1).min(initial=k) < min(k, len(mask.ids)):
-            return None
-        order = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
-        there = np.take_along_axis(allowed, order, axis=1)
-        scores = np.where(there, np.take_along_axis(scores, order, axis=1), np.float32(-1))
-        ids = np.where(there, np.take_along_axis(ids, order, axis=1), -1)
-        room = ((0, 0), (0, k - ids.shape[1]))
-        return np.pad(scores, room, constant_values=-1), np.pad(ids, room, constant_values=-1)
-
-    def _asked(self, queries: Floats, k: int, condition: str) -> tuple[Floats, Ids]:
-        stamp = self._stamp
-        assert stamp is not None
-        params = KINDS[stamp.kind].searched(stamp.effort, k)
-        return self._collection.search(queries, k, condition, params)
 
 
 def _size_of(folder: Path) -> int:

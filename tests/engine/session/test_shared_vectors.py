@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def test_vectors_that_are_not_there_are_filled_in_by_one_alone(
     engine.close()
     with (
         beside.database.vectors_lock(),
-        pytest.raises(StoreLockedError, match="another process is writing") as caught,
+        pytest.raises(StoreLockedError, match="another process does it") as caught,
     ):
         engine.search(noise(), k=1)
     assert "\n" not in str(caught.value)
@@ -119,6 +120,20 @@ def test_a_vector_that_somebody_changed_is_noticed_and_put_right(
     assert after == before
     assert index.open()
     assert index.search(vectors.unit[:1], 1).ids.tolist() == [[ids[0]]]
+
+
+def test_any_number_of_threads_may_ask_while_they_are_brought_in_step(
+    engine: Engine, beside: Catalog
+) -> None:
+    every = found(engine)
+    [third] = {row.path for row in beside.images.rows([3]).values()}
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(found, engine) for _ in range(12)]
+        for change in (beside.images.hide, beside.images.reveal) * 3:
+            change([3])
+        answers = [each.result() for each in asked]
+    assert all(answer in (every, every - {third}) for answer in answers)
+    assert found(engine) == every
 
 
 def test_one_store_is_moved_by_its_engine_and_followed_by_another(

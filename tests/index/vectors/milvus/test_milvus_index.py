@@ -165,7 +165,7 @@ def test_nobody_fills_a_collection_without_the_lock(
     lite: VectorAddress, catalog: Catalog, make_batch: MakeBatch, tmp_path: Path
 ) -> None:
     catalog.images.store(make_batch(["/a", "/b"]))
-    with pytest.raises(StoreLockedError, match="not those of this catalog yet"):
+    with pytest.raises(StoreLockedError, match="do not show this catalog yet"):
         open_index(catalog, milvus_at(catalog, tmp_path, lite))
 
 
