@@ -108,20 +108,25 @@ class CurrentIndex:
         An index that turns out to be damaged is built anew, and asked once more; so is one that all
         share, where somebody has changed it meanwhile.
         """
+        damaged = False
         for _ in range(ANSWER_ATTEMPTS):
             try:
                 with self.snapshot(catalog) as index:
                     answer = question(catalog, index)
                     if not index.moved():
                         return answer
-                self._now.opened = None
             except IndexMovedError:
-                self._now.opened = None
+                pass
             except IndexDamagedError:
-                self._now.opened, self._now.damaged = None, True
-                break
-        with self.snapshot(catalog) as index:
-            return question(catalog, index)
+                if damaged:
+                    raise
+                self._now.damaged = damaged = True
+            self._now.opened = None
+        raise IndexMovedError(
+            catalog.database.name,
+            f"its vectors were changed {ANSWER_ATTEMPTS} times while they were asked",
+            "Try again in a while",
+        )
 
     @contextmanager
     def snapshot(self, catalog: Catalog) -> Iterator[VectorIndex]:

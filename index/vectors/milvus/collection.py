@@ -16,6 +16,8 @@ from index.vectors.milvus.stamp import Stamp
 # Rows written, and ids deleted, at a time; a message to a server may hold 64 MB.
 ROWS, DELETED = 512, 8192
 STAMP_LENGTH = 4096
+# How often the two are read again because another process was faster.
+ATTEMPTS = 5
 STRONG = {"consistency_level": "Strong", "timeout": ANSWER_SECONDS}
 
 
@@ -118,6 +120,29 @@ class Collection:
                 return None
             raise
         return Stamp.decoded(rows[0]["stamp"]) if rows else None
+
+    def counted_stamp(self) -> tuple[Stamp | None, int]:
+        """Return the stamp, and how many images there are while it stands there.
+
+        None where there is no collection for this catalog, or where it is being removed.
+        """
+        try:
+            return self._counted_stamp() if self.is_ours() else (None, 0)
+        except VectorStoreError as error:
+            if is_missing(error):
+                return None, 0
+            raise
+
+    def _counted_stamp(self) -> tuple[Stamp | None, int]:
+        for _ in range(ATTEMPTS):
+            stamp = self.stamp()
+            count = self.count() if stamp is not None else 0
+            if stamp is None or stamp.target is not None or count == stamp.count:
+                break
+            # Another process may have begun to write between the one and the other.
+            if self.stamp() == stamp:
+                break
+        return stamp, count
 
     def write_stamp(self, stamp: Stamp) -> None:
         """Replace the stamp."""

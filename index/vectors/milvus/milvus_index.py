@@ -116,11 +116,11 @@ class MilvusIndex:
             The address cannot be reached, or refuses.
         """
         self.state = None
-        stamp = self._collection.stamp() if self._collection.is_ours() else None
+        stamp, count = self._collection.counted_stamp()
         self._stamp = stamp
         if stamp is None or stamp.base is None or stamp.kind not in KINDS:
             return False
-        if stamp.target is None and self._collection.count() != stamp.count:
+        if stamp.target is None and count != stamp.count:
             return False
         if stamp.target is not None and not self._images.was_in(stamp.target):
             return False
@@ -275,12 +275,11 @@ class MilvusIndex:
             self._connection.close()
 
     def _status(self) -> IndexStatus:
-        stamp = self._collection.stamp() if self._collection.is_ours() else None
+        stamp, count = self._collection.counted_stamp()
         if stamp is None:
             return IndexStatus(None, "missing")
         if stamp.base is None:
             return IndexStatus(None, "filled in part")
-        count = self._collection.count()
         if stamp.target is None and count != stamp.count:
             return IndexStatus(None, "damaged")
         address = self._connection.address
