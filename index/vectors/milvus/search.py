@@ -20,6 +20,8 @@ from index.vectors.milvus.conditions import (
 from index.vectors.milvus.kinds import KINDS
 from index.vectors.milvus.stamp import Stamp
 
+# However few fit, a search looks at no more than so many.
+MOST_EFFORT = 32_768
 # Vectors that are read from the catalog at a time.
 READ = 2048
 
@@ -64,7 +66,7 @@ class CollectionSearch:
             return picked
         scores, ids = nothing(len(queries), k)
         for part in self._parts(k, mask):
-            found = self._asked(queries, min(k, part.most or k), part.condition)
+            found = self._asked(queries, min(k, part.most or k), part.condition, part.most)
             scores, ids = best_of(k, (scores, found[0]), (ids, found[1]))
         # A graph that is walked within a mask may end before it has found as many as there are.
         if self._kind.effort and (ids < 0).any():
@@ -117,8 +119,15 @@ class CollectionSearch:
         scores[lacking], ids[lacking] = best
         return scores, ids
 
-    def _asked(self, queries: Floats, k: int, condition: str) -> tuple[Floats, Ids]:
-        params = self._kind.searched(self._effort, k)
+    def _asked(
+        self, queries: Floats, k: int, condition: str, fitting: int | None = None
+    ) -> tuple[Floats, Ids]:
+        """Search within a condition that so many images fit; None where nearly all do."""
+        effort = self._effort
+        if self._kind.effort and fitting:
+            # Of what a walk looks at, no more than a mask's share of all counts.
+            effort = min(MOST_EFFORT, -(-effort * len(self._every()) // fitting))
+        params = self._kind.searched(effort, k)
         return self._collection.search(queries, k, condition, params)
 
 
