@@ -23,8 +23,8 @@ from statistics import median
 from engine.config import Config
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
+from index.catalog.shards import ListedFile, Run
 from index.records import FileState
-from index.shards import ListedFile, Run
 from tests.support.postgres import running_server
 
 BOUND = 0.9

@@ -14,6 +14,7 @@ from typing import Any
 from engine.errors import UsageError
 from index.state import KINDS
 from index.store import Store, find_store
+from index.vector_address import VectorAddress
 
 FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")
 RUNTIMES = ("auto", "openvino", "torch")
@@ -155,6 +156,14 @@ def _kind(kind: type, what: str) -> dict[str, Check]:
     return {"check": check}
 
 
+def _vectors() -> dict[str, Check]:
+    def check(name: str, value: object) -> None:
+        if value is not None:
+            VectorAddress.parse(str(value))
+
+    return {"check": check}
+
+
 def _check_fields(config: Config | UrlLimits) -> None:
     for each in fields(config):
         value = getattr(config, each.name)
@@ -235,6 +244,9 @@ class Config:
         was asked of it before.
     memory
         Bytes that the index should fit into, 0 for no limit; None for what was asked before.
+    vectors
+        Where the vectors of the index are kept: `faiss`, `milvus://HOST:PORT/DATABASE`, or the path
+        of a file of Milvus Lite that ends in `.db`; None for what was asked before.
     max_pixels
         Pictures with more pixels are skipped: a guard against decompression bombs.
     max_file_bytes
@@ -273,6 +285,8 @@ class Config:
     dtype: str = field(default="float16", metadata=_choice(*DTYPES))
     index: str | None = field(default=None, metadata=_choice(*KINDS))
     memory: int | None = field(default=None, metadata=_number(0, LARGEST, whole=True))
+    # It may hold a password.
+    vectors: str | None = field(default=None, repr=False, metadata=_vectors())
     max_pixels: int = field(
         default=int(MAX_MEGAPIXELS * 1e6), metadata=_number(1, LARGEST, whole=True)
     )
@@ -294,6 +308,11 @@ class Config:
 
     def __post_init__(self) -> None:
         _check_fields(self)
+
+    @property
+    def vectors_given(self) -> VectorAddress | None:
+        """Where vectors are to be kept, None where nobody said."""
+        return VectorAddress.parse(str(self.vectors)) if self.vectors is not None else None
 
     @classmethod
     def at(cls, store: str | Path | None = None, **changes: Any) -> Config:

@@ -211,8 +211,10 @@ class Engine:
 
             given = self._session.maker
             run = ClusterRun.of(self.config, cluster, label, options, given)
+        self._session.index().require_vectors()
         with self._session.writing(create=True, images=roots) as catalog:
             embedder = self._session.embedder()
+            self._session.index().keep_vectors(catalog)
 
             def classifier() -> Classifier:
                 return Classifier(embedder.built_in, self._session.heads())

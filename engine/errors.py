@@ -13,6 +13,7 @@
     │   ├── StoreLockedError                  another process is writing
     │   ├── BackboneMismatchError             the catalog holds another backbone's embeddings
     │   ├── IndexDamagedError                 what is saved of the index; it is built anew
+    │   ├── VectorStoreError                  Milvus is out of reach, or refuses
     │   └── CatalogError                      the SQL catalog cannot be read or written
     │       ├── CatalogDamagedError
     │       ├── EmbeddingDamagedError         one stored vector; its picture is embedded again
@@ -52,6 +53,7 @@ from index.errors import (
     StoreLockedError,
     StoreNotFoundError,
     UsageError,
+    VectorStoreError,
     briefly,
 )
 
@@ -82,6 +84,7 @@ __all__ = [
     "UnknownImageError",
     "UnknownUndoError",
     "UsageError",
+    "VectorStoreError",
     "WeightsCorruptError",
     "WeightsError",
     "WeightsUnreachableError",

@@ -108,5 +108,13 @@ class IndexDamagedError(StoreError):
     """What is saved of the index is damaged; it is derived, and built anew."""
 
 
+class IndexMovedError(StoreError):
+    """The vectors that all share were exchanged while they were asked; they are asked again."""
+
+
+class VectorStoreError(StoreError):
+    """Where the vectors are kept cannot be asked; the catalog has them all."""
+
+
 class BackboneMismatchError(StoreError):
     """The catalog holds embeddings of another backbone."""

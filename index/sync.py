@@ -6,20 +6,21 @@ the catalog, and nothing is lost. At open it catches up from SQL, or is built an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from sqlalchemy import Connection, func, select
 
 from index.catalog.catalog import Catalog
-from index.catalog.sql.schema import Image, Removal
+from index.catalog.sql.schema import Image
 from index.catalog.tables.index_source import IndexSource
 from index.catalog.tables.settings import read_preference, read_state, was_in
+from index.catalog.tables.visible_images import changed_since
 from index.records import Floats, Ids, Rows
 from index.state import CatalogState, Preference
+from index.vector_address import FAISS, LITE, MILVUS, VectorAddress
 from index.vectors.index import IndexStatus, Progress, VectorIndex
 
 # So many damaged images are named.
@@ -84,14 +85,46 @@ class CheckedIndex:
     problems: list[str]
 
 
-def vectors_of(catalog: Catalog, folder: Path) -> VectorIndex:
-    """Return the index of a catalog whose files lie in `folder`, not opened yet.
+def vectors_of(catalog: Catalog, folder: Path, address: VectorAddress | None = None) -> VectorIndex:
+    """Return the index of a catalog, not opened yet.
 
-    Another vector store takes its place here.
+    Parameters
+    ----------
+    folder
+        Where its files lie on this machine.
+    address
+        Where the vectors are kept, None for what the catalog remembers. Another vector store has a
+        row in `VECTOR_STORES`.
     """
+    address = address or catalog.vectors()
+    return VECTOR_STORES[address.kind](catalog, folder, address)
+
+
+def _in_files(catalog: Catalog, folder: Path, address: VectorAddress) -> VectorIndex:
     from index.vectors.faiss_index import FaissIndex
 
     return FaissIndex(folder, catalog.identity.dim, catalog.identity.dtype)
+
+
+def _in_milvus(catalog: Catalog, folder: Path, address: VectorAddress) -> VectorIndex:
+    from hashlib import sha256
+
+    from index.vectors.milvus.milvus_index import MilvusIndex
+
+    # A copy of a catalog has its id, but lies elsewhere.
+    own = f"{catalog.state().catalog} {catalog.database.location()}"
+    name = f"engine_{sha256(own.encode()).hexdigest()[:32]}"
+    graph_folder, images = folder / "milvus", catalog.visible_images
+    return MilvusIndex(
+        address, name, catalog.identity.dim, catalog.identity.dtype, graph_folder, images
+    )
+
+
+VECTOR_STORES: Mapping[str, Callable[[Catalog, Path, VectorAddress], VectorIndex]] = {
+    FAISS: _in_files,
+    MILVUS: _in_milvus,
+    LITE: _in_milvus,
+}
 
 
 def open_index(
@@ -123,7 +156,8 @@ def open_index(
     """
     # Before the catalog's state is read: what is saved is never ahead of it then.
     whole = vectors.open()
-    with catalog.database.reading() as connection:
+    # What the index asks of the catalog itself is of the same transaction.
+    with catalog.database.snapshot(), catalog.database.reading() as connection:
         source = _Snapshot(catalog, connection)
         origin = None if anew else _caught_up(vectors, source, limits or CatchUpLimits())
         if origin is None:
@@ -177,13 +211,33 @@ def settle_index(
     OpenedIndex | None
         The index where it was opened; else None.
     """
-    with catalog.database.reading() as connection:
+    with catalog.database.snapshot(), catalog.database.reading() as connection:
         if _rewritten(vectors, _Snapshot(catalog, connection), progress):
             return None
     opened = open_index(catalog, vectors, settle=True, progress=progress)
     if opened.origin != "current":
         save_index(opened, catalog)
     return opened
+
+
+def follow_catalog(
+    catalog: Catalog,
+    vectors: VectorIndex,
+    progress: Progress | None = None,
+    *,
+    anew: bool = False,
+) -> None:
+    """Bring what is saved in step where all share it; for who holds the lock of shared vectors.
+
+    Parameters
+    ----------
+    vectors
+        Not opened.
+    anew
+        Fill it anew, whatever is saved: it has turned out to be damaged.
+    """
+    with catalog.database.snapshot(), catalog.database.reading() as connection:
+        vectors.follow(_Snapshot(catalog, connection), progress, anew=anew)
 
 
 def compact_index(
@@ -212,6 +266,7 @@ def check_index(catalog: Catalog, vectors: VectorIndex) -> CheckedIndex:
     # Before the catalog's state is read, as in `open_index`.
     saved = vectors.status()
     problems = [f"{name} is damaged; delete it, and it is built anew" for name in saved.damaged]
+    problems += [saved.problem] if saved.problem else []
     damaged = catalog.embeddings.damaged()
     problems += damage_told(catalog, damaged)
     with catalog.database.reading() as connection:
@@ -221,6 +276,8 @@ def check_index(catalog: Catalog, vectors: VectorIndex) -> CheckedIndex:
                 f"the index finds {saved.recall:.0%} of the nearest images, where at least 99 % "
                 "are promised; `engine index FOLDER --verify` looks for damaged embeddings"
             )
+        if saved.problem:
+            return CheckedIndex(saved, saved.note, problems)
         if saved.note:
             return CheckedIndex(saved, f"{saved.note} (will be rebuilt)", problems)
         if saved.state == source.state:
@@ -288,6 +345,7 @@ class _Snapshot:
         return was_in(self._connection, state)
 
     def chunks(self, since: int | None = None) -> Iterator[tuple[Ids, Floats]]:
+        """Yield ids and unit vectors, only of images that changed after a generation if given."""
         for ids, vectors in self._embeddings.chunks(since):
             yield ids, vectors.unit
 
@@ -304,12 +362,7 @@ class _Snapshot:
 
     def changed(self, since: int) -> Ids:
         """Return the images that were changed, hidden or forgotten after a generation, int64."""
-        queries = (
-            select(Image.id).where(Image.generation > since),
-            select(Removal.image_id).where(Removal.generation > since),
-        )
-        found = [self._connection.execute(query).scalars() for query in queries]
-        return np.concatenate([np.fromiter(ids, np.int64) for ids in found])
+        return changed_since(self._connection, since)
 
 
 def _rewritten(vectors: VectorIndex, source: _Snapshot, progress: Progress | None) -> bool:

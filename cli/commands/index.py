@@ -166,6 +166,17 @@ def command(
             "--retry-failed", help="Try again what failed in an earlier run, with --cluster."
         ),
     ] = False,
+    vectors: Annotated[
+        str | None,
+        typer.Option(
+            "--vectors",
+            metavar="faiss|URL|FILE.db",
+            help="Where the index keeps its vectors: in files of the store (faiss), on a Milvus "
+            "server (milvus://host:19530/database), or in a file of Milvus Lite. The catalog "
+            "remembers it, but no password.",
+            show_default="faiss",
+        ),
+    ] = None,
     failed: Failed = None,
     store: Store = None,
     json: Json = False,
@@ -193,6 +204,7 @@ def command(
         "index": index,
         "memory": parse_limit(memory) if memory is not None else None,
         "cluster": cluster,
+        "vectors": vectors,
     }
     options = IngestOptions(tuple(exclude or ()), include_hidden, verify, archives)
     shared = ClusterOptions(workers, shard_images, retry_failed=retry_failed)

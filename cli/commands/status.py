@@ -38,6 +38,7 @@ def command(store: Store = None, json: Json = False) -> int:
             ("backbone", f"{report.backbone} ({report.dim} dimensions, {report.fingerprint[:12]})"),
             ("stored as", f"{report.dtype}, embedded in {report.precision}"),
             ("index", f"{report.index}, {report.index_state}, {_size(report.index_bytes)}"),
+            ("vectors", report.vectors),
             ("finds", _share(report.index_recall)),
             ("catalog", _size(report.catalog_bytes)),
             ("heads", ", ".join(head.name for head in report.heads) or "none"),

@@ -7,21 +7,34 @@ from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock, RLock, Thread
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from engine.progress import Reporter
-from index.errors import IndexDamagedError
+from engine.session.index_warm_up import IndexWarmUp
+from index.errors import (
+    IndexDamagedError,
+    IndexMovedError,
+    ReadOnlyError,
+    StoreError,
+    StoreLockedError,
+    VectorStoreError,
+)
 
 if TYPE_CHECKING:
     from index.catalog.catalog import Catalog
     from index.sync import OpenedIndex
+    from index.vector_address import VectorAddress
     from index.vectors.index import VectorIndex
 
 Answer = TypeVar("Answer")
 
 # A writer may commit between the opening of an index and the question to it.
 SNAPSHOT_ATTEMPTS = 5
+# So often an answer is asked for that may be of two states.
+ANSWER_ATTEMPTS = 5
+# What has changed since shared vectors were brought in step lies in memory until they are again.
+OVERLAID = 16_384
 # A search that saves its index holds the lock of the files for as long as that takes.
 PATIENCE_SECONDS = 60.0
 
@@ -54,6 +67,8 @@ class CurrentIndex:
         Whether no writer may ever come to this machine: the store is a database. The files are
         then guarded by a lock of their own, and searches find the neighbours of all images, too,
         which is else for a writer to do.
+    given
+        Where the vectors are to be kept, and by which account; None for what the catalog remembers.
 
     Attributes
     ----------
@@ -63,15 +78,23 @@ class CurrentIndex:
         Held by a search that holds the store's writer lock.
     """
 
-    def __init__(self, folder: Path, reporter: Reporter, *, alone: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        reporter: Reporter,
+        *,
+        alone: bool = False,
+        given: VectorAddress | None = None,
+    ) -> None:
         self.lock = RLock()
         self.saving = Lock()
         self._settling = Lock()  # held by a writer that brings the index's files in step
         self._folder = folder
         self._reporter = reporter
         self._alone = alone
+        self._given = given
         self._now = _Now()
-        self._warm_up = _WarmUp()
+        self._warm_up = IndexWarmUp()
 
     def reporting_to(self, reporter: Reporter) -> Self:
         """Return the same index, of whose builds and damage another reporter hears."""
@@ -82,15 +105,28 @@ class CurrentIndex:
     def ask(self, catalog: Catalog, question: Callable[[Catalog, VectorIndex], Answer]) -> Answer:
         """Answer a question to catalog and index in one state.
 
-        An index that turns out to be damaged is built anew, and asked once more.
+        An index that turns out to be damaged is built anew, and asked once more; so is one that all
+        share, where somebody has changed it meanwhile.
         """
-        try:
-            with self.snapshot(catalog) as index:
-                return question(catalog, index)
-        except IndexDamagedError:
-            self._now.opened, self._now.damaged = None, True
-        with self.snapshot(catalog) as index:
-            return question(catalog, index)
+        damaged = False
+        for _ in range(ANSWER_ATTEMPTS):
+            try:
+                with self.snapshot(catalog) as index:
+                    answer = question(catalog, index)
+                    if not index.moved():
+                        return answer
+            except IndexMovedError:
+                pass
+            except IndexDamagedError:
+                if damaged:
+                    raise
+                self._now.damaged = damaged = True
+            self._now.opened = None
+        raise IndexMovedError(
+            catalog.database.name,
+            f"its vectors were changed {ANSWER_ATTEMPTS} times while they were asked",
+            "Try again in a while",
+        )
 
     @contextmanager
     def snapshot(self, catalog: Catalog) -> Iterator[VectorIndex]:
@@ -99,7 +135,7 @@ class CurrentIndex:
         All that the block's thread reads of the catalog comes from one transaction; what others
         commit meanwhile is not seen.
         """
-        from index.sync import open_index, vectors_of
+        from index.sync import open_index
 
         opened = self._now.opened
         for attempt in range(1 + SNAPSHOT_ATTEMPTS):
@@ -114,7 +150,7 @@ class CurrentIndex:
             opened = self.in_step(catalog)
         # Others commit faster than an index can follow: it follows this transaction alone.
         with catalog.database.snapshot():
-            yield open_index(catalog, vectors_of(catalog, self._folder)).vectors
+            yield open_index(catalog, self._vectors(catalog)).vectors
 
     def lag(self, catalog: Catalog, images: int) -> int | None:
         """Return how many of so many images the open index does not show; None while none is open.
@@ -153,31 +189,69 @@ class CurrentIndex:
         finally:
             self.lock.release()
 
-    def _brought_in_step(self, catalog: Catalog) -> OpenedIndex:
-        from index.sync import arrange_index, open_index, vectors_of
+    def _vectors(self, catalog: Catalog) -> VectorIndex:
+        """Return the index, not opened, from where its vectors are kept."""
+        from index.sync import vectors_of
 
+        address = catalog.vectors().with_account(self._given)
+        return vectors_of(catalog, self._folder, address)
+
+    def require_vectors(self) -> None:
+        """Insist that vectors can be kept where it was asked for; see `vector_moves.py`."""
+        if self._given is not None:
+            from engine.session.vector_moves import require_address
+
+            require_address(self._given)
+
+    def keep_vectors(self, catalog: Catalog) -> None:
+        """Keep the vectors where it was asked for; under the writer lock."""
+        given = self._given
+        if given is not None and given.name != catalog.vectors().name:
+            from engine.session.vector_moves import move_vectors
+
+            self._now.opened = None
+            move_vectors(catalog, self._folder, given, self._reporter, PATIENCE_SECONDS)
+
+    def _brought_in_step(self, catalog: Catalog) -> OpenedIndex:
+        from index.sync import CatchUpLimits, arrange_index, open_index
+
+        vectors = self._vectors(catalog)
+        shared = vectors.shared
+        followed = shared and self._followed(catalog, vectors)
         opened = open_index(
             catalog,
-            vectors_of(catalog, self._folder),
-            anew=self._now.damaged,
+            vectors,
+            anew=self._now.damaged and not followed,
             progress=self._building,
             before_build=self._leave_to_writer,
+            limits=CatchUpLimits(OVERLAID, 0.0) if shared else None,
         )
         self._now.damaged = False
-        saved = opened.origin == "current" or self._saved(catalog, opened)
+        saved = shared or opened.origin == "current" or self._saved(catalog, opened)
         self._tell_damage(catalog, opened)
         # While somebody writes it would be due again soon.
         due = self._alone and saved and catalog.database.current_writer() is None
-        if due and arrange_index(opened, catalog, self._building):
+        if due and arrange_index(opened, catalog, self._building) and not shared:
             self._saved(catalog, opened)
         return opened
+
+    def _followed(self, catalog: Catalog, vectors: VectorIndex) -> bool:
+        """Bring shared vectors in step, unless another process does; return whether that was done.
+
+        Who may only read lays over them what has changed.
+        """
+        from index.sync import follow_catalog
+
+        with suppress(StoreLockedError, ReadOnlyError), catalog.database.vectors_lock():
+            follow_catalog(catalog, vectors, self._building, anew=self._now.damaged)
+            return True
+        return False
 
     def _saved(self, catalog: Catalog, opened: OpenedIndex) -> bool:
         """Save an index, and return whether that was done.
 
         Where a writer is busy it will save, and a read-only store stays as it is.
         """
-        from index.errors import StoreError
         from index.sync import save_index
 
         with self.saving, suppress(StoreError), self._files_lock(catalog):
@@ -200,18 +274,33 @@ class CurrentIndex:
         """Bring the index's files in step with the catalog, as small as can be with `compact`.
 
         Under the writer lock. It waits for no search: one that builds the index may take as long.
+        Where vectors are kept out of reach, that is announced: a later search or run does it.
         """
-        from index.sync import compact_index, settle_index, vectors_of
-
         opened = self._now.opened
         if opened is not None and opened.state != catalog.state():
             # There is not always room for two.
             self._now.opened = None
-        vectors = vectors_of(catalog, self._folder)
+        vectors = self._vectors(catalog)
+        if not vectors.shared:
+            self._settle(catalog, vectors, compact)
+            return
+        try:
+            with catalog.database.vectors_lock(wait_seconds=PATIENCE_SECONDS):
+                self._settle(catalog, vectors, compact)
+        except (VectorStoreError, StoreLockedError) as error:
+            told = "the vectors were not brought in step; the next search does that"
+            self._reporter.announce(f"{told}: {error}")
+        finally:
+            # Others may wait for a file that only one process can open.
+            vectors.close()
+
+    def _settle(self, catalog: Catalog, vectors: VectorIndex, compact: bool) -> None:
+        from index.sync import compact_index, settle_index
+
         settle = compact_index if compact else settle_index
         with ExitStack() as stack:
             stack.enter_context(self._settling)
-            if self._alone:
+            if self._alone and not vectors.shared:
                 stack.enter_context(self._files_lock(catalog, PATIENCE_SECONDS))
             opened = settle(catalog, vectors, self._building)
             if opened is not None:
@@ -239,33 +328,3 @@ class CurrentIndex:
 
     def _building(self, done: int, total: int) -> None:
         self._reporter.progress("building the index", done, total, "images")
-
-
-class _WarmUp:
-    """A thread that reads a mapped index, so that no search waits for the disk."""
-
-    def __init__(self) -> None:
-        self._opened: OpenedIndex | None = None
-        self._thread: Thread | None = None
-        self._stopped = Event()
-
-    def has(self, opened: OpenedIndex) -> bool:
-        """Say whether it is this index that is read, or was."""
-        return self._opened is opened
-
-    def start(self, opened: OpenedIndex) -> None:
-        """Read an index, unless that is done or under way; another one is read no further."""
-        if self._opened is opened:
-            return
-        self.stop()
-        self._opened, self._stopped = opened, Event()
-        read, arguments = opened.vectors.warm_up, (self._stopped.is_set,)
-        self._thread = Thread(target=read, args=arguments, name="index", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread, and wait for that."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._opened, self._thread = None, None

@@ -76,7 +76,8 @@ class Session:
 
     def _new_index(self, reporter: Reporter) -> CurrentIndex:
         store = self.config.store
-        return CurrentIndex(store.index, reporter, alone=bool(store.database))
+        given = self.config.vectors_given
+        return CurrentIndex(store.index, reporter, alone=bool(store.database), given=given)
 
     @contextmanager
     def _here(self) -> Iterator[None]:

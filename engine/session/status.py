@@ -14,7 +14,7 @@ from engine.heads.results import HeadInfo
 if TYPE_CHECKING:
     from engine.heads.head import Head
     from index.catalog.catalog import Catalog
-    from index.shards import FailedShard
+    from index.catalog.shards import FailedShard
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Status:
     heads: Sequence[HeadInfo]
     categories: Mapping[str, int]
     index: str
+    vectors: str
     index_recall: float
     index_state: str
     catalog_bytes: int
@@ -126,7 +127,8 @@ def status(
     from index.sync import check_index, vectors_of
 
     store, identity = config.store, catalog.identity
-    index = check_index(catalog, vectors_of(catalog, store.index))
+    address = catalog.vectors().with_account(config.vectors_given)
+    index = check_index(catalog, vectors_of(catalog, store.index, address))
     problems = catalog.problems() + index.problems + [str(error) for error in damaged]
     counts = catalog.counts()
     return Status(
@@ -145,6 +147,7 @@ def status(
         heads=head_infos(heads, catalog),
         categories=catalog.predictions.counts(),
         index=index.saved.kind or "none yet",
+        vectors=address.name,
         index_recall=index.saved.recall,
         index_state=index.state,
         catalog_bytes=catalog.database.size(),

@@ -24,14 +24,17 @@ from index.catalog.tables.settings import (
     read_identity,
     read_preference,
     read_state,
+    read_vectors,
     write_first_token,
     write_identity,
     write_preference,
+    write_vectors,
 )
 from index.catalog.tables.views import ViewTable, delete_all_views
 from index.errors import BackboneMismatchError, CatalogDamagedError, StoreNotFoundError
 from index.records import CatalogCounts, CatalogIdentity, Ids, Named
 from index.state import CatalogState, Preference
+from index.vector_address import VectorAddress
 
 if TYPE_CHECKING:
     from index.catalog.tables.archives import ArchiveList
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from index.catalog.tables.judgements import JudgementTable
     from index.catalog.tables.shards import ShardTable
     from index.catalog.tables.values import ValueTable
+    from index.catalog.tables.visible_images import VisibleImageTable
 
 
 class Catalog:
@@ -93,6 +97,13 @@ class Catalog:
     def embeddings(self) -> EmbeddingTable:
         """The images' embeddings."""
         return EmbeddingTable(self.database, np.dtype(self.identity.dtype), self.identity.dim)
+
+    @cached_property
+    def visible_images(self) -> VisibleImageTable:
+        """The visible images, for an index that holds no vectors itself."""
+        from index.catalog.tables.visible_images import VisibleImageTable
+
+        return VisibleImageTable(self.database, self.embeddings)
 
     @cached_property
     def views(self) -> ViewTable:
@@ -278,6 +289,16 @@ class Catalog:
         if wanted != before:
             with self.database.writing() as connection:
                 write_preference(connection, wanted)
+
+    def vectors(self) -> VectorAddress:
+        """Return where the vectors are kept."""
+        with self.database.reading() as connection:
+            return read_vectors(connection)
+
+    def keep_vectors_in(self, address: VectorAddress) -> None:
+        """Record where the vectors are kept from now on."""
+        with self.database.writing() as connection:
+            write_vectors(connection, address)
 
     def state(self) -> CatalogState:
         """Return the state that the visible embeddings are in."""

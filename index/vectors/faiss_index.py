@@ -36,6 +36,7 @@ from index.vectors.graph import LEAST_ARRANGED, NeighbourGraph, build_graph, tol
 from index.vectors.index import Hits, IndexStatus, Mask, Progress, Source, WasIn, best_of
 from index.vectors.ivf.segment import Segment
 from index.vectors.manifest import (
+    MANIFEST,
     GraphEntry,
     Manifest,
     SegmentEntry,
@@ -91,6 +92,25 @@ class FaissIndex:
         # What it started from, usable or not: it may replace no other.
         self._opened: Manifest | None = None
         self._from_disk = False
+
+    @property
+    def shared(self) -> bool:
+        """Its files are never changed."""
+        return False
+
+    def moved(self) -> bool:
+        """Say that it never changes under who has opened it."""
+        return False
+
+    def discard(self) -> None:
+        """Remove its files; what another process has mapped stays with that."""
+        (self._folder / MANIFEST).unlink(missing_ok=True)
+        tidy(self._folder, None)
+
+    def follow(
+        self, source: Source, progress: Progress | None = None, *, anew: bool = False
+    ) -> None:
+        """Do nothing: what is saved of it is replaced, not changed."""
 
     def open(self) -> bool:
         """Take up the files that the manifest names; return whether they were all whole."""

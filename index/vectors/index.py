@@ -48,7 +48,8 @@ class IndexStatus:
     state
         The state of the catalog that it shows, None where there is nothing usable.
     note
-        Why there is nothing usable: `missing`, `damaged`, or `made by an earlier release`.
+        Why there is nothing usable: `missing`, `damaged`, `filled in part`, `out of reach`, or
+        `made by an earlier release`.
     count
         How many images it shows.
     kind
@@ -59,6 +60,8 @@ class IndexStatus:
         Bytes on the disk.
     damaged
         Files that are not as they were written.
+    problem
+        Why it could not be read at all, a sentence; empty where it could.
     """
 
     state: CatalogState | None
@@ -68,6 +71,7 @@ class IndexStatus:
     recall: float = 0.0
     size: int = 0
     damaged: tuple[str, ...] = ()
+    problem: str = ""
 
 
 class Mask(Protocol):
@@ -102,14 +106,45 @@ class Source(Protocol):
     def changed(self, since: int) -> Ids:
         """Return the images that were changed, hidden or forgotten after a generation, int64."""
 
-    def chunks(self) -> Iterator[tuple[Ids, Floats]]:
-        """Yield ids and unit vectors float32 `[n, dim]`, in order of id."""
+    def chunks(self, since: int | None = None) -> Iterator[tuple[Ids, Floats]]:
+        """Yield ids and unit vectors float32 `[n, dim]`, in order of id.
+
+        Parameters
+        ----------
+        since
+            Only of images that changed after this generation.
+        """
+
+    def count_changed(self, since: int) -> int:
+        """Return how many images have changed after a generation."""
 
     def sample(self, size: int) -> tuple[Ids, Floats]:
         """Return ids and unit vectors of `size` images chosen at random, in random order."""
 
     def rows(self) -> Iterator[Rows]:
         """Yield ids and vectors as the bytes that are stored, in order of id."""
+
+
+class VisibleImages(Protocol):
+    """What an index that holds no vectors itself asks of the catalog that it was made from.
+
+    Inside a snapshot of the caller's all answers are of that one state.
+    """
+
+    def ids(self) -> Ids:
+        """Return all visible images, ascending, int64."""
+
+    def count(self) -> int:
+        """Return how many there are."""
+
+    def vectors(self, ids: Ids) -> tuple[Ids, Floats]:
+        """Return those of some images that are visible and sound, ascending, and unit vectors."""
+
+    def was_in(self, state: CatalogState) -> bool:
+        """Say whether the catalog was once in a state, or is in it."""
+
+    def changed(self, since: int) -> Ids:
+        """Return the images that were changed, hidden or forgotten after a generation, int64."""
 
 
 class Gathered(Protocol):
@@ -152,6 +187,26 @@ class VectorIndex(Protocol):
     @property
     def state(self) -> CatalogState | None:
         """The state that was opened or saved, None where nothing usable was."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether what is saved is one thing that all share, changed where it is.
+
+        Such an index is brought in step by `follow` and `rewrite` alone, under the lock of shared
+        vectors: `build` refuses, `save` has nothing to do. What `add` and `hide` are told lies over
+        it, in this object. Who has asked it looks by `moved` whether the answer holds.
+        """
+
+    def moved(self) -> bool:
+        """Say whether what is saved was changed since it was opened, so that answers may lie."""
+
+    def discard(self) -> None:
+        """Remove all that is saved; for who holds the locks. It is not to be used after that."""
+
+    def follow(
+        self, source: Source, progress: Progress | None = None, *, anew: bool = False
+    ) -> None:
+        """Bring what is saved in step with a source where all share it, or fill it anew."""
 
     def open(self) -> bool:
         """Take up what is saved; return whether all of it was usable.

@@ -268,11 +268,12 @@ def _decoded(inner: Mapping[str, Any]) -> Manifest:
         DeltaEntry(**{**inner["delta"], "file": _decoded_file(inner["delta"]["file"])}),
         None if segment is None else _decoded_segment(segment),
         # A release before made no graph.
-        None if inner.get("graph") is None else _decoded_graph(inner["graph"]),
+        None if inner.get("graph") is None else decoded_graph(inner["graph"]),
     )
 
 
-def _decoded_graph(graph: Mapping[str, Any]) -> GraphEntry:
+def decoded_graph(graph: Mapping[str, Any]) -> GraphEntry:
+    """Return the entry of a graph's file from what its JSON says."""
     return GraphEntry(
         _decoded_file(graph["file"]), int(graph["count"]), CatalogState(**graph["state"])
     )

@@ -22,9 +22,9 @@ from sqlalchemy import make_url
 
 from engine import Engine
 from index.catalog.catalog import Catalog
+from index.catalog.shards import Progress
 from index.catalog.sql.urls import name_of
 from index.errors import CatalogError, StoreNotFoundError
-from index.shards import Progress
 from tests.support import REPOSITORY
 from tests.support.catalogs import contents
 from tests.support.object_store import ObjectStore

@@ -24,6 +24,8 @@ ELSEWHERE = {
     "pyarrow",
     "jinja2",
     "matplotlib",
+    "pymilvus",
+    "grpc",
 }
 REPORT = """
 import atexit, json, os, sys

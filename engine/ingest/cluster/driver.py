@@ -22,7 +22,7 @@ from engine.ingest.options import IngestOptions
 from engine.progress import Reporter
 from engine.skipped import Skipped
 from index.catalog.catalog import Catalog
-from index.shards import Progress, Run
+from index.catalog.shards import Progress, Run
 
 AGAIN = "Run `engine index` again: it goes on from there"
 # Of the time that the driver takes it spends so much at most with asking how far all is.

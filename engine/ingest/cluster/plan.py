@@ -7,7 +7,7 @@ from itertools import islice
 
 from engine.ingest.cluster.options import ClusterOptions
 from engine.ingest.indexer import Indexer, Plan
-from index.shards import ListedFile
+from index.catalog.shards import ListedFile
 
 
 def listings(

@@ -15,7 +15,7 @@ from engine.ingest.indexer import Indexer, Plan
 from engine.ingest.labels import Labels
 from engine.ingest.results import Count, Outcome
 from index.catalog.catalog import Catalog
-from index.shards import Claim, ListedFile
+from index.catalog.shards import Claim, ListedFile
 
 # What becomes of a file: one of these.
 FILES: tuple[Count, ...] = ("added", "updated", "moved", "unchanged", "came_back")

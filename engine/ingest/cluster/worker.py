@@ -19,8 +19,8 @@ from engine.ingest.cluster.patience import Patience
 from engine.ingest.cluster.shard import WHOLE, embed_shard
 from engine.progress import Reporter, Stopped
 from index.catalog.catalog import Catalog
+from index.catalog.shards import Claim
 from index.errors import LeaseLostError
-from index.shards import Claim
 
 
 class _Listener(Reporter):

@@ -225,6 +225,27 @@ class Database:
         with self._explained(), self._dialect.writer_lock(wait_seconds):
             yield
 
+    @contextmanager
+    def vectors_lock(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Be the only one who changes vectors that all who use the catalog share.
+
+        It is another lock than the writer's: a search takes it, too, while somebody writes.
+
+        Parameters
+        ----------
+        wait_seconds
+            How long to wait for another process to finish.
+
+        Raises
+        ------
+        StoreLockedError
+            Another process holds the lock; the message says who.
+        StoreError
+            Nothing can be written here.
+        """
+        with self._explained(), self._dialect.vectors_lock(wait_seconds):
+            yield
+
     def current_writer(self) -> str | None:
         """Return who holds the writer lock, None where nobody does."""
         with self._explained():
@@ -247,6 +268,11 @@ class Database:
         """
         with self._explained():
             self._dialect.compact(tables)
+
+    def location(self) -> str:
+        """Return what tells it from a copy of it: where its file is, or its schema in a server."""
+        with self._explained():
+            return self._dialect.location()
 
     def size(self) -> int:
         """Return how many bytes it takes on disk."""

@@ -135,7 +135,13 @@ class EmbeddingTable:
         """Return the same of those among them that are as they were stored."""
         return self._of(ids, Damage())
 
-    def _of(self, ids: Sequence[int], damage: Damage) -> tuple[Ids, Vectors]:
+    def visible(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
+        """Return the same of those among them that are visible, too."""
+        return self._of(ids, Damage(), visible=True)
+
+    def _of(
+        self, ids: Sequence[int], damage: Damage, *, visible: bool = False
+    ) -> tuple[Ids, Vectors]:
         wanted = sorted(set(ids))
         table = _Table(len(wanted), self._dim, self._dtype)
         checked = self._database.has_checksums
@@ -144,9 +150,9 @@ class EmbeddingTable:
                 # A thousand names cost more than the rows that they name.
                 if len(chunk) > FEW_IDS and chunk[-1] - chunk[0] + 1 == len(chunk):
                     ends = {"first": chunk[0], "last": chunk[-1]}
-                    found = connection.execute(_row_query(checked), ends)
+                    found = connection.execute(_row_query(checked, visible), ends)
                 else:
-                    found = _ids_query(checked).execute(connection, chunk)
+                    found = _ids_query(checked, visible).execute(connection, chunk)
                 for rows in driver_rows(found, ROWS_UNPACKED):
                     table.add(damage.sound(rows))
         return table.filled()
@@ -277,19 +283,24 @@ def _span_query(visible: bool, checked: bool) -> Query:
 
 
 @cache
-def _row_query(checked: bool) -> Query:
+def _row_query(checked: bool, visible: bool) -> Query:
     """Return a query of the embeddings between two ids."""
     ids = Embedding.image_id
     between = ids.between(bindparam("first"), bindparam("last"))
-    return stored(checked).where(between).order_by(ids)
+    return _seen(stored(checked), visible).where(between).order_by(ids)
 
 
 @cache
-def _ids_query(checked: bool) -> PreparedQuery:
+def _ids_query(checked: bool, visible: bool) -> PreparedQuery:
     """Return a query of the embeddings of some ids."""
     ids = Embedding.image_id
-    query = stored(checked).where(ids.in_(bindparam(IDS, expanding=True))).order_by(ids)
-    return PreparedQuery(query)
+    named = ids.in_(bindparam(IDS, expanding=True))
+    return PreparedQuery(_seen(stored(checked), visible).where(named).order_by(ids))
+
+
+def _seen(query: Query, visible: bool) -> Query:
+    """Return a query of all images, or of the visible ones among them."""
+    return query.where(Image.missing_since.is_(None)) if visible else query
 
 
 def stored(checked: bool) -> Query:

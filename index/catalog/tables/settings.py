@@ -9,9 +9,10 @@ from sqlalchemy import Connection, delete, insert, select
 
 from index.catalog.sql.dialects.rows import driver_rows
 from index.catalog.sql.schema import Generation, Setting
-from index.errors import CatalogDamagedError, CatalogError
+from index.errors import CatalogDamagedError, CatalogError, UsageError
 from index.records import CatalogIdentity
 from index.state import CatalogState, Preference
+from index.vector_address import VectorAddress
 
 # So many generations can be told from those of another catalog; an index that lies further behind
 # is built anew. One row takes some 50 bytes.
@@ -115,6 +116,20 @@ def read_preference(connection: Connection) -> Preference:
         return Preference(read_setting(connection, "index") or "auto", limit)
     except CatalogError as error:
         raise damaged_settings(connection, f"index: {error.reason}") from None
+
+
+def read_vectors(connection: Connection) -> VectorAddress:
+    """Return where the vectors are kept: FAISS's files where nobody said otherwise."""
+    named = read_setting(connection, "vectors")
+    try:
+        return VectorAddress.parse(named) if named else VectorAddress()
+    except UsageError as error:
+        raise damaged_settings(connection, f"vectors: {error.reason}") from None
+
+
+def write_vectors(connection: Connection, address: VectorAddress) -> None:
+    """Record where the vectors are kept, without a password."""
+    write_setting(connection, "vectors", address.name)
 
 
 def damaged_settings(connection: Connection, what: str) -> CatalogDamagedError:

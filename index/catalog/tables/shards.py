@@ -16,12 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
 
-from index.catalog.sql.database import Database
-from index.catalog.sql.dialects.rows import bulk_of
-from index.catalog.sql.schema import Query, Shard, table_of
-from index.catalog.tables.settings import read_setting, write_setting
-from index.errors import CatalogDamagedError, LeaseLostError
-from index.shards import (
+from index.catalog.shards import (
     DONE,
     FAILED,
     RUNNING,
@@ -33,6 +28,11 @@ from index.shards import (
     Progress,
     Run,
 )
+from index.catalog.sql.database import Database
+from index.catalog.sql.dialects.rows import bulk_of
+from index.catalog.sql.schema import Query, Shard, table_of
+from index.catalog.tables.settings import read_setting, write_setting
+from index.errors import CatalogDamagedError, LeaseLostError
 
 _RUN = "shards_run"
 # Shards that failed of which the reasons are told.

@@ -12,8 +12,8 @@ from engine import Config
 from engine.session.status import shard_status
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
+from index.catalog.shards import ListedFile, Run
 from index.records import FileState
-from index.shards import ListedFile, Run
 
 BEGAN = datetime(2026, 11, 27, 10, tzinfo=UTC)
 RUN = Run("a" * 32, "/shop", BEGAN)

@@ -91,6 +91,10 @@ class Dialect(ABC):
         """Return what the database itself finds wrong with its file, as sentences."""
 
     @abstractmethod
+    def location(self) -> str:
+        """Return what tells the database from a copy of it; see `Database.location`."""
+
+    @abstractmethod
     def size(self) -> int:
         """Return how many bytes the catalog takes on disk."""
 
@@ -105,6 +109,10 @@ class Dialect(ABC):
     @abstractmethod
     def writer_lock(self, wait_seconds: float) -> AbstractContextManager[None]:
         """Hold the catalog's writer lock; see `Database.writer_lock`."""
+
+    @abstractmethod
+    def vectors_lock(self, wait_seconds: float) -> AbstractContextManager[None]:
+        """Hold the lock of shared vectors; see `Database.vectors_lock`."""
 
     @abstractmethod
     def current_writer(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -39,15 +39,13 @@ class PostgreSQL(Dialect):
     in_schema = True
     locks_rows = True
 
-    # "engi", and the number after it.
-    WRITER, COMMIT = 0x656E6769, 0x656E676A
+    # "engi", and the numbers after it.
+    WRITER, COMMIT, VECTORS = 0x656E6769, 0x656E676A, 0x656E676B
     SCHEMA = "coalesce((SELECT oid FROM pg_namespace WHERE nspname = current_schema()), 0)::int"
-    KEYS = f"{WRITER}, {SCHEMA}"
     HOLDER = (
         "SELECT query FROM pg_locks JOIN pg_stat_activity USING (pid) "
         "WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND "
-        "database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-        f"AND classid::int = {WRITER} AND objid::int = {SCHEMA}"
+        "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
 
     SIZE = (
@@ -80,6 +78,12 @@ class PostgreSQL(Dialect):
     def check(self, connection: Connection) -> list[str]:
         """Find nothing: a server checks its own pages, and keeps its foreign keys."""
         return []
+
+    def location(self) -> str:
+        """Return the names of database and schema: hosts have several names."""
+        with self.engine.connect() as connection:
+            names = "SELECT current_database() || '.' || coalesce(current_schema(), '')"
+            return str(connection.exec_driver_sql(names).scalar_one())
 
     def size(self) -> int:
         """Return the bytes of the schema's tables, with their indexes and long values."""
@@ -129,13 +133,22 @@ class PostgreSQL(Dialect):
             )
         return CatalogError(self.name, f"the database answered: {said}", "Check it, and the URL")
 
+    def writer_lock(self, wait_seconds: float) -> AbstractContextManager[None]:
+        """Hold the writer's advisory lock; see `_advisory_lock`."""
+        return self._advisory_lock(self.WRITER, wait_seconds)
+
+    def vectors_lock(self, wait_seconds: float) -> AbstractContextManager[None]:
+        """Hold the advisory lock of who changes shared vectors, on any machine."""
+        return self._advisory_lock(self.VECTORS, wait_seconds)
+
     @contextmanager
-    def writer_lock(self, wait_seconds: float) -> Iterator[None]:
-        """Hold the advisory lock on a connection of its own, which does nothing else.
+    def _advisory_lock(self, key: int, wait_seconds: float) -> Iterator[None]:
+        """Hold an advisory lock on a connection of its own, which does nothing else.
 
         Others read in its last statement, which `pg_stat_activity` shows, who holds the lock.
         """
-        attempt = f"{_comment(lock.writer_note())} SELECT pg_try_advisory_lock({self.KEYS})"
+        keys = f"{key}, {self.SCHEMA}"
+        attempt = f"{_comment(lock.writer_note())} SELECT pg_try_advisory_lock({keys})"
         with self.engine.connect() as connection:
             # Autocommit: an idle transaction would hold back the server's vacuum. Detached: closed
             # at the end, and given to nobody else.
@@ -143,23 +156,24 @@ class PostgreSQL(Dialect):
             last_attempt = time.monotonic() + wait_seconds
             while not connection.exec_driver_sql(attempt).scalar_one():
                 if time.monotonic() >= last_attempt:
-                    raise lock.refused(self.name, self._holder(connection) or "")
+                    raise lock.refused(self.name, self._holder(connection, key) or "")
                 time.sleep(self._poll_seconds)
             try:
                 yield
             finally:
                 with suppress(SQLAlchemyError):  # where the connection broke the lock is gone
-                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({self.KEYS})")
+                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({keys})")
 
     def current_writer(self) -> str | None:
         """Ask the server who holds the advisory lock."""
         with self.engine.connect() as connection:
-            note = self._holder(connection)
+            note = self._holder(connection, self.WRITER)
         return None if note is None else lock.described(note)
 
-    def _holder(self, connection: Connection) -> str | None:
+    def _holder(self, connection: Connection, key: int) -> str | None:
         """Return the holder's note, empty where it may not be read, None where nobody holds it."""
-        query = connection.exec_driver_sql(self.HOLDER).scalar()
+        holder = f"{self.HOLDER} AND classid::int = {key} AND objid::int = {self.SCHEMA}"
+        query = connection.exec_driver_sql(holder).scalar()
         return None if query is None else query.removeprefix("/* ").partition(" */")[0]
 
 

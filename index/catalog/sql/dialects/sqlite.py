@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from index.errors import (
     ReadOnlyError,
     StoreError,
     StoreLockedError,
+    reason_of,
 )
 from index.files import lock
 
@@ -81,6 +82,10 @@ class SQLite(Dialect):
         broken = connection.execute(text("PRAGMA foreign_key_check")).all()
         return [*found, f"{len(broken)} rows point nowhere"] if broken else found
 
+    def location(self) -> str:
+        """Return where the file is."""
+        return os.path.realpath(self.path)
+
     def size(self) -> int:
         """Return the bytes of the file and of its log."""
         return (size(self.path) or 0) + (size(beside(self.path, "-wal")) or 0)
@@ -123,6 +128,19 @@ class SQLite(Dialect):
     def writer_lock(self, wait_seconds: float) -> AbstractContextManager[None]:
         """Hold the file lock of the store that the file lies in."""
         return lock.writer_lock(self.path.parent, wait_seconds=wait_seconds)
+
+    @contextmanager
+    def vectors_lock(self, wait_seconds: float) -> Iterator[None]:
+        """Hold a file lock in the folder of what is derived."""
+        folder = self.path.parent / "index"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ReadOnlyError(
+                folder, f"it cannot be made ({reason_of(error)})", "Check its permissions"
+            ) from None
+        with lock.writer_lock(folder, wait_seconds=wait_seconds):
+            yield
 
     def current_writer(self) -> str | None:
         """Ask the file lock of the store that the file lies in."""

@@ -15,7 +15,7 @@ from engine import Config, Engine, IndexReport
 from engine.errors import ClusterError
 from engine.ingest.cluster.job import ShardJob
 from index.catalog.catalog import Catalog
-from index.shards import DONE, FAILED, Progress
+from index.catalog.shards import DONE, FAILED, Progress
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK, HereLauncher, work_once
 from tests.support.catalogs import contents
 from tests.support.shop import LONG_AGO, NotingReporter, counts, put

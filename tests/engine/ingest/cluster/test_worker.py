@@ -18,8 +18,8 @@ from engine.pictures.preprocess import Pixels
 from engine.pictures.walk import find_images
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
+from index.catalog.shards import DONE, FAILED, RUNNING, TODO, ListedFile, Run
 from index.records import Vectors
-from index.shards import DONE, FAILED, RUNNING, TODO, ListedFile, Run
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK
 
 RUN = Run("a" * 32, "./shop", datetime(2026, 11, 27, tzinfo=UTC))

@@ -146,6 +146,28 @@ def _can_lock(database: Database) -> bool:
         return False
 
 
+def test_the_lock_of_shared_vectors_is_another_than_the_writers(
+    database: Database, database_url: str | Path, holder: subprocess.Popen[str]
+) -> None:
+    other = Database(database_url)
+    with database.vectors_lock():
+        assert not _can_lock(database)
+        said = f"another (process|thread of this process) is writing \\(process {os.getpid()} on "
+        with pytest.raises(StoreLockedError, match=said), other.vectors_lock():
+            pass
+    with other.vectors_lock():
+        pass
+    other.close()
+
+
+def test_a_database_has_one_location_by_whatever_name(
+    database: Database, database_url: str | Path
+) -> None:
+    other = Database(database_url)
+    assert database.location() == other.location()
+    other.close()
+
+
 def test_the_writer_lock_of_a_quiet_catalog_is_free(database: Database) -> None:
     assert database.current_writer() is None
     assert _can_lock(database)

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from index.catalog.catalog import Catalog
+from index.catalog.shards import DONE, FAILED, RUNNING, TODO, Claim, ListedFile, Progress, Run
 from index.catalog.tables.images import Batch
 from index.errors import LeaseLostError
 from index.records import FileState
-from index.shards import DONE, FAILED, RUNNING, TODO, Claim, ListedFile, Progress, Run
 
 MakeBatch = Callable[..., Batch]
 RUN = Run("a" * 32, "./catalog", datetime(2026, 11, 27, tzinfo=UTC))
