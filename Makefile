@@ -13,7 +13,7 @@ BENCH_STAMP := $(VENV)/.installed-bench-$(SUM)
 FASTDUP := benchmarks/.cache/fastdup
 NEAREST := benchmarks/.cache/nearest
 
-.PHONY: demo serve test test-quick torture format docs bench bench-fastdup bench-nearest clean
+.PHONY: demo serve test test-quick test-cluster torture format docs bench bench-fastdup bench-nearest clean
 
 demo: $(STAMP)
 	$(BIN)/engine demo
@@ -23,19 +23,20 @@ serve: $(STAMP)
 	$(BIN)/engine demo --serve --open $(ARGS)
 
 # A file's tests share what takes long to make, so they stay together.
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := $(WORKERS) --ignore=tests/cluster
 
 # Threads of NumPy and of torch wait busily, and there are as many workers as cores: one core would
 # wait for what another has no time to do.
-test test-quick torture: export OPENBLAS_NUM_THREADS = 1
-test test-quick torture: export OMP_WAIT_POLICY = passive
+test test-quick test-cluster torture: export OPENBLAS_NUM_THREADS = 1
+test test-quick test-cluster torture: export OMP_WAIT_POLICY = passive
 
 # Images of containers often set it: each process would compile anew what it imports.
-test test-quick torture: export PYTHONDONTWRITEBYTECODE =
+test test-quick test-cluster torture: export PYTHONDONTWRITEBYTECODE =
 
 # Every commit of a store is synchronized: a disk takes longer for that than a test for all else.
 ROOMY_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "/dev/shm" }')
-test test-quick: export TMPDIR := $(or $(ROOMY_MEMORY),$(TMPDIR),/tmp)
+test test-quick test-cluster: export TMPDIR := $(or $(ROOMY_MEMORY),$(TMPDIR),/tmp)
 
 test: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -50,6 +51,11 @@ test-quick: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+
+# A whole cluster on this machine: PostgreSQL, Ray, Milvus Lite and an S3 server, each of them killed.
+# ENGINE_TEST_KILL_IMAGES=50000 lets twenty kills at random fall among so many images.
+test-cluster: $(STAMP)
+	timeout --signal=INT 300 $(BIN)/python -m pytest $(WORKERS) tests/cluster
 
 # Kills, damages, starves and lies to it: make torture ARGS="--minutes 30"; see docs/reliability.md.
 torture: $(STAMP)

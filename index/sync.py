@@ -15,9 +15,8 @@ from sqlalchemy import Connection, func, select
 
 from index.catalog.catalog import Catalog
 from index.catalog.sql.schema import Image
-from index.catalog.tables.index_source import IndexSource
+from index.catalog.tables.index_source import IndexSource, changed_since
 from index.catalog.tables.settings import read_preference, read_state, was_in
-from index.catalog.tables.visible_images import changed_since
 from index.records import Floats, Ids, Rows
 from index.state import CatalogState, Preference
 from index.vector_address import FAISS, LITE, MILVUS, VectorAddress

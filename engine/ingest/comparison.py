@@ -17,7 +17,7 @@ from engine.pictures.sources.store import version_number
 from engine.pictures.walk_rules import WalkRules, in_trash
 from index.catalog.catalog import Catalog
 from index.catalog.paths import at_or_above
-from index.catalog.tables.archives import KnownArchive
+from index.catalog.tables.folders import KnownArchive
 from index.records import FileState, KnownImage
 
 # A file's time stamp may be this coarse: a file changed so shortly after it was scanned could look

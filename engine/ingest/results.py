@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from engine.skipped import Skipped
 
 if TYPE_CHECKING:
-    from index.catalog.tables.archives import KnownArchive
+    from index.catalog.tables.folders import KnownArchive
 
 # What becomes of files, as the fields of `IndexReport`.
 Count: TypeAlias = Literal["added", "updated", "moved", "unchanged", "came_back", "relabelled"]

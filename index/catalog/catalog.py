@@ -37,13 +37,12 @@ from index.state import CatalogState, Preference
 from index.vector_address import VectorAddress
 
 if TYPE_CHECKING:
-    from index.catalog.tables.archives import ArchiveList
     from index.catalog.tables.contents import ContentTable
-    from index.catalog.tables.folders import FolderList
+    from index.catalog.tables.folders import ArchiveList, FolderList
+    from index.catalog.tables.index_source import VisibleImageTable
     from index.catalog.tables.judgements import JudgementTable
     from index.catalog.tables.shards import ShardTable
     from index.catalog.tables.values import ValueTable
-    from index.catalog.tables.visible_images import VisibleImageTable
 
 
 class Catalog:
@@ -82,7 +81,7 @@ class Catalog:
     @cached_property
     def archives(self) -> ArchiveList:
         """The archives that were indexed whole."""
-        from index.catalog.tables.archives import ArchiveList
+        from index.catalog.tables.folders import ArchiveList
 
         return ArchiveList(self.database)
 
@@ -101,7 +100,7 @@ class Catalog:
     @cached_property
     def visible_images(self) -> VisibleImageTable:
         """The visible images, for an index that holds no vectors itself."""
-        from index.catalog.tables.visible_images import VisibleImageTable
+        from index.catalog.tables.index_source import VisibleImageTable
 
         return VisibleImageTable(self.database, self.embeddings)
 

@@ -17,7 +17,7 @@ from engine.ingest.results import Outcome
 from engine.progress import Reporter
 from engine.skipped import Skipped
 from index.catalog.shards import Run
-from index.catalog.tables.archives import KnownArchive
+from index.catalog.tables.folders import KnownArchive
 
 # Makes a worker's embedder; None for the catalog's own.
 MakeEmbedder: TypeAlias = Callable[[Config, Reporter], Embedder]

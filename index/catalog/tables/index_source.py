@@ -1,6 +1,8 @@
-"""The embeddings of visible images, read for the index in one transaction of the caller's.
+"""What an index asks of the catalog: every embedding, or which images there are.
 
-An embedding that is not as it was stored is left out: an index is better without it.
+All embeddings of visible images are read in one transaction of the caller's. One that is not as it
+was stored is left out: an index is better without it. An index that holds no vectors itself asks
+for `VisibleImages` of its protocol.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ import numpy as np
 from sqlalchemy import Connection, func, select
 
 from index.catalog.sql.checksums import Damage
-from index.catalog.sql.database import chunks_of
-from index.catalog.sql.schema import Embedding, Image, Query
-from index.catalog.tables.embeddings import stored
+from index.catalog.sql.database import Database, chunks_of
+from index.catalog.sql.schema import Embedding, Image, Query, Removal
+from index.catalog.tables.embeddings import EmbeddingTable, stored
+from index.catalog.tables.settings import was_in
 from index.catalog.vector_codec import unpack
 from index.records import Floats, Ids, Rows, Vectors
+from index.state import CatalogState
 
 # Rows given to the index at a time, as vectors and as bytes. The bytes of those that are only
 # passed on are all that this takes of memory; a server gives more at a time no sooner.
@@ -100,3 +104,56 @@ class IndexSource:
         while part := list(chain.from_iterable(islice(parts, size // PASSED_ROWS))):
             if sound := self.damage.sound(part):
                 yield sound
+
+
+class VisibleImageTable:
+    """The visible images of a catalog, and their embeddings.
+
+    Parameters
+    ----------
+    database
+        Where they are.
+    embeddings
+        Of all images.
+    """
+
+    def __init__(self, database: Database, embeddings: EmbeddingTable) -> None:
+        self._database = database
+        self._embeddings = embeddings
+
+    def ids(self) -> Ids:
+        """Return all visible images, ascending, int64."""
+        query = select(Image.id).where(Image.missing_since.is_(None)).order_by(Image.id)
+        with self._database.reading() as connection:
+            return np.fromiter(connection.execute(query).scalars(), np.int64)
+
+    def count(self) -> int:
+        """Return how many there are."""
+        query = select(func.count()).select_from(Image).where(Image.missing_since.is_(None))
+        with self._database.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def vectors(self, ids: Ids) -> tuple[Ids, Floats]:
+        """Return those of some images that are visible and sound, ascending, and unit vectors."""
+        found, vectors = self._embeddings.visible(ids.tolist())
+        return found, vectors.unit
+
+    def was_in(self, state: CatalogState) -> bool:
+        """Say whether the catalog was once in a state, or is in it."""
+        with self._database.reading() as connection:
+            return was_in(connection, state)
+
+    def changed(self, since: int) -> Ids:
+        """Return the images that were changed, hidden or forgotten after a generation, int64."""
+        with self._database.reading() as connection:
+            return changed_since(connection, since)
+
+
+def changed_since(connection: Connection, since: int) -> Ids:
+    """Return the images that were changed, hidden or forgotten after a generation, int64."""
+    queries = (
+        select(Image.id).where(Image.generation > since),
+        select(Removal.image_id).where(Removal.generation > since),
+    )
+    found = [connection.execute(query).scalars() for query in queries]
+    return np.concatenate([np.fromiter(ids, np.int64) for ids in found])

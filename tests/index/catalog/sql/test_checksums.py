@@ -110,6 +110,7 @@ def test_an_older_catalog_gets_checksums_of_what_is_stored(
             "ALTER TABLE views DROP COLUMN crc32",
             "DROP TABLE judgements",
             "DROP TABLE distinct_pairs",
+            "DROP TABLE shards",
             "UPDATE settings SET value = '7' WHERE key = 'schema'",
         ):
             connection.execute(text(statement))
