@@ -89,6 +89,7 @@ def index(tmp_path: Path, folder: Path) -> Index:
         label: str | None = None,
         options: ClusterOptions = QUICK,
         verify: bool = False,
+        archives: bool = False,
         reporter: Reporter = SILENT,
         root: Path = folder,
     ) -> IndexReport:
@@ -96,7 +97,7 @@ def index(tmp_path: Path, folder: Path) -> Index:
         embedder = FakeEmbedder(config, reporter)
         config.store.make()
         launcher = launcher or HereLauncher()
-        ingest = IngestOptions(verify=verify)
+        ingest = IngestOptions(verify=verify, archives=archives)
         run = ClusterRun(launcher, config, options, label, ingest, FakeEmbedder)
         with (
             Catalog.create(config.store.catalog, embedder.identity) as catalog,

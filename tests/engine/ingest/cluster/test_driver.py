@@ -16,6 +16,7 @@ from engine.errors import ClusterError
 from engine.ingest.cluster.job import ShardJob
 from index.catalog.catalog import Catalog
 from index.catalog.shards import DONE, FAILED, Progress
+from index.errors import StoreLockedError
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK, HereLauncher, work_once
 from tests.support.catalogs import contents
 from tests.support.shop import LONG_AGO, NotingReporter, counts, put
@@ -191,6 +192,45 @@ def test_what_is_gone_from_an_archive_is_hidden(
     report = index(root=path)
     assert (report.added, report.removed, report.images) == (1, 2, 2)
     assert [Path(name).name for name in contents(engine_on("store"))] == ["0.bmp", "4.bmp"]
+
+
+def test_a_corrupt_archive_loses_none_of_the_others(index: Index, folder: Path) -> None:
+    path = _tar(folder, "lamp/0.bmp", "bed/1.bmp", "lamp/2.bmp")
+    (folder / "whole.tar").write_bytes(path.read_bytes())
+    (folder / "cut.tar").write_bytes(path.read_bytes()[:700])
+    report = index(archives=True)
+    assert report.added == PICTURES + 3
+    assert report.skipped
+    assert all("cut.tar" in each.path for each in report.skipped)
+
+
+def test_a_file_that_changes_after_it_was_listed_is_found_by_the_next_run(
+    index: Index, engine_on: NewEngine, folder: Path
+) -> None:
+    def change_and_work(job: ShardJob) -> None:
+        put(folder / "lamp" / "0.bmp", 88)
+        (folder / "lamp" / "2.bmp").unlink()
+        work_once(job)
+
+    first = index(HereLauncher([change_and_work]))
+    assert [Path(each.path).name for each in first.skipped] == ["2.bmp"]
+    index()
+    engine_on("other").index([folder])
+    assert contents(engine_on("store")) == contents(engine_on("other"))
+
+
+def test_two_drivers_at_once_are_one(index: Index) -> None:
+    second: list[StoreLockedError] = []
+
+    def index_meanwhile(job: ShardJob) -> None:
+        with pytest.raises(StoreLockedError) as refused:
+            index()
+        second.append(refused.value)
+        work_once(job)
+
+    assert index(HereLauncher([index_meanwhile])).added == PICTURES
+    [error] = second
+    assert "another" in error.reason
 
 
 def test_progress_is_that_of_the_ledger(index: Index) -> None:
