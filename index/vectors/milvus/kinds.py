@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# Where so large a part fits a mask, a search looks at as much as without.
+FEW_OUTSIDE = 1.1
+# However few images fit a mask, a search looks at no more than so many.
+MOST_EFFORT = 32_768
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -35,6 +40,17 @@ FLAT = Kind("FLAT")
 # More links than the usual 16: embeddings of pictures have many components.
 HNSW = Kind("HNSW", {"M": 32, "efConstruction": 360}, "ef")
 KINDS = {kind.name: kind for kind in (FLAT, HNSW)}
+
+
+def masked_effort(effort: int, count: int, fitting: int) -> int:
+    """Return the effort of a search within a mask that so many of `count` images fit.
+
+    Of what a walk looks at, no more than the mask's share counts; and a mask, unlike one drawn at
+    random, may hold few of those around the query, so that it is to look at twice as much.
+    """
+    if FEW_OUTSIDE * fitting >= count:
+        return effort
+    return min(MOST_EFFORT, -(-2 * effort * count // max(1, fitting)))
 
 
 def choose_kind(asked: str, *, lite: bool) -> Kind:

@@ -14,8 +14,10 @@ QUERIES, NEIGHBOURS = 200, 10
 RECALL, RESERVE = 0.99, 0.003
 EFFORTS = (64, 128, 256, 512, 1024, 2048, 4096)
 
-# Returns the ids `[n, k]` that an index finds by an effort.
-Found = Callable[[Floats, int, int], Ids]
+# Within a mask of a tenth of all images, and of so many at most, it is to find as much.
+SHARE, MASKED = 10, 5000
+# Returns the ids `[n, k]` that an index finds by an effort, within a mask if one is given.
+Found = Callable[[Floats, int, int, Ids | None], Ids]
 
 
 def measured(source: Source, found: Found) -> tuple[int, float]:
@@ -24,29 +26,35 @@ def measured(source: Source, found: Found) -> tuple[int, float]:
     Parameters
     ----------
     source
-        What the index holds; it is read once, a piece at a time.
+        What the index holds; it is read twice, a piece at a time.
     found
-        Asks the index with queries `[n, dim]`, for `k` images, by an effort.
+        Asks the index with queries `[n, dim]`, for `k` images, by an effort, within a mask.
     """
-    _, queries = source.sample(QUERIES)
-    nearest = exact_neighbours(queries, source, NEIGHBOURS)
+    count = source.count
+    some, vectors = source.sample(max(QUERIES, min(count // SHARE, MASKED)))
+    queries, mask = vectors[:QUERIES], np.sort(some)
+    nearest = [(each, exact_neighbours(queries, source, NEIGHBOURS, each)) for each in (None, mask)]
     effort, recall = EFFORTS[0], 0.0
     for effort in EFFORTS:
-        recall = share_found(nearest, found(queries, NEIGHBOURS, effort))
+        recall = min(
+            share_found(ids, found(queries, NEIGHBOURS, effort, each)) for each, ids in nearest
+        )
         if recall >= RECALL + RESERVE:
             break
     return effort, recall
 
 
-def exact_neighbours(queries: Floats, source: Source, k: int) -> Ids:
+def exact_neighbours(queries: Floats, source: Source, k: int, mask: Ids | None = None) -> Ids:
     """Return the `k` nearest images of each query, int64 `[n, k]`, -1 where there are fewer."""
     scores = np.full((len(queries), k), -np.inf, np.float32)
     ids = np.full((len(queries), k), -1, np.int64)
-    for some, unit in source.chunks():
-        every = np.concatenate([scores, queries @ unit.T], axis=1)
+    for chunk, vectors in source.chunks():
+        fits = np.ones(len(chunk), np.bool_) if mask is None else np.isin(chunk, mask)
+        some, unit = chunk[fits], vectors[fits]
+        products = np.concatenate([scores, queries @ unit.T], axis=1)
         named = np.concatenate([ids, np.broadcast_to(some, (len(queries), len(some)))], axis=1)
-        best = np.argsort(-every, axis=1, kind="stable")[:, :k]
-        scores = np.take_along_axis(every, best, axis=1)
+        best = np.argsort(-products, axis=1, kind="stable")[:, :k]
+        scores = np.take_along_axis(products, best, axis=1)
         ids = np.take_along_axis(named, best, axis=1)
     return ids
 
@@ -55,4 +63,4 @@ def share_found(nearest: Ids, found: Ids) -> float:
     """Return the share of the nearest images that were found."""
     there = nearest >= 0
     hits = (nearest[:, :, None] == found[:, None, :]).any(axis=2) & there
-    return float(hits.sum() / max(1, there.sum()))
+    return float(hits.sum() / there.sum()) if there.any() else 1.0

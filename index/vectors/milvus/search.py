@@ -17,11 +17,9 @@ from index.vectors.milvus.conditions import (
     not_among,
     parts_of,
 )
-from index.vectors.milvus.kinds import KINDS
+from index.vectors.milvus.kinds import KINDS, masked_effort
 from index.vectors.milvus.stamp import Stamp
 
-# However few fit, a search looks at no more than so many.
-MOST_EFFORT = 32_768
 # Vectors that are read from the catalog at a time.
 READ = 2048
 
@@ -125,8 +123,7 @@ class CollectionSearch:
         """Search within a condition that so many images fit; None where nearly all do."""
         effort = self._effort
         if self._kind.effort and fitting:
-            # Of what a walk looks at, no more than a mask's share of all counts.
-            effort = min(MOST_EFFORT, -(-effort * len(self._every()) // fitting))
+            effort = masked_effort(effort, len(self._every()), fitting)
         params = self._kind.searched(effort, k)
         return self._collection.search(queries, k, condition, params)
 

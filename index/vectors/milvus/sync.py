@@ -16,7 +16,8 @@ from index.errors import VectorStoreError
 from index.records import Floats, Ids
 from index.vectors.index import Progress, Source
 from index.vectors.milvus.collection import Collection
-from index.vectors.milvus.kinds import KINDS, Kind, choose_kind
+from index.vectors.milvus.conditions import among
+from index.vectors.milvus.kinds import KINDS, Kind, choose_kind, masked_effort
 from index.vectors.milvus.measure import measured
 from index.vectors.milvus.stamp import Stamp
 
@@ -113,9 +114,13 @@ class CollectionSync:
         self._collection.write_stamp(done)
         return done
 
-    def _found(self, queries: Floats, k: int, effort: int) -> Ids:
-        kind = KINDS["HNSW"]
-        return self._collection.search(queries, k, "", kind.searched(effort, k))[1]
+    def _found(self, queries: Floats, k: int, effort: int, mask: Ids | None) -> Ids:
+        """Search as `CollectionSearch` does."""
+        condition = "" if mask is None else among(mask)
+        if mask is not None:
+            effort = masked_effort(effort, self._source.count, len(mask))
+        params = KINDS["HNSW"].searched(effort, k)
+        return self._collection.search(queries, k, condition, params)[1]
 
     def _tell(self, done: int, total: int) -> None:
         # A few are written sooner than anybody reads of it.

@@ -27,6 +27,7 @@ class Sample:
 
     def __init__(self, unit: Floats) -> None:
         self.unit = unit
+        self.count = len(unit)
 
     def sample(self, size: int) -> tuple[Ids, Floats]:
         return np.arange(20), self.unit[:20]
@@ -44,16 +45,18 @@ def source(likenesses: Callable[..., Floats]) -> Sample:
 
 @pytest.mark.parametrize("enough", [64, 512, 4096])
 def test_the_least_effort_that_finds_enough_is_taken(source: Sample, enough: int) -> None:
-    nearest = np.argsort(-(source.unit[:20] @ source.unit.T), axis=1)[:, :10]
+    products = source.unit[:20] @ source.unit.T
 
-    def found(queries: Floats, k: int, effort: int) -> Ids:
+    def found(queries: Floats, k: int, effort: int, mask: Ids | None) -> Ids:
+        fits = np.isin(np.arange(500), np.arange(500) if mask is None else mask)
+        nearest = np.argsort(-np.where(fits, products, -2), axis=1)[:, :10]
         return nearest if effort >= enough else np.where(np.arange(10) < 9, nearest, -1)
 
     assert measured(source, found) == (enough, 1.0)  # type: ignore[arg-type]
 
 
 def test_what_never_finds_enough_is_told_as_it_is(source: Sample) -> None:
-    effort, recall = measured(source, lambda queries, k, effort: np.full((20, 10), -1))  # type: ignore[arg-type]
+    effort, recall = measured(source, lambda *asked: np.full((20, 10), -1))  # type: ignore[arg-type]
     assert (effort, recall) == (EFFORTS[-1], 0.0)
 
 
