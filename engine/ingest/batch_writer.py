@@ -40,6 +40,8 @@ class IngestLimits:
     commit
         Images in a commit, however fast the backbone: each takes five times its embedding
         meanwhile, and larger commits take no less time an image.
+    commit_seconds
+        So long it is between commits at least, whatever the configuration says.
     single_hashes
         For so many files the catalog is asked about each hash; for more, all are read once.
     verified
@@ -51,6 +53,7 @@ class IngestLimits:
     readers: int = 8
     batches: int = 2
     commit: int = 512
+    commit_seconds: float = 0.0
     single_hashes: int = 64
     verified: int = 100_000
     most_hashes: int = 10_000_000
@@ -133,7 +136,7 @@ class BatchWriter:
         self._make_classifier = classifier
         self._known_hashes = known
         self._limits = limits
-        self._seconds = embedder.config.commit_seconds
+        self._seconds = max(embedder.config.commit_seconds, limits.commit_seconds)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._waiting: list[tuple[int | None, ImageFacts, Pixels]] = []
         self._in_flight: list[tuple[list[tuple[int | None, ImageFacts]], Future[Vectors]]] = []

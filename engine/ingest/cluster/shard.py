@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from math import inf
 
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import Classifier
@@ -19,8 +20,8 @@ from index.catalog.shards import Claim, ListedFile
 
 # What becomes of a file: one of these.
 FILES: tuple[Count, ...] = ("added", "updated", "moved", "unchanged", "came_back")
-# No commit before the last image.
-WHOLE = IngestLimits(commit=2**62)
+# No commit before the last image, however many there are and however long they take.
+WHOLE = IngestLimits(commit=2**62, commit_seconds=inf)
 
 
 class ListedLabels(Labels):

@@ -82,6 +82,21 @@ def test_each_shard_is_one_commit(job: ShardJob, catalog: Catalog) -> None:
     assert catalog.state().generation == before + 2
 
 
+def test_a_shard_that_takes_long_is_one_commit_all_the_same(
+    job: ShardJob, catalog: Catalog, folder: Path
+) -> None:
+    class OneByOne(FakeEmbedder):
+        @property
+        def batch(self) -> int:
+            return 1
+
+    # A commit is due after every picture, and each is embedded before the next is taken.
+    before = catalog.state().generation
+    assert ShardWorker(replace(job, make_embedder=OneByOne), "one", lambda: False).work() == 2
+    assert catalog.state().generation == before + 2
+    assert catalog.image_count() == PICTURES
+
+
 def test_one_that_is_stopped_gives_its_shard_back_undone(job: ShardJob, catalog: Catalog) -> None:
     asked = count()
     # It asks before the first shard, and after each picture.
