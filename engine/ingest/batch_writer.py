@@ -7,7 +7,7 @@ else happens in the caller's thread; there an error of the backbone comes out, t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -143,6 +143,7 @@ class BatchWriter:
         self._ready: list[tuple[int | None, ImageFacts, Vectors]] = []
         self._unchanged: list[tuple[int, FileState, int]] = []
         self._labels: list[tuple[int, str | None]] = []
+        self._back: list[int] = []
         self._last_commit = time.monotonic()
         self.embedded = 0
 
@@ -171,6 +172,17 @@ class BatchWriter:
     def relabel(self, image_id: int, label: str | None) -> None:
         """Take a new label of an image."""
         self._labels.append((image_id, label))
+
+    def settle(
+        self,
+        unidentified: Sequence[tuple[int, FileState, int]],
+        back: Sequence[int],
+        labels: Sequence[tuple[int, str | None]],
+    ) -> None:
+        """Take what is known of images without opening them: files, those to show, and labels."""
+        self._unchanged += unidentified
+        self._back += back
+        self._labels += labels
 
     def flush(self) -> None:
         """Embed and commit all that was taken; also after an interrupt, wherever it came."""
@@ -220,14 +232,15 @@ class BatchWriter:
 
     def _commit(self) -> None:
         batch = self._batch() if self._ready else None
-        if batch or self._unchanged or self._labels:
+        if batch or self._unchanged or self._labels or self._back:
             with self._transaction():
                 self._catalog.images.restat(self._unchanged)
+                self._catalog.images.reveal(self._back)
                 self._catalog.images.relabel(self._labels)
                 if batch is not None:
                     self._catalog.images.store(batch)
         # One statement: an interrupt leaves all to be committed again, or nothing.
-        self._unchanged, self._labels, self._ready = [], [], []
+        self._unchanged, self._labels, self._back, self._ready = [], [], [], []
         if batch is not None:
             self._known_hashes.add(each.content_hash for each in batch.facts)
         self._last_commit = time.monotonic()

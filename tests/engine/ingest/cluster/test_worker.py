@@ -19,6 +19,7 @@ from engine.pictures.walk import find_images
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.shards import DONE, FAILED, RUNNING, TODO, ListedFile, Run
+from index.errors import EmbeddingDamagedError
 from index.records import Vectors
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK
 
@@ -151,6 +152,16 @@ def test_a_backbone_that_fails_fails_its_shard_with_the_reason(
     assert progress is not None
     assert "they compute nothing" in progress.failures[0].error
     assert catalog.image_count() == 5
+
+
+def test_a_twin_whose_embedding_is_damaged_fails_the_shard_once(
+    job: ShardJob, catalog: Catalog
+) -> None:
+    def damaged() -> None:
+        raise EmbeddingDamagedError("a.jpg", "its stored embedding is damaged", "Use --verify")
+
+    ShardWorker(_while_embedding(job, damaged), "one", lambda: False).work()
+    assert _states(catalog) == {DONE: 1, FAILED: 1}
 
 
 def test_a_database_that_was_away_costs_no_image(job: ShardJob, catalog: Catalog) -> None:
