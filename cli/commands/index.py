@@ -214,8 +214,8 @@ def command(
             report = engine.index(paths, label=label, options=options, cluster=shared)
             return _tell(report, failed, json=json)
         code = 0
-        runs = engine.watch(paths, label=label, options=options, cluster=shared)
-        for number, report in enumerate(runs):
+        reports = engine.watch(paths, label=label, options=options, cluster=shared)
+        for number, report in enumerate(reports):
             if not number or report.changed or report.skipped:
                 code = _tell(report, failed, json=json)
             if not number:

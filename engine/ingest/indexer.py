@@ -43,11 +43,11 @@ from engine.skipped import Skipped
 from index.catalog.catalog import Catalog
 from index.catalog.diagnosis import require_sound
 from index.catalog.paths import is_below
-from index.records import FileState, ImageFacts, KnownImage
+from index.records import FileState, ImageFacts, ImageRow, KnownImage
 
 DAMAGED = "its stored embedding was damaged and is made again"
 # Stands for the label that an image has, where a rule is asked whether it gives another one.
-KEPT = "the label that there is"
+NO_OTHER = "the label that there is"
 TWINS = "left out {count} raw files with a JPEG of the same name beside them"
 # A file to open, and the row that its path has.
 Task: TypeAlias = tuple[FileState, KnownImage | None]
@@ -129,6 +129,7 @@ class Indexer:
         self._same_content = SameContent(catalog, self._has_left)
         self._out_of_sight: frozenset[str] = frozenset()
         self._damaged: frozenset[int] = frozenset()
+        self._roots: frozenset[str] = frozenset()
         self._urls = embedder.config.urls
         self._archives = Archives(catalog, self._options.rules, labels=labels.from_archives)
         self._hashes = hashes or KnownHashes(catalog, self._limits)
@@ -177,7 +178,7 @@ class Indexer:
         whole
             An interrupt keeps nothing of them, instead of what was finished.
         """
-        self._damaged = plan.damaged
+        self._damaged, self._roots = plan.damaged, plan.roots
         try:
             self._open_files(plan.tasks)
             for archive in plan.archives:
@@ -199,15 +200,26 @@ class Indexer:
 
     def label_of(self, path: str) -> tuple[str | None, bool]:
         """Return the label that the rule gives to a file, and whether it gives one, or none."""
-        label = self._labels.of(path, KEPT)
-        return (None, False) if label is KEPT else (label, True)
+        label = self._labels.of(path, NO_OTHER)
+        return (None, False) if label is NO_OTHER else (label, True)
 
     def outcome(self) -> Outcome:
         """Return what became of the files that were taken."""
         archives = self._archives.noted
         embedded, remarks = self._writer.embedded, self._remarks
-        gone = len(self._gone)
-        return Outcome(self._counts, embedded, self._skipped, remarks, archives, gone)
+        # Of all other rules' labels whoever hears of all files will say the same.
+        spelled = self._labels.notes() if self._labels.from_archives else []
+        return Outcome(
+            self._counts,
+            embedded,
+            self._skipped,
+            remarks,
+            archives,
+            removed=len(self._gone),
+            left_out=self._left_out,
+            excluded=self._excluded,
+            notes=[*self._notes, *spelled],
+        )
 
     def add(self, outcome: Outcome) -> None:
         """Count in what became of files that another one has taken."""
@@ -215,8 +227,19 @@ class Indexer:
         self._skipped += outcome.skipped
         self._embedded_elsewhere += outcome.embedded
         self._removed_elsewhere += outcome.removed
+        self._left_out += outcome.left_out
+        self._excluded += outcome.excluded
+        self._notes += outcome.notes
         for note, paths in outcome.remarks.items():
             self._remarks.setdefault(note, []).extend(paths)
+
+    def hear_of(self, archives: Sequence[FileState]) -> None:
+        """Let the rule for labels hear of the pictures of archives that another one has opened."""
+        if archives:
+            known = self._catalog.images.known([archive.path for archive in archives])
+            paths = {path for path, row in known.items() if not row.missing}
+            paths |= {skipped.path for skipped in self._skipped}
+            self._labels.expect(sorted(paths), self._labels_in_use)
 
     def skip(self, skipped: Skipped) -> None:
         """Count in what could not be used."""
@@ -420,8 +443,9 @@ class Indexer:
         self, file: FileState, known: KnownImage | None, scanned_ns: int, digest: str
     ) -> None:
         """Known content under another path: moved from there, or a copy of it."""
-        may_move = self._moves and known is None
-        found = self._same_content.find(digest, file.path, may_move=may_move)
+        found = self._same_content.find(digest, file.path, may_move=known is None)
+        if isinstance(found, KnownImage) and not self._moves:
+            found = self._left_behind(found)
         if found is None or found.id in self._damaged:
             # The rows have changed since the thread looked, or hold nothing to be reused.
             if isinstance(found, KnownImage):
@@ -438,6 +462,13 @@ class Indexer:
         facts = ImageFacts(file, scanned_ns, digest, found.width, found.height, found.format, label)
         self._count(known, label)
         self._writer.add_embedded(known.id if known else None, facts, vectors)
+
+    def _left_behind(self, image: KnownImage) -> ImageRow | None:
+        """Return an image whose file has left its path, of which another one is a copy for now."""
+        if not is_below(image.path, self._roots):
+            # Whoever has looked at what was named does not know that it is gone.
+            self._gone[image.id] = image
+        return self._catalog.images.rows([image.id]).get(image.id)
 
     def _embed_anyway(self, file: FileState, known: KnownImage | None) -> None:
         again = partial(self._open, file, reuse=False)

@@ -69,6 +69,8 @@ class Outcome:
         Those of which all images are in the catalog, by path.
     removed
         How many images are gone from archives.
+    left_out, excluded, notes
+        What else `IndexReport` says of archives.
     """
 
     counts: Mapping[Count, int]
@@ -77,6 +79,9 @@ class Outcome:
     remarks: Mapping[str, Sequence[str]]
     archives: Mapping[str, KnownArchive] = field(default_factory=dict)
     removed: int = 0
+    left_out: int = 0
+    excluded: int = 0
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

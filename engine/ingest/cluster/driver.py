@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from secrets import token_hex
 
 from engine.config import Config
@@ -100,6 +101,7 @@ class ClusterRun:
                 _Driver(catalog, job, reporter).watch(workers, ending)
         _remember_archives(catalog, run)
         _count(catalog, run, indexer)
+        indexer.hear_of(plan.archives)
         indexer.hide_gone()
 
     def _job(self, run: Run, plan: Plan) -> ShardJob:
@@ -184,7 +186,8 @@ class _Driver:
                     AGAIN,
                 )
             for name in workers.check(goes_on=goes_on):
-                self._catalog.shards.expire(self._job.run, name)
+                expire = partial(self._catalog.shards.expire, self._job.run, name)
+                self._patience.until_it_answers(expire)
             time.sleep(max(options.poll_seconds, asked / ASKED_SHARE))
 
     def _lock_again(self, ending: ExitStack) -> None:

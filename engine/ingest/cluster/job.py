@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, field
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -65,16 +65,18 @@ def outcome_text(outcome: Outcome) -> str:
         "embedded": outcome.embedded,
         "skipped": [asdict(each) for each in outcome.skipped],
         "remarks": outcome.remarks,
-        "removed": outcome.removed,
         "archives": {path: astuple(each) for path, each in outcome.archives.items()},
+        "removed": outcome.removed,
+        "left_out": outcome.left_out,
+        "excluded": outcome.excluded,
+        "notes": outcome.notes,
     }
     return json.dumps(facts)
 
 
 def outcome_of(text: str) -> Outcome:
     """Return the outcome that was written as `text`."""
-    facts: Mapping[str, Any] = json.loads(text)
-    skipped: Sequence[Skipped] = [Skipped(**each) for each in facts["skipped"]]
-    archives = {path: KnownArchive(*each) for path, each in facts["archives"].items()}
-    counts, embedded, remarks = facts["counts"], facts["embedded"], facts["remarks"]
-    return Outcome(counts, embedded, skipped, remarks, archives, facts["removed"])
+    facts: dict[str, Any] = json.loads(text)
+    facts["skipped"] = [Skipped(**each) for each in facts["skipped"]]
+    facts["archives"] = {path: KnownArchive(*each) for path, each in facts["archives"].items()}
+    return Outcome(**facts)

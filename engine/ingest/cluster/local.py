@@ -7,7 +7,10 @@ import os
 import signal
 import socket
 import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -19,7 +22,8 @@ from engine.ingest.cluster.launcher import Losses
 
 # A network gains little from more cores than this.
 MOST_CORES = 4
-END_SECONDS = 20.0
+# All of them together have so long to end by themselves.
+END_SECONDS = 15.0
 
 
 class LocalLauncher:
@@ -68,7 +72,14 @@ class LocalWorkers:
         process = self._context.Process(
             target=_work, args=(self._job, os.getpid(), theirs), daemon=True
         )
-        process.start()
+        # Ctrl-C reaches every process of a terminal, also one that does not ignore it yet. The
+        # tracker, which `multiprocessing` starts by the way, would unblock it.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return process, mine
 
@@ -98,8 +109,9 @@ class LocalWorkers:
         for process, _ in self._workers:
             if process.is_alive():
                 process.terminate()
+        until = time.monotonic() + END_SECONDS
         for process, pipe in self._workers:
-            process.join(END_SECONDS)
+            process.join(max(0.0, until - time.monotonic()))
             if process.is_alive():
                 process.kill()
                 process.join()
@@ -132,8 +144,13 @@ def _work(job: ShardJob, parent: int, pipe: Any) -> None:
         ShardWorker(job, name, lambda: bool(ended) or os.getppid() != parent).work()
     except Exception as error:  # it is told by the driver, once for all workers
         known = isinstance(error, EngineError)
-        pipe.send(str(error) if known else f"{type(error).__name__}: {error}")
+        with suppress(OSError):  # the driver may be gone
+            pipe.send(str(error) if known else f"{type(error).__name__}: {error}")
         sys.exit(1)
+    if ended:
+        # Who was ended has not come to the end: where the driver has not done it, it starts anew.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def worker_name(pid: int | None) -> str:

@@ -20,7 +20,15 @@ from engine.ingest.cluster.shard import WHOLE, embed_shard
 from engine.progress import Reporter, Stopped
 from index.catalog.catalog import Catalog
 from index.catalog.shards import Claim
-from index.errors import LeaseLostError
+from index.errors import (
+    CatalogDamagedError,
+    CatalogVersionError,
+    DiskFullError,
+    LeaseLostError,
+    ReadOnlyError,
+)
+
+STORE_IS_UNUSABLE = (CatalogDamagedError, CatalogVersionError, DiskFullError, ReadOnlyError)
 
 
 class _Listener(Reporter):
@@ -122,6 +130,10 @@ class ShardWorker:
         except Stopped:
             self._give_back(catalog, claim)
             return False
+        except STORE_IS_UNUSABLE:
+            # No other shard would fare better: it is not this one that has failed.
+            self._give_back(catalog, claim)
+            raise
         except EngineError as error:
             if not self._patience.is_outage(error):
                 self._failed(catalog, claim, error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -158,7 +159,9 @@ class ShardTable:
         LeaseLostError
             Another worker has it, or the run is over.
         """
-        self._end(claim, state=FAILED, error=error)
+        # It may name a file whose name is no text, and a server takes no NUL.
+        text = error.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
+        self._end(claim, state=FAILED, error=text)
 
     def release(self, claim: Claim) -> bool:
         """Give a shard back undone; False where it was not held any more."""
@@ -211,12 +214,17 @@ class ShardTable:
                 yield from (report for (report,) in rows if report)
 
     def failed_files(self) -> list[ListedFile]:
-        """Return the files of all shards that failed."""
+        """Return the files of all shards that failed, as far as their listings are sound."""
         query = select(Shard.listing, Shard.listing_hash).where(Shard.state == FAILED)
         codec = self._database.paths
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(Shard.id)).all()
-        return [each for row in rows for each in Listing.read(row[0], row[1], codec)]
+        files: list[ListedFile] = []
+        for data, expected_hash in rows:
+            # Files of a listing that cannot be read are files like all others.
+            with suppress(CatalogDamagedError):
+                files += Listing.read(data, expected_hash, codec)
+        return files
 
     def _failures(self, connection: Connection) -> list[FailedShard]:
         query = select(Shard.first, Shard.last, Shard.n, Shard.error).where(Shard.state == FAILED)

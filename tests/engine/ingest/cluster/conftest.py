@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from engine import Config, Engine, IndexReport, IngestOptions, Reporter
 from engine.heads.classifier import Classifier
 from engine.ingest.cluster.driver import ClusterRun
-from engine.ingest.cluster.job import ShardJob
+from engine.ingest.cluster.job import MakeEmbedder, ShardJob
 from engine.ingest.cluster.launcher import Launcher
 from engine.ingest.cluster.options import ClusterOptions
 from engine.ingest.cluster.worker import ShardWorker
@@ -88,17 +88,19 @@ def index(tmp_path: Path, folder: Path) -> Index:
         store: str = "store",
         label: str | None = None,
         options: ClusterOptions = QUICK,
+        exclude: Sequence[str] = (),
         verify: bool = False,
         archives: bool = False,
         reporter: Reporter = SILENT,
         root: Path = folder,
+        make_embedder: MakeEmbedder = FakeEmbedder,
     ) -> IndexReport:
         config = Config.at(tmp_path / store)
         embedder = FakeEmbedder(config, reporter)
         config.store.make()
         launcher = launcher or HereLauncher()
-        ingest = IngestOptions(verify=verify, archives=archives)
-        run = ClusterRun(launcher, config, options, label, ingest, FakeEmbedder)
+        ingest = IngestOptions(tuple(exclude), verify=verify, archives=archives)
+        run = ClusterRun(launcher, config, options, label, ingest, make_embedder)
         with (
             Catalog.create(config.store.catalog, embedder.identity) as catalog,
             config.store.writer_lock(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import Engine, IndexReport
+from engine import Engine, IndexReport, IngestOptions
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK
 from tests.support.catalogs import contents
 from tests.support.shop import counts
@@ -68,3 +69,47 @@ def test_a_copy_does_not_take_over_a_damaged_embedding(
     index(options=replace(QUICK, shard_images=1))
     engine_on("other").index([folder])
     assert contents(engine_on("store")) == contents(engine_on("other"))
+
+
+def test_of_several_with_one_content_the_one_that_has_left_gives_its_label(
+    index: Index, engine_on: NewEngine, folder: Path
+) -> None:
+    shutil.copy2(folder / "lamp" / "0.bmp", folder / "bed" / "twin.bmp")
+    index(label="parent")
+    (folder / "bed" / "twin.bmp").rename(folder / "other.bmp")
+    index()
+    assert _labels(engine_on("store"))["other.bmp"] == "bed"
+
+
+def test_a_picture_that_came_from_outside_is_gone_from_there(
+    index: Index, engine_on: NewEngine, folder: Path
+) -> None:
+    index()
+    (folder / "lamp" / "0.bmp").rename(folder / "bed" / "0.bmp")
+    report = index(root=folder / "bed")
+    assert counts(report) == {"added": 1, "removed": 1, "unchanged": PICTURES // 2}
+    engine_on("other").index([folder])
+    assert contents(engine_on("store")) == contents(engine_on("other"))
+
+
+@pytest.mark.parametrize("rule", ["parent", "table"])
+def test_the_same_is_said_of_what_is_in_an_archive(
+    index: Index, engine_on: NewEngine, folder: Path, rule: str
+) -> None:
+    path = folder.parent / "shop.tar"
+    with tarfile.open(path, "w") as archive:
+        for number, name in enumerate(("Bed/a", "bed/b", ".hidden/c", "bed/thumb", "bed/.d")):
+            archive.add(folder / ("bed" if number % 2 else "lamp") / f"{number}.bmp", f"{name}.bmp")
+    table = folder.parent / "labels.csv"
+    rows = [f"{path}/Bed/a.bmp,Sofa", f"{path}/bed/b.bmp,sofa", f"{path}/nothing.bmp,chair"]
+    table.write_text("path,label\n" + "\n".join(rows))
+    label = {"parent": "parent", "table": str(table)}[rule]
+    options = IngestOptions(("thumb*",))
+    by_threads = engine_on("other").index([path], label=label, options=options)
+    by_workers = index(root=path, label=label, exclude=options.exclude)
+    assert replace(by_workers, seconds=1.0, images_per_second=0.0) == replace(
+        by_threads, seconds=1.0, images_per_second=0.0
+    )
+    assert (by_workers.left_out, by_workers.excluded) == (2, 1)
+    assert len(by_workers.notes) == 1
+    assert len(by_workers.unused_labels) == (rule == "table")

@@ -15,7 +15,8 @@ from engine import Config, Engine, IndexReport
 from engine.errors import ClusterError
 from engine.ingest.cluster.job import ShardJob
 from index.catalog.catalog import Catalog
-from index.catalog.shards import DONE, FAILED, Progress
+from index.catalog.shards import DONE, FAILED, Progress, Run
+from index.catalog.tables.shards import ShardTable
 from index.errors import StoreLockedError
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK, HereLauncher, work_once
 from tests.support.catalogs import contents
@@ -250,6 +251,26 @@ def test_a_run_that_another_one_has_replaced_ends(index: Index) -> None:
     with pytest.raises(ClusterError, match="another run of indexing has taken over"):
         index(launcher)
     assert launcher.stopped
+
+
+def test_a_database_that_is_busy_when_a_worker_dies_ends_no_run(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dying(HereLauncher):
+        def check(self, *, goes_on: bool) -> list[str]:
+            super().check(goes_on=goes_on)
+            return ["dead"]
+
+    expire, answers = ShardTable.expire, [StoreLockedError("it", "another is writing", "Wait")]
+
+    def busy(self: ShardTable, run: Run, worker: str) -> None:
+        if answers:
+            raise answers.pop()
+        expire(self, run, worker)
+
+    monkeypatch.setattr(ShardTable, "expire", busy)
+    assert index(Dying()).added == PICTURES
+    assert not answers
 
 
 def test_a_run_in_which_nothing_is_finished_ends(index: Index, engine_on: NewEngine) -> None:

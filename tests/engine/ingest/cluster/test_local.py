@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,10 @@ from engine import Config, Engine, IndexReport, Reporter
 from engine.errors import ClusterError, WeightsUnreachableError
 from engine.ingest.cluster.job import ShardJob
 from engine.ingest.cluster.local import LocalLauncher, LocalWorkers
+from engine.pictures.preprocess import Pixels
 from engine.testing import FakeEmbedder
-from tests.engine.ingest.cluster.conftest import PICTURES
+from index.records import Vectors
+from tests.engine.ingest.cluster.conftest import PICTURES, QUICK
 from tests.support.catalogs import contents
 from tests.support.shop import counts
 
@@ -54,6 +56,48 @@ def test_killed_workers_cost_no_picture(index: Index, engine_on: NewEngine, fold
     assert len(launcher.killed) == 2
     engine_on("other").index([folder])
     assert contents(engine_on("store")) == contents(engine_on("other"))
+
+
+def _holds_back_ctrl_c(pid: int) -> bool:
+    """Say whether a process blocks or ignores SIGINT at this moment."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    masks = dict(line.split(":", 1) for line in lines)
+    held = int(masks["SigBlk"], 16) | int(masks["SigIgn"], 16)
+    return bool(held >> (signal.SIGINT - 1) & 1)
+
+
+class WatchedLauncher(LocalLauncher):
+    """Notes whether workers that were just started would die of Ctrl-C, with a traceback."""
+
+    def start(self, job: ShardJob) -> LocalWorkers:
+        """Start workers, and look at them at once."""
+        workers = super().start(job)
+        self.safe = [_holds_back_ctrl_c(pid) for pid in workers.processes]
+        return workers
+
+
+def test_ctrl_c_is_held_back_from_workers_from_the_beginning(index: Index) -> None:
+    launcher = WatchedLauncher()
+    index(launcher)
+    assert launcher.safe == [True, True]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+
+
+class TerminatedOnce(FakeEmbedder):
+    """Is asked to end in the middle of its first shard, by whoever did not start it."""
+
+    def embed(self, inputs: Sequence[Pixels]) -> Vectors:
+        """Embed, and be asked to end where that has not happened yet."""
+        asked = self.config.store.folder / "asked"
+        if not asked.exists():
+            asked.touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().embed(inputs)
+
+
+def test_a_worker_that_another_one_ended_is_started_anew(index: Index) -> None:
+    options = replace(QUICK, workers=1, stall_seconds=20.0)
+    assert index(LocalLauncher(), options=options, make_embedder=TerminatedOnce).added == PICTURES
 
 
 class Unreachable(FakeEmbedder):

@@ -19,7 +19,7 @@ from engine.pictures.walk import find_images
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.shards import DONE, FAILED, RUNNING, TODO, ListedFile, Run
-from index.errors import EmbeddingDamagedError
+from index.errors import DiskFullError, EmbeddingDamagedError
 from index.records import Vectors
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK
 
@@ -162,6 +162,15 @@ def test_a_twin_whose_embedding_is_damaged_fails_the_shard_once(
 
     ShardWorker(_while_embedding(job, damaged), "one", lambda: False).work()
     assert _states(catalog) == {DONE: 1, FAILED: 1}
+
+
+def test_a_full_disk_fails_no_shard(job: ShardJob, catalog: Catalog) -> None:
+    def full() -> None:
+        raise DiskFullError("the catalog", "the disk would not take it", "Make room")
+
+    with pytest.raises(DiskFullError):
+        ShardWorker(_while_embedding(job, full), "one", lambda: False).work()
+    assert _states(catalog) == {TODO: 2}
 
 
 def test_a_database_that_was_away_costs_no_image(job: ShardJob, catalog: Catalog) -> None:

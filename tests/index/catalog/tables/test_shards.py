@@ -161,6 +161,22 @@ def test_what_a_shard_listed_is_not_kept_once_it_is_done(catalog: Catalog) -> No
     assert done == 0 < todo
 
 
+def test_a_reason_may_name_what_is_no_text(catalog: Catalog) -> None:
+    _begun(catalog, 1)
+    catalog.shards.fail(_claimed(catalog), "/a\udcff\0.jpg is damaged")
+    [failure] = _progress(catalog).failures
+    assert failure.error == r"/a\udcff\0.jpg is damaged"
+
+
+def test_files_of_a_damaged_listing_are_files_like_others(catalog: Catalog) -> None:
+    _begun(catalog, 2)
+    for _ in range(2):
+        catalog.shards.fail(_claimed(catalog), "no such bucket")
+    with catalog.database.writing() as connection:
+        connection.execute(text("UPDATE shards SET listing_hash = 'x' WHERE first LIKE '%/0.jpg'"))
+    assert catalog.shards.failed_files() == _files(2, 3)
+
+
 def test_a_shard_that_is_taken_too_often_has_failed(catalog: Catalog) -> None:
     _begun(catalog, 1)
     for _ in range(3):
