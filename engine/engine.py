@@ -234,6 +234,7 @@ class Engine:
         *,
         label: str | None = None,
         options: IngestOptions | None = None,
+        cluster: ClusterOptions | None = None,
         limits: WatchLimits | None = None,
         stopped: Event | None = None,
     ) -> Iterator[IndexReport]:
@@ -241,7 +242,7 @@ class Engine:
 
         Parameters
         ----------
-        paths, label, options
+        paths, label, options, cluster
             As of `index`.
         limits
             When a change is acted upon.
@@ -276,7 +277,7 @@ class Engine:
         )
         return follow(
             watch,
-            lambda: self.index(paths, label=label, options=options),
+            lambda: self.index(paths, label=label, options=options, cluster=cluster),
             self._session.reporter.announce,
         )
 

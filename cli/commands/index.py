@@ -25,6 +25,7 @@ from cli.options import (
 )
 
 if TYPE_CHECKING:
+    from engine.ingest.cluster.options import ClusterOptions
     from engine.ingest.results import IndexReport
 
 EXAMPLES = """Examples:
@@ -153,13 +154,14 @@ def command(
         ),
     ] = None,
     shard_images: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--shard-images",
             metavar="N",
             help="Pictures that a process commits together, with --cluster: what is lost with it.",
+            show_default="1000",
         ),
-    ] = 1000,
+    ] = None,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -188,7 +190,6 @@ def command(
     """
     from cli.failures import failures_named
     from cli.render import say
-    from engine.ingest.cluster.options import ClusterOptions
     from engine.ingest.options import IngestOptions
 
     settings = {
@@ -207,18 +208,41 @@ def command(
         "vectors": vectors,
     }
     options = IngestOptions(tuple(exclude or ()), include_hidden, verify, archives)
-    shared = ClusterOptions(workers, shard_images, retry_failed=retry_failed)
+    shared = _shared(cluster, workers, shard_images, retry_failed)
     with failures_named(failed), open_engine(store, **settings) as engine:
         if not watch:
             report = engine.index(paths, label=label, options=options, cluster=shared)
             return _tell(report, failed, json=json)
         code = 0
-        for number, report in enumerate(engine.watch(paths, label=label, options=options)):
+        runs = engine.watch(paths, label=label, options=options, cluster=shared)
+        for number, report in enumerate(runs):
             if not number or report.changed or report.skipped:
                 code = _tell(report, failed, json=json)
             if not number:
                 say("watching; Ctrl-C ends it")
         return code
+
+
+def _shared(
+    cluster: str | None, workers: int | None, shard_images: int | None, retry_failed: bool
+) -> ClusterOptions:
+    """Return how work is shared out, by the options that were given."""
+    from engine.errors import UsageError
+    from engine.ingest.cluster.options import ClusterOptions
+
+    given: dict[str, int] = {}
+    if workers is not None:
+        given["workers"] = workers
+    if shard_images is not None:
+        given["shard_images"] = shard_images
+    if retry_failed:
+        given["retry_failed"] = True
+    if given and cluster is None:
+        option = "--" + next(iter(given)).replace("_", "-")
+        raise UsageError(
+            option, "it says nothing without --cluster", "Add --cluster local, or leave it out"
+        )
+    return ClusterOptions(**given)  # type: ignore[arg-type]
 
 
 def _tell(report: IndexReport, failed: Path | None, *, json: bool) -> int:

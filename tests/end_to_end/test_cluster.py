@@ -109,3 +109,25 @@ def test_what_is_no_cluster_is_refused(
     assert done.returncode == 2
     assert b"this is no cluster" in done.stderr
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    "given", [["--workers", "2"], ["--shard-images", "10"], ["--retry-failed"]]
+)
+def test_an_option_that_says_nothing_is_refused(
+    quick: Run, images: Path, tmp_path: Path, given: list[str]
+) -> None:
+    done = quick("index", images, "--store", tmp_path / "store", *given)
+    assert done.returncode == 2
+    assert given[0].encode() in done.stderr
+    assert b"says nothing without --cluster" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--workers", "--shard-images"])
+def test_there_is_at_least_one_of_all(
+    quick: Run, images: Path, tmp_path: Path, option: str
+) -> None:
+    arguments = ["index", images, "--store", tmp_path / "store", "--cluster", "local"]
+    done = quick(*arguments, option, "0")
+    assert done.returncode == 2
+    assert b"Use a whole number of 1 or more" in done.stderr

@@ -147,7 +147,8 @@ class ShardTable:
             Another worker has it, or the run is over: nothing must be committed.
         """
         n = Shard.n if images is None else images
-        self._end(claim, state=DONE, report=report, done=n, n=n)
+        # What it listed is in the catalog now.
+        self._end(claim, state=DONE, report=report, done=n, n=n, listing=b"")
 
     def fail(self, claim: Claim, error: str) -> None:
         """Say that a shard cannot be done, and why.

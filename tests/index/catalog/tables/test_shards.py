@@ -152,6 +152,15 @@ def test_a_shard_is_finished_once(catalog: Catalog) -> None:
     assert list(catalog.shards.reports(RUN)) == ['{"added": 2}']
 
 
+def test_what_a_shard_listed_is_not_kept_once_it_is_done(catalog: Catalog) -> None:
+    _begun(catalog, 2)
+    _finish(catalog, _claimed(catalog))
+    with catalog.database.reading() as connection:
+        query = text("SELECT length(listing) FROM shards ORDER BY id")
+        done, todo = connection.execute(query).scalars()
+    assert done == 0 < todo
+
+
 def test_a_shard_that_is_taken_too_often_has_failed(catalog: Catalog) -> None:
     _begun(catalog, 1)
     for _ in range(3):
