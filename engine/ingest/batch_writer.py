@@ -7,7 +7,7 @@ else happens in the caller's thread; there an error of the backbone comes out, t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -40,6 +40,8 @@ class IngestLimits:
     commit
         Images in a commit, however fast the backbone: each takes five times its embedding
         meanwhile, and larger commits take no less time an image.
+    commit_seconds
+        So long it is between commits at least, whatever the configuration says.
     single_hashes
         For so many files the catalog is asked about each hash; for more, all are read once.
     verified
@@ -51,6 +53,7 @@ class IngestLimits:
     readers: int = 8
     batches: int = 2
     commit: int = 512
+    commit_seconds: float = 0.0
     single_hashes: int = 64
     verified: int = 100_000
     most_hashes: int = 10_000_000
@@ -133,13 +136,14 @@ class BatchWriter:
         self._make_classifier = classifier
         self._known_hashes = known
         self._limits = limits
-        self._seconds = embedder.config.commit_seconds
+        self._seconds = max(embedder.config.commit_seconds, limits.commit_seconds)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._waiting: list[tuple[int | None, ImageFacts, Pixels]] = []
         self._in_flight: list[tuple[list[tuple[int | None, ImageFacts]], Future[Vectors]]] = []
         self._ready: list[tuple[int | None, ImageFacts, Vectors]] = []
         self._unchanged: list[tuple[int, FileState, int]] = []
         self._labels: list[tuple[int, str | None]] = []
+        self._back: list[int] = []
         self._last_commit = time.monotonic()
         self.embedded = 0
 
@@ -168,6 +172,17 @@ class BatchWriter:
     def relabel(self, image_id: int, label: str | None) -> None:
         """Take a new label of an image."""
         self._labels.append((image_id, label))
+
+    def settle(
+        self,
+        unidentified: Sequence[tuple[int, FileState, int]],
+        back: Sequence[int],
+        labels: Sequence[tuple[int, str | None]],
+    ) -> None:
+        """Take what is known of images without opening them: files, those to show, and labels."""
+        self._unchanged += unidentified
+        self._back += back
+        self._labels += labels
 
     def flush(self) -> None:
         """Embed and commit all that was taken; also after an interrupt, wherever it came."""
@@ -217,14 +232,15 @@ class BatchWriter:
 
     def _commit(self) -> None:
         batch = self._batch() if self._ready else None
-        if batch or self._unchanged or self._labels:
+        if batch or self._unchanged or self._labels or self._back:
             with self._transaction():
                 self._catalog.images.restat(self._unchanged)
+                self._catalog.images.reveal(self._back)
                 self._catalog.images.relabel(self._labels)
                 if batch is not None:
                     self._catalog.images.store(batch)
         # One statement: an interrupt leaves all to be committed again, or nothing.
-        self._unchanged, self._labels, self._ready = [], [], []
+        self._unchanged, self._labels, self._back, self._ready = [], [], [], []
         if batch is not None:
             self._known_hashes.add(each.content_hash for each in batch.facts)
         self._last_commit = time.monotonic()

@@ -46,6 +46,8 @@ from index.catalog.paths import is_below
 from index.records import FileState, ImageFacts, KnownImage
 
 DAMAGED = "its stored embedding was damaged and is made again"
+# Stands for the label that an image has, where a rule is asked whether it gives another one.
+KEPT = "the label that there is"
 TWINS = "left out {count} raw files with a JPEG of the same name beside them"
 # A file to open, and the row that its path has.
 Task: TypeAlias = tuple[FileState, KnownImage | None]
@@ -65,11 +67,14 @@ class Plan:
         Those that are not known to be as they were.
     roots
         What was named; of an archive that lies below none of them, only a part was.
+    damaged
+        Images whose stored embedding is damaged: they are embedded again.
     """
 
     tasks: Sequence[Task]
     archives: Sequence[FileState] = ()
     roots: frozenset[str] = frozenset()
+    damaged: frozenset[int] = frozenset()
 
 
 class Indexer:
@@ -161,7 +166,8 @@ class Indexer:
         self._notes += archives.notes(found)
         # What lies in an archive that is to be opened is not known to be gone before that.
         tasks = self._settled(found, outside(known, opened))
-        return Plan(tasks, opened, frozenset(found.roots))
+        self._writer.flush()
+        return Plan(tasks, opened, frozenset(found.roots), self._damaged)
 
     def take(self, plan: Plan, *, whole: bool = False) -> None:
         """Open files and archives, and commit what they hold.
@@ -171,10 +177,11 @@ class Indexer:
         whole
             An interrupt keeps nothing of them, instead of what was finished.
         """
+        self._damaged = plan.damaged
         try:
             self._open_files(plan.tasks)
             for archive in plan.archives:
-                self._open_archive(archive, plan.roots)
+                self._open_archive(archive, plan.roots, whole=whole)
             self._writer.flush()
         except KeyboardInterrupt:
             if not whole:
@@ -190,10 +197,10 @@ class Indexer:
         """Mark as gone the images whose files were not found any more."""
         self._catalog.images.hide(list(self._gone))
 
-    def label_of(self, task: Task) -> str | None:
-        """Return the label that the image of a task is to have."""
-        file, known = task
-        return self._labels.of(file.path, known.label if known else None)
+    def label_of(self, path: str) -> tuple[str | None, bool]:
+        """Return the label that the rule gives to a file, and whether it gives one, or none."""
+        label = self._labels.of(path, KEPT)
+        return (None, False) if label is KEPT else (label, True)
 
     def outcome(self) -> Outcome:
         """Return what became of the files that were taken."""
@@ -225,7 +232,7 @@ class Indexer:
                 self._done += 1
                 self._embedder.reporter.progress("indexing", self._done, total, "images")
 
-    def _open_archive(self, archive: FileState, roots: frozenset[str]) -> None:
+    def _open_archive(self, archive: FileState, roots: frozenset[str], *, whole: bool) -> None:
         """Bring the catalog in step with the images of an archive."""
         if is_remote(archive.path):
             size = f"{archive.size / 1e6:.3g} MB" if archive.size else "of unknown size"
@@ -241,7 +248,11 @@ class Indexer:
         )
         skipped = len(self._skipped)
         self._labels.told(part.labels)
-        self._open_files(self._settled(part, self._known(part)))
+        tasks = self._settled(part, self._known(part))
+        if not whole:
+            # A copy has the label that its twin has by now.
+            self._writer.flush()
+        self._open_files(tasks)
         complete = len(self._skipped) == skipped and not part.unseen
         if complete and is_below(archive.path, roots):
             # With what is committed now; an error that comes instead saves nothing of this.
@@ -296,9 +307,7 @@ class Indexer:
             if label != row.label:
                 relabel.append((row.id, label))
             self._counts["unchanged"] += not row.missing
-        self._catalog.images.restat(unidentified)
-        self._catalog.images.reveal(back)
-        self._catalog.images.relabel(relabel)
+        self._writer.settle(unidentified, back, relabel)
         self._counts["relabelled"] += len(relabel)
         self._counts["came_back"] += len(back)
         visible = [row for row in known.values() if not row.missing]
@@ -360,7 +369,7 @@ class Indexer:
             return row
         if not row.missing:
             self._remarks.setdefault(DAMAGED, []).append(row.path)
-        return replace(row, content_hash="", size=-1)
+        return like_no_file(row)
 
     def _opened(self, tasks: Sequence[Task]) -> Generator[Step, None, None]:
         workers = self._embedder.config.decoders
@@ -465,6 +474,11 @@ class Indexer:
         """Count an image that is new, or has new content and perhaps another label."""
         self._counts["updated" if known else "added"] += 1
         self._counts["relabelled"] += known is not None and known.label != label
+
+
+def like_no_file(row: KnownImage) -> KnownImage:
+    """Return a row that no file looks like: its image is embedded again."""
+    return replace(row, content_hash="", size=-1)
 
 
 def _remark(remark: tuple[str, list[str]]) -> str:

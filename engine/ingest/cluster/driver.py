@@ -103,9 +103,15 @@ class ClusterRun:
         indexer.hide_gone()
 
     def _job(self, run: Run, plan: Plan) -> ShardJob:
-        labels = label_rule(self.label)
         return ShardJob(
-            self.config, run, self.options, labels, self.ingest, plan.roots, self.make_embedder
+            self.config,
+            run,
+            self.options,
+            label_rule(self.label),
+            self.ingest,
+            plan.roots,
+            plan.damaged,
+            self.make_embedder,
         )
 
 

@@ -39,6 +39,8 @@ class ShardJob:
         What is asked of the run.
     roots
         What was named.
+    damaged
+        Images whose stored embedding is damaged.
     """
 
     config: Config
@@ -47,6 +49,7 @@ class ShardJob:
     labels: Labels = field(default_factory=KeepLabels)
     ingest: IngestOptions = field(default_factory=IngestOptions)
     roots: frozenset[str] = frozenset()
+    damaged: frozenset[int] = frozenset()
     make_embedder: MakeEmbedder | None = None
 
     @property

@@ -12,6 +12,7 @@ from index.errors import (
     CatalogError,
     CatalogVersionError,
     DiskFullError,
+    EmbeddingDamagedError,
     ReadOnlyError,
     StoreLockedError,
 )
@@ -19,7 +20,13 @@ from index.errors import (
 Answer = TypeVar("Answer")
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 # Errors that another attempt does not mend.
-_LASTING = (CatalogDamagedError, CatalogVersionError, DiskFullError, ReadOnlyError)
+_LASTING = (
+    CatalogDamagedError,
+    CatalogVersionError,
+    DiskFullError,
+    EmbeddingDamagedError,
+    ReadOnlyError,
+)
 
 
 class Patience:

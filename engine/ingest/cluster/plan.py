@@ -25,7 +25,7 @@ def listings(
     before = {each.file for each in failed}
     left = (task for task in plan.tasks if task[0] not in before)
     while some := list(islice(left, options.shard_images)):
-        yield [ListedFile(task[0], indexer.label_of(task), labelled=True) for task in some]
+        yield [ListedFile(file, *indexer.label_of(file.path)) for file, _ in some]
     for archive in plan.archives:
         if archive not in before:
             yield [ListedFile(archive, archive=True)]

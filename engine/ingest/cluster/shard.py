@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from math import inf
 
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import Classifier
 from engine.ingest.batch_writer import IngestLimits, KnownHashes
 from engine.ingest.cluster.job import ShardJob, outcome_text
 from engine.ingest.comparison import looks_same
-from engine.ingest.indexer import Indexer, Plan
+from engine.ingest.indexer import Indexer, Plan, like_no_file
 from engine.ingest.labels import Labels
 from engine.ingest.results import Count, Outcome
 from index.catalog.catalog import Catalog
@@ -19,8 +20,8 @@ from index.catalog.shards import Claim, ListedFile
 
 # What becomes of a file: one of these.
 FILES: tuple[Count, ...] = ("added", "updated", "moved", "unchanged", "came_back")
-# No commit before the last image.
-WHOLE = IngestLimits(commit=2**62)
+# No commit before the last image, however many there are and however long they take.
+WHOLE = IngestLimits(commit=2**62, commit_seconds=inf)
 
 
 class ListedLabels(Labels):
@@ -67,6 +68,7 @@ def embed_shard(
             outcome = indexer.outcome()
             catalog.shards.finish(claim, outcome_text(outcome), images=_images(claim, outcome))
             yield
+            indexer.hide_gone()
         finished = True
 
     indexer = Indexer(
@@ -85,7 +87,6 @@ def embed_shard(
         # No image has changed.
         with finishing():
             pass
-    indexer.hide_gone()
 
 
 def _labels(claim: Claim, job: ShardJob) -> Labels:
@@ -98,13 +99,16 @@ def _plan(catalog: Catalog, claim: Claim, job: ShardJob) -> Plan:
     """Return what is to be opened: another worker may have done some of it in an earlier run."""
     files = [each.file for each in claim.files if not each.archive]
     known = catalog.images.known_at([file.path for file in files])
+    rows = {
+        path: like_no_file(row) if row.id in job.damaged else row for path, row in known.items()
+    }
     tasks = [
         (file, row)
-        for file, row in ((file, known.get(file.path)) for file in files)
+        for file, row in ((file, rows.get(file.path)) for file in files)
         if row is None or row.missing or job.ingest.verify or not looks_same(file, row)
     ]
     archives = [each.file for each in claim.files if each.archive]
-    return Plan(tasks, archives, job.roots)
+    return Plan(tasks, archives, job.roots, job.damaged)
 
 
 def _images(claim: Claim, outcome: Outcome) -> int:

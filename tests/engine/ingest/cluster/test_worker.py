@@ -19,6 +19,7 @@ from engine.pictures.walk import find_images
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog
 from index.catalog.shards import DONE, FAILED, RUNNING, TODO, ListedFile, Run
+from index.errors import EmbeddingDamagedError
 from index.records import Vectors
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK
 
@@ -82,6 +83,21 @@ def test_each_shard_is_one_commit(job: ShardJob, catalog: Catalog) -> None:
     assert catalog.state().generation == before + 2
 
 
+def test_a_shard_that_takes_long_is_one_commit_all_the_same(
+    job: ShardJob, catalog: Catalog, folder: Path
+) -> None:
+    class OneByOne(FakeEmbedder):
+        @property
+        def batch(self) -> int:
+            return 1
+
+    # A commit is due after every picture, and each is embedded before the next is taken.
+    before = catalog.state().generation
+    assert ShardWorker(replace(job, make_embedder=OneByOne), "one", lambda: False).work() == 2
+    assert catalog.state().generation == before + 2
+    assert catalog.image_count() == PICTURES
+
+
 def test_one_that_is_stopped_gives_its_shard_back_undone(job: ShardJob, catalog: Catalog) -> None:
     asked = count()
     # It asks before the first shard, and after each picture.
@@ -136,6 +152,16 @@ def test_a_backbone_that_fails_fails_its_shard_with_the_reason(
     assert progress is not None
     assert "they compute nothing" in progress.failures[0].error
     assert catalog.image_count() == 5
+
+
+def test_a_twin_whose_embedding_is_damaged_fails_the_shard_once(
+    job: ShardJob, catalog: Catalog
+) -> None:
+    def damaged() -> None:
+        raise EmbeddingDamagedError("a.jpg", "its stored embedding is damaged", "Use --verify")
+
+    ShardWorker(_while_embedding(job, damaged), "one", lambda: False).work()
+    assert _states(catalog) == {DONE: 1, FAILED: 1}
 
 
 def test_a_database_that_was_away_costs_no_image(job: ShardJob, catalog: Catalog) -> None:
