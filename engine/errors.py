@@ -11,6 +11,7 @@
     ├── StoreError                            the folder .engine/ cannot be used
     │   ├── StoreNotFoundError
     │   ├── StoreLockedError                  another process is writing
+    │   ├── LeaseLostError                    a shard is another worker's by now
     │   ├── BackboneMismatchError             the catalog holds another backbone's embeddings
     │   ├── IndexDamagedError                 what is saved of the index; it is built anew
     │   ├── VectorStoreError                  Milvus is out of reach, or refuses
@@ -23,6 +24,7 @@
     ├── WeightsError                          a backbone's weights cannot be had
     │   ├── WeightsUnreachableError           no network, or the host does not answer
     │   └── WeightsCorruptError               wrong hash, wrong shape, not a weights file
+    ├── ClusterError                          a run on a cluster cannot begin, or go on
     ├── ImageError                            one picture cannot be used
     │   ├── FormatError                       it is of a kind that cannot be read here
     │   └── FetchError                        one picture cannot be fetched from a URL
@@ -48,6 +50,7 @@ from index.errors import (
     EngineError,
     FilterError,
     IndexDamagedError,
+    LeaseLostError,
     ReadOnlyError,
     StoreError,
     StoreLockedError,
@@ -62,6 +65,7 @@ __all__ = [
     "CatalogDamagedError",
     "CatalogError",
     "CatalogVersionError",
+    "ClusterError",
     "DiskFullError",
     "EmbeddingDamagedError",
     "EngineError",
@@ -73,6 +77,7 @@ __all__ = [
     "HeadMismatchError",
     "ImageError",
     "IndexDamagedError",
+    "LeaseLostError",
     "ReadOnlyError",
     "StoreError",
     "StoreLockedError",

@@ -54,8 +54,7 @@ def command(store: Store = None, json: Json = False) -> int:
         say(f"problem: {problem}")
     for failure in report.shards.failures if report.shards else ():
         say(
-            f"failed: {failure.first} and what follows up to {failure.last} ({failure.n} files): "
-            f"{failure.error}"
+            f"failed: {failure.files} files from {failure.first} to {failure.last}: {failure.error}"
         )
     return 0 if report.consistent else 1
 

@@ -14,7 +14,53 @@ from engine.heads.results import HeadInfo
 if TYPE_CHECKING:
     from engine.heads.head import Head
     from index.catalog.catalog import Catalog
-    from index.catalog.shards import FailedShard
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFailure:
+    """A shard that failed: its first and last path, how many files it has, and why."""
+
+    first: str
+    last: str
+    files: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStatus:
+    """How far the last run on a cluster has come.
+
+    Attributes
+    ----------
+    source
+        What is indexed.
+    todo, running, done, failed
+        How many shards are in each state.
+    images, images_done, images_failed
+        Pictures of all shards, of those that are embedded, and of shards that failed.
+    images_per_second
+        Since the run began; 0 where it is over.
+    seconds_left
+        At that rate; None where it is over, or nothing is done yet.
+    workers
+        Who is at work.
+    failures
+        Shards that failed, some of them.
+    """
+
+    source: str
+    started_at: datetime
+    todo: int
+    running: int
+    done: int
+    failed: int
+    images: int
+    images_done: int
+    images_failed: int
+    images_per_second: float
+    seconds_left: float | None
+    workers: Sequence[str]
+    failures: Sequence[ShardFailure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +93,6 @@ class Status:
     shards: ShardStatus | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ShardStatus:
-    """How far the last run on a cluster has come.
-
-    Attributes
-    ----------
-    source
-        What is indexed.
-    todo, running, done, failed
-        How many shards are in each state.
-    images, images_done, images_failed
-        Pictures of all shards, of those that are embedded, and of shards that failed.
-    images_per_second
-        Since the run began; 0 where it is over.
-    seconds_left
-        At that rate; None where it is over, or nothing is done yet.
-    workers
-        Who is at work.
-    failures
-        First and last path, number of pictures and reason of shards that failed, some of them.
-    """
-
-    source: str
-    started_at: datetime
-    todo: int
-    running: int
-    done: int
-    failed: int
-    images: int
-    images_done: int
-    images_failed: int
-    images_per_second: float
-    seconds_left: float | None
-    workers: Sequence[str]
-    failures: Sequence[FailedShard]
-
-
 def shard_status(catalog: Catalog, now: datetime | None = None) -> ShardStatus | None:
     """Return how far the last run on a cluster has come, None where there was none."""
     run = catalog.shards.run()
@@ -107,7 +116,9 @@ def shard_status(catalog: Catalog, now: datetime | None = None) -> ShardStatus |
         images_per_second=rate,
         seconds_left=left / rate if rate else None,
         workers=progress.workers,
-        failures=progress.failures,
+        failures=[
+            ShardFailure(each.first, each.last, each.n, each.error) for each in progress.failures
+        ],
     )
 
 

@@ -252,6 +252,7 @@ def older(tmp_path: Path, catalog: Catalog, five: list[int]) -> Path:
         connection.exec_driver_sql("ALTER TABLE views DROP COLUMN crc32")
         connection.exec_driver_sql("DROP TABLE judgements")
         connection.exec_driver_sql("DROP TABLE distinct_pairs")
+        connection.exec_driver_sql("DROP TABLE shards")
         connection.exec_driver_sql("DELETE FROM settings WHERE key = 'generation_token'")
         connection.exec_driver_sql("UPDATE settings SET value = '4' WHERE key = 'schema'")
     catalog.close()
