@@ -159,7 +159,7 @@ def command(
             "--shard-images",
             metavar="N",
             help="Pictures that a process commits together, with --cluster: what is lost with it.",
-            show_default="1000",
+            show_default="a 64th of all, at most 1000",
         ),
     ] = None,
     retry_failed: Annotated[

@@ -6,6 +6,10 @@ from dataclasses import dataclass, fields
 
 from engine.config import require_number
 
+# Of a run with few files so many shards are made, for workers to end at about the same time; of one
+# with many, each is as large as is worth losing.
+SHARDS, LEAST_IMAGES, MOST_IMAGES = 64, 32, 1000
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
@@ -16,7 +20,8 @@ class ClusterOptions:
     workers
         How many processes embed; None for as many as there is room for.
     shard_images
-        Pictures of a shard: what is lost with a worker, and what a transaction holds.
+        Pictures of a shard: what is lost with a worker, and what a transaction holds. None for as
+        many as share the work out evenly, and at most 1,000.
     lease_seconds
         A worker that is not heard of for so long has lost its shard.
     poll_seconds
@@ -37,13 +42,17 @@ class ClusterOptions:
     """
 
     workers: int | None = None
-    shard_images: int = 1000
+    shard_images: int | None = None
     lease_seconds: float = 60.0
     poll_seconds: float = 0.3
     stall_seconds: float = 900.0
     outage_seconds: float = 300.0
     most_attempts: int = 3
     retry_failed: bool = False
+
+    def images_of(self, files: int) -> int:
+        """Return how many pictures a shard has where there are so many files."""
+        return self.shard_images or max(LEAST_IMAGES, min(MOST_IMAGES, files // SHARDS))
 
     def __post_init__(self) -> None:
         for each in fields(self):

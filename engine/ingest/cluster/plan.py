@@ -24,7 +24,8 @@ def listings(
     """
     before = {each.file for each in failed}
     left = (task for task in plan.tasks if task[0] not in before)
-    while some := list(islice(left, options.shard_images)):
+    size = options.images_of(len(plan.tasks))
+    while some := list(islice(left, size)):
         yield [ListedFile(file, *indexer.label_of(file.path)) for file, _ in some]
     for archive in plan.archives:
         if archive not in before:
