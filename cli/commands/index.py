@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +48,7 @@ engine index ./catalog ./new-arrivals --label labels.csv --json
 
 engine index /mnt/pictures --store postgresql://shop@db/shop --cluster ray://head:10001
 """
+SHARD_IMAGES = 1000
 COUNTS = ("added", "updated", "moved", "came_back", "removed", "unchanged", "relabelled")
 
 
@@ -159,7 +161,7 @@ def command(
             metavar="N",
             help="Pictures that a process commits together, with --cluster: what is lost with it.",
         ),
-    ] = 1000,
+    ] = SHARD_IMAGES,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -206,6 +208,14 @@ def command(
         "cluster": cluster,
         "vectors": vectors,
     }
+    if cluster is None:
+        _require_none_of(
+            {
+                "--workers": workers is not None,
+                "--shard-images": shard_images != SHARD_IMAGES,
+                "--retry-failed": retry_failed,
+            }
+        )
     options = IngestOptions(tuple(exclude or ()), include_hidden, verify, archives)
     shared = ClusterOptions(workers, shard_images, retry_failed=retry_failed)
     with failures_named(failed), open_engine(store, **settings) as engine:
@@ -220,6 +230,20 @@ def command(
             if not number:
                 say("watching; Ctrl-C ends it")
         return code
+
+
+def _require_none_of(given: Mapping[str, bool]) -> None:
+    """Insist that no option is given that says something of a cluster.
+
+    Raises
+    ------
+    UsageError
+        One is: threads would take no notice of it.
+    """
+    from engine.errors import UsageError
+
+    for option in (name for name, is_given in given.items() if is_given):
+        raise UsageError(option, "it says how a cluster goes about it", "Add --cluster local")
 
 
 def _tell(report: IndexReport, failed: Path | None, *, json: bool) -> int:

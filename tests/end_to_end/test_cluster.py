@@ -101,11 +101,21 @@ def test_ctrl_c_ends_every_process_and_keeps_what_is_done(
     assert shards["done"] > 1
 
 
-@pytest.mark.parametrize("address", ["ray", "cluster://x", "lokal"])
+@pytest.mark.parametrize("address", ["ray", "cluster://x", "lokal", ""])
 def test_what_is_no_cluster_is_refused(
     quick: Run, images: Path, tmp_path: Path, address: str
 ) -> None:
     done = quick("index", images, "--store", tmp_path / "store", "--cluster", address)
     assert done.returncode == 2
     assert b"this is no cluster" in done.stderr
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("option", [("--workers", "3"), ("--retry-failed",)])
+def test_what_is_said_of_a_cluster_where_there_is_none_is_refused(
+    quick: Run, images: Path, tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    done = quick("index", images, "--store", tmp_path / "store", *option)
+    assert done.returncode == 2
+    assert b"--cluster local" in done.stderr
     assert not (tmp_path / "store").exists()

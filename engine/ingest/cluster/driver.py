@@ -69,7 +69,7 @@ class ClusterRun:
         ClusterError
             It does not answer.
         """
-        launcher = launcher_for(config.cluster or "local")
+        launcher = launcher_for("local" if config.cluster is None else config.cluster)
         launcher.require_reachable(config)
         options, ingest = options or ClusterOptions(), ingest or IngestOptions()
         return cls(launcher, config, options, label, ingest, make_embedder)
