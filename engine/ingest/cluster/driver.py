@@ -128,7 +128,7 @@ def _count(catalog: Catalog, run: Run, indexer: Indexer) -> None:
     """Let the report of the driver's indexer tell what the workers have done."""
     for text in catalog.shards.reports(run):
         indexer.add(outcome_of(text))
-    progress = catalog.shards.progress(run)
+    progress = catalog.shards.progress(run, most_failures=None)
     for failure in progress.failures if progress else ():
         indexer.skip(
             Skipped(

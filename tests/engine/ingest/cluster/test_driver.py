@@ -146,6 +146,18 @@ def test_what_failed_is_left_until_it_is_asked_for(index: Index, engine_on: NewE
     assert _progress(engine_on("store")).shards == {DONE: 4}
 
 
+def test_every_shard_that_failed_is_told(index: Index, folder: Path) -> None:
+    def fail_all(job: ShardJob) -> None:
+        with Catalog.open(job.config.store.catalog) as catalog:
+            while claim := catalog.shards.claim(job.run, "one", job.lease):
+                catalog.shards.fail(claim, "no such bucket")
+
+    for number in range(PICTURES, 30):
+        put(folder / f"{number}.bmp", number)
+    report = index(HereLauncher([fail_all]), options=replace(QUICK, shard_images=1))
+    assert len(report.skipped) == 30
+
+
 def test_a_file_that_failed_and_has_changed_is_tried_again(index: Index, folder: Path) -> None:
     def fail_all(job: ShardJob) -> None:
         with Catalog.open(job.config.store.catalog) as catalog:
