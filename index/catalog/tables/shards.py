@@ -191,7 +191,10 @@ class ShardTable:
         """
         own = Shard.run == run.token
         done = case((Shard.state == RUNNING, Shard.done), (Shard.state == DONE, Shard.n), else_=0)
-        counts = select(Shard.state, func.count(), func.sum(Shard.n), func.sum(done))
+        # How many pictures an archive has is known when it is done.
+        more = and_(Shard.state == RUNNING, Shard.done > Shard.n)
+        n = case((more, Shard.done), else_=Shard.n)
+        counts = select(Shard.state, func.count(), func.sum(n), func.sum(done))
         with self._database.reading() as connection:
             current = _read_run(connection)
             if current is None or current.token != run.token:
