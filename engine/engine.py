@@ -169,7 +169,9 @@ class Engine:
     ) -> IndexReport:
         """Bring the catalog in step with folders of pictures.
 
-        With `Config.cluster` workers do it, and whichever of them dies, the others go on.
+        With `Config.cluster` workers do it, and whichever of them dies, the others go on. In a
+        script the call then stands below `if __name__ == "__main__":`, since Python runs a script
+        once more in each process of this machine that it starts.
 
         Parameters
         ----------

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from engine.errors import FormatError, ImageError
 from engine.pictures.colors import ALPHA_MODES, WIDE_MODES, has_other_profile, to_rgb
@@ -251,6 +251,9 @@ def _too_large(name: str, what: str, max_pixels: int) -> ImageError:
 
 def _said(error: Exception) -> str:
     """Return what an error says of broken data, with its type where it is not meant for that."""
+    if isinstance(error, UnidentifiedImageError):
+        # It tells of an object of ours, and where in memory that is.
+        return "it ends or changes within its header"
     said = str(error).strip().splitlines()
     meant = isinstance(error, (OSError, SyntaxError, EOFError)) and said
     return said[0][:160] if meant else in_words(error)

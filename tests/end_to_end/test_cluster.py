@@ -101,7 +101,7 @@ def test_ctrl_c_ends_every_process_and_keeps_what_is_done(
     assert shards["done"] > 1
 
 
-@pytest.mark.parametrize("address", ["ray", "cluster://x", "lokal"])
+@pytest.mark.parametrize("address", ["ray", "cluster://x", "lokal", ""])
 def test_what_is_no_cluster_is_refused(
     quick: Run, images: Path, tmp_path: Path, address: str
 ) -> None:
@@ -121,6 +121,7 @@ def test_an_option_that_says_nothing_is_refused(
     assert done.returncode == 2
     assert given[0].encode() in done.stderr
     assert b"says nothing without --cluster" in done.stderr
+    assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.parametrize("option", ["--workers", "--shard-images"])

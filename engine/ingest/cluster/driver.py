@@ -69,7 +69,7 @@ class ClusterRun:
         ClusterError
             It does not answer.
         """
-        launcher = launcher_for(config.cluster or "local")
+        launcher = launcher_for("local" if config.cluster is None else config.cluster)
         launcher.require_reachable(config)
         options, ingest = options or ClusterOptions(), ingest or IngestOptions()
         return cls(launcher, config, options, label, ingest, make_embedder)
@@ -128,7 +128,7 @@ def _count(catalog: Catalog, run: Run, indexer: Indexer) -> None:
     """Let the report of the driver's indexer tell what the workers have done."""
     for text in catalog.shards.reports(run):
         indexer.add(outcome_of(text))
-    progress = catalog.shards.progress(run)
+    progress = catalog.shards.progress(run, most_failures=None)
     for failure in progress.failures if progress else ():
         indexer.skip(
             Skipped(
@@ -153,6 +153,7 @@ class _Driver:
         self._job = job
         self._reporter = reporter
         self._patience = Patience(job.options.outage_seconds)
+        self._asked_seconds = 0.0
 
     def watch(self, workers: Workers, ending: ExitStack) -> None:
         """Return when every shard is done or has failed.
@@ -165,12 +166,10 @@ class _Driver:
         options = self._job.options
         before, moved = None, time.monotonic()
         while True:
-            began = time.monotonic()
             outages = self._patience.outages
             progress = self._patience.until_it_answers(self._progress)
             if self._patience.outages != outages:
                 self._lock_again(ending)
-            asked = time.monotonic() - began
             self._reporter.progress("indexing", progress.done, progress.images, "images")
             if not progress.open:
                 return
@@ -188,7 +187,7 @@ class _Driver:
             for name in workers.check(goes_on=goes_on):
                 expire = partial(self._catalog.shards.expire, self._job.run, name)
                 self._patience.until_it_answers(expire)
-            time.sleep(max(options.poll_seconds, asked / ASKED_SHARE))
+            time.sleep(max(options.poll_seconds, self._asked_seconds / ASKED_SHARE))
 
     def _lock_again(self, ending: ExitStack) -> None:
         """Be the catalog's writer again, where a server has forgotten it with its connections."""
@@ -197,7 +196,10 @@ class _Driver:
             ending.enter_context(database.writer_lock())
 
     def _progress(self) -> Progress:
+        began = time.monotonic()
         progress = self._catalog.shards.progress(self._job.run)
+        # Of the answer, and not of an outage before it.
+        self._asked_seconds = time.monotonic() - began
         if progress is None:
             raise ClusterError(
                 "the cluster", "another run of indexing has taken over this store", AGAIN

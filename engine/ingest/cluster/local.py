@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -16,9 +17,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from engine.config import Config, usable_cores
-from engine.errors import EngineError
+from engine.errors import ClusterError, EngineError
 from engine.ingest.cluster.job import ShardJob
 from engine.ingest.cluster.launcher import Losses
+from index.errors import reason_of
 
 # A network gains little from more cores than this.
 MOST_CORES = 4
@@ -60,7 +62,14 @@ class LocalWorkers:
         # A fork would take along this process's threads, and whatever they hold.
         self._context = multiprocessing.get_context("spawn")
         self._losses = Losses(2 * count + 2)
-        self._workers = [self._started() for _ in range(count)]
+        self._workers: list[tuple[BaseProcess, Connection]] = []
+        try:
+            for _ in range(count):
+                self._workers.append(self._started())
+        except BaseException:
+            # Nobody else knows of them yet.
+            self.stop()
+            raise
 
     @property
     def processes(self) -> list[int]:
@@ -68,18 +77,19 @@ class LocalWorkers:
         return [process.pid or 0 for process, _ in self._workers]
 
     def _started(self) -> tuple[BaseProcess, Connection]:
-        mine, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_work, args=(self._job, os.getpid(), theirs), daemon=True
-        )
-        # Ctrl-C reaches every process of a terminal, also one that does not ignore it yet. The
-        # tracker, which `multiprocessing` starts by the way, would unblock it.
-        resource_tracker.ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            mine, theirs = self._context.Pipe()
+            process = self._context.Process(
+                target=_work, args=(self._job, os.getpid(), theirs), daemon=True
+            )
+            with _no_ctrl_c():
+                process.start()
+        except OSError as error:
+            raise ClusterError(
+                "the workers",
+                f"this machine does not start another process ({reason_of(error)})",
+                "Name fewer of them: --workers",
+            ) from None
         theirs.close()
         return process, mine
 
@@ -116,6 +126,21 @@ class LocalWorkers:
                 process.kill()
                 process.join()
             pipe.close()
+
+
+@contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Block Ctrl-C for the length of a `with` block, and for good in what is started in it.
+
+    It reaches every process of a terminal, also one that does not ignore it yet.
+    """
+    # `multiprocessing` starts it by the way, and would unblock Ctrl-C.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _told(pipe: Connection) -> str:

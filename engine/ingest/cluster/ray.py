@@ -12,9 +12,10 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
-from engine.config import Config, cache_folder, data_folder
+from engine.config import Config, cache_folder, data_folder, quarter_of_memory, usable_cores
 from engine.errors import ClusterError, EngineError, UsageError
 from engine.ingest.cluster.job import ShardJob
 from engine.ingest.cluster.launcher import Losses
@@ -29,6 +30,7 @@ MOST_CORES = 4
 CONNECT_SECONDS, POLL_SECONDS = 30.0, 0.3
 # A cluster that grows by need has no machine at first.
 GROW_SECONDS = 120.0
+END_SECONDS = 15.0
 # So many actors may be lost before anything is done.
 LOSSES = 20
 
@@ -140,7 +142,12 @@ class RayWorkers:
         return ()
 
     def stop(self) -> None:
-        """End them all, and leave the cluster."""
+        """End them all, and leave the cluster; one that is gone is not waited for."""
+        leaving = Thread(target=self._leave, name="leave", daemon=True)
+        leaving.start()
+        leaving.join(END_SECONDS)
+
+    def _leave(self) -> None:
         with suppress(Exception):  # Ray has no root of its errors, and the cluster may be gone
             # Where the run is over they end by themselves: Ray tells everybody of what is killed.
             self._ray.wait(list(self._running), num_returns=len(self._running), timeout=self._end)
@@ -171,6 +178,8 @@ def work_elsewhere(job: ShardJob, cores: int) -> str | None:
         data=data_folder(),
         threads=cores,
         decoders=max(2, cores),
+        # As many workers as this machine has room for share its memory.
+        decode_bytes=max(1, quarter_of_memory() * cores // max(cores, usable_cores())),
     )
     try:
         ShardWorker(replace(job, config=config), worker_name(os.getpid()), lambda: False).work()

@@ -36,7 +36,7 @@ from index.catalog.tables.settings import read_setting, write_setting
 from index.errors import CatalogDamagedError, LeaseLostError
 
 _RUN = "shards_run"
-# Shards that failed of which the reasons are told.
+# Shards that failed of which the reasons are told while a run goes on.
 MOST_FAILURES = 20
 # Shards that are written at a time.
 AT_A_TIME = 256
@@ -182,11 +182,20 @@ class ShardTable:
         with self._database.reading() as connection:
             return connection.execute(left.limit(1)).one_or_none() is not None
 
-    def progress(self, run: Run) -> Progress | None:
-        """Return how far a run has come, None where another one has taken its place."""
+    def progress(self, run: Run, *, most_failures: int | None = MOST_FAILURES) -> Progress | None:
+        """Return how far a run has come, None where another one has taken its place.
+
+        Parameters
+        ----------
+        most_failures
+            Of so many shards that failed the reasons are told; None for all.
+        """
         own = Shard.run == run.token
         done = case((Shard.state == RUNNING, Shard.done), (Shard.state == DONE, Shard.n), else_=0)
-        counts = select(Shard.state, func.count(), func.sum(Shard.n), func.sum(done))
+        # How many pictures an archive has is known when it is done.
+        more = and_(Shard.state == RUNNING, Shard.done > Shard.n)
+        n = case((more, Shard.done), else_=Shard.n)
+        counts = select(Shard.state, func.count(), func.sum(n), func.sum(done))
         with self._database.reading() as connection:
             current = _read_run(connection)
             if current is None or current.token != run.token:
@@ -195,7 +204,7 @@ class ShardTable:
             working = select(Shard.worker).where(own, Shard.state == RUNNING).order_by(Shard.worker)
             workers = [each or "" for each in connection.execute(working).scalars()]
             failed = any(state == FAILED for state, *_ in rows)
-            failures = self._failures(connection) if failed else []
+            failures = self._failures(connection, most_failures) if failed else []
         return Progress(
             current,
             {state: count for state, count, _, _ in rows},
@@ -226,14 +235,12 @@ class ShardTable:
                 files += Listing.read(data, expected_hash, codec)
         return files
 
-    def _failures(self, connection: Connection) -> list[FailedShard]:
+    def _failures(self, connection: Connection, most: int | None) -> list[FailedShard]:
         query = select(Shard.first, Shard.last, Shard.n, Shard.error).where(Shard.state == FAILED)
         decode = self._database.paths.decode
         return [
             FailedShard(decode(first), decode(last), n, error or "")
-            for first, last, n, error in connection.execute(
-                query.order_by(Shard.id).limit(MOST_FAILURES)
-            )
+            for first, last, n, error in connection.execute(query.order_by(Shard.id).limit(most))
         ]
 
     def _end(self, claim: Claim, **values: Any) -> None:

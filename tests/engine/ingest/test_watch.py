@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from engine import IndexReport
+from engine import Engine, IndexReport
 from engine.errors import EngineError, UsageError
+from engine.ingest.cluster.options import ClusterOptions
 from engine.ingest.watch import Watch, WatchLimits, _counts, changes
 from engine.pictures.walk_rules import WalkRules
+from engine.testing import FakeEmbedder
 from index.files import lock
 from tests.support.shop import Shop, counts
 
@@ -66,6 +68,20 @@ def watching(shop: Shop) -> Iterator[Watching]:
 def test_a_new_picture_is_added(watching: Watching) -> None:
     watching.shop.put("sub/new.bmp", 7)
     assert watching.next() == {"added": 1, "unchanged": 3, "embedded": 1}
+
+
+def test_it_says_how_a_cluster_goes_about_each_run(shop: Shop) -> None:
+    noted: list[object] = []
+
+    class Noting(Engine):
+        def index(self, *paths: Any, **options: Any) -> IndexReport:
+            noted.append(options["cluster"])
+            return super().index(*paths, **options)
+
+    asked = ClusterOptions(workers=3)
+    with Noting(shop.engine.config, embedder=FakeEmbedder(shop.engine.config)) as engine:
+        next(engine.watch([shop.folder], cluster=asked, limits=QUICK))
+    assert noted == [asked]
 
 
 def test_a_new_folder_is_followed(watching: Watching) -> None:

@@ -50,6 +50,12 @@ def test_a_file_that_was_cut_off_is_refused(kind: str, share: float) -> None:
     assert error.remedy
 
 
+def test_a_reason_names_no_object_of_python() -> None:
+    assert refusal(b"BM no picture").reason == (
+        "the picture is damaged (it ends or changes within its header)"
+    )
+
+
 @pytest.mark.parametrize(
     ("data", "guess"),
     [

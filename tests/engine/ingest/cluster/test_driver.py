@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine import Config, Engine, IndexReport
-from engine.errors import ClusterError
+from engine.errors import CatalogError, ClusterError
 from engine.ingest.cluster.job import ShardJob
 from index.catalog.catalog import Catalog
 from index.catalog.shards import DONE, FAILED, Progress, Run
@@ -146,6 +147,18 @@ def test_what_failed_is_left_until_it_is_asked_for(index: Index, engine_on: NewE
     assert _progress(engine_on("store")).shards == {DONE: 4}
 
 
+def test_every_shard_that_failed_is_told(index: Index, folder: Path) -> None:
+    def fail_all(job: ShardJob) -> None:
+        with Catalog.open(job.config.store.catalog) as catalog:
+            while claim := catalog.shards.claim(job.run, "one", job.lease):
+                catalog.shards.fail(claim, "no such bucket")
+
+    for number in range(PICTURES, 30):
+        put(folder / f"{number}.bmp", number)
+    report = index(HereLauncher([fail_all]), options=replace(QUICK, shard_images=1))
+    assert len(report.skipped) == 30
+
+
 def test_a_file_that_failed_and_has_changed_is_tried_again(index: Index, folder: Path) -> None:
     def fail_all(job: ShardJob) -> None:
         with Catalog.open(job.config.store.catalog) as catalog:
@@ -271,6 +284,29 @@ def test_a_database_that_is_busy_when_a_worker_dies_ends_no_run(
     monkeypatch.setattr(ShardTable, "expire", busy)
     assert index(Dying()).added == PICTURES
     assert not answers
+
+
+def test_after_an_outage_it_looks_again_as_soon_as_ever(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress, sleep, slept = ShardTable.progress, time.sleep, []
+    outage = [CatalogError("it", "it cannot be reached", "Wait") for _ in range(3)]
+
+    def away(self: ShardTable, run: Run, **options: int | None) -> Progress | None:
+        if outage:
+            raise outage.pop()
+        return progress(self, run, **options)
+
+    def nap(seconds: float) -> None:
+        slept.append(seconds)
+        sleep(min(seconds, 0.5))
+
+    monkeypatch.setattr(ShardTable, "progress", away)
+    monkeypatch.setattr(time, "sleep", nap)
+    assert index().added == PICTURES
+    # The outage took 0.7 s, of which the driver must not sleep twenty times as much.
+    assert 0.4 in slept
+    assert max(slept) < 10
 
 
 def test_a_run_in_which_nothing_is_finished_ends(index: Index, engine_on: NewEngine) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,23 @@ def test_ctrl_c_is_held_back_from_workers_from_the_beginning(index: Index) -> No
     index(launcher)
     assert launcher.safe == [True, True]
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+
+
+def test_one_that_cannot_be_started_leaves_none_behind(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, started = SpawnProcess.start, []
+
+    def at_most_one(self: SpawnProcess) -> None:
+        if started:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        started.append(self)
+        start(self)
+
+    monkeypatch.setattr(SpawnProcess, "start", at_most_one)
+    with pytest.raises(ClusterError, match="Name fewer of them"):
+        index(LocalLauncher())
+    assert multiprocessing.active_children() == []
 
 
 class TerminatedOnce(FakeEmbedder):

@@ -106,6 +106,15 @@ def test_a_lease_that_is_renewed_is_not_taken(catalog: Catalog) -> None:
     assert _progress(catalog).done == 1
 
 
+def test_an_archive_has_at_least_as_many_images_as_are_done(catalog: Catalog) -> None:
+    catalog.shards.begin(
+        RUN, [[ListedFile(FileState("/a.tar", 1, 2, 3, 4), archive=True)]], keep=False
+    )
+    assert catalog.shards.renew(_claimed(catalog), LEASE, 30)
+    progress = _progress(catalog)
+    assert (progress.done, progress.images) == (30, 30)
+
+
 def test_who_lost_a_shard_can_neither_renew_nor_finish_nor_fail_it(catalog: Catalog) -> None:
     _begun(catalog, 1)
     lost = _claimed(catalog, OVER)
