@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 import sqlite3
 import tarfile
@@ -15,7 +17,7 @@ import pytest
 from engine import Engine, IndexReport, IngestOptions
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK
 from tests.support.catalogs import contents
-from tests.support.shop import counts
+from tests.support.shop import LONG_AGO, counts, put
 
 Index = Callable[..., IndexReport]
 NewEngine = Callable[[str], Engine]
@@ -113,3 +115,48 @@ def test_the_same_is_said_of_what_is_in_an_archive(
     assert (by_workers.left_out, by_workers.excluded) == (2, 1)
     assert len(by_workers.notes) == 1
     assert len(by_workers.unused_labels) == (rule == "table")
+
+
+def _change(folder: Path, chance: random.Random, content: int) -> None:
+    """Let one thing happen to a shop; no two of its pictures have one content."""
+    name = chance.choice(("a", "new\nline", "\udcff", "😀"))
+    new = folder / chance.choice(("bed", "Bed", "deep/lamp")) / f"{name}{content}.bmp"
+    new.parent.mkdir(parents=True, exist_ok=True)
+    old = chance.choice(sorted(folder.rglob("*.bmp")))
+    what = chance.choice(("add", "add", "change", "move", "remove", "touch", "spoil"))
+    if what in ("add", "change"):
+        put(new if what == "add" else old, content)
+    elif what == "move":
+        old.rename(new)
+    elif what == "remove":
+        old.unlink()
+    elif what == "spoil":
+        new.write_bytes(b"BM no picture")
+    else:
+        os.utime(old, (LONG_AGO, LONG_AGO + content))
+
+
+def _told(report: IndexReport) -> dict[str, object]:
+    """Return what must be the same; what threads know to have moved is new, and gone."""
+    names = ("unchanged", "updated", "images", "embedded", "excluded", "skipped")
+    told: dict[str, object] = {name: getattr(report, name) for name in names}
+    return told | {"seen": report.added + report.moved + report.came_back}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_has_happened_it_comes_to_the_same(
+    index: Index, engine_on: NewEngine, folder: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    one, other = engine_on("store"), engine_on("other")
+    for step in range(5):
+        for content in range(100 * (step + 1), 100 * (step + 1) + chance.randint(1, 6)):
+            _change(folder, chance, content)
+        label = chance.choice((None, None, "parent", "none"))
+        options = IngestOptions(chance.choice(((), (), ("deep",))), verify=chance.random() < 0.3)
+        by_threads = other.index([folder], label=label, options=options)
+        by_workers = index(label=label, exclude=options.exclude, verify=options.verify)
+        assert contents(one) == contents(other)
+        assert _told(by_workers) == _told(by_threads)
+        # A picture that has moved is a new one here, and such a one is not relabelled.
+        assert by_workers.relabelled == by_threads.relabelled or by_threads.moved
