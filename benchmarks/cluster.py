@@ -3,14 +3,15 @@
     python -m benchmarks.cluster [--pictures DIR] [--copies 5] [--rounds 3] [--shards 1000 100000]
 
 Of each picture so many copies are indexed that differ in their last bytes alone, by a process and
-by two workers in turns, each into a store of its own. A ledger is written, claimed, and finished
-without a picture, by one worker, on SQLite and on a PostgreSQL server of its own.
+by two workers in turns, each into a store of its own: with the embedded backbone, and with the fake
+one, whose pictures are read and decoded as well and whose network takes no time. A ledger is
+written, claimed, and finished without a picture, by one worker, on SQLite and on a PostgreSQL
+server of its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -29,7 +30,22 @@ from tests.support.postgres import running_server
 
 BOUND = 0.9
 LEASE = timedelta(minutes=1)
-WAYS = {"threads": [], "two workers": ["--cluster", "local", "--workers", "2"]}
+WAYS = {"threads": None, "two workers": "local"}
+BACKBONES = ("efficientnet_lite0", "fake")
+INDEX = """
+import sys, time
+from engine import ClusterOptions, Config, Engine
+from engine.testing import FakeEmbedder
+if __name__ == "__main__":
+    folder, store, cluster, backbone = sys.argv[1:]
+    given = {"cluster": cluster or None}
+    fake = backbone == "fake"
+    config = Config.at(store, **given if fake else given | {"backbone": backbone})
+    with Engine(config, embedder=FakeEmbedder(config) if fake else None) as engine:
+        report = engine.index([folder], cluster=ClusterOptions(workers=2))
+    assert not report.skipped
+    print(report.images_per_second)
+"""
 
 
 def copied(pictures: Path, copies: int, folder: Path) -> int:
@@ -44,30 +60,33 @@ def copied(pictures: Path, copies: int, folder: Path) -> int:
     return copies * len(files)
 
 
-def indexed(folder: Path, store: Path, arguments: list[str]) -> float:
-    """Index a folder by the real command; return images a second, start and end included."""
-    command = [sys.executable, "-m", "cli.main", "index", folder, "--store", store, "--json"]
-    done = subprocess.run([*command, *arguments], check=True, capture_output=True)
-    report = json.loads(done.stdout)
-    assert not report["skipped"]
-    return float(report["images_per_second"])
+def indexed(folder: Path, store: Path, cluster: str | None, backbone: str) -> float:
+    """Index a folder in a process of its own; return images a second, from beginning to end."""
+    script = store.with_suffix(".py")
+    script.write_text(INDEX)
+    command = [sys.executable, script, folder, store, cluster or "", backbone]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    done = subprocess.run(command, check=True, capture_output=True, env=environment)
+    return float(done.stdout)
 
 
 def throughput(pictures: Path, copies: int, rounds: int) -> None:
     """Print how fast workers are beside threads."""
-    rates: dict[str, list[float]] = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as below:
         folder = Path(below)
         count = copied(pictures, copies, folder / "pictures")
-        for number in range(rounds):
-            for way, arguments in WAYS.items():
-                store = folder / f"{way} {number}"
-                rates[way].append(indexed(folder / "pictures", store, arguments))
-    ratios = [two / one for one, two in zip(rates["threads"], rates["two workers"], strict=True)]
-    print(f"{count} pictures, {os.cpu_count()} cores, images/s in {rounds} rounds:")
-    for way, found in rates.items():
-        print(f"  {way:12} {', '.join(f'{rate:.0f}' for rate in found)}")
-    print(f"  ratio {median(ratios):.3f} in the middle (bound {BOUND})")
+        print(f"{count} pictures, {os.cpu_count()} cores, images/s in {rounds} rounds:")
+        for backbone in BACKBONES:
+            rates: dict[str, list[float]] = {way: [] for way in WAYS}
+            for number in range(rounds):
+                for way, cluster in WAYS.items():
+                    store = folder / f"{backbone} {way} {number}"
+                    rates[way].append(indexed(folder / "pictures", store, cluster, backbone))
+            one, two = rates["threads"], rates["two workers"]
+            ratio = median(b / a for a, b in zip(one, two, strict=True))
+            for way, found in rates.items():
+                print(f"  {backbone:20} {way:12} {', '.join(f'{rate:.0f}' for rate in found)}")
+            print(f"  {backbone:20} ratio {ratio:.3f} in the middle (bound {BOUND})")
 
 
 def ledger(url: str | Path, shards: int) -> tuple[float, float]:
