@@ -106,6 +106,9 @@ class OpenVINORuntime:
         }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
+            # Who asks for some of the cores shares them with others, who would be pinned to the
+            # same first ones.
+            options["ENABLE_CPU_PINNING"] = False
         if compiled.is_usable:
             options["CACHE_DIR"] = str(compiled.folder)
         compiled_model = core.compile_model(str(model), "CPU", options)
