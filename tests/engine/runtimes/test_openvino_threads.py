@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from engine.pictures.preprocess import Pixels
 from engine.runtimes import open_runtime
 from engine.runtimes.openvino import OpenVINORuntime
 from engine.runtimes.openvino_export import ExportedModel
+from tests.support import REPOSITORY
 
 LITE0 = backbone_named("efficientnet_lite0")
 
@@ -71,3 +75,35 @@ def test_lost_requests_are_replaced(openvino: OpenVINORuntime, renders: Pixels) 
         openvino._free.get()
     openvino.patience_seconds = 0.01
     assert np.array_equal(openvino.embed(renders[:2]), expected)
+
+
+SHARING = """
+import os, sys
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+import numpy as np
+from engine import Config
+from engine.embedding.choose import choose_embedder
+from engine.progress import SILENT
+config = Config.at(sys.argv[1], backbone="efficientnet_lite0", threads=1)
+embedder = choose_embedder(config, None, SILENT)
+side = embedder.backbone.preprocessing.crop
+here = os.sched_getaffinity(0)
+work = Thread(target=embedder.embed, args=([np.zeros((side, side, 3), np.uint8)] * 600,))
+work.start()
+# A thread is pinned for as long as it computes.
+while work.is_alive():
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):
+            assert os.sched_getaffinity(int(task.name)) == here
+    work.join(0.01)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_a_process_that_has_some_of_the_cores_pins_none(own_cache: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SHARING, str(tmp_path / "store")]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
