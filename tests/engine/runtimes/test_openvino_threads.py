@@ -89,6 +89,8 @@ from engine.progress import SILENT
 config = Config.at(sys.argv[1], backbone="efficientnet_lite0", threads=1)
 embedder = choose_embedder(config, None, SILENT)
 side = embedder.backbone.preprocessing.crop
+# To compile a network is another matter.
+embedder.warm()
 here = os.sched_getaffinity(0)
 work = Thread(target=embedder.embed, args=([np.zeros((side, side, 3), np.uint8)] * 600,))
 work.start()
