@@ -55,12 +55,7 @@ class Scheme:
         UsageError
             It is not.
         """
-        if self.package and importlib.util.find_spec(self.package) is None:
-            raise UsageError(
-                thing,
-                f"what reads {self.name}:// is not installed ({self.package})",
-                f"Run pip install 'image-engine[{self.extra}]'",
-            )
+        _require_installed(thing, f"{self.name}://", self.package, self.extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +88,17 @@ class ArchiveKind:
         UsageError
             It is not.
         """
-        if self.package and importlib.util.find_spec(self.package) is None:
-            raise UsageError(
-                thing,
-                f"what reads .{self.extension} is not installed ({self.package})",
-                f"Run pip install 'image-engine[{self.extra}]'",
-            )
+        _require_installed(thing, f".{self.extension}", self.package, self.extra)
+
+
+def _require_installed(thing: str, kind: str, package: str, extra: str) -> None:
+    """Insist that what reads a kind of URLs or archives is installed, if that takes a package."""
+    if package and importlib.util.find_spec(package) is None:
+        raise UsageError(
+            thing,
+            f"what reads {kind} is not installed ({package})",
+            f"Run pip install 'image-engine[{extra}]'",
+        )
 
 
 def _objects(scheme: Scheme) -> SourceStore:

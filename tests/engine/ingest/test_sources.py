@@ -143,6 +143,7 @@ def test_a_picture_that_leaves_its_archive_has_moved(shop: Shop, tar: Path) -> N
     assert counts(index(shop, tar)) == {"moved": 1, "unchanged": 2}
 
 
+@pytest.mark.slow
 def test_a_picture_may_move_from_one_archive_to_another(shop: Shop, tmp_path: Path) -> None:
     one = write_tar(tmp_path / "t" / "1.tar", members(1, 2))
     two = write_tar(tmp_path / "t" / "2.tar", members(3))
@@ -174,6 +175,7 @@ def test_an_archive_beside_the_store_moves_with_it(tmp_path: Path) -> None:
         assert engine.images.thumbnail(hit.id, 128)
 
 
+@pytest.mark.slow
 def test_labels_are_what_an_archive_says(shop: Shop, tmp_path: Path) -> None:
     tar = write_tar(tmp_path / "x.tar", members(1, 2) | {"1.cls": b"chair", "2.json": b"{}"})
     noted = json.dumps({"info": {"features": {"label": {"names": ["bed", "chair"]}}}}).encode()

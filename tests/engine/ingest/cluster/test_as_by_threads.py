@@ -19,6 +19,7 @@ from tests.engine.ingest.cluster.conftest import PICTURES, QUICK
 from tests.support.catalogs import contents
 from tests.support.shop import LONG_AGO, counts, put
 
+pytestmark = pytest.mark.slow
 Index = Callable[..., IndexReport]
 NewEngine = Callable[[str], Engine]
 

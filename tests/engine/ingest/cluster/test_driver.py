@@ -83,6 +83,7 @@ def test_what_changed_is_embedded_and_what_is_gone_is_hidden(
     assert contents(engine_on("store")) == contents(engine_on("other"))
 
 
+@pytest.mark.slow
 def test_a_picture_under_another_path_is_not_embedded_again(index: Index, folder: Path) -> None:
     index()
     (folder / "lamp" / "0.bmp").rename(folder / "moved.bmp")
@@ -105,6 +106,7 @@ def test_what_cannot_be_used_is_told_with_its_reason(index: Index, folder: Path)
     assert report.added == PICTURES
 
 
+@pytest.mark.slow
 def test_a_shard_of_a_dead_worker_is_done_by_another(
     index: Index, engine_on: NewEngine, folder: Path
 ) -> None:
@@ -233,6 +235,7 @@ def test_a_file_that_changes_after_it_was_listed_is_found_by_the_next_run(
     assert contents(engine_on("store")) == contents(engine_on("other"))
 
 
+@pytest.mark.slow
 def test_two_drivers_at_once_are_one(index: Index) -> None:
     second: list[StoreLockedError] = []
 
@@ -286,6 +289,7 @@ def test_a_database_that_is_busy_when_a_worker_dies_ends_no_run(
     assert not answers
 
 
+@pytest.mark.slow
 def test_after_an_outage_it_looks_again_as_soon_as_ever(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:

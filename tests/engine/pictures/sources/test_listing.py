@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def below(found: Found, root: str) -> tuple[list[str], int]:
     return sorted(file.path.removeprefix(f"{root}/") for file in found.files), found.twins
 
 
+@pytest.mark.slow
 @given(TREES, RULES)
 def test_an_archive_and_a_prefix_are_walked_as_a_folder(
     tree: list[tuple[list[str], str]], rules: WalkRules
