@@ -192,7 +192,7 @@ class _Driver:
     def _lock_again(self, ending: ExitStack) -> None:
         """Be the catalog's writer again, where a server has forgotten it with its connections."""
         database = self._catalog.database
-        if database.current_writer() is None:
+        if self._patience.until_it_answers(database.current_writer) is None:
             ending.enter_context(database.writer_lock())
 
     def _progress(self) -> Progress:

@@ -52,11 +52,13 @@ def fitted(xy: Floats) -> Floats:
     """Return positions between 0 and 1, both axes in one scale, in the middle of the square."""
     if not len(xy):
         return xy.reshape(0, 2).astype(np.float32)
-    least, most = xy.min(axis=0), xy.max(axis=0)
+    # In float64 a distance of the smallest numbers of float32 has a half, too.
+    wide = xy.astype(np.float64)
+    least, most = wide.min(axis=0), wide.max(axis=0)
     scale = float((most - least).max())
     if not scale > 0:
         return np.full((len(xy), 2), 0.5, np.float32)
-    centred: Floats = ((xy - (least + most) / 2) / scale + 0.5).astype(np.float32)
+    centred: Floats = ((wide - (least + most) / 2) / scale + 0.5).astype(np.float32)
     return centred.clip(0, 1)
 
 

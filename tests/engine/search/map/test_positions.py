@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import EngineError
@@ -116,6 +116,7 @@ def test_where_it_cannot_be_written_that_is_said(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 2), max_size=20))
+@example([(0.0, 0.0), (0.0, 1.401298464324817e-45)])
 def test_positions_are_fitted_into_a_square_in_one_scale(points: list[tuple[float, float]]) -> None:
     xy = np.array(points, np.float32).reshape(-1, 2)
     found = fitted(xy)
