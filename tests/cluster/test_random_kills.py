@@ -52,7 +52,7 @@ def _driver(folder: Path, store: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def _consistent(store: Path) -> tuple[int, list[int]]:
+def _consistent(store: Path, total: int) -> tuple[int, list[int]]:
     """Hold images and ledger against each other; return how many shards are done, and workers."""
     with Catalog.open(store / "catalog.sqlite") as catalog, catalog.database.reading() as sql:
         images = sql.execute(select(func.count()).select_from(Image)).scalar_one()
@@ -69,8 +69,8 @@ def _consistent(store: Path) -> tuple[int, list[int]]:
     assert removed == 0
     listed = sum(n for _, n in shards.values())
     done, stored = shards.get("done", (0, 0))
-    # A ledger is empty before the first run, and after one that found nothing to do.
-    expected = (IMAGES - listed + stored,) if shards else (0, IMAGES)
+    # Where nothing is open the ledger may be that of the run before, which had fewer to list.
+    expected = (total - listed + stored, *[total - IMAGES] * (listed == stored))
     assert images in expected, "what is done is stored, and nothing else"
     assert "failed" not in shards
     return done, workers
@@ -84,14 +84,16 @@ def _children(pid: int) -> set[int]:
     return set(map(int, text.split()))
 
 
-def _wait_for_progress(store: Path, before: int, driver: subprocess.Popen[bytes]) -> int:
+def _wait_for_progress(
+    store: Path, total: int, before: int, driver: subprocess.Popen[bytes]
+) -> int:
     """Wait until another shard is done than there were; return how many are."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         try:
-            done, _ = _consistent(store)
+            done, _ = _consistent(store, total)
         except StoreError:
-            done = 0  # there is no catalog yet
+            done = before  # there is no catalog yet
         if done != before or driver.poll() is not None:
             return done
         time.sleep(0.02)
@@ -102,45 +104,51 @@ def test_twenty_kills_at_random_moments_lose_nothing_and_double_nothing(tmp_path
     folder, store = tmp_path / "shop", tmp_path / "store"
     write_tiny_images(folder, IMAGES)
     draw, kills, killed = random.Random(SEED), 0, {"driver": 0, "worker": 0}
+    total = IMAGES
     while True:
         with _driver(folder, store) as driver:
             done = -1
             while driver.poll() is None and kills < KILLS:
-                done = _wait_for_progress(store, done, driver)
+                done = _wait_for_progress(store, total, done, driver)
                 time.sleep(draw.random() * 0.3)
                 victim = "driver" if draw.random() < 0.3 else "worker"
-                running = _workers(store) & _children(driver.pid)
+                running = _workers(store, total) & _children(driver.pid)
                 if driver.poll() is not None or (victim == "worker" and not running):
                     continue
                 pid = driver.pid if victim == "driver" else draw.choice(sorted(running))
                 os.kill(pid, signal.SIGKILL)
                 kills, killed[victim] = kills + 1, killed[victim] + 1
-                _consistent(store)
+                _consistent(store, total)
                 if victim == "driver":
                     break
             if kills == KILLS:
                 driver.wait(PATIENCE)
-        _consistent(store)
-        if driver.returncode == 0:
+        _consistent(store, total)
+        if driver.returncode == 0 and kills == KILLS:
             break
+        if driver.returncode == 0:
+            # It was sooner than the kills: it gets as many again.
+            write_tiny_images(folder / f"from {total}", IMAGES, seed=total)
+            total += IMAGES
+            assert total < 10 * IMAGES, "runs end before they can be killed"
     print(f"killed {killed}")
-    assert kills == KILLS and min(killed.values()) > 0
-    done, workers = _consistent(store)
+    assert min(killed.values()) > 0
+    done, workers = _consistent(store, total)
     assert not workers
-    _equals_a_local_run(folder, store, tmp_path / "other")
+    _equals_a_local_run(folder, store, tmp_path / "other", total)
 
 
-def _workers(store: Path) -> set[int]:
+def _workers(store: Path, total: int) -> set[int]:
     try:
-        return set(_consistent(store)[1])
+        return set(_consistent(store, total)[1])
     except StoreError:
         return set()
 
 
-def _equals_a_local_run(folder: Path, store: Path, other: Path) -> None:
+def _equals_a_local_run(folder: Path, store: Path, other: Path, total: int) -> None:
     config = Config.at(other)
     with Engine(config, embedder=FakeEmbedder(config)) as engine:
-        assert engine.index([folder]).added == IMAGES
+        assert engine.index([folder]).added == total
     one, two = _embeddings(store), _embeddings(other)
     assert one.keys() == two.keys()
     assert one == two
