@@ -59,7 +59,33 @@ def client(new_client: NewClient) -> TestClient:
     return new_client(ServerOptions())
 
 
+@pytest.fixture(scope="module")
+def reader(
+    drawn: Path, stocked: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    """A client of one service for all tests of a file that change nothing; it sees to that."""
+    folder = tmp_path_factory.mktemp("read")
+    copied_images(drawn, folder / "pictures")
+    config = Config(store=Store(shutil.copytree(stocked, folder / "store")))
+    with Engine(config, embedder=FakeEmbedder(config)) as engine:
+        app = create_app(engine, ServerOptions())
+        with TestClient(
+            app, base_url="http://localhost:8000", client=("127.0.0.1", 5000)
+        ) as client:
+            before = _holds(engine, folder)
+            yield client
+            assert _holds(engine, folder) == before, "a test changed what others read"
+        app.service.close(30)
+
+
+def _holds(engine: Engine, folder: Path) -> object:
+    """All that a request could change."""
+    images, heads = engine.images.page(limit=1000), [head.name for head in engine.heads]
+    pictures = {path: path.stat().st_mtime_ns for path in (folder / "pictures").rglob("*")}
+    return images, heads, list(engine.judgements), pictures
+
+
 @pytest.fixture
-def bed(images: Path) -> bytes:
+def bed(drawn: Path) -> bytes:
     """The content of one of the pictures."""
-    return sorted((images / "bed").iterdir())[0].read_bytes()
+    return sorted((drawn / "bed").iterdir())[0].read_bytes()

@@ -29,15 +29,15 @@ def refused(answer: Any, status: int) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff" + bytes(300)])
 def test_what_is_no_picture_is_told_as_the_engine_tells_it(
-    client: TestClient, content: bytes
+    reader: TestClient, content: bytes
 ) -> None:
-    answer = client.post("/v1/search", content=content, headers=JPEG)
+    answer = reader.post("/v1/search", content=content, headers=JPEG)
     assert (answer.status_code, answer.json()["type"]) == (422, "ImageError")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "", "image", "video/mp4"])
-def test_other_kinds_of_bodies_are_refused(client: TestClient, bed: bytes, kind: str) -> None:
-    refused(client.post("/v1/search", content=bed, headers={"content-type": kind}), 415)
+def test_other_kinds_of_bodies_are_refused(reader: TestClient, bed: bytes, kind: str) -> None:
+    refused(reader.post("/v1/search", content=bed, headers={"content-type": kind}), 415)
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_other_kinds_of_bodies_are_refused(client: TestClient, bed: bytes, kind:
         b'{"ids": [' + b"1," * 100 + b"1]}",
     ],
 )
-def test_what_are_no_ids_is_refused(client: TestClient, body: bytes) -> None:
+def test_what_are_no_ids_is_refused(reader: TestClient, body: bytes) -> None:
     kind = {"content-type": "application/json"}
-    refused(client.post("/v1/search", content=body, headers=kind), 400)
+    refused(reader.post("/v1/search", content=body, headers=kind), 400)
 
 
 @pytest.mark.parametrize("number", [0, -3, 2**63, 10**60])
-def test_ids_out_of_range_are_named(client: TestClient, number: int) -> None:
-    answer = client.post("/v1/search", json={"ids": [number]})
+def test_ids_out_of_range_are_named(reader: TestClient, number: int) -> None:
+    answer = reader.post("/v1/search", json={"ids": [number]})
     assert (answer.status_code, answer.json()["type"]) == (400, "UsageError")
 
 
@@ -89,11 +89,11 @@ def test_a_form_has_few_pictures(new_client: NewClient, bed: bytes) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"--b\r\n", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"]
 )
-def test_a_broken_form_is_refused(client: TestClient, content: bytes) -> None:
+def test_a_broken_form_is_refused(reader: TestClient, content: bytes) -> None:
     kind = {"content-type": "multipart/form-data; boundary=b"}
-    refused(client.post("/v1/search", content=content, headers=kind), 400)
+    refused(reader.post("/v1/search", content=content, headers=kind), 400)
     without_boundary = {"content-type": "multipart/form-data"}
-    refused(client.post("/v1/search", content=content, headers=without_boundary), 400)
+    refused(reader.post("/v1/search", content=content, headers=without_boundary), 400)
 
 
 @pytest.mark.parametrize("kind", [b"image/jpeg", b"multipart/form-data; boundary=b"])
@@ -123,10 +123,10 @@ def test_json_that_comes_too_slowly_is_refused() -> None:
 
 
 @pytest.mark.parametrize("codec", ["punycode", "undefined", "idna", "zip", "utf-7", "no-such"])
-def test_a_client_chooses_no_codec(client: TestClient, codec: str) -> None:
+def test_a_client_chooses_no_codec(reader: TestClient, codec: str) -> None:
     field = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"\xff\xfeb" * 50
     kind = {"content-type": f"multipart/form-data; charset={codec}; boundary=b"}
-    answer = client.post("/v1/search", content=field + b"\r\n--b--\r\n", headers=kind)
+    answer = reader.post("/v1/search", content=field + b"\r\n--b--\r\n", headers=kind)
     assert answer.status_code == 400
 
 

@@ -32,9 +32,9 @@ ANYWHERE = ServerOptions(urls=UrlLimits(allowed=True, seconds=20))
 GUARDED = ServerOptions(urls=STRANGERS)
 
 
-def test_no_url_is_fetched_unless_it_is_allowed(client: TestClient, site: Site) -> None:
+def test_no_url_is_fetched_unless_it_is_allowed(reader: TestClient, site: Site) -> None:
     for route in ("search", "classify"):
-        answer = client.post(f"/v1/{route}", json={"urls": [site.serve("/a.jpg", b"x")]})
+        answer = reader.post(f"/v1/{route}", json={"urls": [site.serve("/a.jpg", b"x")]})
         assert (answer.status_code, answer.json()["type"]) == (403, "UrlError")
         assert "--allow-urls" in answer.json()["remedy"]
     assert not site.asked

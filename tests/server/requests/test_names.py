@@ -38,18 +38,18 @@ def test_every_name_is_short_and_on_one_line(name: str) -> None:
     shown.encode()
 
 
-def test_a_picture_that_cannot_be_used_is_told_by_its_name(client: TestClient, bed: bytes) -> None:
+def test_a_picture_that_cannot_be_used_is_told_by_its_name(reader: TestClient, bed: bytes) -> None:
     files = [("a", ("bed.jpg", bed)), ("b", ("../\x1bodd.jpg", b"no picture"))]
-    answer = client.post("/v1/classify", files=files)
+    answer = reader.post("/v1/classify", files=files)
     assert (answer.status_code, answer.json()["thing"]) == (422, "odd.jpg")
     files = [("a", ("bed.jpg", bed)), ("b", ("bed.jpg", bed))]
-    assert [each["image"] for each in client.post("/v1/classify", files=files).json()] == [
+    assert [each["image"] for each in reader.post("/v1/classify", files=files).json()] == [
         "bed.jpg",
         "bed.jpg",
     ]
 
 
-def test_a_picture_without_a_name_is_told_by_its_number(client: TestClient) -> None:
+def test_a_picture_without_a_name_is_told_by_its_number(reader: TestClient) -> None:
     kind = {"content-type": "image/jpeg"}
-    answer = client.post("/v1/search", content=b"no picture", headers=kind)
+    answer = reader.post("/v1/search", content=b"no picture", headers=kind)
     assert (answer.status_code, answer.json()["thing"]) == (422, "picture 1")

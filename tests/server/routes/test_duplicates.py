@@ -149,16 +149,16 @@ def test_nothing_is_moved_where_nothing_alike_would_stay(
         {"trash": list(range(1, 1002)), "keep": [2]},
     ],
 )
-def test_what_cannot_be_done_is_refused(client: TestClient, body: object) -> None:
-    answer = client.post("/v1/duplicates/resolve", json=body)
+def test_what_cannot_be_done_is_refused(reader: TestClient, body: object) -> None:
+    answer = reader.post("/v1/duplicates/resolve", json=body)
     assert (answer.status_code, answer.json()["type"]) == (400, "BodyError")
 
 
 @pytest.mark.parametrize(
     "body", [{}, [], {"undo": 7}, {"undo": "a", "more": 1}, {"undo": "a" * 101}]
 )
-def test_what_is_no_name_is_refused(client: TestClient, body: object) -> None:
-    answer = client.post("/v1/duplicates/undo", json=body)
+def test_what_is_no_name_is_refused(reader: TestClient, body: object) -> None:
+    answer = reader.post("/v1/duplicates/undo", json=body)
     assert (answer.status_code, answer.json()["type"]) == (400, "BodyError")
 
 
@@ -178,8 +178,8 @@ def test_what_is_no_name_is_refused(client: TestClient, body: object) -> None:
         ),
     )
 )
-def test_an_unknown_name_is_not_found(client: TestClient, name: str) -> None:
-    answer = client.post("/v1/duplicates/undo", json={"undo": name})
+def test_an_unknown_name_is_not_found(reader: TestClient, name: str) -> None:
+    answer = reader.post("/v1/duplicates/undo", json={"undo": name})
     assert (answer.status_code, answer.json()["type"]) == (404, "UnknownUndoError")
 
 

@@ -38,8 +38,8 @@ def test_pages_follow_each_other(client: TestClient, indexed: Engine) -> None:
     assert rest["cursor"] is None
 
 
-def test_a_page_may_be_empty(client: TestClient) -> None:
-    answer = client.get("/v1/images", params={"where": "label=piano"})
+def test_a_page_may_be_empty(reader: TestClient) -> None:
+    answer = reader.get("/v1/images", params={"where": "label=piano"})
     assert (answer.status_code, answer.json()) == (200, {"images": [], "cursor": None})
 
 
@@ -53,8 +53,8 @@ def test_a_label_is_set_and_taken_away(client: TestClient, indexed: Engine) -> N
 @pytest.mark.parametrize(
     "body", [{}, {"label": 3}, {"label": ["a"]}, {"label": "a", "path": "b"}, [], None, 7]
 )
-def test_what_is_no_label_is_refused(client: TestClient, body: object) -> None:
-    answer = client.patch("/v1/images/3", json=body)
+def test_what_is_no_label_is_refused(reader: TestClient, body: object) -> None:
+    answer = reader.patch("/v1/images/3", json=body)
     assert (answer.status_code, answer.json()["type"]) == (400, "BodyError")
 
 
@@ -83,9 +83,9 @@ def test_a_thumbnail_is_small_and_upright(client: TestClient, indexed: Engine, s
     assert (image.format, max(image.size)) == ("WEBP", min(side, max(whole.width, whole.height)))
 
 
-def test_a_thumbnail_that_a_browser_has_is_not_sent_again(client: TestClient) -> None:
-    tag = client.get("/v1/images/3/thumbnail").headers["etag"]
-    again = client.get("/v1/images/3/thumbnail", headers={"if-none-match": tag})
+def test_a_thumbnail_that_a_browser_has_is_not_sent_again(reader: TestClient) -> None:
+    tag = reader.get("/v1/images/3/thumbnail").headers["etag"]
+    again = reader.get("/v1/images/3/thumbnail", headers={"if-none-match": tag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
 
 
@@ -127,8 +127,8 @@ def test_nothing_is_left_of_a_forgotten_image(client: TestClient, indexed: Engin
 
 
 @pytest.mark.parametrize("size", ["0", "100", "99999999", "-1", "x"])
-def test_thumbnails_have_few_sizes(client: TestClient, size: str) -> None:
-    assert client.get("/v1/images/3/thumbnail", params={"size": size}).status_code == 400
+def test_thumbnails_have_few_sizes(reader: TestClient, size: str) -> None:
+    assert reader.get("/v1/images/3/thumbnail", params={"size": size}).status_code == 400
 
 
 def test_a_file_is_saved_and_not_shown(client: TestClient, indexed: Engine) -> None:

@@ -19,8 +19,8 @@ def test_the_components_are_there_at_once(client: TestClient, indexed: Engine) -
     assert {len(found[name]) for name in ("x", "y", "category")} == {12}
 
 
-def test_it_can_be_coloured_by_label(client: TestClient) -> None:
-    found = client.get("/v1/map", params={"colours": "label"}).json()
+def test_it_can_be_coloured_by_label(reader: TestClient) -> None:
+    found = reader.get("/v1/map", params={"colours": "label"}).json()
     assert sorted(found["categories"]) == ["bed", "chair", "lamp"]
 
 
@@ -54,11 +54,11 @@ def test_without_the_extra_the_job_says_what_to_install(
 
 
 @pytest.mark.parametrize("wrong", [{"method": "tsne"}, {"colours": "path"}])
-def test_what_there_is_not_is_refused(client: TestClient, wrong: dict[str, str]) -> None:
-    assert client.get("/v1/map", params=wrong).status_code == 400
+def test_what_there_is_not_is_refused(reader: TestClient, wrong: dict[str, str]) -> None:
+    assert reader.get("/v1/map", params=wrong).status_code == 400
 
 
-def test_it_is_described_with_an_example(client: TestClient) -> None:
-    described = client.get("/openapi.json").json()["paths"]["/v1/map"]["get"]
+def test_it_is_described_with_an_example(reader: TestClient) -> None:
+    described = reader.get("/openapi.json").json()["paths"]["/v1/map"]["get"]
     example = described["responses"]["200"]["content"]["application/json"]["example"]
-    assert set(example) == set(client.get("/v1/map").json())
+    assert set(example) == set(reader.get("/v1/map").json())

@@ -22,34 +22,34 @@ def files() -> Mapping[str, PageFile]:
     return page_files()
 
 
-def test_the_page_is_what_a_browser_opens_first(client: TestClient) -> None:
-    answer = client.get("/")
+def test_the_page_is_what_a_browser_opens_first(reader: TestClient) -> None:
+    answer = reader.get("/")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert answer.content == (PAGE / "index.html").read_bytes()
 
 
-def test_every_file_comes_as_what_it_is(client: TestClient, files: Mapping[str, PageFile]) -> None:
+def test_every_file_comes_as_what_it_is(reader: TestClient, files: Mapping[str, PageFile]) -> None:
     kinds = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
     names = sorted(set(files) - {"index.html"})
     assert {name.rpartition(".")[2] for name in names} == set(kinds)
     for name in names:
-        answer = client.get(f"/page/{name}")
+        answer = reader.get(f"/page/{name}")
         assert answer.headers["content-type"].partition(";")[0] == kinds[name.rpartition(".")[2]]
         assert answer.content == (PAGE / name).read_bytes()
 
 
-def test_a_file_that_a_browser_has_is_not_sent_again(client: TestClient) -> None:
-    first = client.get("/page/app.js")
+def test_a_file_that_a_browser_has_is_not_sent_again(reader: TestClient) -> None:
+    first = reader.get("/page/app.js")
     assert first.headers["cache-control"] == "no-cache"
-    again = client.get("/page/app.js", headers={"if-none-match": first.headers["etag"]})
+    again = reader.get("/page/app.js", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    assert client.get("/page/app.js", headers={"if-none-match": 'W/"other"'}).status_code == 200
+    assert reader.get("/page/app.js", headers={"if-none-match": 'W/"other"'}).status_code == 200
 
 
-def test_a_file_is_sent_compressed_to_who_can_read_that(client: TestClient) -> None:
-    plain = client.get("/page/app.js", headers={"accept-encoding": "identity"})
+def test_a_file_is_sent_compressed_to_who_can_read_that(reader: TestClient) -> None:
+    plain = reader.get("/page/app.js", headers={"accept-encoding": "identity"})
     assert "content-encoding" not in plain.headers
-    with client.stream("GET", "/page/app.js", headers={"accept-encoding": "gzip"}) as answer:
+    with reader.stream("GET", "/page/app.js", headers={"accept-encoding": "gzip"}) as answer:
         packed = b"".join(answer.iter_raw())
     assert answer.headers["content-encoding"] == "gzip"
     assert gzip.decompress(packed) == plain.content
@@ -72,8 +72,8 @@ def test_a_file_is_sent_compressed_to_who_can_read_that(client: TestClient) -> N
         "",
     ],
 )
-def test_nothing_else_is_a_file_of_the_page(client: TestClient, path: str) -> None:
-    assert client.get(f"/page/{path}").status_code == 404
+def test_nothing_else_is_a_file_of_the_page(reader: TestClient, path: str) -> None:
+    assert reader.get(f"/page/{path}").status_code == 404
 
 
 def test_the_page_is_small(files: Mapping[str, PageFile]) -> None:

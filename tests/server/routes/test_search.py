@@ -61,9 +61,9 @@ def test_every_parameter_is_the_engine_s(
     assert answer.json() == plain(indexed.search(first(bed), **asked))
 
 
-def test_nothing_found_is_an_answer(client: TestClient, bed: bytes) -> None:
+def test_nothing_found_is_an_answer(reader: TestClient, bed: bytes) -> None:
     asked = {"where": ["label=piano"]}
-    answer = client.post("/v1/search", params=asked, content=bed, headers=JPEG)
+    answer = reader.post("/v1/search", params=asked, content=bed, headers=JPEG)
     assert (answer.status_code, answer.json()["results"]) == (200, [])
     assert "label=piano" in answer.json()["why_empty"]
 
@@ -99,18 +99,18 @@ def test_what_pictures_show_is_told_of_each(
     ],
 )
 def test_a_wrong_parameter_is_named(
-    client: TestClient, bed: bytes, route: str, asked: dict[str, str], status: int, kind: str
+    reader: TestClient, bed: bytes, route: str, asked: dict[str, str], status: int, kind: str
 ) -> None:
-    answer = client.post(f"/v1/{route}", params=asked, content=bed, headers=JPEG)
+    answer = reader.post(f"/v1/{route}", params=asked, content=bed, headers=JPEG)
     assert (answer.status_code, answer.json()["type"]) == (status, kind)
     assert answer.headers["content-type"] == "application/problem+json"
     assert all(answer.json()[each] for each in ("title", "detail", "reason", "remedy"))
 
 
-def test_ids_are_not_classified(client: TestClient) -> None:
-    assert client.post("/v1/classify", json={"ids": [1]}).status_code == 415
+def test_ids_are_not_classified(reader: TestClient) -> None:
+    assert reader.post("/v1/classify", json={"ids": [1]}).status_code == 415
 
 
-def test_an_unknown_id_is_named(client: TestClient) -> None:
-    answer = client.post("/v1/search", json={"ids": [4711]})
+def test_an_unknown_id_is_named(reader: TestClient) -> None:
+    answer = reader.post("/v1/search", json={"ids": [4711]})
     assert (answer.status_code, answer.json()["thing"]) == (404, "image 4711")

@@ -17,9 +17,9 @@ from server.app import create_app
 from server.options import ServerLimits, ServerOptions
 
 
-def test_a_service_that_runs_says_so(client: TestClient) -> None:
-    assert client.get("/healthz").text == "ok\n"
-    assert client.get("/readyz").json() == {"ready": True}
+def test_a_service_that_runs_says_so(reader: TestClient) -> None:
+    assert reader.get("/healthz").text == "ok\n"
+    assert reader.get("/readyz").json() == {"ready": True}
 
 
 def test_without_a_catalog_it_is_not_ready(fake_engine: Engine) -> None:

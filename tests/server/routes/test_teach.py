@@ -55,9 +55,9 @@ def test_what_is_judged_is_listed_and_taken_back(client: TestClient) -> None:
     assert client.get("/v1/judgements").json() == [{"category": "bed", "yes": 1, "no": 2}]
 
 
-def test_nothing_judged_is_an_answer(client: TestClient) -> None:
-    assert client.get("/v1/judgements").json() == []
-    empty = client.get("/v1/judgements", params={"category": "bed"}).json()
+def test_nothing_judged_is_an_answer(reader: TestClient) -> None:
+    assert reader.get("/v1/judgements").json() == []
+    empty = reader.get("/v1/judgements", params={"category": "bed"}).json()
     assert empty == {"category": "bed", "yes": [], "no": []}
 
 
@@ -80,13 +80,13 @@ def test_a_saved_lesson_is_a_head_and_classifies_the_catalog(
 
 
 @pytest.mark.parametrize("path", ["/v1/teach", "/v1/teach/save"])
-def test_unknown_images_are_named(client: TestClient, path: str) -> None:
+def test_unknown_images_are_named(reader: TestClient, path: str) -> None:
     body = {"category": "bed", "yes": [1, 4711], "no": [4712]}
     body |= {"head": "taught"} if path.endswith("save") else {}
-    answer = client.post(path, json=body)
+    answer = reader.post(path, json=body)
     assert (answer.status_code, answer.json()["type"]) == (404, "UnknownImageError")
     assert answer.json()["thing"] == "images 4711, 4712"
-    assert client.get("/v1/judgements").json() == []
+    assert reader.get("/v1/judgements").json() == []
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_what_is_no_set_of_answers_is_refused(new_client: NewClient, body: Any) 
 
 
 @pytest.mark.parametrize("category", ["", "  ", "\u200b", "x" * 201])
-def test_what_is_no_category_is_refused(client: TestClient, category: str) -> None:
-    answer = client.put("/v1/judgements", json={"category": category, "yes": [1]})
+def test_what_is_no_category_is_refused(reader: TestClient, category: str) -> None:
+    answer = reader.put("/v1/judgements", json={"category": category, "yes": [1]})
     assert (answer.status_code, answer.json()["type"]) == (400, "UsageError")
-    assert client.post("/v1/teach", json={"category": category}).status_code == 400
+    assert reader.post("/v1/teach", json={"category": category}).status_code == 400
 
 
 def test_an_image_has_one_answer(client: TestClient) -> None:
@@ -139,10 +139,10 @@ def test_what_cannot_be_learned_stays_remembered(client: TestClient) -> None:
     assert client.get("/v1/judgements").json() == [{"category": "bed", "yes": 1, "no": 1}]
 
 
-def test_a_name_that_no_head_can_have_is_refused_before(client: TestClient) -> None:
+def test_a_name_that_no_head_can_have_is_refused_before(reader: TestClient) -> None:
     body = {"category": "bed", "yes": [1], "no": [9], "head": "imagenet"}
-    assert client.post("/v1/teach/save", json=body).status_code == 400
-    assert client.get("/v1/judgements").json() == []
+    assert reader.post("/v1/teach/save", json=body).status_code == 400
+    assert reader.get("/v1/judgements").json() == []
 
 
 def test_a_service_for_reading_teaches_and_remembers_nothing(new_client: NewClient) -> None:

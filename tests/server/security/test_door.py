@@ -38,8 +38,8 @@ COOKIE = TokenCheck(TOKEN).cookie_name
         "[2001:db8::7]",
     ],
 )
-def test_this_machine_s_names_are_known(client: TestClient, host: str) -> None:
-    assert client.get("/healthz", headers={"host": host}).status_code == 200
+def test_this_machine_s_names_are_known(reader: TestClient, host: str) -> None:
+    assert reader.get("/healthz", headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_this_machine_s_names_are_known(client: TestClient, host: str) -> None:
         "",
     ],
 )
-def test_a_name_that_somebody_else_made_up_is_refused(client: TestClient, host: str) -> None:
-    answer = client.get("/v1/images", headers={"host": host})
+def test_a_name_that_somebody_else_made_up_is_refused(reader: TestClient, host: str) -> None:
+    answer = reader.get("/v1/images", headers={"host": host})
     assert (answer.status_code, answer.json()["type"]) == (400, "HostError")
 
 
@@ -75,9 +75,9 @@ def test_a_name_may_be_allowed(new_client: NewClient) -> None:
         {"origin": "http://a]b"},
     ],
 )
-def test_no_other_site_makes_it_do_anything(client: TestClient, headers: dict[str, str]) -> None:
+def test_no_other_site_makes_it_do_anything(reader: TestClient, headers: dict[str, str]) -> None:
     for method in ("POST", "PATCH", "DELETE", "PUT"):
-        answer = client.request(method, "/v1/images/3", headers=headers)
+        answer = reader.request(method, "/v1/images/3", headers=headers)
         assert (answer.status_code, answer.json()["type"]) == (403, "OriginError")
 
 
@@ -95,20 +95,20 @@ def test_its_own_page_and_programs_may(client: TestClient, headers: dict[str, st
     assert answer.status_code == 200
 
 
-def test_no_answer_is_for_pages_of_other_sites(client: TestClient) -> None:
+def test_no_answer_is_for_pages_of_other_sites(reader: TestClient) -> None:
     asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
     for answer in (
-        client.get("/v1/images", headers=asked),
-        client.options("/v1/search", headers=asked),
+        reader.get("/v1/images", headers=asked),
+        reader.options("/v1/search", headers=asked),
     ):
         assert not any(name.startswith("access-control") for name in answer.headers)
 
 
-def test_every_answer_tells_browsers_what_not_to_do(client: TestClient) -> None:
+def test_every_answer_tells_browsers_what_not_to_do(reader: TestClient) -> None:
     for address in ("/healthz", "/v1/images", "/none", "/v1/images/x", "/v1/images/3/thumbnail"):
-        answer = client.get(address)
+        answer = reader.get(address)
         assert all(answer.headers[name] == value for name, value in HEADERS.items())
-    answer = client.get("/", headers={"host": "evil.example"})
+    answer = reader.get("/", headers={"host": "evil.example"})
     assert all(answer.headers[name] == value for name, value in HEADERS.items())
 
 
@@ -368,13 +368,13 @@ def test_it_is_known_by_the_address_that_it_tells(
     assert new_client(options).get("/healthz", headers=asked).status_code == 200
 
 
-def test_what_another_site_shows_makes_nothing_happen(client: TestClient) -> None:
+def test_what_another_site_shows_makes_nothing_happen(reader: TestClient) -> None:
     for site in ("cross-site", "same-site"):
         image = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
-        assert client.get("/v1/status", headers=image).status_code == 403
+        assert reader.get("/v1/status", headers=image).status_code == 403
         link = {"sec-fetch-site": site, "sec-fetch-mode": "navigate"}
-        assert client.get("/v1/duplicates", headers=link).status_code == 403
-        assert client.get("/", headers=link).status_code == 200
+        assert reader.get("/v1/duplicates", headers=link).status_code == 403
+        assert reader.get("/", headers=link).status_code == 200
 
 
 def test_no_more_is_let_in_than_there_is_room_for(new_client: NewClient) -> None:

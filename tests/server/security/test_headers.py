@@ -15,8 +15,8 @@ POLICY = (
 @pytest.mark.parametrize(
     "path", ["/", "/healthz", "/v1/images", "/v1/images/3/thumbnail", "/v1/images/3/file", "/none"]
 )
-def test_nothing_of_another_host_runs_or_is_shown(client: TestClient, path: str) -> None:
-    told = client.get(path).headers
+def test_nothing_of_another_host_runs_or_is_shown(reader: TestClient, path: str) -> None:
+    told = reader.get(path).headers
     assert told["content-security-policy"] == POLICY
     assert told["x-content-type-options"] == "nosniff"
     assert told["referrer-policy"] == "no-referrer"
