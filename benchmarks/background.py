@@ -22,7 +22,7 @@ from engine.heads.classifier import Classifier
 from engine.heads.fitting.background import Prototypes, suspects
 from engine.heads.fitting.gate import gate_of
 from engine.heads.options import TrainOptions
-from engine.ingest.labels import ParentLabels
+from engine.ingest.labels.labels import ParentLabels
 from engine.learning.data.collect import ANY, collect
 from engine.learning.train_head import HeadTraining
 from engine.learning.trial import GateOptions, gate_rows, new_head

@@ -20,7 +20,7 @@ from engine.embedding.choose import choose_embedder
 from engine.heads.fitting.fit import fit_layers, threads_for
 from engine.heads.fitting.rows import Rows, embedding_scale
 from engine.heads.options import TrainOptions
-from engine.ingest.labels import label_rule
+from engine.ingest.labels.labels import label_rule
 from engine.learning.data.collect import collect
 from engine.learning.data.split import draw_split
 from engine.pictures.augment import ORIGINAL, view_names

@@ -198,7 +198,7 @@ class Engine:
         """
         from engine.heads.classifier import Classifier
         from engine.ingest.indexer import Indexer
-        from engine.ingest.labels import label_rule
+        from engine.ingest.labels.labels import label_rule
         from engine.pictures.walk import require_one
         from engine.pictures.walk_rules import refuse_trash
 

@@ -281,7 +281,7 @@ def _whole(image_id: int) -> int:
 
 
 def _label(label: str) -> str:
-    from engine.ingest.label_text import label_text
+    from engine.ingest.labels.label_text import label_text
 
     text = label_text(label)
     if not text or len(text) > LONGEST_LABEL:

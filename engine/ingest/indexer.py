@@ -28,7 +28,7 @@ from engine.ingest.comparison import (
     suddenly_empty,
     under_real_paths,
 )
-from engine.ingest.labels import Labels
+from engine.ingest.labels.labels import Labels
 from engine.ingest.options import IngestOptions
 from engine.ingest.results import Count, IndexReport, Outcome
 from engine.ingest.same_content import SameContent

@@ -9,7 +9,7 @@ import numpy as np
 from engine.embedding.embedder import Embedder
 from engine.heads.classifier import BuiltIn, Classifier, asked_heads, distribution
 from engine.heads.head import ALL, Head
-from engine.ingest.labels import label_rule
+from engine.ingest.labels.labels import label_rule
 from engine.learning.data.collect import ANY, collect
 from engine.learning.data.learned import learned_images
 from engine.learning.metrics import (

@@ -18,7 +18,7 @@ from engine.ingest.cluster.options import ClusterOptions
 from engine.ingest.cluster.patience import Patience
 from engine.ingest.cluster.plan import listings
 from engine.ingest.indexer import Indexer, Plan
-from engine.ingest.labels import label_rule
+from engine.ingest.labels.labels import label_rule
 from engine.ingest.options import IngestOptions
 from engine.progress import Reporter
 from engine.skipped import Skipped

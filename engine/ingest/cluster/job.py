@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from engine.config import Config
 from engine.embedding.embedder import Embedder
 from engine.ingest.cluster.options import ClusterOptions
-from engine.ingest.labels import KeepLabels, Labels
+from engine.ingest.labels.labels import KeepLabels, Labels
 from engine.ingest.options import IngestOptions
 from engine.ingest.results import Outcome
 from engine.progress import Reporter

@@ -13,7 +13,7 @@ from engine.ingest.batch_writer import IngestLimits, KnownHashes
 from engine.ingest.cluster.job import ShardJob, outcome_text
 from engine.ingest.comparison import looks_same
 from engine.ingest.indexer import Indexer, Plan, like_no_file
-from engine.ingest.labels import Labels
+from engine.ingest.labels.labels import Labels
 from engine.ingest.results import Count, Outcome
 from index.catalog.catalog import Catalog
 from index.catalog.shards import Claim, ListedFile

@@ -10,8 +10,8 @@ import numpy as np
 
 from engine.embedding.embedder import Embedder
 from engine.errors import EngineError, TrainingError, UsageError
-from engine.ingest.label_text import Spelling
-from engine.ingest.labels import Labels
+from engine.ingest.labels.label_text import Spelling
+from engine.ingest.labels.labels import Labels
 from engine.learning.data.collector import Collector
 from engine.learning.data.dataset import Dataset, find_labelled
 from engine.learning.data.examples import Examples, label_positions

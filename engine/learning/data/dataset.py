@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.errors import UsageError
-from engine.ingest.label_text import Spelling, label_text
-from engine.ingest.labels import Labels
+from engine.ingest.labels.label_text import Spelling, label_text
+from engine.ingest.labels.labels import Labels
 from engine.learning.data.phrases import count, listed
 from engine.learning.data.requirements import Problem
 from engine.pictures.sources.paths import is_crushed, is_remote

@@ -10,7 +10,7 @@ import numpy as np
 from engine.errors import TrainingError
 from engine.heads.head import Head
 from engine.heads.record import Learned
-from engine.ingest.label_text import Spelling
+from engine.ingest.labels.label_text import Spelling
 from engine.learning.data.examples import Examples, label_positions
 from engine.learning.data.refused import Refused
 from engine.pictures.augment import ORIGINAL

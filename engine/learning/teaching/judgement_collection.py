@@ -168,7 +168,7 @@ def spelled(catalog: Catalog, category: str) -> str:
     UsageError
         No category can have such a name.
     """
-    from engine.ingest.label_text import Spelling
+    from engine.ingest.labels.label_text import Spelling
 
     text = category_text(category)
     return Spelling(catalog.judgements.counts()).of(text)
@@ -182,7 +182,7 @@ def category_text(category: str) -> str:
     UsageError
         No category can have such a name.
     """
-    from engine.ingest.label_text import label_text
+    from engine.ingest.labels.label_text import label_text
 
     text = label_text(category)
     if not text or len(text) > LONGEST_CATEGORY or not text.isprintable():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.export.spreadsheet import guarded, unguarded
-from engine.ingest.label_table import read_label_table
+from engine.ingest.labels.label_table import read_label_table
 
 FORMULAS = [
     *("=1+1", "=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "  =1+1", "\n=1"),

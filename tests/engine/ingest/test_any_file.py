@@ -21,7 +21,7 @@ from engine import Config, Engine, IndexReport, Skipped
 from engine.errors import EngineError, ImageError
 from engine.heads.classifier import Classifier
 from engine.ingest.indexer import Indexer
-from engine.ingest.labels import KeepLabels
+from engine.ingest.labels.labels import KeepLabels
 from engine.pictures.crop import Crop
 from engine.pictures.decode import DecodedImage, decode
 from engine.pictures.sources.states import file_state

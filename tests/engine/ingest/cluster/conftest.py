@@ -17,7 +17,7 @@ from engine.ingest.cluster.launcher import Launcher
 from engine.ingest.cluster.options import ClusterOptions
 from engine.ingest.cluster.worker import ShardWorker
 from engine.ingest.indexer import Indexer
-from engine.ingest.labels import label_rule
+from engine.ingest.labels.labels import label_rule
 from engine.progress import SILENT
 from engine.testing import FakeEmbedder
 from index.catalog.catalog import Catalog

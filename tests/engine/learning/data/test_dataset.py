@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine import UsageError
-from engine.ingest.labels import NoLabels, ParentLabels, label_rule
+from engine.ingest.labels.labels import NoLabels, ParentLabels, label_rule
 from engine.learning.data.dataset import Dataset, find_labelled, require_folder
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.ingest.labels import Labels, label_rule
+from engine.ingest.labels.labels import Labels, label_rule
 
 
 def table(tmp_path: Path, text: str, *paths: str) -> Labels:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.ingest.label_table import read_label_table, table_text
+from engine.ingest.labels.label_table import read_label_table, table_text
 from engine.skipped import Skipped
 
 TEXT = "path,label\nsub/Stühle.jpg,Möbel – alt\n"

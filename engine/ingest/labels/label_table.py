@@ -17,7 +17,7 @@ from pathlib import Path
 
 from engine.errors import UsageError
 from engine.export.spreadsheet import unguarded
-from engine.ingest.label_text import label_text, path_text
+from engine.ingest.labels.label_text import label_text, path_text
 from engine.pictures.sources.paths import absolute, exists, is_remote
 from engine.skipped import Skipped
 from index.names import read_text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.ingest.label_text import Spelling, label_text, path_text
+from engine.ingest.labels.label_text import Spelling, label_text, path_text
 
 CHAIR = "fauteuil élégant"
 NFD = unicodedata.normalize("NFD", CHAIR)

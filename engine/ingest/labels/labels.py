@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Protocol, TypeAlias
 
-from engine.ingest.label_table import read_label_table
-from engine.ingest.label_text import Spelling, label_text, path_text
+from engine.ingest.labels.label_table import read_label_table
+from engine.ingest.labels.label_text import Spelling, label_text, path_text
 from engine.pictures.sources.paths import folder_name
 from engine.skipped import Skipped
 
