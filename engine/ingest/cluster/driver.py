@@ -17,9 +17,10 @@ from engine.ingest.cluster.launcher import Launcher, Workers, launcher_for
 from engine.ingest.cluster.options import ClusterOptions
 from engine.ingest.cluster.patience import Patience
 from engine.ingest.cluster.plan import listings
-from engine.ingest.indexer import Indexer, Plan
+from engine.ingest.indexer import Indexer
 from engine.ingest.labels.labels import label_rule
 from engine.ingest.options import IngestOptions
+from engine.ingest.planner import Plan
 from engine.progress import Reporter
 from engine.skipped import Skipped
 from index.catalog.catalog import Catalog

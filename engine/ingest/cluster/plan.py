@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from engine.ingest.cluster.options import ClusterOptions
-from engine.ingest.indexer import Indexer, Plan
+from engine.ingest.indexer import Indexer
+from engine.ingest.planner import Plan
 from index.catalog.shards import ListedFile
 
 

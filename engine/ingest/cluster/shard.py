@@ -12,8 +12,9 @@ from engine.heads.classifier import Classifier
 from engine.ingest.batch_writer import IngestLimits, KnownHashes
 from engine.ingest.cluster.job import ShardJob, outcome_text
 from engine.ingest.comparison import looks_same
-from engine.ingest.indexer import Indexer, Plan, like_no_file
+from engine.ingest.indexer import Indexer
 from engine.ingest.labels.labels import Labels
+from engine.ingest.planner import Plan, like_no_file
 from engine.ingest.results import Count, Outcome
 from index.catalog.catalog import Catalog
 from index.catalog.shards import Claim, ListedFile
