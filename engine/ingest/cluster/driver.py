@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from engine.errors import ClusterError
 from engine.ingest.cluster.job import MakeEmbedder, ShardJob, outcome_of
 from engine.ingest.cluster.launcher import Launcher, Workers, launcher_for
 from engine.ingest.cluster.options import ClusterOptions
-from engine.ingest.cluster.patience import Patience
+from engine.ingest.cluster.patience import Answer, Patience
 from engine.ingest.cluster.plan import listings
 from engine.ingest.indexer import Indexer
 from engine.ingest.labels.labels import label_rule
@@ -94,16 +94,14 @@ class ClusterRun:
         failed = [] if options.retry_failed else catalog.shards.failed_files()
         shards = listings(indexer, plan, failed, options)
         catalog.shards.begin(run, shards, keep=not options.retry_failed)
-        if catalog.shards.is_open(run):
-            job = self._job(run, plan)
-            with ExitStack() as ending:
-                workers = self.launcher.start(job)
-                ending.callback(workers.stop)
-                _Driver(catalog, job, reporter).watch(workers, ending)
-        _remember_archives(catalog, run)
-        _count(catalog, run, indexer)
-        indexer.hear_of(plan.archives)
-        indexer.hide_gone()
+        with ExitStack() as locks:
+            driver = _Driver(catalog, self._job(run, plan), reporter, locks)
+            if catalog.shards.is_open(run):
+                with ExitStack() as ending:
+                    workers = self.launcher.start(driver.job)
+                    ending.callback(workers.stop)
+                    driver.watch(workers)
+            driver.finish(indexer, plan)
 
     def _job(self, run: Run, plan: Plan) -> ShardJob:
         return ShardJob(
@@ -127,9 +125,11 @@ def _remember_archives(catalog: Catalog, run: Run | None) -> None:
 
 def _count(catalog: Catalog, run: Run, indexer: Indexer) -> None:
     """Let the report of the driver's indexer tell what the workers have done."""
-    for text in catalog.shards.reports(run):
-        indexer.add(outcome_of(text))
+    # Asked first: whoever asks again after an outage counts nothing twice.
+    reports = [outcome_of(text) for text in catalog.shards.reports(run)]
     progress = catalog.shards.progress(run, most_failures=None)
+    for report in reports:
+        indexer.add(report)
     for failure in progress.failures if progress else ():
         indexer.skip(
             Skipped(
@@ -147,30 +147,26 @@ class _Driver:
     ----------
     job
         What its workers do.
+    locks
+        Takes the writer's lock, where that has to be taken again.
     """
 
-    def __init__(self, catalog: Catalog, job: ShardJob, reporter: Reporter) -> None:
+    def __init__(
+        self, catalog: Catalog, job: ShardJob, reporter: Reporter, locks: ExitStack
+    ) -> None:
+        self.job = job
         self._catalog = catalog
-        self._job = job
         self._reporter = reporter
+        self._locks = locks
         self._patience = Patience(job.options.outage_seconds)
         self._asked_seconds = 0.0
 
-    def watch(self, workers: Workers, ending: ExitStack) -> None:
-        """Return when every shard is done or has failed.
-
-        Parameters
-        ----------
-        ending
-            Ends what is taken meanwhile.
-        """
-        options = self._job.options
+    def watch(self, workers: Workers) -> None:
+        """Return when every shard is done or has failed."""
+        options = self.job.options
         before, moved = None, time.monotonic()
         while True:
-            outages = self._patience.outages
-            progress = self._patience.until_it_answers(self._progress)
-            if self._patience.outages != outages:
-                self._lock_again(ending)
+            progress = self._as_writer(self._progress)
             self._reporter.progress("indexing", progress.done, progress.images, "images")
             if not progress.open:
                 return
@@ -186,19 +182,32 @@ class _Driver:
                     AGAIN,
                 )
             for name in workers.check(goes_on=goes_on):
-                expire = partial(self._catalog.shards.expire, self._job.run, name)
+                expire = partial(self._catalog.shards.expire, self.job.run, name)
                 self._patience.until_it_answers(expire)
             time.sleep(max(options.poll_seconds, self._asked_seconds / ASKED_SHARE))
 
-    def _lock_again(self, ending: ExitStack) -> None:
-        """Be the catalog's writer again, where a server has forgotten it with its connections."""
-        database = self._catalog.database
-        if self._patience.until_it_answers(database.current_writer) is None:
-            ending.enter_context(database.writer_lock())
+    def finish(self, indexer: Indexer, plan: Plan) -> None:
+        """Let the catalog and the report say what the workers have done."""
+        run = self.job.run
+        self._as_writer(partial(_remember_archives, self._catalog, run))
+        self._as_writer(partial(_count, self._catalog, run, indexer))
+        self._as_writer(partial(indexer.hear_of, plan.archives))
+        self._as_writer(indexer.hide_gone)
+
+    def _as_writer(self, ask: Callable[[], Answer]) -> Answer:
+        """Return an answer, however long it takes, and be the catalog's writer afterwards."""
+        outages = self._patience.outages
+        answer = self._patience.until_it_answers(ask)
+        if self._patience.outages != outages:
+            # A server has forgotten the lock with the connection that held it.
+            database = self._catalog.database
+            if self._patience.until_it_answers(database.current_writer) is None:
+                self._locks.enter_context(database.writer_lock())
+        return answer
 
     def _progress(self) -> Progress:
         began = time.monotonic()
-        progress = self._catalog.shards.progress(self._job.run)
+        progress = self._catalog.shards.progress(self.job.run)
         # Of the answer, and not of an outage before it.
         self._asked_seconds = time.monotonic() - began
         if progress is None:

@@ -17,6 +17,8 @@ from engine.errors import CatalogError, ClusterError
 from engine.ingest.cluster.job import ShardJob
 from index.catalog.catalog import Catalog
 from index.catalog.shards import DONE, FAILED, Progress, Run
+from index.catalog.tables.folders import ArchiveList
+from index.catalog.tables.images import ImageTable
 from index.catalog.tables.shards import ShardTable
 from index.errors import StoreLockedError
 from tests.engine.ingest.cluster.conftest import PICTURES, QUICK, HereLauncher, work_once
@@ -311,6 +313,35 @@ def test_after_an_outage_it_looks_again_as_soon_as_ever(
     # The outage took 0.7 s, of which the driver must not sleep twenty times as much.
     assert 0.4 in slept
     assert max(slept) < 10
+
+
+@pytest.mark.parametrize(
+    ("table", "question"),
+    [(ShardTable, "reports"), (ArchiveList, "add"), (ImageTable, "known"), (ImageTable, "hide")],
+)
+def test_a_database_that_is_away_at_the_end_loses_and_doubles_nothing(
+    index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch, table: type, question: str
+) -> None:
+    index()
+    _tar(folder, "lamp/0.bmp").rename(folder / "more.tar")
+    (folder / "lamp" / "2.bmp").unlink()
+    asked, away = getattr(table, question), list[bool]()
+
+    def answer(self: object, *given: object, **named: object) -> object:
+        if away:
+            away.pop()
+            raise CatalogError("it", "it cannot be reached", "Wait")
+        return asked(self, *given, **named)
+
+    def work_and_go(job: ShardJob) -> None:
+        work_once(job)
+        away.append(True)
+
+    monkeypatch.setattr(table, question, answer)
+    report = index(HereLauncher([work_and_go]), archives=True)
+    assert not away
+    assert counts(report) == {"added": 1, "unchanged": PICTURES - 1, "removed": 1}
+    assert counts(index(archives=True)) == {"unchanged": PICTURES}
 
 
 def test_a_run_in_which_nothing_is_finished_ends(index: Index, engine_on: NewEngine) -> None:
