@@ -20,6 +20,7 @@ from engine.backbones.networks import load
 from engine.backbones.table import backbone_named
 from engine.backbones.weights import WeightsCache
 from engine.config import cache_folder
+from engine.pictures.resize import by_pillow
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     network = load(backbone, weights.path).module.eval()
 
     def embedded(image: Image.Image) -> np.ndarray:
-        pixels = backbone.preprocessing.pixels(image.convert("RGB"))
+        pixels = backbone.preprocessing.pixels(image.convert("RGB"), by_pillow)
         with torch.inference_mode():
             vector = network(torch.from_numpy(pixels[None])).numpy()
         return vector / np.linalg.norm(vector, axis=1, keepdims=True)

@@ -13,7 +13,8 @@ from math import exp, log, sqrt
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from engine.pictures.preprocess import INTERPOLATIONS, Pixels, Preprocessing, mirrored
+from engine.pictures.preprocess import Pixels, Preprocessing, mirrored
+from engine.pictures.resize import INTERPOLATIONS
 
 ORIGINAL, MIRROR = "original", "mirror"
 _DRAWN = "drawn-"

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from engine.errors import FormatError, ImageError
 from engine.pictures.colors import ALPHA_MODES, WIDE_MODES, has_other_profile, to_rgb
 from engine.pictures.formats import Format, identify
-from engine.pictures.jpeg_parts import excess
+from engine.pictures.jpeg.parts import excess
 from engine.pictures.threads.deadline import Pieces, check_clock, start_clock
 from engine.pictures.threads.memory import Reserve, in_words, no_memory
 
@@ -181,7 +181,7 @@ def _loaded(image: Image.Image, kind: Format, data: bytes, enough: int | None) -
         image.load()
         return image
     except OSError:
-        from engine.pictures.truncated import mended
+        from engine.pictures.jpeg.truncated import mended
 
         whole = mended(data) if image.format in ("JPEG", "MPO") else None
         if whole is None or kind.reader is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from engine.pictures.jpeg_parts import excess
+from engine.pictures.jpeg.parts import excess
 from engine.pictures.threads.deadline import Pieces
 
 # A camera's own preview serves where its longer side has so many pixels.

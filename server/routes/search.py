@@ -12,12 +12,13 @@ from starlette.responses import Response
 from engine import Classification, Engine, SearchReport
 from server.responses.problems import RefusedError
 from server.routes.parameters import PICTURES_OR_URLS, PICTURES_URLS_OR_IDS, Crop, K, Where
+from server.routes.remembered import RememberedRoute
 from server.service import Service
 
 
 def search_routes(service: Service) -> APIRouter:
     """Return the routes that take pictures."""
-    routes = APIRouter(tags=["Ask"])
+    routes = APIRouter(tags=["Ask"], route_class=RememberedRoute)
 
     @routes.post("/v1/search", response_model=SearchReport, openapi_extra=PICTURES_URLS_OR_IDS)
     async def search(

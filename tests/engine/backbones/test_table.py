@@ -18,7 +18,7 @@ from engine.backbones.table import (
 )
 from engine.backbones.weights_source import Download, Packaged
 from engine.errors import UnknownBackboneError
-from engine.pictures.preprocess import INTERPOLATIONS
+from engine.pictures.resize import INTERPOLATIONS
 
 LITE0 = backbone_named(EMBEDDED)
 EACH = pytest.mark.parametrize("backbone", BACKBONES, ids=lambda each: each.name)

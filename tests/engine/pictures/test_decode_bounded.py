@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine.errors import ImageError
 from engine.pictures.decode import decode
-from engine.pictures.jpeg_parts import JpegLimits, excess
+from engine.pictures.jpeg.parts import JpegLimits, excess
 
 LIMIT = 10**8
 SIDE = 64

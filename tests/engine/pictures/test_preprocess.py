@@ -19,12 +19,14 @@ from engine.backbones.torchvision_import import import_torchvision
 from engine.backbones.weights import WeightsFile, file_sha256
 from engine.pictures.decode import decode
 from engine.pictures.preprocess import Pixels, mirrored
+from engine.pictures.resize import Resize, by_pillow, fastest
 from engine.runtimes import open_runtime
 from engine.runtimes.openvino_export import ExportedModel, export_openvino
 from index.records import Floats
 
 LITE0, RESNET50 = backbone_named("efficientnet_lite0"), backbone_named("resnet50")
 BOTH = pytest.mark.parametrize("backbone", [LITE0, RESNET50], ids=lambda each: each.name)
+KERNELS = pytest.mark.parametrize("resize", [by_pillow, fastest()], ids=["pillow", "fastest"])
 Cosines = Callable[[Floats, Floats], Floats]
 
 
@@ -74,35 +76,38 @@ def waves(width: int, height: int) -> Image.Image:
 
 
 @BOTH
-@settings(deadline=None, max_examples=40)
+@KERNELS
+@settings(deadline=None, max_examples=30)
 @given(width=st.integers(1, 700), height=st.integers(1, 700))
 def test_pixels_are_those_of_the_published_transform_but_for_rounding(
-    backbone: Backbone, width: int, height: int
+    backbone: Backbone, resize: Resize, width: int, height: int
 ) -> None:
     if max(width, height) > 16 * min(width, height):
         height = width
     image = noise(width, height)
-    assert_same(backbone.preprocessing.pixels(image), published_pixels(backbone, image))
+    assert_same(backbone.preprocessing.pixels(image, resize), published_pixels(backbone, image))
 
 
 @BOTH
+@KERNELS
 @pytest.mark.parametrize("size", [(1, 1), (1, 16), (2, 1), (224, 224), (256, 256), (2000, 1500)])
 def test_sizes_at_the_edges_give_the_published_pixels(
-    backbone: Backbone, size: tuple[int, int]
+    backbone: Backbone, resize: Resize, size: tuple[int, int]
 ) -> None:
     image = noise(*size)
-    assert_same(backbone.preprocessing.pixels(image), published_pixels(backbone, image))
+    assert_same(backbone.preprocessing.pixels(image, resize), published_pixels(backbone, image))
 
 
 @BOTH
+@KERNELS
 @settings(deadline=None, max_examples=15)
 @given(short=st.integers(1, 40), ratio=st.floats(16, 60), upright=st.booleans())
 def test_thin_strips_give_the_published_pixels_but_for_rounding(
-    backbone: Backbone, short: int, ratio: float, upright: bool
+    backbone: Backbone, resize: Resize, short: int, ratio: float, upright: bool
 ) -> None:
     size = (short, round(short * ratio))
     image = waves(*(size if upright else size[::-1]))
-    ours = backbone.preprocessing.pixels(image).astype(int)
+    ours = backbone.preprocessing.pixels(image, resize).astype(int)
     # Pillow may resize a part across first where it resizes the whole down first, and rounds in
     # between: half a level each time, a little more after a bicubic filter.
     assert np.abs(ours - published_pixels(backbone, image)).max() <= 2
@@ -121,14 +126,16 @@ def test_a_very_long_strip_is_never_resized_whole(
         return result
 
     monkeypatch.setattr(Image.Image, "resize", watched)
-    assert LITE0.preprocessing.pixels(Image.new("RGB", size)).shape == (224, 224, 3)
+    pixels = LITE0.preprocessing.pixels(Image.new("RGB", size), by_pillow)
+    assert pixels.shape == (224, 224, 3)
     assert made and max(made) <= 17 * 256 * 256
 
 
-def test_the_middle_of_a_very_long_strip_is_kept() -> None:
+@KERNELS
+def test_the_middle_of_a_very_long_strip_is_kept(resize: Resize) -> None:
     image = Image.new("RGB", (10, 20_000), (255, 0, 0))
     image.paste((0, 0, 255), (0, 9_990, 10, 10_010))
-    pixels = LITE0.preprocessing.pixels(image)
+    pixels = LITE0.preprocessing.pixels(image, resize)
     assert np.unique(pixels.reshape(-1, 3), axis=0).tolist() == [[0, 0, 255]]
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from engine.errors import ImageError
 from engine.pictures.decode import decode
-from engine.pictures.truncated import BLOCKS
+from engine.pictures.jpeg.truncated import BLOCKS
 from tests.support import REPOSITORY
 
 LIMIT = 10**8
@@ -48,7 +48,7 @@ def test_a_few_bytes_that_are_missing_are_no_damage(missing: int, enough: int | 
 # peak lies behind it, or is that of its other threads.
 PEAK = """
 import sys
-from engine.pictures.truncated import mended
+from engine.pictures.jpeg.truncated import mended
 def status(name):
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) for line in lines if line.startswith(name))
