@@ -30,7 +30,7 @@ COLUMNS, LENGTH = struct.Struct(">h"), struct.Struct(">i")
 
 Row = memoryview | bytes | bytearray
 # Where a value lies in its row, None where it is NULL.
-Place = slice | None
+Extent = slice | None
 
 
 def copied(
@@ -101,38 +101,40 @@ def _messages(libpq: PGconn, copy: psycopg.Copy) -> Iterator[Row]:
 
 def _columns(rows: Sequence[Row], kinds: Sequence[Kind]) -> list[Values]:
     """Return the columns of some rows: arrays where all rows are of the form of the first."""
-    places, heads = _places(rows[0], len(kinds))
+    extents, heads = _extents(rows[0], len(kinds))
     if len({*map(len, rows)}) == 1:
         block = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
         lengths = block[:, heads]
         if (lengths == lengths[0]).all():
-            return [_array(block, place, kind) for place, kind in zip(places, kinds, strict=True)]
+            return [
+                _array(block, extent, kind) for extent, kind in zip(extents, kinds, strict=True)
+            ]
     each = [_values(row, kinds) for row in rows]
     return [list(column) for column in zip(*each, strict=True)]
 
 
-def _places(row: Row, count: int) -> tuple[list[Place], npt.NDArray[np.intp]]:
+def _extents(row: Row, count: int) -> tuple[list[Extent], npt.NDArray[np.intp]]:
     """Return where the values of a row lie, and which of its bytes are their lengths."""
-    places: list[Place] = []
+    extents: list[Extent] = []
     heads: list[int] = []
     at = COLUMNS.size
     for _ in range(count):
         (length,) = LENGTH.unpack_from(row, at)
         heads += range(at, at + LENGTH.size)
         at += LENGTH.size
-        places.append(slice(at, at + length) if length >= 0 else None)
+        extents.append(slice(at, at + length) if length >= 0 else None)
         at += max(length, 0)
-    return places, np.array(heads, np.intp)
+    return extents, np.array(heads, np.intp)
 
 
-def _array(block: npt.NDArray[np.uint8], place: Place, kind: Kind) -> Values:
+def _array(block: npt.NDArray[np.uint8], extent: Extent, kind: Kind) -> Values:
     """Return a column of rows that lie in a block of bytes `[n, length]`."""
-    if place is None:
+    if extent is None:
         return [None] * len(block)
-    found = block[:, place]
+    found = block[:, extent]
     if kind.code is not None:
-        numbers: npt.NDArray[Any] = found.view(kind.code)[:, 0]
-        return numbers.astype(numbers.dtype.newbyteorder("="))
+        parsed: npt.NDArray[Any] = found.view(kind.code)[:, 0]
+        return parsed.astype(parsed.dtype.newbyteorder("="))
     if kind.sent is None:
         return found
     if not found.shape[1]:
@@ -142,10 +144,10 @@ def _array(block: npt.NDArray[np.uint8], place: Place, kind: Kind) -> Values:
 
 def _values(row: Row, kinds: Sequence[Kind]) -> list[Any]:
     """Return the values of one row."""
-    places, _ = _places(row, len(kinds))
+    extents, _ = _extents(row, len(kinds))
     return [
-        None if place is None else _value(bytes(row[place]), kind)
-        for place, kind in zip(places, kinds, strict=True)
+        None if extent is None else _value(bytes(row[extent]), kind)
+        for extent, kind in zip(extents, kinds, strict=True)
     ]
 
 

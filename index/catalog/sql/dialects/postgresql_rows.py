@@ -162,19 +162,22 @@ class PostgreSQLRows(BulkRows):
         given = _Rows.of(connection, target.table, {key: ids, **values})
         changes = ", ".join(f"{column} = given.{column}" for column in values)
         differs = " OR ".join(
-            f"{name}.{column} IS DISTINCT FROM given.{column}" for column in values
+            f"{name}.{column} "
+            f"{'IS DISTINCT FROM' if column in target.nullable else '<>'} given.{column}"
+            for column in values
+        )
+        filled = ", ".join(
+            f"given.{each}" if each in values else filler for each, filler in target.fillers
         )
         # The ends keep the server from reading all of the table for a part of it.
-        same = f"{name}.{key} = given.{key} AND {name}.{key} BETWEEN %s AND %s"
-        taken = (*given.arrays, min(ids), max(ids))
-        update = f"UPDATE {name} SET {changes} FROM {given.sql} WHERE {same} AND ({differs})"
-        connection.exec_driver_sql(update, taken)
-        columns = (each if each in values else filler for each, filler in target.fillers)
-        insert = (
-            f"INSERT INTO {name} ({', '.join(target.names)}) SELECT {key}, {', '.join(columns)} "
-            f"FROM {given.sql} WHERE NOT EXISTS (SELECT FROM {name} WHERE {same})"
+        merge = (
+            f"MERGE INTO {name} USING {given.sql} "
+            f"ON {name}.{key} = given.{key} AND {name}.{key} BETWEEN %s AND %s "
+            f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {changes} "
+            f"WHEN NOT MATCHED THEN INSERT ({', '.join(target.names)}) "
+            f"VALUES (given.{key}, {filled})"
         )
-        connection.exec_driver_sql(insert, taken)
+        connection.exec_driver_sql(merge, (*given.arrays, min(ids), max(ids)))
 
 
 @lru_cache(maxsize=32)
