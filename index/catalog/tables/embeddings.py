@@ -152,9 +152,10 @@ class EmbeddingTable:
                 if len(chunk) > FEW_IDS and chunk[-1] - chunk[0] + 1 == len(chunk):
                     ends = {"first": chunk[0], "last": chunk[-1]}
                     found = connection.execute(_row_query(checked, visible), ends)
+                    parts = driver_rows(found, ROWS_UNPACKED)
                 else:
-                    found = _ids_query(checked, visible).execute(connection, chunk)
-                for rows in driver_rows(found, ROWS_UNPACKED):
+                    parts = _ids_query(checked, visible).parts(connection, chunk, ROWS_UNPACKED)
+                for rows in parts:
                     table.add(damage.sound(list(zip(*rows, strict=True))))
         return table.filled()
 

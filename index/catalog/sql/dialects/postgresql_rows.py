@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import Format
 from sqlalchemy import Compiled, Connection, Dialect, Select, Table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from index.catalog.sql.dialects.postgresql_copy import copied, widen
 from index.catalog.sql.dialects.postgresql_types import KINDS, Array, ArrayDumper, Kind, kind_of
@@ -101,6 +101,19 @@ class PostgreSQLRows(BulkRows):
         except psycopg.Error as error:
             raise DBAPIError("fetching rows", None, error) from error
 
+    def answers(
+        self, connection: Connection, query: str, values: Any, size: int = 1024
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """Ask the driver itself: SQLAlchemy spends as long on a small answer as the server does."""
+        driver: Any = connection.connection.driver_connection
+        try:
+            with driver.cursor() as cursor:
+                cursor.execute(query, values or None)
+                while rows := cursor.fetchmany(size):
+                    yield rows
+        except psycopg.Error as error:
+            raise _told(connection, driver, query, error) from error
+
     def columns(
         self,
         connection: Connection,
@@ -118,7 +131,7 @@ class PostgreSQLRows(BulkRows):
                 connection.info[WIDE] = True
             yield from copied(driver, str(compiled), values, kinds, size)
         except psycopg.Error as error:
-            raise DBAPIError("copying rows", None, error) from error
+            raise _told(connection, driver, "copying rows", error) from error
 
     def written(self, connection: Connection, table: Table) -> None:
         """Let the planner count: it would sort all of them to find the first."""
@@ -178,6 +191,14 @@ class PostgreSQLRows(BulkRows):
             f"VALUES (given.{key}, {filled})"
         )
         connection.exec_driver_sql(merge, (*given.arrays, min(ids), max(ids)))
+
+
+def _told(connection: Connection, driver: Any, what: str, error: psycopg.Error) -> DBAPIError:
+    """Return an error of the driver as SQLAlchemy's; a lost connection is not used again."""
+    if driver.closed:
+        connection.invalidate(error)
+    lost = isinstance(error, psycopg.OperationalError)
+    return (OperationalError if lost else DBAPIError)(what, None, error)
 
 
 @lru_cache(maxsize=32)

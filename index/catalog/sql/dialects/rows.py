@@ -80,6 +80,18 @@ class BulkRows:
         """Yield rows as the driver gives them, however many, with `size` at a time in memory."""
         yield from driver_rows(connection.execute(query, parameters or {}), size)
 
+    def answers(
+        self, connection: Connection, query: str, values: Any, size: int = 1024
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield the rows of a query as text, `size` at a time, as the driver gives them.
+
+        Parameters
+        ----------
+        values
+            What its parameters stand for, as the driver takes it.
+        """
+        yield from driver_rows(connection.exec_driver_sql(query, values), size)
+
     def columns(
         self,
         connection: Connection,
