@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
+# A column of some rows of the catalog: values as the database's driver gives them, or an array. In
+# an array numbers are numbers, bytes are uint8 `[n, length]`, and texts are their UTF-8.
+Values: TypeAlias = Sequence[Any] | npt.NDArray[Any]
 # Ids of images, and their vectors as the bytes that the catalog stores.
-Rows: TypeAlias = tuple[Sequence[int], Sequence[bytes]]
+Rows: TypeAlias = tuple[Values, Values]
 # No network has an embedding of more than 999,999 components.
 MOST_DIGITS = 6
 

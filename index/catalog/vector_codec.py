@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from index.records import Floats, Ids, Summary, Vectors
+from index.records import Floats, Ids, Summary, Values, Vectors
 
 # Rows converted at a time: they stay in the processor's cache between the steps.
 BLOCK = 64
@@ -23,23 +22,29 @@ def pack(unit: Floats, dtype: np.dtype[Any]) -> list[bytes]:
     return [row.tobytes() for row in stored]
 
 
-def unpack(rows: Sequence[Any], dtype: np.dtype[Any]) -> tuple[Ids, Vectors]:
-    """Return keys int64 `[n]` and vectors of rows `(key, blob, norm)`."""
-    keys = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-    norm = np.fromiter((row[2] for row in rows), np.float32, len(rows))
-    return keys, Vectors(unpack_blobs([row[1] for row in rows], dtype), norm)
+def unpack(keys: Values, blobs: Values, norms: Values, dtype: np.dtype[Any]) -> tuple[Ids, Vectors]:
+    """Return keys int64 `[n]` and vectors of the columns of rows."""
+    vectors = Vectors(unpack_blobs(blobs, dtype), np.asarray(norms, np.float32))
+    return np.asarray(keys, np.int64), vectors
 
 
-def unpack_blobs(blobs: Sequence[bytes], dtype: np.dtype[Any]) -> Floats:
+def unpack_blobs(blobs: Values, dtype: np.dtype[Any]) -> Floats:
     """Return float32 `[n, dim]` from `n` blobs of the same length."""
-    if not blobs:
+    if not len(blobs):
         return np.zeros((0, 0), np.float32)
     result = np.empty((len(blobs), len(blobs[0]) // dtype.itemsize), np.float32)
     unpack_into(result, blobs, dtype)
     return result
 
 
-def unpack_into(out: Floats, blobs: Sequence[bytes], dtype: np.dtype[Any]) -> None:
+def blob_rows(blobs: Values) -> npt.NDArray[np.uint8]:
+    """Return `n` blobs of the same length as uint8 `[n, length]`."""
+    if isinstance(blobs, np.ndarray):
+        return blobs
+    return np.frombuffer(b"".join(blobs), np.uint8).reshape(len(blobs), -1)
+
+
+def unpack_into(out: Floats, blobs: Values, dtype: np.dtype[Any]) -> None:
     """Write the vectors of `n` blobs to `out`, contiguous float32 `[n, dim]`."""
     PackedVectors.of(blobs, dtype, out.shape[1], out[:, 0]).unpack_into(out)
 
@@ -60,12 +65,10 @@ class PackedVectors:
     norm: Floats
 
     @classmethod
-    def of(
-        cls, blobs: Sequence[bytes], dtype: np.dtype[Any], dim: int, norm: Floats
-    ) -> PackedVectors:
+    def of(cls, blobs: Values, dtype: np.dtype[Any], dim: int, norm: Floats) -> PackedVectors:
         """Take the blobs of `n` rows."""
-        flat: npt.NDArray[Any] = np.frombuffer(b"".join(blobs), dtype=dtype.newbyteorder("<"))
-        return cls(flat.astype(dtype, copy=False).reshape(-1, dim), norm)
+        stored: npt.NDArray[Any] = blob_rows(blobs).view(dtype.newbyteorder("<"))
+        return cls(stored.astype(dtype, copy=False).reshape(-1, dim), norm)
 
     def __len__(self) -> int:
         return len(self.stored)
@@ -123,9 +126,15 @@ def pack_summary(summary: Summary) -> list[bytes | None]:
     ]
 
 
-def unpack_summary(blobs: Sequence[bytes | None]) -> Summary:
-    """Return what `pack_summary` wrote."""
-    packed = np.frombuffer(b"".join([blob or NO_SUMMARY for blob in blobs]), SUMMARY)
+def summary_rows(blobs: Values) -> npt.NDArray[Any]:
+    """Return what `pack_summary` wrote as rows of `SUMMARY`, `NO_SUMMARY` for None."""
+    if not isinstance(blobs, np.ndarray):
+        return np.frombuffer(b"".join([blob or NO_SUMMARY for blob in blobs]), SUMMARY)
+    return np.ascontiguousarray(blobs).view(SUMMARY).reshape(-1)
+
+
+def unpack_summary(packed: npt.NDArray[Any]) -> Summary:
+    """Return the summary of rows of `SUMMARY`."""
     return Summary(
         packed["choice"].astype(np.int64),
         packed["logit"].astype(np.float32),

@@ -115,8 +115,8 @@ def write_rows(
     # Codes of float32 are counted in components, others in bytes.
     write(_length(size if dtype == "float16" else count * dim))
     for some, blobs in rows:
-        ids.extend(some)
-        codes = b"".join(blobs)
+        ids.frombytes(np.asarray(some, np.int64).tobytes())
+        codes = blobs.tobytes() if isinstance(blobs, np.ndarray) else b"".join(blobs)
         size -= len(codes)
         write(codes)
     if len(ids) != count or size:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Dialect
+from sqlalchemy import Connection, Dialect
 
 from index.catalog.sql.database import chunks_of
-from index.catalog.sql.dialects.rows import bulk_of, driver_rows
+from index.catalog.sql.dialects.rows import bulk_of
 from index.catalog.sql.schema import Query
 
 # The parameter that stands for the ids.
@@ -37,17 +37,20 @@ class PreparedQuery:
     def rows(self, connection: Connection, ids: Sequence[int]) -> Iterator[Sequence[Any]]:
         """Yield the rows of any number of ids."""
         for chunk in chunks_of(ids):
-            for rows in driver_rows(self.execute(connection, chunk)):
+            for rows in self.parts(connection, chunk):
                 yield from rows
 
-    def execute(self, connection: Connection, ids: Sequence[int]) -> CursorResult[Any]:
-        """Execute the query for as many ids as one statement may name."""
-        array = bulk_of(connection).array_of(ids)
+    def parts(
+        self, connection: Connection, ids: Sequence[int], size: int = 1024
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield the rows of as many ids as one statement may name, `size` at a time."""
+        bulk = bulk_of(connection)
+        array = bulk.array_of(ids)
         if array is not None:
-            return connection.exec_driver_sql(self._array_text(connection.dialect), (array,))
+            return bulk.answers(connection, self._array_text(connection.dialect), (array,), size)
         text, names = self._text(connection.dialect, len(ids))
         values: Any = tuple(ids) if names is None else dict(zip(names, ids, strict=True))
-        return connection.exec_driver_sql(text, values)
+        return bulk.answers(connection, text, values, size)
 
     def _array_text(self, dialect: Dialect) -> str:
         """Return the query for an array of any number of ids."""

@@ -6,23 +6,30 @@ Heads, duplicates and exports read here, each call in a transaction of its own; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
-from sqlalchemy import BindParameter, Connection, bindparam, func, null, select, type_coerce
-from sqlalchemy.types import NullType
+from sqlalchemy import BindParameter, Connection, bindparam, func, null, select
 
 from index.catalog.sql.checksums import Damage
 from index.catalog.sql.database import Database, chunks_of
 from index.catalog.sql.dialects.rows import bulk_of, driver_rows
 from index.catalog.sql.prepared import IDS, PreparedQuery
 from index.catalog.sql.schema import Embedding, Image, Prediction, Query
-from index.catalog.vector_codec import PackedVectors, unpack_into, unpack_summary
+from index.catalog.vector_codec import (
+    SUMMARY,
+    PackedVectors,
+    blob_rows,
+    summary_rows,
+    unpack_into,
+    unpack_summary,
+)
 from index.errors import EmbeddingDamagedError
-from index.records import Floats, Ids, Summary, Vectors
+from index.records import Floats, Ids, Summary, Values, Vectors
 
 # Rows unpacked at a time: more, and their bytes leave the processor's cache meanwhile.
 ROWS_UNPACKED = 256
@@ -76,15 +83,8 @@ class EmbeddingTable:
 
     def spans(self, size: int = 1024) -> list[Span]:
         """Return first and last ids that part all embeddings into spans of at most `size`."""
-        # Of both in one query SQLite would read every id.
-        least, most = (
-            select(end(Embedding.image_id)).scalar_subquery() for end in (func.min, func.max)
-        )
         with self._database.reading() as connection:
-            row = connection.execute(select(least, most)).one()
-        # Both are NULL where there is none.
-        first, last = row if row[0] is not None else (0, -1)
-        return [(start, start + size - 1) for start in range(first, last + 1, size)]
+            return spans_of(connection, size)
 
     def as_stored(self, vectors: Vectors) -> Vectors:
         """Return embeddings as they will be read back: rounded to the catalog's dtype."""
@@ -106,13 +106,14 @@ class EmbeddingTable:
             One of them is not as it was stored.
         """
         first, last = span
-        query, damage = _span_query(visible, self._database.has_checksums), Damage()
+        checked, damage = self._database.has_checksums, Damage()
+        query = span_query(visible=visible, checked=checked, summary=True)
         table = _PackedTable(last - first + 1, self._dim, self._dtype)
         with self._database.reading() as connection:
             ends = {"first": first, "last": last}
-            for rows in bulk_of(connection).stream(connection, query, ends, rows_copied):
-                if sound := damage.sound(rows):
-                    table.add(*zip(*sound, strict=True))
+            with closing(bulk_of(connection).columns(connection, query, ends, rows_copied)) as all_:
+                for columns in all_:
+                    table.add(damage.sound(columns))
             self._require_sound(connection, damage)
         return table.filled()
 
@@ -151,10 +152,11 @@ class EmbeddingTable:
                 if len(chunk) > FEW_IDS and chunk[-1] - chunk[0] + 1 == len(chunk):
                     ends = {"first": chunk[0], "last": chunk[-1]}
                     found = connection.execute(_row_query(checked, visible), ends)
+                    parts = driver_rows(found, ROWS_UNPACKED)
                 else:
-                    found = _ids_query(checked, visible).execute(connection, chunk)
-                for rows in driver_rows(found, ROWS_UNPACKED):
-                    table.add(damage.sound(rows))
+                    parts = _ids_query(checked, visible).parts(connection, chunk, ROWS_UNPACKED)
+                for rows in parts:
+                    table.add(damage.sound(list(zip(*rows, strict=True))))
         return table.filled()
 
     def all(self, *, gone_too: bool = False) -> tuple[Ids, Vectors]:
@@ -173,8 +175,9 @@ class EmbeddingTable:
         with self._database.reading() as connection:
             count = connection.execute(select(func.count()).select_from(shown.subquery()))
             table = _Table(count.scalar_one(), self._dim, self._dtype)
-            for rows in bulk_of(connection).stream(connection, query, size=ROWS_UNPACKED):
-                table.add(damage.sound(rows))
+            with closing(_all_columns(connection, query)) as all_:
+                for columns in all_:
+                    table.add(damage.sound(columns))
             self._require_sound(connection, damage)
         return table.filled()
 
@@ -183,8 +186,9 @@ class EmbeddingTable:
         damage = Damage()
         with self._database.reading() as connection:
             query = stored(self._database.has_checksums)
-            for rows in bulk_of(connection).stream(connection, query, size=ROWS_UNPACKED):
-                damage.sound(rows)
+            with closing(_all_columns(connection, query)) as all_:
+                for columns in all_:
+                    damage.sound(columns)
         return sorted(damage.ids)
 
     def count(self) -> int:
@@ -215,10 +219,10 @@ class _Table:
         self._dtype = dtype
         self._count = 0
 
-    def add(self, stored: Sequence[Sequence[Any]]) -> None:
-        if not stored:
+    def add(self, columns: Sequence[Values]) -> None:
+        if not columns:
             return
-        ids, blobs, norms, *_ = zip(*stored, strict=True)
+        ids, blobs, norms, *_ = columns
         rows = slice(self._count, self._count + len(ids))
         self._ids[rows] = ids
         unpack_into(self._unit[rows], blobs, self._dtype)
@@ -234,52 +238,65 @@ class _PackedTable:
     """Collects stored embeddings in one array, whose size is an upper bound."""
 
     def __init__(self, most: int, dim: int, dtype: np.dtype[Any]) -> None:
+        self._ids: Ids = np.empty(most, np.int64)
         self._bytes = np.empty((most, dim * dtype.itemsize), np.uint8)
+        self._norm: Floats = np.empty(most, np.float32)
+        self._built_in = np.empty(most, SUMMARY)
         self._dtype = dtype
-        self._ids: list[int] = []
-        self._norms: list[float] = []
-        self._built_in: list[bytes | None] = []
+        self._count = 0
 
-    def add(
-        self,
-        ids: Sequence[int],
-        blobs: Sequence[bytes],
-        norms: Sequence[float],
-        _hashes: Sequence[str],
-        _checksums: Sequence[int | None],
-        built_in: Sequence[bytes | None],
-    ) -> None:
-        rows = slice(len(self._ids), len(self._ids) + len(ids))
-        self._bytes[rows] = np.frombuffer(b"".join(blobs), np.uint8).reshape(len(ids), -1)
-        self._ids += ids
-        self._norms += norms
-        self._built_in += built_in
+    def add(self, columns: Sequence[Values]) -> None:
+        if not columns:
+            return
+        ids, blobs, norms, _hashes, _checksums, built_in = columns
+        rows = slice(self._count, self._count + len(ids))
+        self._ids[rows] = ids
+        self._bytes[rows] = blob_rows(blobs)
+        self._norm[rows] = norms
+        self._built_in[rows] = summary_rows(built_in)
+        self._count += len(ids)
 
     def filled(self) -> StoredEmbeddings:
-        stored = self._bytes[: len(self._ids)].view(self._dtype.newbyteorder("<"))
-        packed = PackedVectors(
-            stored.astype(self._dtype, copy=False), np.array(self._norms, np.float32)
-        )
-        return StoredEmbeddings(
-            np.array(self._ids, np.int64), packed, unpack_summary(self._built_in)
-        )
+        rows = slice(0, self._count)
+        stored = self._bytes[rows].view(self._dtype.newbyteorder("<"))
+        packed = PackedVectors(stored.astype(self._dtype, copy=False), self._norm[rows])
+        return StoredEmbeddings(self._ids[rows], packed, unpack_summary(self._built_in[rows]))
+
+
+def _all_columns(connection: Connection, query: Query) -> Generator[Sequence[Values]]:
+    return bulk_of(connection).columns(connection, query, size=ROWS_UNPACKED)
+
+
+def spans_of(connection: Connection, size: int) -> list[Span]:
+    """Return first and last ids that part all embeddings into spans of at most `size`."""
+    # Of both in one query SQLite would read every id.
+    least, most = (
+        select(end(Embedding.image_id)).scalar_subquery() for end in (func.min, func.max)
+    )
+    row = connection.execute(select(least, most)).one()
+    # Both are NULL where there is none.
+    first, last = row if row[0] is not None else (0, -1)
+    return [(start, start + size - 1) for start in range(first, last + 1, size)]
 
 
 @cache
-def _span_query(visible: bool, checked: bool) -> Query:
-    """Return a query of all embeddings between two ids; it is the same for every span."""
+def span_query(*, visible: bool, checked: bool, summary: bool) -> Query:
+    """Return a query of all embeddings between two ids; it is the same for every span.
+
+    Its columns are those of `stored` and, where the summary is wanted, what is remembered of the
+    built-in categories' answers.
+    """
     first: BindParameter[int] = bindparam("first")
     last: BindParameter[int] = bindparam("last")
-    # PostgreSQL does not see that one follows from the other, and would read all images before.
-    same = Prediction.image_id == Embedding.image_id
-    query = (
-        stored(checked)
-        .add_columns(type_coerce(Prediction.built_in, NullType()))
-        .outerjoin(Prediction, same & Prediction.image_id.between(first, last))
-        .where(Embedding.image_id.between(first, last), Image.id.between(first, last))
-        .order_by(Embedding.image_id)
+    query = stored(checked).where(
+        Embedding.image_id.between(first, last), Image.id.between(first, last)
     )
-    return query.where(Image.missing_since.is_(None)) if visible else query
+    if summary:
+        # PostgreSQL does not see that one follows from the other, and would read all images before.
+        same = Prediction.image_id == Embedding.image_id
+        query = query.add_columns(Prediction.built_in)
+        query = query.outerjoin(Prediction, same & Prediction.image_id.between(first, last))
+    return _seen(query, visible).order_by(Embedding.image_id)
 
 
 @cache
@@ -306,8 +323,6 @@ def _seen(query: Query, visible: bool) -> Query:
 def stored(checked: bool) -> Query:
     """Return a query of id, vector, norm, content hash and checksum of every embedding.
 
-    The columns come as the driver gives them: a converter per value would double the time.
-
     Parameters
     ----------
     checked
@@ -315,5 +330,4 @@ def stored(checked: bool) -> Query:
     """
     crc32: Any = Image.embedding_crc32 if checked else null()
     columns = (Image.id, Embedding.vector, Embedding.norm, Image.content_hash, crc32)
-    plain = (type_coerce(column, NullType()) for column in columns)
-    return select(*plain).select_from(Image).join(Embedding, Embedding.image_id == Image.id)
+    return select(*columns).select_from(Image).join(Embedding, Embedding.image_id == Image.id)

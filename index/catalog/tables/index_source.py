@@ -8,23 +8,24 @@ for `VisibleImages` of its protocol.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
-from typing import Any
+from contextlib import closing
 
 import numpy as np
 from sqlalchemy import Connection, func, select
 
 from index.catalog.sql.checksums import Damage
 from index.catalog.sql.database import Database, chunks_of
+from index.catalog.sql.dialects.rows import bulk_of
 from index.catalog.sql.schema import Embedding, Image, Query, Removal
-from index.catalog.tables.embeddings import EmbeddingTable, stored
+from index.catalog.tables.embeddings import EmbeddingTable, span_query, spans_of, stored
 from index.catalog.tables.settings import was_in
 from index.catalog.vector_codec import unpack
-from index.records import Floats, Ids, Rows, Vectors
+from index.records import Floats, Ids, Rows, Values, Vectors
 from index.state import CatalogState
 
-# Rows given to the index at a time, as vectors and as bytes. The bytes of those that are only
-# passed on are all that this takes of memory; a server gives more at a time no sooner.
+# Ids read at a time, and rows given to the index, as vectors and as bytes. The bytes of those that
+# are only passed on stay in the processor's cache.
+SPAN = 2048
 CHUNK_ROWS = 2048
 PASSED_ROWS = 256
 
@@ -51,6 +52,7 @@ class IndexSource:
         self.damage = Damage()
         self._connection = connection
         self._dtype = np.dtype(dtype)
+        self._checked = checked
         self._visible = stored(checked).where(Image.missing_since.is_(None))
 
     def count(self) -> int:
@@ -68,16 +70,13 @@ class IndexSource:
         since
             Only of images that changed after this generation.
         """
-        query = self._visible.order_by(Image.id)
-        if since is not None:
-            query = query.where(Image.generation > since)
-        for part in self._parts(query, CHUNK_ROWS):
-            yield unpack(part, self._dtype)
+        parts = self._all(CHUNK_ROWS) if since is None else self._changed(since)
+        for ids, blobs, norms, *_ in parts:
+            yield unpack(ids, blobs, norms, self._dtype)
 
     def rows(self) -> Iterator[Rows]:
         """Yield ids and vectors as they are stored, in order of id."""
-        for part in self._parts(self._visible.order_by(Image.id), PASSED_ROWS):
-            ids, blobs, *_ = zip(*part, strict=True)
+        for ids, blobs, *_ in self._all(PASSED_ROWS):
             yield ids, blobs
 
     def sample(self, size: int) -> tuple[Ids, Floats]:
@@ -88,21 +87,37 @@ class IndexSource:
         random = np.random.default_rng(len(ids))
         chosen = np.sort(random.choice(ids, min(size, len(ids)), replace=False))
         parts = [
-            unpack(part, self._dtype)
+            unpack(ids, blobs, norms, self._dtype)
             for chunk in chunks_of(chosen.tolist())
-            for part in self._parts(self._visible.where(Image.id.in_(chunk)).order_by(Image.id))
+            for ids, blobs, norms, *_ in self._sound(self._visible.where(Image.id.in_(chunk)))
         ]
         found = np.concatenate([part for part, _ in parts])
         order = random.permutation(len(found))
         unit = np.concatenate([vectors.unit for _, vectors in parts])
         return found[order], unit[order]
 
-    def _parts(self, query: Query, size: int = CHUNK_ROWS) -> Iterator[Sequence[Sequence[Any]]]:
-        """Yield rows whose embeddings are sound, some at a time."""
-        found = self._connection.execute(query.execution_options(yield_per=PASSED_ROWS))
-        parts = found.partitions()
-        while part := list(chain.from_iterable(islice(parts, size // PASSED_ROWS))):
-            if sound := self.damage.sound(part):
+    def _all(self, size: int) -> Iterator[Sequence[Values]]:
+        """Yield the columns of sound embeddings, `size` at a time.
+
+        A span is read to its end before any of it is given on: until then the connection can do
+        nothing else.
+        """
+        query = span_query(visible=True, checked=self._checked, summary=False)
+        for first, last in spans_of(self._connection, SPAN):
+            ends = {"first": first, "last": last}
+            bulk = bulk_of(self._connection)
+            with closing(bulk.columns(self._connection, query, ends, size)) as found:
+                parts = [self.damage.sound(columns) for columns in found]
+            yield from filter(None, parts)
+
+    def _changed(self, since: int) -> Iterator[Sequence[Values]]:
+        return self._sound(self._visible.where(Image.generation > since))
+
+    def _sound(self, query: Query) -> Iterator[Sequence[Values]]:
+        """Yield the columns of those embeddings of a query that are sound, in order of id."""
+        ordered = query.order_by(Image.id)
+        for rows in bulk_of(self._connection).stream(self._connection, ordered, size=CHUNK_ROWS):
+            if sound := self.damage.sound(list(zip(*rows, strict=True))):
                 yield sound
 
 

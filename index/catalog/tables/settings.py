@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select
 
-from index.catalog.sql.dialects.rows import driver_rows
+from index.catalog.sql.dialects.rows import bulk_of
 from index.catalog.sql.schema import Generation, Setting
 from index.errors import CatalogDamagedError, CatalogError, UsageError
 from index.records import CatalogIdentity
@@ -57,7 +57,7 @@ def write_identity(connection: Connection, identity: CatalogIdentity) -> None:
 
 def read_state(connection: Connection) -> CatalogState:
     """Return the state that the visible embeddings are in."""
-    read = driver_rows(connection.exec_driver_sql(_STATE))
+    read = bulk_of(connection).answers(connection, _STATE, ())
     found: dict[str, str] = {key: value for rows in read for key, value in rows}
     return CatalogState(
         found.get("catalog_id", ""),

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.catalog.vector_codec import pack, pack_summary, unpack_blobs, unpack_summary
+from index.catalog.vector_codec import (
+    pack,
+    pack_summary,
+    summary_rows,
+    unpack_blobs,
+    unpack_summary,
+)
 from index.records import Summary
 
 HALF = np.dtype("float16")
@@ -38,7 +44,7 @@ def test_a_summary_comes_back_with_its_gaps() -> None:
     )
     packed = pack_summary(summary)
     assert [blob is None for blob in packed] == [False, True, False]
-    read = unpack_summary(packed)
+    read = unpack_summary(summary_rows(packed))
     assert read.choice.tolist() == [999, -1, 0]
     assert read.logit.tolist() == [12.5, 0.0, -3.25]
     assert read.log_probability.tolist() == [-0.5, 0.0, -7.75]

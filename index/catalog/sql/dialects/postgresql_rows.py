@@ -6,105 +6,24 @@ longer than it takes to carry out.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from secrets import token_hex
 from typing import Any
 
-import numpy as np
 import psycopg
-from psycopg.adapt import Dumper
 from psycopg.pq import Format
-from sqlalchemy import Column, Connection, Select, Table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Compiled, Connection, Dialect, Select, Table
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from index.catalog.sql.dialects.postgresql_copy import copied, widen
+from index.catalog.sql.dialects.postgresql_types import KINDS, Array, ArrayDumper, Kind, kind_of
 from index.catalog.sql.dialects.rows import BulkRows, Row, Upsert
+from index.records import Values
 
-EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-NULL = b"\xff\xff\xff\xff"
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // MICROSECOND
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A type of PostgreSQL.
-
-    Attributes
-    ----------
-    name, oid
-        As the server knows it.
-    code
-        NumPy's type of a value as it is sent; None where values are bytes.
-    sent
-        Makes that of a value.
-    """
-
-    name: str
-    oid: int
-    code: str | None = None
-    sent: Callable[[Any], Any] | None = None
-
-
-# By the name that SQLAlchemy gives a column's type, without a length.
-KINDS = {
-    "BIGINT": Kind("bigint", 20, ">i8"),
-    "INTEGER": Kind("integer", 23, ">i4"),
-    "FLOAT": Kind("double precision", 701, ">f8"),
-    "BOOLEAN": Kind("boolean", 16, "i1"),
-    "TIMESTAMP WITH TIME ZONE": Kind("timestamptz", 1184, ">i8", _microseconds),
-    "BYTEA": Kind("bytea", 17),
-    "TEXT": Kind("text", 25, None, str.encode),
-    "VARCHAR": Kind("text", 25, None, str.encode),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Array:
-    """An array of one dimension, as the server's function `array_recv` reads it."""
-
-    data: bytes
-
-    @classmethod
-    def of(cls, kind: Kind, values: Sequence[Any]) -> Array:
-        """Return the array of some values, None for NULL."""
-        has_null = any(value is None for value in values)
-        if kind.sent is not None:
-            values = [None if value is None else kind.sent(value) for value in values]
-        if kind.code is None or has_null:
-            elements = _sized(kind, values)
-        else:
-            code = np.dtype(kind.code)
-            rows = np.empty(len(values), [("size", ">i4"), ("value", code)])
-            rows["size"], rows["value"] = code.itemsize, values
-            elements = rows.tobytes()
-        head = struct.pack(">5i", 1, has_null, kind.oid, len(values), 1)
-        return cls(head + elements)
-
-
-def _sized(kind: Kind, values: Sequence[Any]) -> bytes:
-    code = np.dtype(kind.code) if kind.code else None
-    parts: list[bytes] = []
-    for value in values:
-        if value is None:
-            parts.append(NULL)
-            continue
-        data = value if code is None else np.array(value, code).tobytes()
-        parts += (len(data).to_bytes(4, "big"), data)
-    return b"".join(parts)
-
-
-class _ArrayDumper(Dumper):
-    """Sends an array as it is; the statement says of what type it is."""
-
-    format = Format.BINARY
-
-    def dump(self, obj: Array) -> bytes:
-        return obj.data
+# What is remembered of a connection: that libpq reads more of it at a time.
+WIDE = "wide"
 
 
 class _BinaryCursor(psycopg.Cursor[Any]):
@@ -123,7 +42,7 @@ class _BinaryServerCursor(psycopg.ServerCursor[Any]):
 
 def use_binary(connection: psycopg.Connection[Any]) -> None:
     """Let a new connection take arrays, and give its rows in the binary format."""
-    connection.adapters.register_dumper(Array, _ArrayDumper)
+    connection.adapters.register_dumper(Array, ArrayDumper)
     connection.cursor_factory = _BinaryCursor
     connection.server_cursor_factory = _BinaryServerCursor
 
@@ -147,7 +66,7 @@ class _Rows:
     def of(
         cls, connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]
     ) -> _Rows:
-        kinds = [_kind(connection, table.c[name]) for name in columns]
+        kinds = [kind_of(connection.dialect, table.c[name].type) for name in columns]
         types = ", ".join(f"%s::{kind.name}[]" for kind in kinds)
         arrays = tuple(map(Array.of, kinds, columns.values()))
         return cls(f"unnest({types}) AS given({', '.join(columns)})", arrays)
@@ -172,7 +91,7 @@ class PostgreSQLRows(BulkRows):
         The server holds the others back, of which psycopg would else take all.
         """
         compiled = query.compile(dialect=connection.dialect)
-        values = compiled.construct_params(parameters)
+        values = compiled.construct_params(dict(parameters or {})) or {}
         driver: Any = connection.connection.driver_connection
         try:
             with driver.cursor(name=f"rows_{token_hex(8)}") as cursor:
@@ -181,6 +100,38 @@ class PostgreSQLRows(BulkRows):
                     yield rows
         except psycopg.Error as error:
             raise DBAPIError("fetching rows", None, error) from error
+
+    def answers(
+        self, connection: Connection, query: str, values: Any, size: int = 1024
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """Ask the driver itself: SQLAlchemy spends as long on a small answer as the server does."""
+        driver: Any = connection.connection.driver_connection
+        try:
+            with driver.cursor() as cursor:
+                cursor.execute(query, values or None)
+                while rows := cursor.fetchmany(size):
+                    yield rows
+        except psycopg.Error as error:
+            raise _told(connection, driver, query, error) from error
+
+    def columns(
+        self,
+        connection: Connection,
+        query: Select[*tuple[Any, ...]],
+        parameters: Mapping[str, Any] | None = None,
+        size: int = 1024,
+    ) -> Generator[Sequence[Values]]:
+        """Yield columns, mostly arrays; the server holds the other rows back."""
+        compiled, kinds = _copy(query, connection.dialect)
+        values = compiled.construct_params(dict(parameters or {})) or {}
+        driver: Any = connection.connection.driver_connection
+        try:
+            if not connection.info.get(WIDE):
+                widen(driver)
+                connection.info[WIDE] = True
+            yield from copied(driver, str(compiled), values, kinds, size)
+        except psycopg.Error as error:
+            raise _told(connection, driver, "copying rows", error) from error
 
     def written(self, connection: Connection, table: Table) -> None:
         """Let the planner count: it would sort all of them to find the first."""
@@ -224,21 +175,37 @@ class PostgreSQLRows(BulkRows):
         given = _Rows.of(connection, target.table, {key: ids, **values})
         changes = ", ".join(f"{column} = given.{column}" for column in values)
         differs = " OR ".join(
-            f"{name}.{column} IS DISTINCT FROM given.{column}" for column in values
+            f"{name}.{column} "
+            f"{'IS DISTINCT FROM' if column in target.nullable else '<>'} given.{column}"
+            for column in values
+        )
+        filled = ", ".join(
+            f"given.{each}" if each in values else filler for each, filler in target.fillers
         )
         # The ends keep the server from reading all of the table for a part of it.
-        same = f"{name}.{key} = given.{key} AND {name}.{key} BETWEEN %s AND %s"
-        taken = (*given.arrays, min(ids), max(ids))
-        update = f"UPDATE {name} SET {changes} FROM {given.sql} WHERE {same} AND ({differs})"
-        connection.exec_driver_sql(update, taken)
-        columns = (each if each in values else filler for each, filler in target.fillers)
-        insert = (
-            f"INSERT INTO {name} ({', '.join(target.names)}) SELECT {key}, {', '.join(columns)} "
-            f"FROM {given.sql} WHERE NOT EXISTS (SELECT FROM {name} WHERE {same})"
+        merge = (
+            f"MERGE INTO {name} USING {given.sql} "
+            f"ON {name}.{key} = given.{key} AND {name}.{key} BETWEEN %s AND %s "
+            f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {changes} "
+            f"WHEN NOT MATCHED THEN INSERT ({', '.join(target.names)}) "
+            f"VALUES (given.{key}, {filled})"
         )
-        connection.exec_driver_sql(insert, taken)
+        connection.exec_driver_sql(merge, (*given.arrays, min(ids), max(ids)))
 
 
-def _kind(connection: Connection, column: Column[Any]) -> Kind:
-    name = column.type.compile(dialect=connection.dialect)
-    return KINDS[name.partition("(")[0]]
+def _told(connection: Connection, driver: Any, what: str, error: psycopg.Error) -> DBAPIError:
+    """Return an error of the driver as SQLAlchemy's; a lost connection is not used again."""
+    if driver.closed:
+        connection.invalidate(error)
+    lost = isinstance(error, psycopg.OperationalError)
+    return (OperationalError if lost else DBAPIError)(what, None, error)
+
+
+@lru_cache(maxsize=32)
+def _copy(query: Select[*tuple[Any, ...]], dialect: Dialect) -> tuple[Compiled, Sequence[Kind]]:
+    """Return a query as the driver takes it, and the kinds of its columns.
+
+    To put it together takes as long as to read a hundred embeddings.
+    """
+    kinds = [kind_of(dialect, column.type) for column in query.selected_columns]
+    return query.compile(dialect=dialect), kinds

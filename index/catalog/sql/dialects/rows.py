@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Select, Table, insert
 from sqlalchemy.exc import DBAPIError
+
+from index.records import Values
 
 # Values of some rows, by column: of every row, or of every column, as is at hand.
 Row = Mapping[str, Any]
@@ -77,6 +79,32 @@ class BulkRows:
     ) -> Iterator[Sequence[Sequence[Any]]]:
         """Yield rows as the driver gives them, however many, with `size` at a time in memory."""
         yield from driver_rows(connection.execute(query, parameters or {}), size)
+
+    def answers(
+        self, connection: Connection, query: str, values: Any, size: int = 1024
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield the rows of a query as text, `size` at a time, as the driver gives them.
+
+        Parameters
+        ----------
+        values
+            What its parameters stand for, as the driver takes it.
+        """
+        yield from driver_rows(connection.exec_driver_sql(query, values), size)
+
+    def columns(
+        self,
+        connection: Connection,
+        query: Select[*tuple[Any, ...]],
+        parameters: Mapping[str, Any] | None = None,
+        size: int = 1024,
+    ) -> Generator[Sequence[Values]]:
+        """Yield the columns of rows of numbers, bytes and texts, `size` rows at a time.
+
+        Until it has ended or is closed the connection may do nothing else.
+        """
+        for rows in self.stream(connection, query, parameters, size):
+            yield list(zip(*rows, strict=True))
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows that all have the same columns."""

@@ -140,7 +140,8 @@ def test_rows_are_judged_together_as_each_is_by_itself(drawn: list[Any]) -> None
         rows.append((number, vector, norm, key, stored, "more"))
     damage = Damage()
     sound = [row for row in rows if is_sound(row[3], row[2], row[1], row[4])]
-    assert list(damage.sound(rows)) == sound
+    columns = damage.sound(list(zip(*rows, strict=True))) if rows else []
+    assert list(zip(*columns, strict=True)) == sound
     assert damage.ids == {row[0] for row in rows if row not in sound}
 
 
@@ -157,4 +158,4 @@ def test_rows_are_judged_together_as_each_is_by_itself(drawn: list[Any]) -> None
 )
 def test_a_value_of_another_type_is_damage(row: tuple[Any, ...]) -> None:
     damage = Damage()
-    assert (list(damage.sound([row])), damage.ids) == ([], {1})
+    assert (damage.sound([[value] for value in row]), damage.ids) == ([], {1})

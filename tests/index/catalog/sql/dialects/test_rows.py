@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -122,6 +123,45 @@ def test_columns_of_no_index_are_written(database: Database) -> None:
                 5: (2, share),
                 7: (1, share),
             }
+
+
+@SHARED
+@given(rows=ROWS, size=st.sampled_from([1, 3, 100]))
+def test_columns_are_those_of_the_rows(
+    database: Database, rows: list[dict[str, Any]], size: int
+) -> None:
+    names = [*VALUES]
+    query = select(*(NUMBERS.c[name] for name in names)).order_by(NUMBERS.c.id)
+    with database.writing() as connection:
+        connection.execute(delete(NUMBERS))
+        bulk_of(connection).insert_numbered(connection, NUMBERS, rows)
+        parts = list(bulk_of(connection).columns(connection, query, size=size))
+    found = [row for part in parts for row in zip(*map(plain, part), strict=True)]
+    assert found == [tuple(row[name] for name in names) for row in rows]
+
+
+def plain(column: Any) -> list[Any]:
+    """Return a column's values, whether it is an array or not."""
+    if not isinstance(column, np.ndarray):
+        return list(column)
+    if column.ndim > 1:
+        return [row.tobytes() for row in column]
+    return [each.decode() if isinstance(each, bytes) else each for each in column.tolist()]
+
+
+def test_columns_that_are_left_end_with_their_transaction(database: Database) -> None:
+    with database.writing() as connection:
+        connection.execute(
+            insert(NUMBERS),
+            [{"id": key, "whole": key, "share": 0.5, "sure": True} for key in range(1, 11)],
+        )
+    for _ in range(3):
+        with database.reading() as connection:
+            columns = bulk_of(connection).columns(connection, select(NUMBERS.c.id), size=2)
+            assert len(next(columns)[0]) == 2
+            columns.close()
+    with database.reading() as connection:
+        assert len(connection.execute(select(NUMBERS.c.id)).all()) == 10
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
