@@ -159,7 +159,7 @@ def command(
         failures_named(failed, skipped, force=force),
         open_engine(store, **settings) as engine,
     ):
-        without, without_text = _pictures_and_words(subtracted or ())
+        without, without_text = _images_and_words(subtracted or ())
         report = engine.search(
             list(images or ()),
             k,
@@ -187,7 +187,7 @@ def command(
     return tell_failures(skipped, failed) or (SKIPPED if damaged else 0)
 
 
-def _pictures_and_words(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def _images_and_words(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return which arguments name pictures, and which are words.
 
     A picture is what exists, a URL, or `-`; also what can only be meant for a path that does not

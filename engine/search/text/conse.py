@@ -31,7 +31,7 @@ class ConseLimits:
 
     nearest: int = 20
     temperature: float = 0.05
-    understood: float = 0.35
+    understood: float = 0.34
 
 
 LIMITS = ConseLimits()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 INSTALL = "Run: pip install 'image-engine[text]'"
-# Texts embedded at once.
-BATCH = 64
+# Texts embedded at once: what is computed of more leaves the cache of a core.
+BATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
