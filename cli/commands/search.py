@@ -222,7 +222,7 @@ def _tell(report: SearchReport, *, asked_for_category: bool, narrowed: bool) -> 
         if each.categories:
             doing = "subtracting" if each.subtracted else "searching for"
             say(f"{doing}: {', '.join(each.categories)} ({each.text})")
-    if asked_for_category:
+    if asked_for_category and all(each.categories for each in report.understood):
         say(f"category: {report.category or 'unknown, so the whole catalog was searched'}")
     if not report.results:
         say(f"nothing found: {report.why_empty}")
