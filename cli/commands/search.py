@@ -42,7 +42,7 @@ engine search room.jpg --crop 0.5,0.25,0.5,0.75
 
 engine search --text sofa
 
-engine search chair.jpg --text "red leather" --not wood -k 20
+engine search chair.jpg --text "rocking chair" --not sofa -k 20
 
 engine search front.jpg side.jpg --html found.html
 

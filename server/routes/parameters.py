@@ -86,7 +86,7 @@ _TERMS_JSON = {
         "ids": {"summary": "Images of the catalog", "value": {"ids": [7]}},
         "both": {
             "summary": "An image and words, less other words",
-            "value": {"ids": [7], "text": "red leather", "not": ["wood"]},
+            "value": {"ids": [7], "text": "rocking chair", "not": ["wood"]},
         },
         "urls": _URLS_EXAMPLE,
     },
@@ -105,7 +105,7 @@ _TERMS_FORM = {
         },
         "anyOf": [{"required": ["pictures"]}, {"required": ["text"]}],
     },
-    "example": {**_EXAMPLE_PARTS, "text": ["red leather"], "not": ["wood"]},
+    "example": {**_EXAMPLE_PARTS, "text": ["rocking chair"], "not": ["wood"]},
 }
 PICTURES = {"requestBody": {"required": True, "content": _PICTURES}}
 PICTURES_OR_URLS = {"requestBody": {"required": True, "content": {**_PICTURES, **_URLS}}}

@@ -15,7 +15,7 @@ const LONGEST = 1000;
  * @returns {{element: HTMLElement, show: (text: string[], not: string[]) => void}}
  */
 export function wordsForm(changed, signal) {
-  const text = field("Search in words", "red leather sofa");
+  const text = field("Search in words", "grand piano");
   const not = field("But not", "");
   const element = h(
     "form.words",
