@@ -52,6 +52,7 @@ with Catalog.create(folder / "catalog.sqlite", identity) as catalog:
 """
 ASK = f"""{COMMON}
 from engine.search.search import Query, search
+from engine.search.terms import Terms
 from index.catalog.tables.filters import Filter
 embedder = SimpleNamespace(
     backbone=SimpleNamespace(close=None), reporter=SimpleNamespace(announce=print)
@@ -73,7 +74,7 @@ with Catalog.open(folder / "catalog.sqlite") as catalog:
     def asking(unit):
         with catalog.database.snapshot():
             vectors = Vectors(unit, np.ones(1, np.float32))
-            search(catalog, index, embedder, [], ["query"], vectors, query)
+            search(catalog, index, embedder, [], Terms(["query"], vectors), query)
     queries = drawn({QUERIES}, np.random.default_rng(3))[:, None]
     asked = [seconds(lambda: asking(unit)) for unit in queries]
     alone = [seconds(lambda: index.search(unit, 10)) for unit in queries]

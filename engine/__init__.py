@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         EmbeddedImages,
         Hit,
         SearchReport,
+        Understood,
     )
     from engine.session.status import ShardStatus, Status
     from engine.skipped import Skipped
@@ -107,6 +108,7 @@ __all__ = [
     "TrainOptions",
     "TrainReport",
     "TrashReport",
+    "Understood",
     "UndoReport",
     "Undoable",
     "UrlLimits",
@@ -162,6 +164,7 @@ _ROOMS = {
     "TrainReport": "engine.learning.results",
     "TrashReport": "engine.search.duplicates.tidying",
     "UndoReport": "engine.search.duplicates.moves.results",
+    "Understood": "engine.search.results",
     "Undoable": "engine.search.duplicates.tidying",
     "UrlLimits": "engine.config",
     "UsageError": "engine.errors",

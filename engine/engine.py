@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from engine.search.map.maps import Maps
     from engine.search.queries import ImageLike, Pictures
     from engine.search.results import DuplicateGroup, EmbeddedImages, SearchReport
+    from engine.search.text.words import RecentTower
     from engine.session.compact import CompactReport
     from engine.session.figures import Figures
     from engine.session.status import Status
@@ -111,6 +112,7 @@ class Engine:
         other = copy(self)
         other._session = self._session.reporting_to(reporter)
         other._recent_components = self._recent_components
+        other._recent_tower = self._recent_tower
         return other
 
     @property
@@ -144,6 +146,12 @@ class Engine:
         from engine.search.map.components import RecentComponents
 
         return RecentComponents()
+
+    @cached_property
+    def _recent_tower(self) -> RecentTower:
+        from engine.search.text.words import RecentTower
+
+        return RecentTower()
 
     @property
     def tidying(self) -> Tidying:
@@ -363,6 +371,10 @@ class Engine:
         k: int = 10,
         *,
         ids: Sequence[int] = (),
+        text: str | Sequence[str] = (),
+        without: Pictures = (),
+        without_ids: Sequence[int] = (),
+        without_text: str | Sequence[str] = (),
         min_score: float | None = None,
         category: str | None = None,
         same_category: bool = False,
@@ -371,7 +383,7 @@ class Engine:
         crop: CropLike | None = None,
         skipped: list[Skipped] | None = None,
     ) -> SearchReport:
-        """Find the catalog's images that look most like a picture.
+        """Find the catalog's images that look most like a picture, or like what words say.
 
         Parameters
         ----------
@@ -382,6 +394,12 @@ class Engine:
             How many to find; there are as many, if the catalog has as many that fit.
         ids
             Images of the catalog to search for instead, by their embeddings: no picture is read.
+        text
+            What to search for in words, one text or several, each by itself or with pictures: the
+            mean of all is searched for. `SearchReport.understood` says what it was taken for; where
+            one was not understood nothing is found.
+        without, without_ids, without_text
+            Pictures, images of the catalog, and words that are subtracted.
         min_score
             Leave out hits less similar than this (cosine, -1 to 1).
         category
@@ -410,36 +428,40 @@ class Engine:
         UnknownImageError
             There is no image of such an id.
         UsageError
-            One is a URL, and none may be fetched; or there is no such `rank`, or no such crop.
+            One is a URL, and none may be fetched; there is no such `rank`, or no such crop; what
+            encodes text is not installed.
+        WeightsCorruptError
+            The weights of what encodes text are not what they should be.
         StoreNotFoundError
             There is no catalog.
         """
-        self._refuse_urls(images)
-        if not ids:
+        for some in (images, without):
+            self._refuse_urls(some)
+        if not ids and (images or without):
             self._session.warm_up()
         from engine.pictures.crop import Crop
-        from engine.search.queries import embedded_images, stored_embeddings
+        from engine.search.given import Given
         from engine.search.search import Query, search
         from index.catalog.tables.filters import Filter
 
         query = Query(k, min_score, category, same_category, Filter.parse(where), rank)
         part = None if crop is None else Crop.of(crop)
+        texts, others = _texts(text, "--text"), _texts(without_text, "--not")
+        given = Given(images, ids, texts, without, without_ids, others, part)
         catalog = self._session.catalog()  # there must be one
         if category:
             from engine.search.explain import require_category
 
             require_category(catalog, category)
         embedder = self._session.embedder()
-        given = None if ids else embedded_images(embedder, images, skipped, part)
+        embedded = given.embedded(embedder, skipped)
+        tower = self._recent_tower.of(embedder) if given.has_texts else None
 
         def question(catalog: Catalog, index: VectorIndex) -> SearchReport:
             # Of the same state: what the images are taken for, these heads have said.
-            heads = self._session.heads() if same_category else []
-            if given is not None:
-                names, vectors = given.names, given.vectors
-            else:
-                names, vectors = stored_embeddings(catalog, ids, images, part)
-            return search(catalog, index, embedder, heads, names, vectors, query)
+            heads = self._session.heads() if same_category or tower else []
+            terms = embedded.terms(catalog, embedder.backbone.dim, tower, heads)
+            return search(catalog, index, embedder, heads, terms, query)
 
         return replace(self._session.ask(question), skipped=tuple(skipped or ()))
 
@@ -1155,3 +1177,12 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _texts(texts: str | Sequence[str], option: str) -> tuple[str, ...]:
+    """Return texts, checked; where there are none, nothing is imported."""
+    if isinstance(texts, tuple | list) and not texts:
+        return ()
+    from engine.search.text.words import checked_texts
+
+    return checked_texts(texts, option)

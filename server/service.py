@@ -18,7 +18,8 @@ from server.jobs.queue import JobQueue
 from server.jobs.work import Work
 from server.metrics import Measuring, Metrics
 from server.options import ServerOptions
-from server.requests.bodies import Asked, BodyBudget, asked_about, json_body
+from server.requests.asked import Asked, all_urls, asked_about
+from server.requests.bodies import BodyBudget, json_body
 from server.requests.fetches import Fetches
 from server.responses.answers import answer, shown
 from server.responses.problems import RefusedError
@@ -113,10 +114,15 @@ class Service:
         )
 
     @asynccontextmanager
-    async def asked(self, request: Request) -> AsyncIterator[Asked]:
-        """Give what a request asks about: pictures, those of its URLs included, or ids.
+    async def asked(self, request: Request, *, words: bool = False) -> AsyncIterator[Asked]:
+        """Give what a request asks about: pictures, those of its URLs included, ids, or words.
 
         There is room for it for the length of an `async with` block.
+
+        Parameters
+        ----------
+        words
+            Whether it may ask by words, and subtract.
 
         Raises
         ------
@@ -126,12 +132,12 @@ class Service:
             A URL cannot be fetched.
         """
         with self.bodies.of(request, self.options.limits.upload_bytes):
-            asked = await asked_about(request, self.options.limits)
-            if asked.urls:
-                fetches = Fetches(self.options, self.fetched, self.bodies)
-                asked = replace(asked, images=await fetches.images(asked.urls))
-            fetched = sum(map(len, asked.images)) if asked.urls else 0
-            with self.bodies.room(fetched):
+            asked = await asked_about(request, self.options.limits, words=words)
+            images: list[bytes] = []
+            if urls := all_urls(asked):
+                images = await Fetches(self.options, self.fetched, self.bodies).images(urls)
+                asked = _with_fetched(asked, images)
+            with self.bodies.room(sum(map(len, images))):
                 yield asked
 
     async def told(self, request: Request) -> object:
@@ -260,3 +266,11 @@ class Service:
         ended = [self.jobs.close(seconds if job_seconds is None else job_seconds)]
         ended += [queue.close(max(0.0, until - time.monotonic())) for queue in self.queues]
         return all(ended)
+
+
+def _with_fetched(asked: Asked, images: list[bytes]) -> Asked:
+    """Return what is asked about with the pictures of its URLs, in the order of `all_urls`."""
+    count, without = len(asked.urls), asked.without
+    if without is not None:
+        without = replace(without, images=[*without.images, *images[count:]])
+    return replace(asked, images=[*asked.images, *images[:count]], without=without)

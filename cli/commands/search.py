@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +40,10 @@ engine search chair.jpg -k 20 --where label=chair --min-score 0.5
 
 engine search room.jpg --crop 0.5,0.25,0.5,0.75
 
+engine search --text sofa
+
+engine search chair.jpg --text "rocking chair" --not sofa -k 20
+
 engine search front.jpg side.jpg --html found.html
 
 curl -s https://example.org/sofa.jpg | engine search - --same-category --json
@@ -47,12 +53,29 @@ COLUMNS = ("score", "label", "category", "path")
 
 def command(
     images: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="IMAGE",
             help="A path, an http(s) URL, or - for stdin. Of several, the mean is searched for.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text",
+            metavar="WORDS",
+            help="Search for what these words say, alone or beside pictures. Repeat to combine.",
+        ),
+    ] = None,
+    subtracted: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not",
+            metavar="IMAGE|WORDS",
+            help="Take a picture, or what words say, away from the query. Repeat to combine.",
+        ),
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many to find.")] = 10,
     min_score: Annotated[
         float | None,
@@ -74,8 +97,8 @@ def command(
             "--where",
             metavar="FIELD=VALUE",
             help="Only images that fit: label, category, path, format (=, !=, ~ for a glob that "
-            "ignores case); width, height, size, probability (=, !=, <, <=, >, >=). Repeat to "
-            "combine.",
+            "ignores case); text (~ for words in path or label); width, height, size, probability "
+            "(=, !=, <, <=, >, >=). Repeat to combine.",
         ),
     ] = None,
     rank: Annotated[
@@ -105,12 +128,15 @@ def command(
     store: Store = None,
     json: Json = False,
 ) -> int:
-    """Find the images in the catalog that look most like a picture.
+    """Find the images in the catalog that look most like a picture, or like what words say.
 
     The score is the cosine similarity of two embeddings: 1 is the same picture. The order is
     `fused` by default: images whose own surroundings fit come sooner, so scores need not fall from
     line to line; `rank_score` in JSON is what it is by. Where even the most similar image is unlike
     the picture, a line on stderr says so (`close` in JSON).
+
+    Words are understood by the names of categories, built in or trained; a line on stderr says as
+    which (`understood` in JSON). Words that are not understood find nothing.
     """
     from cli.failures import failures_named, tell_failures
     from cli.render import SKIPPED
@@ -133,9 +159,13 @@ def command(
         failures_named(failed, skipped, force=force),
         open_engine(store, **settings) as engine,
     ):
+        without, without_text = _images_and_words(subtracted or ())
         report = engine.search(
-            list(images),
+            list(images or ()),
             k,
+            text=text or (),
+            without=without,
+            without_text=without_text,
             min_score=min_score,
             category=category,
             same_category=same_category,
@@ -157,6 +187,27 @@ def command(
     return tell_failures(skipped, failed) or (SKIPPED if damaged else 0)
 
 
+def _images_and_words(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return which arguments name pictures, and which are words.
+
+    A picture is what exists, a URL, or `-`; also what can only be meant for a path that does not
+    exist, which is then refused as such.
+    """
+    if not arguments:
+        return [], []
+    from engine.pictures.formats import EXTENSIONS, extension_of
+    from engine.pictures.sources.paths import exists
+
+    named = [
+        each == "-" or exists(each) or os.sep in each or extension_of(each) in EXTENSIONS
+        for each in arguments
+    ]
+    pairs = list(zip(arguments, named, strict=True))
+    return [each for each, is_named in pairs if is_named], [
+        each for each, is_named in pairs if not is_named
+    ]
+
+
 def _tell(report: SearchReport, *, asked_for_category: bool, narrowed: bool) -> None:
     """Say what is to be known of an answer beside its hits.
 
@@ -167,7 +218,11 @@ def _tell(report: SearchReport, *, asked_for_category: bool, narrowed: bool) -> 
     """
     from cli.render import say
 
-    if asked_for_category:
+    for each in report.understood:
+        if each.categories:
+            doing = "subtracting" if each.subtracted else "searching for"
+            say(f"{doing}: {', '.join(each.categories)} ({each.text})")
+    if asked_for_category and all(each.categories for each in report.understood):
         say(f"category: {report.category or 'unknown, so the whole catalog was searched'}")
     if not report.results:
         say(f"nothing found: {report.why_empty}")

@@ -9,7 +9,7 @@ from cli.pages.html import Card, Guess, Section, write_page
 from engine.learning.results import SuspectReport
 from engine.pictures.sources.paths import absolute, exists
 from engine.pictures.urls import is_url
-from engine.search.results import SearchReport
+from engine.search.results import SearchReport, Understood
 
 
 def write_search_page(report: SearchReport, file: Path, *, force: bool = False) -> None:
@@ -27,12 +27,28 @@ def write_search_page(report: SearchReport, file: Path, *, force: bool = False) 
         for image in report.images
         if exists(image) and not is_url(image)
     ]
-    searched = f"within {report.category}" if report.category else ""
+    searched = "; ".join([*words_told(report), *_category_told(report)])
     sections = [
         Section("Searched for", searched, cards=queries),
         Section(f"Found {len(report)}", _found(report), cards=result_cards(report)),
     ]
     write_page(file, "Pictures that look alike", report.query, sections, force=force)
+
+
+def _category_told(report: SearchReport) -> list[str]:
+    return [f"within {report.category}"] if report.category else []
+
+
+def words_told(report: SearchReport) -> list[str]:
+    """Return what each text of a query was taken for."""
+    return [_word_told(each) for each in report.understood]
+
+
+def _word_told(each: Understood) -> str:
+    text = f"{each.text} (subtracted)" if each.subtracted else each.text
+    if not each.categories:
+        return f"{text}: not understood"
+    return f"{text}: understood as {', '.join(each.categories)}"
 
 
 def _found(report: SearchReport) -> str:

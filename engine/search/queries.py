@@ -15,7 +15,7 @@ from engine.errors import ImageError, UnknownImageError, UsageError
 from engine.pictures.crop import Crop
 from engine.pictures.preprocess import Pixels
 from engine.pictures.read import NamedBytes, read_file, read_stream
-from engine.pictures.sources.paths import is_remote
+from engine.pictures.sources.paths import exists, is_remote
 from engine.pictures.threads.memory import Reserve
 from engine.pictures.threads.prefetch import prefetch
 from engine.pictures.urls import is_url
@@ -39,8 +39,14 @@ def embedded_images(
     images: Pictures,
     skipped: list[Skipped] | None,
     crop: Crop | None = None,
+    hint: str | None = None,
 ) -> EmbeddedImages:
     """Return images embedded, or as they are where they were before.
+
+    Parameters
+    ----------
+    skipped, crop, hint
+        As of `embed_sources`.
 
     Raises
     ------
@@ -50,7 +56,7 @@ def embedded_images(
         As `embed_sources`.
     """
     if not isinstance(images, EmbeddedImages):
-        names, vectors = embed_sources(embedder, as_list(images), skipped, crop)
+        names, vectors = embed_sources(embedder, as_list(images), skipped, crop, hint=hint)
         return EmbeddedImages(names, vectors, embedder.fingerprint)
     if images.fingerprint != embedder.fingerprint:
         raise UsageError(
@@ -71,6 +77,7 @@ def embed_sources(
     skipped: list[Skipped] | None,
     crop: Crop | None = None,
     batch: int = BATCH,
+    hint: str | None = None,
 ) -> tuple[list[str], Vectors]:
     """Return names and embeddings of images handed in.
 
@@ -82,6 +89,8 @@ def embed_sources(
         The part of each that is looked at; None for the whole.
     batch
         How many to embed at once.
+    hint
+        What is added to the remedy where there is no such file.
 
     Raises
     ------
@@ -108,7 +117,7 @@ def embed_sources(
         try:
             return embedder.memory.turn(name, pixels)
         except ImageError as error:
-            return error
+            return error if hint is None else _hinted(error, image, hint)
 
     def embed(inputs: Sequence[Pixels]) -> Vectors:
         with timed(embedder.reporter, "embed"):
@@ -138,6 +147,13 @@ def embed_sources(
     if pending:
         parts.append(embed(pending))
     return names, Vectors.concatenate(parts)
+
+
+def _hinted(error: ImageError, image: ImageLike, hint: str) -> ImageError:
+    """Return an error with a hint where an image is a text that no file has for a path."""
+    if not isinstance(image, str) or image == STDIN or is_url(image) or exists(image):
+        return error
+    return ImageError(error.thing, error.reason, f"{error.remedy}{hint}")
 
 
 def stored_embeddings(

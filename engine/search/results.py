@@ -36,6 +36,29 @@ class EmbeddedImages:
 
 
 @dataclass(frozen=True, slots=True)
+class Understood:
+    """What words of a query were taken for.
+
+    Attributes
+    ----------
+    text
+        The words.
+    categories
+        Those whose looks were searched for, the most important first; none where the words were
+        not understood.
+    similarity
+        Of the words and the name that is most like them, -1 to 1.
+    subtracted
+        Whether they were taken away from the query.
+    """
+
+    text: str
+    categories: Sequence[str]
+    similarity: float
+    subtracted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One picture found: `score` is the cosine similarity, -1 to 1.
 
@@ -61,8 +84,11 @@ class SearchReport:
     `category` is set where the query was classified first, to search within its category.
     `why_empty` says which condition let no image through, where nothing was found.
     `close` is False where even the most similar image is unlike the query, None where it is not
-    known: no image fits, or it was not measured for the backbone.
+    known: no image fits, it was not measured for the backbone, or the query has more than pictures
+    that are added.
     `order` says what the hits are ordered by: `fused`, or the `plain` score.
+    `understood` says what words were taken for, those that were added and then those that were
+    subtracted. `without` names the pictures that were subtracted.
     """
 
     query: str
@@ -73,6 +99,8 @@ class SearchReport:
     why_empty: str | None = None
     close: bool | None = None
     order: str = "plain"
+    understood: Sequence[Understood] = ()
+    without: Sequence[str] = ()
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.results)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.config import require_number
 from engine.embedding.embedder import Embedder
+from engine.errors import UsageError
 from engine.pictures.sources.paths import exists
 from engine.progress import timed
 from engine.search.ranking import (
@@ -20,6 +21,7 @@ from engine.search.ranking import (
     require_rank,
 )
 from engine.search.results import Hit, SearchReport
+from engine.search.terms import Terms
 from engine.search.verify import verified
 from index.catalog.catalog import Catalog
 from index.catalog.tables.filters import Filter
@@ -84,15 +86,19 @@ def search(
     index: VectorIndex,
     embedder: Embedder,
     heads: Sequence[Head],
-    names: Sequence[str],
-    vectors: Vectors,
+    terms: Terms,
     query: Query,
 ) -> SearchReport:
-    """Find the nearest images to the mean of some embeddings."""
-    mean = Vectors.of(vectors.unit.mean(axis=0, keepdims=True))
+    """Find the nearest images to the mean of some embeddings, less others."""
+    if query.same_category and not terms.names:
+        remedy = "Name one, or the category itself with --category"
+        raise UsageError("same_category", "there is no picture to classify", remedy)
+    if terms.not_understood:
+        return _not_understood(terms)
+    vector = terms.unit
     category, condition = query.category, _of_category(query.where, query.category)
     if query.same_category:
-        category = _category(embedder, heads, names, vectors)
+        category = _category(embedder, heads, terms.names, terms.vectors)
         condition = _of_category(condition, category)
     allowed = None
     if condition:
@@ -100,8 +106,8 @@ def search(
             allowed = catalog.images.matching(condition)
     least = -math.inf if query.min_score is None else query.min_score
     with timed(embedder.reporter, "search"):
-        ranked = _ranked(index, mean.unit[0], query, allowed, least)
-    ranked, damaged = verified(catalog, index, mean.unit[0], ranked)
+        ranked = _ranked(index, vector, query, allowed, least)
+    ranked, damaged = verified(catalog, index, vector, ranked)
     for problem in damage_told(catalog, damaged):
         embedder.reporter.announce(problem)
     found = [
@@ -120,13 +126,33 @@ def search(
     # Of codes the best is known as far as they go, of what was found exactly.
     best = max([ranked.best, *ranked.scores.tolist()])
     return SearchReport(
-        " + ".join(names),
-        list(names),
+        str(terms),
+        list(terms.names),
         results,
         category,
         why_empty=None if results else _why_empty(catalog, condition, best, query.min_score),
-        close=_close(best, embedder.backbone.close),
+        # What is close was measured between pictures.
+        close=_close(best, embedder.backbone.close) if terms.is_plain else None,
         order=ranked.order,
+        understood=terms.understood,
+        without=list(terms.without),
+    )
+
+
+def _not_understood(terms: Terms) -> SearchReport:
+    """Return an answer without hits: what is near a text that nobody understood is noise."""
+    texts = ", ".join(f"{text!r}" for text in terms.not_understood)
+    why = (
+        f"{texts} {'is' if len(terms.not_understood) == 1 else 'are'} not understood: no category "
+    )
+    why += "has a name like it. Say it in other words, or what it is a kind of"
+    return SearchReport(
+        str(terms),
+        list(terms.names),
+        [],
+        why_empty=why,
+        understood=terms.understood,
+        without=list(terms.without),
     )
 
 

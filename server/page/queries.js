@@ -34,7 +34,13 @@ export function askedBy(params) {
   const files = (key && recall(key)) || [];
   const crop = cropOf(params.get("crop"));
   return {
-    query: { ids: files.length ? [] : ids, files, crop },
+    query: {
+      ids: files.length ? [] : ids,
+      files,
+      crop,
+      text: params.getAll("text"),
+      not: params.getAll("not"),
+    },
     missing: Boolean(key) && !files.length,
   };
 }

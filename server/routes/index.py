@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from engine import Engine
 from server.jobs.indexing import LONGEST_PATTERN, MOST_PATTERNS, index_work, indexing
-from server.requests.bodies import asked_about
+from server.requests.asked import asked_about
 from server.requests.uploads import Uploads
 from server.responses.problems import RefusedError
 from server.routes.job_schemas import JOB, asking

@@ -1,4 +1,4 @@
-"""`POST /v1/search`: what looks like a picture. `POST /v1/classify`: what it shows."""
+"""`POST /v1/search`: what looks like a picture, or words. `POST /v1/classify`: what it shows."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import Classification, Engine, SearchReport
+from server.requests.asked import Asked
 from server.responses.problems import RefusedError
-from server.routes.parameters import PICTURES_OR_URLS, PICTURES_URLS_OR_IDS, Crop, K, Where
-from server.routes.remembered import RememberedRoute
+from server.routes.parameters import PICTURES_OR_URLS, TERMS, Crop, K, Where
 from server.service import Service
 
 
 def search_routes(service: Service) -> APIRouter:
     """Return the routes that take pictures."""
-    routes = APIRouter(tags=["Ask"], route_class=RememberedRoute)
+    routes = APIRouter(tags=["Ask"])
 
-    @routes.post("/v1/search", response_model=SearchReport, openapi_extra=PICTURES_URLS_OR_IDS)
+    @routes.post("/v1/search", response_model=SearchReport, openapi_extra=TERMS)
     async def search(
         request: Request,
         k: K = 10,
@@ -31,24 +31,32 @@ def search_routes(service: Service) -> APIRouter:
         rank: Annotated[str, Query(pattern="^(fused|plain)$")] = "fused",
         crop: Crop = None,
     ) -> Response:
-        """Find the images of the catalog that look most like a picture.
+        """Find the images of the catalog that look most like a picture, or like what words say.
 
-        Of several pictures, or ids, the mean is searched for.
+        Of several pictures, ids and texts the mean is searched for, less half of the mean of what
+        is `not` meant. `understood` says what words were taken for; where some were not understood
+        nothing is found.
         """
-        async with service.asked(request) as asked:
+        async with service.asked(request, words=True) as asked:
             embedded = await service.embedded(asked.images, crop) if asked.images else ()
+            others = asked.without or Asked()
+            taken = await service.embedded(others.images, None) if others.images else ()
 
             def question(engine: Engine) -> SearchReport:
                 return engine.search(
                     embedded,
                     k,
                     ids=asked.ids,
+                    text=asked.texts,
+                    without=taken,
+                    without_ids=others.ids,
+                    without_text=others.texts,
                     min_score=min_score,
                     category=category,
                     same_category=same_category,
                     where=where,
                     rank=rank,
-                    crop=crop if asked.ids else None,
+                    crop=None if asked.images else crop,
                 )
 
             return await service.read(question)

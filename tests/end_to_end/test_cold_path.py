@@ -26,6 +26,8 @@ ELSEWHERE = {
     "matplotlib",
     "pymilvus",
     "grpc",
+    "tokenizers",
+    "engine.search.text",
 }
 REPORT = """
 import atexit, json, os, sys

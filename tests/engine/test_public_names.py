@@ -60,6 +60,7 @@ NAMES = [
     "TrainOptions",
     "TrainReport",
     "TrashReport",
+    "Understood",
     "UndoReport",
     "Undoable",
     "UrlLimits",

@@ -5,6 +5,8 @@ and `?` for one, and two letters are the same where they differ in case alone (`
 `ς`, `ẞ` and `ß`), but `ß` is not `ss`. Databases know other rules, if any beyond ASCII, each its
 own. So SQL lets through what may match, and Python, whose rule is the same for all, decides.
 
+`text~` asks for words in path or label, by the rule of `words.py`; who decides is as for a glob.
+
 Texts are the same however Unicode writes them: `é` as one character, or as `e` and an accent (NFC
 and NFD). Labels are composed where they are made; paths stay as the file system has them.
 """
@@ -26,6 +28,7 @@ from sqlalchemy.types import NullType
 from index.catalog.paths import PathCodec
 from index.catalog.sql.path_conditions import like
 from index.catalog.sql.schema import Category, Image, Prediction, Query
+from index.catalog.words import has_words, words_of
 from index.errors import FilterError
 from index.names import composed, decoded, suggestion
 
@@ -41,6 +44,8 @@ NUMBER_FIELDS: dict[str, Any] = {
     "size": Image.size,
     "probability": Prediction.probability,
 }
+# Path and label together: `text~red sofa`.
+TEXT = "text"
 _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "=": lambda column, value: column.in_(_written(value)),
     "!=": lambda column, value: or_(column.not_in(_written(value)), column.is_(None)),
@@ -55,13 +60,13 @@ _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 # Kelvin sign, the long s, the Greek question mark, the Greek grave accent.
 _LIKE = {"*": "%", "?": "_%", "\\": r"\\", "%": r"\%", "_": r"\_"} | dict.fromkeys("iksIKS;`", "_")
 _CLAUSE = re.compile(r"\s*([A-Za-z_]+)\s*(<=|>=|!=|=|<|>|~)(.*)", re.DOTALL)
-FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS)
+FIELDS = (*TEXT_FIELDS, TEXT, *NUMBER_FIELDS)
 _EXAMPLES = {"width": 800, "height": 600, "size": 1000000, "probability": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One condition on an image: `label=chair`, `width>=800`, `path~*/2024/*`."""
+    """One condition on an image: `label=chair`, `width>=800`, `path~*/2024/*`, `text~sofa`."""
 
     field: str
     operator: str
@@ -103,7 +108,7 @@ class Filter:
     def sql(self, paths: PathCodec) -> ColumnElement[bool]:
         """Return a condition over the tables of `with_prediction`.
 
-        It lets through every visible image that fits; whether a glob does, `ids` decides.
+        It lets through every visible image that fits; whether a glob or words do, `ids` decides.
         """
         parts = [_condition(each, paths) for each in self.clauses]
         return and_(Image.missing_since.is_(None), *parts)
@@ -116,18 +121,18 @@ class Filter:
     @property
     def glob_columns(self) -> list[Any]:
         """The columns whose values `ids` needs after the id, in order, as they are stored."""
-        return [type_coerce(_column(each), NullType()) for each in self.globs]
+        columns = (column for each in self.globs for column in _columns(each))
+        return [type_coerce(column, NullType()) for column in columns]
 
     def ids(self, rows: Iterable[Sequence[Any]], paths: PathCodec) -> list[int]:
         """Return the ids of those rows, each `(id, *glob_columns)`, whose globs all match."""
-        for position, clause in enumerate(self.globs, start=1):
-            glob = str(clause.value)
-            decode = paths.decode if clause.field == "path" else str
-            rows = [
-                row
-                for row in rows
-                if row[position] is not None and glob_matches(glob, decode(row[position]))
-            ]
+        first = 1
+        for clause in self.globs:
+            matches, columns = _matcher(clause), _columns(clause)
+            decoders = [paths.decode if column is Image.path else str for column in columns]
+            end = first + len(columns)
+            rows = [row for row in rows if matches(_texts(row[first:end], decoders))]
+            first = end
         return [row[0] for row in rows]
 
 
@@ -150,6 +155,8 @@ def _parse(text: str) -> Clause:
             "Write for example --where label=chair or --where 'width>=800'",
         )
     field, operator, value = match[1].lower(), match[2], match[3].strip()
+    if field == TEXT:
+        return _words_clause(text, operator, value)
     if field in TEXT_FIELDS:
         if operator not in ("=", "!=", "~"):
             raise FilterError(f"--where {text}", f"{field} is a text", "Use =, != or ~ (a glob)")
@@ -164,6 +171,18 @@ def _parse(text: str) -> Clause:
     if operator == "~":
         raise FilterError(f"--where {text}", f"{field} is a number", "Use =, !=, <, <=, > or >=")
     return Clause(field, operator, _number(text, field, value))
+
+
+def _words_clause(text: str, operator: str, value: str) -> Clause:
+    """Return a clause that asks for words in path and label."""
+    if operator != "~":
+        reason = f"{TEXT} is path and label together"
+        raise FilterError(f"--where {text}", reason, f"Use ~: --where '{TEXT}~red sofa'")
+    words = composed(decoded(value))
+    if not words_of(words):
+        reason = "there is no word in it"
+        raise FilterError(f"--where {text}", reason, f"Write for example --where '{TEXT}~red sofa'")
+    return Clause(TEXT, operator, words)
 
 
 def _number(text: str, field: str, value: str) -> float:
@@ -184,6 +203,14 @@ def _number(text: str, field: str, value: str) -> float:
 
 
 def _condition(clause: Clause, paths: PathCodec) -> ColumnElement[bool]:
+    if clause.field == TEXT:
+        patterns = [f"%{_like(word)}%" for word in words_of(str(clause.value))]
+        return and_(
+            *(
+                or_(Image.label.ilike(pattern, escape="\\"), like(paths, pattern))
+                for pattern in patterns
+            )
+        )
     if clause.field != "path":
         return _OPERATORS[clause.operator](_column(clause), clause.value)
     value = str(clause.value)
@@ -191,6 +218,24 @@ def _condition(clause: Clause, paths: PathCodec) -> ColumnElement[bool]:
         return like(paths, _like(value))
     one_of = Image.path.in_(paths.spellings(value))
     return one_of if clause.operator == "=" else not_(one_of)
+
+
+def _columns(clause: Clause) -> list[Any]:
+    """Return the columns whose values decide on a clause in Python."""
+    return [Image.path, Image.label] if clause.field == TEXT else [_column(clause)]
+
+
+def _matcher(clause: Clause) -> Callable[[list[str]], bool]:
+    """Return what says whether the values of `_columns` match; one that is NULL is left out."""
+    value = str(clause.value)
+    if clause.field == TEXT:
+        return lambda texts: has_words(value, texts)
+    return lambda texts: any(glob_matches(value, text) for text in texts)
+
+
+def _texts(values: Sequence[Any], decoders: Sequence[Callable[[str], str]]) -> list[str]:
+    pairs = zip(values, decoders, strict=True)
+    return [decode(value) for value, decode in pairs if value is not None]
 
 
 def _column(clause: Clause) -> Any:

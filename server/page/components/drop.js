@@ -8,8 +8,13 @@ import { toast } from "./toast.js";
 // As the service has it.
 export const MOST = 16;
 
-/** Search for pictures. @param {Iterable<File>} given */
-export function searchFor(given) {
+/**
+ * Search for pictures.
+ *
+ * @param {Iterable<File>} given
+ * @param {Record<string, string[]>} words what is searched for beside them
+ */
+export function searchFor(given, words = {}) {
   let files = [...given].filter((file) => file.size > 0);
   if (!files.length) return;
   if (files.length > MOST) {
@@ -18,7 +23,7 @@ export function searchFor(given) {
     );
     files = files.slice(0, MOST);
   }
-  go("search", { q: keep(files) });
+  go("search", { q: keep(files), ...words });
 }
 
 /** Take what is dropped on the page or pasted into it. */

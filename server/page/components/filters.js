@@ -7,6 +7,7 @@ import { chip } from "./chips.js";
 const FIELDS = {
   category: ["Category", false],
   label: ["Label", false],
+  text: ["Words in path or label", false],
   path: ["Path", false],
   format: ["Format", false],
   width: ["Width, pixels", true],
@@ -25,11 +26,13 @@ const OPERATORS = {
 };
 const OF_TEXT = ["=", "!=", "~"];
 const OF_NUMBERS = [">=", "<="];
+const OF_WORDS = ["~"];
 
 /** Return a condition in words. @param {string} condition such as `label=chair` */
 export function conditionText(condition) {
   const [, field, operator, value] = condition.match(/^(\w+)\s*(!=|>=|<=|=|~|>|<)\s*(.*)$/s) || [];
   if (!field) return condition;
+  if (field === "text") return `has the words ${value}`;
   return `${field} ${OPERATORS[operator]} ${value}`;
 }
 
@@ -59,14 +62,16 @@ export function filters(conditions, changed, names) {
   const set = () => {
     const number = FIELDS[field.value][1];
     operator.replaceChildren(
-      ...(number ? OF_NUMBERS : OF_TEXT).map((each) =>
-        h("option", { value: each }, OPERATORS[each]),
+      ...(number ? OF_NUMBERS : field.value === "text" ? OF_WORDS : OF_TEXT).map((each) =>
+        h("option", { value: each }, field.value === "text" ? "has" : OPERATORS[each]),
       ),
     );
     value.type = number ? "number" : "text";
     value.step = "any";
     value.placeholder =
-      { category: "chair", label: "chair", path: "*/sofas/*", format: "JPEG" }[field.value] || "";
+      { category: "chair", label: "chair", text: "red sofa", path: "*/sofas/*", format: "JPEG" }[
+        field.value
+      ] || "";
     if (field.value === "path") operator.value = "~";
   };
   field.addEventListener("change", set);

@@ -6,7 +6,10 @@ import { cropText, cropper } from "./crop.js";
 import { waiting } from "./notices.js";
 import { copyOf } from "./tile.js";
 
-/** @typedef {{ids: number[], files: Blob[], crop: [number, number, number, number]|null}} Query */
+/**
+ * @typedef {{ids: number[], files: Blob[], crop: [number, number, number, number]|null,
+ *   text: string[], not: string[]}} Query `not` are words that are subtracted
+ */
 
 /**
  * Return the body of a request that asks about a query.
@@ -21,11 +24,45 @@ export async function bodyOf(query, signal) {
   return pictures(query.ids.length ? await filesOf(query.ids, signal) : query.files);
 }
 
+/**
+ * Return the body of a search: what `bodyOf` returns, and words.
+ *
+ * @param {Query} query
+ * @param {AbortSignal} signal
+ */
+export async function termsOf(query, signal) {
+  const { ids, files, crop, text, not } = query;
+  const words = { ...(text.length && { text }), ...(not.length && { not }) };
+  if (!Object.keys(words).length) return bodyOf(query, signal);
+  if (!files.length && !(ids.length && crop))
+    return { json: { ...(ids.length && { ids }), ...words } };
+  const form = new FormData();
+  for (const file of ids.length ? await filesOf(ids, signal) : files)
+    form.append("pictures", file, String(form.getAll("pictures").length));
+  for (const [name, several] of Object.entries(words))
+    for (const each of several) form.append(name, each);
+  return { body: form };
+}
+
 /** Return the files of images of the catalog. @param {number[]} ids @returns {Promise<Blob[]>} */
 export async function filesOf(ids, signal) {
   const found = [];
   for (const id of ids) found.push(await ask(original(id), { as: "blob", signal }));
   return found;
+}
+
+/**
+ * Return what a query can be changed by, whatever it is made of.
+ *
+ * @param {{pick: () => void, clear: () => void}} options
+ */
+export function queryButtons({ pick, clear }) {
+  return h(
+    "div.row",
+    {},
+    h("button.small", { type: "button", on: { click: pick } }, "Add pictures"),
+    h("button.small", { type: "button", on: { click: clear } }, "New search"),
+  );
 }
 
 /**
@@ -49,12 +86,7 @@ export async function showQuery(root, query, options, signal) {
       "div.query-side",
       {},
       shows,
-      h(
-        "div.row",
-        {},
-        h("button.small", { type: "button", on: { click: options.pick } }, "Add pictures"),
-        h("button.small", { type: "button", on: { click: options.clear } }, "New search"),
-      ),
+      queryButtons(options),
     ),
   );
 

@@ -1,4 +1,4 @@
-// What looks like a picture; without one, the catalog in pages.
+// What looks like a picture, or like what words say; without either, the catalog in pages.
 
 import { fill, h, name } from "../dom.js";
 import { categories, isAborted } from "../api.js";
@@ -10,9 +10,10 @@ import { MOST, searchFor } from "../components/drop.js";
 import { filters } from "../components/filters.js";
 import { Grid } from "../components/grid.js";
 import { waiting } from "../components/notices.js";
-import { filesOf, showQuery } from "../components/query.js";
+import { filesOf, queryButtons, showQuery } from "../components/query.js";
 import { selectionBar } from "../components/selection.js";
 import { tile, tileText } from "../components/tile.js";
+import { wordsForm } from "../components/words.js";
 import { go, here } from "../router.js";
 import { askedBy, keep } from "../queries.js";
 import { alike, browse, failure } from "./search_results.js";
@@ -24,6 +25,7 @@ const SEEN_AT_ONCE = 12;
 export const title = "Search";
 export const keys = [
   ["Ctrl V", "Search for a picture that was copied"],
+  ["w", "Write what to search for"],
   ["l", "Label this, or all that are selected"],
   ["a", "Add this to the search"],
 ];
@@ -46,6 +48,7 @@ class Search {
     this.came = false;
     this.input = picker((files) => this.#picked(files));
     this.heading = h("h1", {}, "Search");
+    this.words = wordsForm((words) => this.#change({ ...words, show: null, k: null }), signal);
     this.band = h("section", { class: "query", "aria-label": "What is searched for" });
     this.entries = h("div.entries", {});
     this.conditions = h("div.conditions", {});
@@ -60,7 +63,7 @@ class Search {
     this.body = h(
       "div.search-body",
       {},
-      h("div.column", {}, this.heading, this.band, this.conditions, this.found, this.main),
+      h("div.column", {}, this.heading, this.words.element, this.band, this.conditions, this.found, this.main),
       this.side,
     );
     fill(root, this.input, this.body, this.bar);
@@ -72,7 +75,8 @@ class Search {
   show(params) {
     const { query, missing } = askedBy(params);
     const now = {
-      query: [params.getAll("id").join(), params.get("q") || ""].join("|"),
+      query: [params.getAll("id").join(), params.get("q") || "", query.text.length > 0].join("|"),
+      words: JSON.stringify([query.text, query.not]),
       crop: cropText(query.crop),
       conditions: JSON.stringify([params.getAll("where"), params.get("same")]),
       show: params.get("show"),
@@ -81,7 +85,10 @@ class Search {
     this.before = now;
     this.params = params;
     const has = query.ids.length + query.files.length > 0;
+    const asks = has || query.text.length > 0;
     const other = now.query !== before.query;
+    const words = now.words !== before.words;
+    if (words) this.words.show(query.text, query.not);
     if (other) {
       this.query?.abort.abort();
       this.query = null;
@@ -89,9 +96,9 @@ class Search {
     } else if (now.crop !== before.crop && this.query) {
       this.query.shown?.crop(query);
     }
-    if (now.conditions !== before.conditions || other) this.#showConditions(params, has);
-    if (other || now.crop !== before.crop || now.conditions !== before.conditions)
-      this.#showResults(params, query, has);
+    if (now.conditions !== before.conditions || other) this.#showConditions(params, has, asks);
+    if (other || words || now.crop !== before.crop || now.conditions !== before.conditions)
+      this.#showResults(params, query, asks);
     if (now.show !== before.show) this.#showDetail(now.show);
     this.came = true;
   }
@@ -108,15 +115,28 @@ class Search {
 
   #picked(files) {
     const { query } = askedBy(this.params);
-    if (this.adding && query.files.length) searchFor([...query.files, ...files]);
+    const words = this.adding ? { text: query.text, not: query.not } : {};
+    if (this.adding && query.files.length) searchFor([...query.files, ...files], words);
     else if (this.adding && query.ids.length)
-      filesOf(query.ids, this.signal).then((own) => searchFor([...own, ...files]));
-    else searchFor(files);
+      filesOf(query.ids, this.signal).then((own) => searchFor([...own, ...files], words));
+    else searchFor(files, words);
     this.adding = false;
   }
 
   async #showBand(query, has, missing) {
     this.heading.classList.toggle("unseen", has);
+    const actions = {
+      clear: () => go("search", { where: here().params.getAll("where") }),
+      pick: () => {
+        this.adding = true;
+        this.input.click();
+      },
+    };
+    if (!has && query.text.length) {
+      fill(this.band, queryButtons(actions));
+      this.band.className = "query-words";
+      return;
+    }
     if (!has) {
       fill(
         this.band,
@@ -138,11 +158,7 @@ class Search {
           crop: (part) =>
             this.#change({ crop: cropText(part) }, { replace: Boolean(here().params.get("crop")) }),
           remove: (index) => this.#without(query, index),
-          clear: () => go("search", { where: here().params.getAll("where") }),
-          pick: () => {
-            this.adding = true;
-            this.input.click();
-          },
+          ...actions,
         },
         abort.signal,
       );
@@ -167,12 +183,12 @@ class Search {
     }
   }
 
-  #showConditions(params, has) {
+  #showConditions(params, has, asks) {
     const same = params.get("same") === "1";
     const where = params.getAll("where");
     fill(
       this.conditions,
-      !has && !where.length && this.entries,
+      !asks && !where.length && this.entries,
       filters(
         where,
         (next) => this.#change({ where: next }),
@@ -186,7 +202,7 @@ class Search {
     );
   }
 
-  async #showResults(params, query, has) {
+  async #showResults(params, query, asks) {
     this.results.abort();
     const own = (this.results = new AbortController());
     this.signal.addEventListener("abort", () => own.abort(), { once: true });
@@ -199,9 +215,9 @@ class Search {
       grid: (items, label, note, more) => this.#newGrid(items, label, note, own.signal, more),
     };
     if (!this.main.hasChildNodes())
-      fill(this.main, waiting(has ? "Searching" : "Loading pictures"));
+      fill(this.main, waiting(asks ? "Searching" : "Loading pictures"));
     try {
-      const found = has ? await alike(params, query, asking) : await browse(params, asking);
+      const found = asks ? await alike(params, query, asking) : await browse(params, asking);
       this.grid = found.grid;
       fill(this.found, name(found.text));
       fill(this.main, found.shown);
@@ -212,7 +228,7 @@ class Search {
       fill(this.found);
       fill(
         this.main,
-        failure(error, () => this.#showResults(params, query, has)),
+        failure(error, () => this.#showResults(params, query, asks)),
       );
     }
     this.main.removeAttribute("aria-busy");

@@ -5,8 +5,9 @@ import { ask, images, isAborted } from "../api.js";
 import { cropText } from "../components/crop.js";
 import { PAGE } from "../components/grid.js";
 import { command, empty, problemPanel, sentence } from "../components/notices.js";
-import { bodyOf } from "../components/query.js";
+import { termsOf } from "../components/query.js";
 import { scoreText } from "../components/tile.js";
+import { understoodText } from "../components/words.js";
 import { address, here } from "../router.js";
 
 const K = 60;
@@ -58,7 +59,7 @@ function nothing(where) {
 }
 
 /**
- * Return the pictures that look most like what is asked about.
+ * Return the pictures that look most like what is asked about, pictures or words.
  *
  * @param {URLSearchParams} params
  * @param {import("../components/query.js").Query} query
@@ -73,7 +74,8 @@ export async function alike(params, query, asking) {
     const why = report.why_empty
       ? `${sentence(report.why_empty)}.`
       : "The catalog has no other picture.";
-    const remedy = "Take a condition away, or search for another picture.";
+    const clear = report.understood.every((each) => each.categories.length);
+    const remedy = clear && "Take a condition away, or search for another picture.";
     return {
       shown: empty("Nothing was found", h("p", {}, name(why)), remedy),
       grid: null,
@@ -86,13 +88,13 @@ export async function alike(params, query, asking) {
   return {
     shown: [grid.element, moreButton(grid, find, k, hits.length)],
     grid,
-    text: `${counted(hits.length, "picture")} most alike${within}${far}`,
+    text: `${counted(hits.length, "picture")} most alike${within}${far}${understoodText(report.understood)}`,
   };
 }
 
 /** Return what finds so many; pictures themselves are sent along each time. */
 async function finder(params, query, { signal, busy }) {
-  const body = await bodyOf(query, signal);
+  const body = await termsOf(query, signal);
   // Who asks for what is like a picture has that picture.
   const own = new Set(query.ids);
   return async (count) => {

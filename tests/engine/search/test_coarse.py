@@ -13,6 +13,7 @@ import pytest
 from engine.progress import Reporter
 from engine.search.ranking import FUSED, PLAIN
 from engine.search.search import Query, search
+from engine.search.terms import Terms
 from index.catalog.catalog import Catalog
 from index.catalog.tables.filters import Filter
 from index.catalog.tables.images import Batch
@@ -71,7 +72,9 @@ def _answer(catalog: Catalog, index: FaissIndex, row: int, **asked: Any) -> list
     embedder: Any = SimpleNamespace(backbone=backbone, reporter=Reporter())
     least = asked.pop("min_score", None)
     query = Query(K, least, None, False, Filter(), **asked)
-    report = search(catalog, index, embedder, [], ["?"], Vectors.of(QUERIES[row : row + 1]), query)
+    report = search(
+        catalog, index, embedder, [], Terms(["?"], Vectors.of(QUERIES[row : row + 1])), query
+    )
     return [(int(hit.path[1:]), hit.score) for hit in report.results]
 
 

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from server.options import ServerLimits, ServerOptions
-from server.requests.bodies import asked_about, json_body
+from server.requests.asked import asked_about
+from server.requests.bodies import json_body
 from server.responses.problems import RefusedError
 from tests.server.conftest import NewClient
 

@@ -54,6 +54,11 @@ def stocked(catalog: Catalog, make_batch: MakeBatch) -> Catalog:
         ("path!=/attic/bed.jpg", ["/shop/bed.jpg", "/shop/lamp.png", "/attic/odd.jpg"]),
         ("path~/shop/*", ["/shop/bed.jpg", "/shop/lamp.png"]),
         ("path~shop", []),
+        ("text~bed", ["/shop/bed.jpg", "/attic/bed.jpg"]),
+        ("text~BED shop", ["/shop/bed.jpg"]),
+        ("text~shop-lamp", ["/shop/lamp.png"]),
+        ("text~quilt", []),
+        ("text~ed", []),
         ("format=PNG", ["/shop/lamp.png"]),
         ("width=800", ["/shop/lamp.png"]),
         ("width!=640", ["/shop/lamp.png", "/attic/odd.jpg"]),
@@ -149,6 +154,41 @@ def test_a_glob_ignores_case_and_a_comparison_does_not(
         assert equal == [
             key for key, label in zip(ids, labels, strict=True) if composed(label) == composed(glob)
         ]
+    finally:
+        shared_catalog.images.delete(ids)
+
+
+# What `text~WORDS` says of paths and labels, on every database.
+WORDS = [
+    (
+        "chair",
+        [("/a/Chairs/1", None), ("/a/1", "arm-chair"), ("/CHAIR_01", "x")],
+        [("/armchair", "x")],
+    ),
+    ("red chair", [("/red/1", "chair"), ("/chair", "reddish")], [("/red", None), ("/1", "chair")]),
+    ("ANT", [("/ant", None)], [("/elephant/plants", "giant")]),
+    ("Äpfel", [("/äpfel", None), ("/a\u0308pfel", None), ("/1", "ÄPFELMUS")], [("/apfel", "x")]),
+    ("イス", [("/赤いイス", None)], [("/赤い", None)]),
+    ("100%", [("/100", None), ("/x", "100_a")], [("/x100", "a100")]),
+]
+
+
+@pytest.mark.parametrize(("words", "fitting", "others"), WORDS)
+def test_words_are_looked_for_in_path_and_label(
+    shared_catalog: Catalog,
+    make_batch: MakeBatch,
+    words: str,
+    fitting: list[tuple[str, str | None]],
+    others: list[tuple[str, str | None]],
+) -> None:
+    paths, labels = zip(*fitting, *others, strict=True)
+    # Each in a folder of its own, whose name is no word that is asked for.
+    batch = make_batch([f"/{row}{path}" for row, path in enumerate(paths)], labels=list(labels))
+    ids = shared_catalog.images.store(batch)
+    try:
+        condition = Filter.parse([f"text~{words}", "path~*"])
+        found = shared_catalog.images.matching(condition).tolist()
+        assert found == sorted(ids)[: len(fitting)]
     finally:
         shared_catalog.images.delete(ids)
 
@@ -253,6 +293,9 @@ def test_a_value_is_only_ever_a_value(catalog: Catalog, make_batch: MakeBatch, t
         ("width 800", "FIELD OPERATOR VALUE"),
         ("label>chair", "label is a text"),
         ("width~8*", "width is a number"),
+        ("text=bed", "path and label together"),
+        ("text~", "no word in it"),
+        ("text~_-?", "no word in it"),
         ("width=wide", "'wide' is not a number"),
         ("width=", "'' is not a number"),
         ("width>nan", "'nan' is not a number"),
