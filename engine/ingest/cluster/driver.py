@@ -95,10 +95,10 @@ class ClusterRun:
         shards = listings(indexer, plan, failed, options)
         catalog.shards.begin(run, shards, keep=not options.retry_failed)
         with ExitStack() as locks:
-            driver = _Driver(catalog, self._job(run, plan), reporter, locks)
+            driver = _Driver(catalog, run, options, reporter, locks)
             if catalog.shards.is_open(run):
                 with ExitStack() as ending:
-                    workers = self.launcher.start(driver.job)
+                    workers = self.launcher.start(self._job(run, plan))
                     ending.callback(workers.stop)
                     driver.watch(workers)
             driver.finish(indexer, plan)
@@ -145,25 +145,31 @@ class _Driver:
 
     Parameters
     ----------
-    job
-        What its workers do.
+    run, options
+        Which one, and how patient it is.
     locks
         Takes the writer's lock, where that has to be taken again.
     """
 
     def __init__(
-        self, catalog: Catalog, job: ShardJob, reporter: Reporter, locks: ExitStack
+        self,
+        catalog: Catalog,
+        run: Run,
+        options: ClusterOptions,
+        reporter: Reporter,
+        locks: ExitStack,
     ) -> None:
-        self.job = job
         self._catalog = catalog
+        self._run = run
+        self._options = options
         self._reporter = reporter
         self._locks = locks
-        self._patience = Patience(job.options.outage_seconds)
+        self._patience = Patience(options.outage_seconds)
         self._asked_seconds = 0.0
 
     def watch(self, workers: Workers) -> None:
         """Return when every shard is done or has failed."""
-        options = self.job.options
+        options = self._options
         before, moved = None, time.monotonic()
         while True:
             progress = self._as_writer(self._progress)
@@ -182,17 +188,31 @@ class _Driver:
                     AGAIN,
                 )
             for name in workers.check(goes_on=goes_on):
-                expire = partial(self._catalog.shards.expire, self.job.run, name)
+                expire = partial(self._catalog.shards.expire, self._run, name)
                 self._patience.until_it_answers(expire)
             time.sleep(max(options.poll_seconds, self._asked_seconds / ASKED_SHARE))
 
     def finish(self, indexer: Indexer, plan: Plan) -> None:
-        """Let the catalog and the report say what the workers have done."""
-        run = self.job.run
-        self._as_writer(partial(_remember_archives, self._catalog, run))
-        self._as_writer(partial(_count, self._catalog, run, indexer))
-        self._as_writer(partial(indexer.hear_of, plan.archives))
-        self._as_writer(indexer.hide_gone)
+        """Let the catalog and the report say what the workers have done.
+
+        Raises
+        ------
+        ClusterError
+            Another run has taken over, and knows better what is gone.
+        """
+        run = self._run
+        for step in (
+            partial(_remember_archives, self._catalog, run),
+            partial(_count, self._catalog, run, indexer),
+            partial(indexer.hear_of, plan.archives),
+            indexer.hide_gone,
+        ):
+            self._as_writer(partial(self._unless_replaced, step))
+
+    def _unless_replaced(self, step: Callable[[], None]) -> None:
+        """Take a step of this run, which in an outage may have ceased to be the store's."""
+        self._progress()
+        step()
 
     def _as_writer(self, ask: Callable[[], Answer]) -> Answer:
         """Return an answer, however long it takes, and be the catalog's writer afterwards."""
@@ -207,7 +227,7 @@ class _Driver:
 
     def _progress(self) -> Progress:
         began = time.monotonic()
-        progress = self._catalog.shards.progress(self.job.run)
+        progress = self._catalog.shards.progress(self._run)
         # Of the answer, and not of an outage before it.
         self._asked_seconds = time.monotonic() - began
         if progress is None:

@@ -24,6 +24,8 @@ from index.errors import (
 )
 from index.files import lock
 
+# `server_version_num` of the first release that knows MERGE.
+OLDEST = 150_000
 SCHEMA_NAMED = "?options=-csearch_path%3DNAME at the end of the URL"
 
 
@@ -61,6 +63,7 @@ class PostgreSQL(Dialect):
 
         @event.listens_for(self.engine, "connect")
         def connect(connection: psycopg.Connection[Any], record: object) -> None:
+            self._require_known(connection.info.server_version)
             use_binary(connection)
 
         self._poll_seconds = limits.poll_seconds
@@ -140,6 +143,15 @@ class PostgreSQL(Dialect):
     def vectors_lock(self, wait_seconds: float) -> AbstractContextManager[None]:
         """Hold the advisory lock of who changes shared vectors, on any machine."""
         return self._advisory_lock(self.VECTORS, wait_seconds)
+
+    def _require_known(self, version: int) -> None:
+        """Insist on a server that knows the statements which are sent to it."""
+        if version < OLDEST:
+            raise CatalogError(
+                self.name,
+                f"the server is PostgreSQL {version // 10_000}, which is too old",
+                f"Take one of PostgreSQL {OLDEST // 10_000} or later",
+            )
 
     @contextmanager
     def _advisory_lock(self, key: int, wait_seconds: float) -> Iterator[None]:

@@ -315,6 +315,21 @@ def test_after_an_outage_it_looks_again_as_soon_as_ever(
     assert max(slept) < 10
 
 
+def test_a_run_that_another_one_has_replaced_hides_nothing(index: Index, folder: Path) -> None:
+    class Replaced(HereLauncher):
+        def stop(self) -> None:
+            assert self.job is not None
+            with Catalog.open(self.job.config.store.catalog) as catalog:
+                catalog.shards.begin(replace(self.job.run, token="f" * 32), [], keep=False)
+
+    index()
+    put(folder / "lamp" / "0.bmp", 99)
+    (folder / "lamp" / "2.bmp").unlink()
+    with pytest.raises(ClusterError, match="another run of indexing has taken over"):
+        index(Replaced())
+    assert index().removed == 1
+
+
 @pytest.mark.parametrize(
     ("table", "question"),
     [(ShardTable, "reports"), (ArchiveList, "add"), (ImageTable, "known"), (ImageTable, "hide")],

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
@@ -194,6 +195,14 @@ def test_a_server_that_is_not_there_is_said_to_be_out_of_reach(
     with pytest.raises(CatalogError, match=r"cannot be reached.*Check that the server runs") as e:
         Catalog.open(nobody)
     assert "secret" not in str(e.value)
+
+
+def test_a_server_that_does_not_know_every_statement_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psycopg.ConnectionInfo, "server_version", property(lambda self: 140_012))
+    with pytest.raises(CatalogError, match=r"PostgreSQL 14, which is too old.*15 or later"):
+        Catalog.open(url)
 
 
 def test_a_database_that_is_not_there_is_said_to_be_out_of_reach(postgres_server: str) -> None:
