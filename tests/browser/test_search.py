@@ -109,6 +109,18 @@ def test_a_part_is_chosen_by_keys_alone(page: Page, served: Served) -> None:
     expect(page).not_to_have_url(re.compile("crop"))
 
 
+def test_a_key_that_is_pressed_while_the_address_changes_counts(page: Page, served: Served) -> None:
+    page.goto(f"{served.address}#/search?id=7")
+    crop = page.get_by_role("button", name="Crop")
+    crop.focus()
+    press = """() => document.querySelector('.crop-part').dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }))"""
+    # Chromium tells of the new address by this, and then by what the page listens to.
+    page.evaluate(f"addEventListener('popstate', {press}, {{ once: true }})")
+    crop.press("Enter")
+    expect(page).to_have_url(re.compile("crop=0.22,0.2,0.6,0.6"))
+
+
 def test_an_address_says_all_that_is_asked(page: Page, served: Served, new_page: NewPage) -> None:
     where = "where=label%3Dbed&where=width%3E%3D10"
     page.goto(f"{served.address}#/search?id=3&{where}&crop=0,0,1,0.5&k=4&show=5")
@@ -152,6 +164,8 @@ def test_more_like_a_hit_and_like_several(page: Page, served: Served) -> None:
     page.get_by_role("button", name="More like this").click()
     expect(page).to_have_url(re.compile(r"id=\d+"))
     expect(page.locator(".tile").first).to_have_attribute("aria-label", re.compile("^lamp"))
+    # What was there before had lamps, too.
+    expect(page.locator(".found")).to_contain_text("most alike")
     for number in (0, 1):
         page.locator(".tile").nth(number).click(modifiers=["Control"])
     page.get_by_role("button", name="More like these").click()

@@ -23,9 +23,9 @@ from index.catalog.vector_codec import unpack
 from index.records import Floats, Ids, Rows, Values, Vectors
 from index.state import CatalogState
 
-# Ids read at a time, and rows given to the index, as vectors and as bytes. The bytes of those that
-# are only passed on stay in the processor's cache.
-SPAN = 2048
+# Ids read at a time, all of which are held, and rows given to the index, as vectors and as bytes.
+# The bytes of those that are only passed on stay in the processor's cache.
+SPAN = 512
 CHUNK_ROWS = 2048
 PASSED_ROWS = 256
 

@@ -37,7 +37,9 @@ function bounded([left, top, width, height]) {
  */
 export function cropper(img, size, start, chosen) {
   let part = start;
+  // Of a part that is not told yet; and the part that was told last.
   let timer = 0;
+  let told = start;
   const rectangle = h(
     "div.crop-part",
     {
@@ -104,7 +106,11 @@ export function cropper(img, size, start, chosen) {
     part = next && bounded(next);
     show();
     clearTimeout(timer);
-    timer = setTimeout(() => chosen(part), pauseFor);
+    timer = setTimeout(() => {
+      timer = 0;
+      told = part;
+      chosen(part);
+    }, pauseFor);
   }
 
   /** The pointer's position in the picture, 0 to 1. */
@@ -207,8 +213,11 @@ export function cropper(img, size, start, chosen) {
   return Object.assign(element, {
     /** Show another part, without telling anybody. @param {Rectangle|null} next */
     show(next) {
+      // The address says what was told; what was chosen meanwhile is told in a moment.
+      if (timer && cropText(next) === cropText(told)) return;
       clearTimeout(timer);
-      part = next;
+      timer = 0;
+      part = told = next;
       show();
     },
   });
